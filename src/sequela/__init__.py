@@ -1,0 +1,1 @@
+"""Sequela: what follows, forecast from the irregular histories of patients."""

@@ -1,0 +1,42 @@
+"""Contract 2: the ragged tensors that a network sees.
+
+Histories differ in length by factors of hundreds, so a batch is packed, never padded: the layout of
+`torch.nn.utils.rnn.PackedSequence` (time-major, sequences sorted by length, longest first).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Prepared histories of S sequences with N steps together, and the R predictions that read them.
+
+    Sequence s of the caller stands at place `order`-inverse of s in the packing. A prediction reads the row
+    `reads[r]` of the packed steps, or nothing (-1): then it sees the initial state and the static facts.
+    """
+
+    values: Tensor  # [N, F] float32, prepared, no NaN
+    observed: Tensor  # [N, F] bool, True where a real measurement stood
+    gap_hours: Tensor  # [N, F] float32, since the feature was last seen strictly before this step
+    hours: Tensor  # [N] float32, since the episode began
+    batch_sizes: Tensor  # [T] int64 on the CPU, sequences that have a step t
+    order: Tensor  # [S] int64, order[k] is the caller's number of the k-th longest sequence
+    static: Tensor  # [S, K] float32, in the caller's order
+    reads: Tensor  # [R] int64, packed row whose state is read, or -1
+    read_sequence: Tensor  # [R] int64, the caller's number of the sequence that is read
+    read_lag_hours: Tensor  # [R] float32, from that row to the prediction time
+    targets: Tensor  # [R, horizons, targets] float32, scaled; 0 where unknown
+    target_known: Tensor  # [R, horizons, targets] bool
+    weight: Tensor  # [R] float32
+
+    def packed(self, steps: Tensor) -> PackedSequence:
+        """Return steps [N, *] of this batch as torch's own packed sequence."""
+        inverse = torch.empty_like(self.order)
+        inverse[self.order] = torch.arange(len(self.order))
+        return PackedSequence(steps, self.batch_sizes, sorted_indices=self.order, unsorted_indices=inverse)
