@@ -1,0 +1,148 @@
+"""What all cells share as modules: torch's names and shapes outside, packed rows inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from sequela.cells import recurrence
+from sequela.cells.recurrence import Recurrence, State, Step, Weights
+
+Run = Callable[[Recurrence, Sequence[Sequence[Weights]]], tuple[Tensor, State]]
+
+
+class Recurrent(nn.RNNBase):
+    """A recurrent cell with the constructor, parameters and state dict of torch's, `proj_size` refused."""
+
+    states: ClassVar[tuple[str, ...]] = ("h",)
+    kind: str  # the cell's name in the engine
+
+    def __init__(self, mode: str, input_size: int, hidden_size: int, proj_size: int = 0, **options: Any) -> None:
+        if proj_size != 0:
+            raise ValueError("proj_size is not built; put a torch.nn.Linear behind the cell instead.")
+        super().__init__(mode, input_size, hidden_size, **options)
+
+    @property
+    def step(self) -> Step:
+        """One step of this cell, in plain torch."""
+        raise NotImplementedError
+
+    @property
+    def directions(self) -> int:
+        """1, or 2 where histories are also read from their end."""
+        return 2 if self.bidirectional else 1
+
+    def weights(self) -> list[list[Weights]]:
+        """Return the weights of each layer and direction, read by name now: a parametrization shows its result."""
+        return [
+            [self._weights_of(f"_l{layer}{suffix}") for suffix in ("", "_reverse")[: self.directions]]
+            for layer in range(self.num_layers)
+        ]
+
+    def _weights_of(self, suffix: str) -> Weights:
+        def named(name: str) -> Any:
+            return getattr(self, name + suffix, None)
+
+        return Weights(named("weight_ih"), named("weight_hh"), named("bias_ih"), named("bias_hh"), named("weight_ch"))
+
+    def _add_peepholes(self, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
+        for layer in range(self.num_layers):
+            for suffix in ("", "_reverse")[: self.directions]:
+                weight = nn.Parameter(torch.zeros(3, self.hidden_size, device=device, dtype=dtype))
+                self.register_parameter(f"weight_ch_l{layer}{suffix}", weight)
+
+    def _recur(
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 - torch's name
+        hx: Tensor | tuple[Tensor, ...] | None,
+        decay: tuple[Tensor | None, ...],
+        engine: Run,
+    ) -> tuple[Any, Any]:
+        """Bring input, states and decay to packed rows, run, and bring the result back to the caller's form."""
+        if isinstance(input, PackedSequence):
+            x, batch_sizes, order, back = input
+            histories = int(batch_sizes[0]) if len(batch_sizes) else 0
+            state = self._entering(x, hx, histories, order)
+            y, final = self._run(x, batch_sizes, state, decay, engine)
+            final = final if back is None else tuple(s.index_select(1, back) for s in final)
+            return PackedSequence(y, batch_sizes, order, back), self._leaving(final)
+        if input.dim() not in (2, 3):
+            raise ValueError(f"The input must have 2 or 3 dimensions or be packed, not {input.dim()} dimensions.")
+        single = input.dim() == 2
+        across = input.unsqueeze(1) if single else input.transpose(0, 1) if self.batch_first else input
+        steps, histories, width = across.shape
+        if single and hx is not None:
+            hx = tuple(s.unsqueeze(1) for s in self._as_tuple(hx))
+        state = self._entering(across, hx, histories, None)
+        batch_sizes = torch.full((steps if histories else 0,), histories, dtype=torch.int64)
+        y, final = self._run(across.reshape(steps * histories, width), batch_sizes, state, decay, engine)
+        y = y.view(steps, histories, -1)
+        if single:
+            return y.squeeze(1), self._leaving(tuple(s.squeeze(1) for s in final))
+        return (y.transpose(0, 1) if self.batch_first else y), self._leaving(final)
+
+    def _run(
+        self, x: Tensor, batch_sizes: Tensor, state: State, decay: tuple[Tensor | None, ...], engine: Run
+    ) -> tuple[Tensor, State]:
+        weights = self.weights()
+        if x.shape[-1] != self.input_size:
+            raise ValueError(f"The input must have {self.input_size} features (its last size), not {x.shape[-1]}.")
+        places, rows = self.num_layers * self.directions, x.shape[0]
+        masks, keep = None, 1.0
+        if self.training and self.dropout > 0 and self.num_layers > 1:
+            keep = 1.0 - self.dropout
+            shape = (self.num_layers - 1, rows, self.directions * self.hidden_size)
+            masks = torch.rand(shape, device=x.device) < keep
+        factors = tuple(
+            None if factor is None else self._factor(name, factor, places, rows)
+            for name, factor in zip(self.states, decay, strict=True)
+        )
+        return engine(Recurrence(x, batch_sizes, state, factors, masks, keep), weights)
+
+    def _factor(self, name: str, factor: Tensor, places: int, rows: int) -> Tensor:
+        expected = (places, rows, self.hidden_size)
+        if factor.dim() == 2 and places == 1:
+            factor = factor.unsqueeze(0)
+        if factor.shape != expected:
+            raise ValueError(f"decay_{name} must be {list(expected)} (packed rows), not {list(factor.shape)}.")
+        return factor
+
+    def _as_tuple(self, hx: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        states = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+        if len(states) != len(self.states):
+            raise ValueError(f"hx must hold {' and '.join(self.states)}, not {len(states)} tensors.")
+        return states
+
+    def _entering(
+        self, x: Tensor, hx: Tensor | tuple[Tensor, ...] | None, histories: int, order: Tensor | None
+    ) -> State:
+        expected = (self.num_layers * self.directions, histories, self.hidden_size)
+        if hx is None:
+            return tuple(x.new_zeros(expected) for _ in self.states)
+        states = self._as_tuple(hx)
+        for name, state in zip(self.states, states, strict=True):
+            if state.shape != expected:
+                raise ValueError(f"The initial {name} must be {list(expected)}, not {list(state.shape)}.")
+        return states if order is None else tuple(s.index_select(1, order) for s in states)
+
+    def _leaving(self, final: State) -> Any:
+        return final if len(self.states) > 1 else final[0]
+
+    def _plain(self, given: Recurrence, weights: Sequence[Sequence[Weights]]) -> tuple[Tensor, State]:
+        return recurrence.run(self.step, given, weights)
+
+    def _fast(self, given: Recurrence, weights: Sequence[Sequence[Weights]]) -> tuple[Tensor, State]:
+        if self._torch_has_it(given):
+            return self._torch(given)
+        return self._plain(given, weights)
+
+    def _torch_has_it(self, given: Recurrence) -> bool:
+        """Say whether torch's own kernel computes just this."""
+        return False
+
+    def _torch(self, given: Recurrence) -> tuple[Tensor, State]:
+        raise NotImplementedError
