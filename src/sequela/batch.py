@@ -16,8 +16,8 @@ from torch.nn.utils.rnn import PackedSequence
 class Batch:
     """Prepared histories of S sequences with N steps together, and the R predictions that read them.
 
-    Sequences without a step are left out of the packing. A prediction reads the state after row `reads[r]` of the packed
-    steps, or nothing (-1): then it sees the initial state and the static facts.
+    Sequences without a step are left out of the packing. A prediction reads the state after row `reads[r]` of the
+    packed steps, or nothing (-1): then it sees the initial state and the static facts.
     """
 
     values: Tensor  # [N, F] float32, prepared, no NaN

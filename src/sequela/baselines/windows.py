@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, Sequences, Timeline
-from sequela.cohort.durations import MICROSECONDS_PER_HOUR
 from sequela.cohort.facts import Facts
 from sequela.prepare.collate import pack
 from sequela.prepare.rows import RowPreparation, prepare_static, spread_out
 from sequela.prepare.state import NumberState, PreparedState, column_names
+from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
 _ROWS_AT_ONCE = 1 << 19

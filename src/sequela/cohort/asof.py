@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sequela.cohort.durations import MICROSECONDS_PER_HOUR
+from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Rows = NDArray[np.int64]
 

@@ -9,9 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, Timeline, known_time
-from sequela.cohort.durations import parse_duration
 from sequela.cohort.settings import EVERY_RECORD, FIRST_RECORD, LAST_RECORD, CodeSettings, QuestionSettings
 from sequela.errors import CohortError
+from sequela.records.durations import parse_duration
 
 TOO_FEW_RECORDS = "fewer records than min_records"
 AFTER_NOW = "the prediction time lies after the last record or `now`"
@@ -154,6 +154,19 @@ def prediction_times(
     if live:
         asked = asked.take(asked.time <= stop[episode], AFTER_NOW)
     return asked.take(asked.records >= question.min_records, TOO_FEW_RECORDS)
+
+
+def last_of_each(asked: Asked) -> Asked:
+    """Return the last prediction time of each person; earlier ones are not asked for, so they are not counted."""
+    order = np.lexsort((asked.episode_start, asked.time, asked.person))
+    last = order[np.append(asked.person[order][1:] != asked.person[order][:-1], len(order) > 0)[: len(order)]]
+    return Asked(
+        person=asked.person[last],
+        episode_start=asked.episode_start[last],
+        time=asked.time[last],
+        records=asked.records[last],
+        excluded=asked.excluded,
+    )
 
 
 def _listed(at: str | list[str]) -> list[str]:

@@ -10,10 +10,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, known_time, last_at_or_before
-from sequela.cohort.durations import MICROSECONDS_PER_HOUR, parse_duration
 from sequela.cohort.episodes import Asked
 from sequela.cohort.settings import NEXT_RECORD, QuestionSettings
 from sequela.errors import CohortError
+from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from sequela.cohort.durations import parse_duration
+from sequela.records.durations import parse_duration
 from sequela.settings import Settings
 
 EVERY_RECORD, FIRST_RECORD, LAST_RECORD, NEXT_RECORD = "every record", "first record", "last record", "next record"

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, Sequences, Timeline
-from sequela.cohort.durations import MICROSECONDS_PER_HOUR
 from sequela.cohort.facts import AGE, Facts
 from sequela.errors import CohortError
 from sequela.prepare.settings import Missing, PrepareSettings, Scale, rule_for
@@ -20,6 +19,7 @@ from sequela.prepare.state import (
     StaticNumberState,
     TargetState,
 )
+from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 _MOST_LEVELS = 32
 _DAY_HOURS = 24.0

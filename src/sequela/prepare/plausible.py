@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import polars as pl
 
+from sequela.cohort.asof import known_time
 
-def without_implausible(events: pl.DataFrame, limits: dict[str, list[float]]) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Return the events whose numbers lie within the limits of their code, and how many of each code do not.
+
+def without_implausible(events: pl.DataFrame, limits: dict[str, list[float]]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the events whose numbers lie within the limits of their code; and who, when and what of those that do not.
 
     Args:
         events: contract 1.
         limits: lowest and highest plausible value by code, both included, in the code's own unit.
     """
-    if not limits:
-        return events, {}
     table = pl.DataFrame(
         {
             "code": list(limits),
@@ -25,5 +25,5 @@ def without_implausible(events: pl.DataFrame, limits: dict[str, list[float]]) ->
     known = events.join(table, on="code", how="left", maintain_order="left")
     number = pl.col("numeric_value").cast(pl.Float64)
     outside = ((number < pl.col("lowest")) | (number > pl.col("highest"))).fill_null(value=False)
-    counts = known.filter(outside).group_by("code").len()
-    return known.filter(~outside).select(events.columns), dict(counts.sort("code").iter_rows())
+    taken_out = known.filter(outside).select("subject_id", known_time().alias("known"), "code")
+    return known.filter(~outside).select(events.columns), taken_out

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, Sequences, Timeline
-from sequela.cohort.durations import MICROSECONDS_PER_HOUR
 from sequela.cohort.facts import AGE, Facts
 from sequela.prepare.state import CategoryState, NumberState, PreparedState, StaticNumberState, column_names
+from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Column = NDArray[np.intp]
 UNKNOWN_COLUMN = -1
@@ -84,6 +84,14 @@ class RowPreparation:
             gap_hours=(since / MICROSECONDS_PER_HOUR).astype(np.float32),
             hours=hours.astype(np.float32),
         )
+
+    def last_known(self, sequences: Sequences, chosen: Rows) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return the last known value of each column at each row [N, F] in its own unit, and where there is one."""
+        lengths = sequences.lengths[chosen]
+        raw, observed, _ = self.measured(spread_out(sequences.first[chosen], lengths))
+        row_begin = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        last = np.maximum.accumulate(np.where(observed, np.arange(len(raw))[:, None], -1), axis=0)
+        return np.take_along_axis(raw, np.maximum(last, 0), axis=0), last >= row_begin[:, None]
 
     def measured(self, source: Rows) -> tuple[NDArray[np.float32], NDArray[np.bool_], Rows | None]:
         """Return the values measured at rows of the timeline, as they are.

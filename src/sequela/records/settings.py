@@ -78,7 +78,7 @@ class TableSettings(Settings):
             raise ValueError('layout \'series\' needs `series`, such as { code = "sbp", every = "1d" }')
         if self.layout == "series" and self.time is not None:
             raise ValueError(
-                "layout 'series' has no column of times: remove `time`; `series.every` spaces the readings"
+                "layout 'series' has no column of times: remove `time`, `series.every` spaces the readings"
             )
         if self.layout != "series" and self.series is not None:
             raise ValueError(f"`series` is for layout 'series', this table has layout '{self.layout}'")
