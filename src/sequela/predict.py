@@ -34,6 +34,7 @@ class Evidence:
     facts: Facts
     people: int
     implausible: pl.DataFrame  # subject_id, known, code of each value that was taken out
+    units: Mapping[str, str]  # by code, as the study names them
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -43,7 +44,9 @@ class Evidence:
         return {code: "number" if number else "text" for code, number in kinds.sort("code").iter_rows()}
 
     def unit_of(self, code: str) -> str | None:
-        """Return the first unit that the source gives for a code; None where it gives none."""
+        """Return the unit that the study names for a code, or else the first of the records; None where none is."""
+        if code in self.units:
+            return self.units[code]
         units = self.events.filter(pl.col("code") == code)["unit"].drop_nulls()
         return str(units[0]) if len(units) else None
 
@@ -53,12 +56,20 @@ class Evidence:
         return dict(self.implausible.group_by("code").len().sort("code").iter_rows())
 
 
-def evidence(records: Records, limits: dict[str, list[float]], *, now: datetime | None = None) -> Evidence:
+def evidence(
+    records: Records,
+    limits: dict[str, list[float]],
+    *,
+    units: Mapping[str, str] | None = None,
+    now: datetime | None = None,
+) -> Evidence:
     """Return what the records say, as far as it is known at `now`, once implausible values are out."""
     known = records.events if now is None else known_by(records.events, now)
     events, implausible = without_implausible(known, limits)
     people = len(records.subjects)
-    return Evidence(events=events, facts=static_facts(events, people), people=people, implausible=implausible)
+    return Evidence(
+        events=events, facts=static_facts(events, people), people=people, implausible=implausible, units=units or {}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

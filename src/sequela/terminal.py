@@ -94,8 +94,8 @@ def reading_tables(material: Material) -> list[Table]:
         counted.add_column(column, justify="right" if column == "rows" else "left")
     for name, reason, code, rows in records.counts.iter_rows():
         counted.add_row(name, reason, code or "", _shown(rows))
-    for implausible, count in material.evidence.implausible_by_code.items():
-        counted.add_row("", "outside the plausible range", implausible, _shown(count))
+    for implausible, taken_out in material.evidence.implausible_by_code.items():
+        counted.add_row("", "outside the plausible range", implausible, _shown(taken_out))
     asked = Table(title="Question", title_justify="left")
     asked.add_column("what")
     asked.add_column("predictions", justify="right")

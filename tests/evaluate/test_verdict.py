@@ -40,8 +40,8 @@ def test_a_tie_says_that_the_baseline_suffices():
         unit="mmHg",
     )
     assert said == (
-        "On 1,123 held-out people the network's error (RMSE 14.2 mmHg, 95 % interval 13.9 to 14.6) is not "
-        "distinguishable from that of the best baseline, linear (14.2), difference 0.0 (-0.3 to 0.2): "
+        "On 1,123 held-out people the network's error (RMSE 14.21 mmHg, 95 % interval 13.88 to 14.57) is not "
+        "distinguishable from that of the best baseline, linear (14.25), difference -0.04 (-0.30 to 0.24): "
         "the simpler baseline suffices."
     )
 

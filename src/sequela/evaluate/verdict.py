@@ -61,7 +61,8 @@ def verdict(
     if other is None or row is None:
         raise ValueError(f"the best baseline '{best_baseline}' lacks its error or its comparison with the network")
     decided = row["outcome"] != "no_difference"
-    places = decimals(own["value"], *([row["difference"], row["low"], row["high"]] if decided else []))
+    spread = None if row["low"] is None else (row["high"] - row["low"]) / 10  # two digits of what is undecided
+    places = decimals(own["value"], *([row["difference"], row["low"], row["high"]] if decided else [spread]))
     opening = _opening(own, people, places, unit)
     name = f"the best baseline, {spoken(best_baseline)} ({_number(other['value'], places)})"
     if row["low"] is None:

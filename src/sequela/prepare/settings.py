@@ -20,6 +20,7 @@ class PrepareSettings(Settings):
     """The `[prepare]` of a study; one value for all codes, or a table by code with "*" for the rest."""
 
     plausible: Literal["none"] | dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = "none"
+    units: dict[str, str] = {}  # names for the reader: nothing is converted
     missing: Missing | dict[str, Missing] = "last"
     scale: Scale | dict[str, Scale] = "standard"
     min_people: Annotated[int, Field(ge=1)] = 11
@@ -56,7 +57,7 @@ class PrepareSettings(Settings):
             StudyError: with the nearest code that there is.
         """
         known = set(codes)
-        for key in ("plausible", "missing", "scale"):
+        for key in ("plausible", "units", "missing", "scale"):
             table = getattr(self, key)
             for code in table if isinstance(table, dict) else ():
                 if code != "*" and code not in known:

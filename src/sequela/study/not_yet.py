@@ -11,7 +11,6 @@ from sequela.errors import NotAvailableYet
 _LATER_KEYS: dict[str, dict[str, tuple[Any, ...]]] = {
     "question": {"given": ([],), "labels": (), "outcome": (), "follow_up": (), "incomplete": ()},
     "prepare": {
-        "units": ({},),
         "outliers": ("none",),
         "outlier_action": ("flag",),
         "carry_limit": ("none",),
@@ -72,6 +71,13 @@ def _check_values(section: str, table: dict[str, Any], file: str) -> None:
         for single in value.values() if isinstance(value, dict) else [value]:
             if isinstance(single, str) and single in later:
                 raise NotAvailableYet(f'{file}: {section}.{key} = "{single}" is not available yet in this version.')
+    units = table.get("units") if section == "prepare" else None
+    for code, unit in units.items() if isinstance(units, dict) else ():
+        if isinstance(unit, str) and "->" in unit:
+            raise NotAvailableYet(
+                f"{file}: prepare.units converts '{code}'; conversions are not available yet in this version. "
+                'Name the unit alone, such as "mmHg", and convert the values before.'
+            )
 
 
 def _check_keys(section: str, table: dict[str, Any], file: str) -> None:

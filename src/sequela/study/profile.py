@@ -117,7 +117,6 @@ def _variables(material: Material, unused: dict[str, str]) -> list[dict[str, Any
             number=pl.col("numeric_value").is_not_null().any(),
             people=pl.col("subject_id").n_unique(),
             values=pl.len(),
-            unit=pl.col("unit").drop_nulls().first(),
         )
         .sort("static", "code")
     )
@@ -130,7 +129,7 @@ def _variables(material: Material, unused: dict[str, str]) -> list[dict[str, Any
             {
                 "code": row["code"],
                 "kind": kind,
-                "unit": row["unit"],
+                "unit": evidence.unit_of(row["code"]),
                 "people": row["people"],
                 "values": row["values"],
                 "missing_share": max(0.0, 1 - row["values"] / total) if total else None,
