@@ -59,6 +59,7 @@ def arguments() -> argparse.Namespace:
             metavar="PATH",
             help=f"interpreter of the environment with the peer (or {variable})",
         )
+    parser.add_argument("--table", type=Path, nargs="+", metavar="JSON", help="print these results as Markdown, no run")
     parser.add_argument("--one-part", choices=list(PARTS), help=argparse.SUPPRESS)
     parser.add_argument("--peak-memory-of", metavar="JSON", help=argparse.SUPPRESS)
     wanted = parser.parse_args()
@@ -74,6 +75,11 @@ def main() -> int:
         from engine.comparison import peak_memory_of
 
         print(peak_memory_of(wanted.peak_memory_of))
+        return 0
+    if wanted.table:
+        from engine.table import markdown
+
+        print(markdown(json.loads(path.read_text()) for path in wanted.table))
         return 0
     if wanted.one_part:
         wanted.output.write_text(json.dumps(one_part(wanted)))

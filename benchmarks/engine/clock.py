@@ -33,6 +33,7 @@ class Timing:
         ordered = sorted(self.seconds)
         return {
             "median_ms": 1e3 * statistics.median(ordered),
+            "least_ms": 1e3 * ordered[0],
             "quartiles_ms": [1e3 * ordered[len(ordered) // 4], 1e3 * ordered[(3 * len(ordered)) // 4]],
             "minor_faults": statistics.median(self.faults),
             "steps": len(ordered),

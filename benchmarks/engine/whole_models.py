@@ -106,6 +106,7 @@ def _duel(peer: Peer, duel: Duel, turns: Turns, ours: Worker, theirs: Worker) ->
         "case": peer.name,
         "kind": duel.work,
         "ratio": statistics.median(ways[best]) / statistics.median(mine),
+        "ratio_of_least": min(ways[best]) / min(mine),
         "against": best,
         "others_cores": CpuClock.now([ours.process, theirs.process]).others_since(start),
         "ours": _summary(mine),
