@@ -152,23 +152,26 @@ struct Snapshot {
         here.steps = histories > 0 ? 1 : 0;
         return here;
     }
-    // in: x, h, c; out: y, h, c.
+    // in: x, h, c, decay_h, decay_c; out: y, h, c.
     void step(int64_t histories, const Addresses& in, const Addresses& out, int threads) const {
         Problem here = of(histories);
         int64_t offsets[] = {0, histories};
         here.offsets = offsets;
         here.x = pointer<void>(in.at(0)), here.h0 = pointer<void>(in.at(1)), here.c0 = pointer<void>(in.at(2));
+        here.decay_h = pointer<void>(in.at(3)), here.decay_c = pointer<void>(in.at(4));
         here.y = pointer<void>(out.at(0)), here.hn = pointer<void>(out.at(1)), here.cn = pointer<void>(out.at(2));
         nb::gil_scoped_release free;
         update({chosen, threads, nullptr, nullptr}, frozen, here, nullptr);
     }
-    void update_rows(uintptr_t table, int64_t patients, uintptr_t index, int64_t histories, uintptr_t x, uintptr_t y,
-                     int threads) const {
+    // in: x, decay_h, decay_c.
+    void update_rows(uintptr_t table, int64_t patients, uintptr_t index, int64_t histories, const Addresses& in,
+                     uintptr_t y, int threads) const {
         const int64_t* rows = pointer<const int64_t>(index);
         check_rows(rows, histories, patients);
         Problem here = of(histories);
         int64_t offsets[] = {0, histories};
-        here.offsets = offsets, here.x = pointer<void>(x), here.y = pointer<void>(y);
+        here.offsets = offsets, here.x = pointer<void>(in.at(0)), here.y = pointer<void>(y);
+        here.decay_h = pointer<void>(in.at(1)), here.decay_c = pointer<void>(in.at(2));
         Update where{pointer<void>(table), rows};
         nb::gil_scoped_release free;
         update({chosen, threads, nullptr, nullptr}, frozen, here, &where);
@@ -254,6 +257,6 @@ NB_MODULE(_native, module) {
         .def("step", &Snapshot::step, nb::arg("histories"), nb::arg("inputs"), nb::arg("outputs"), nb::arg("threads"),
              "Advance histories by one step each.")
         .def("update", &Snapshot::update_rows, nb::arg("table"), nb::arg("patients"), nb::arg("index"),
-             nb::arg("histories"), nb::arg("x"), nb::arg("y"), nb::arg("threads"),
+             nb::arg("histories"), nb::arg("inputs"), nb::arg("y"), nb::arg("threads"),
              "Advance distinct rows of a table of states by one step each, in place.");
 }

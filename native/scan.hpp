@@ -68,7 +68,7 @@ template <class T, class C> struct Gates {
         return {first, here, here, vectors, vectors * lanes, vectors * lanes, 0, 0};
     }
     static int64_t elements(const Block& b, int64_t inputs, int64_t hidden) {
-        return b.vectors * lanes + inputs * b.width_x + hidden * b.width_h;
+        return b.vectors * lanes + inputs * b.width_x + (C::recurrent ? hidden * b.width_h : 0);
     }
     static int64_t elements(int64_t inputs, int64_t hidden) {
         int64_t sum = 0;
@@ -106,6 +106,7 @@ template <class T, class C> struct Gates {
             to += b.vectors * lanes;
             pack_rows(to, b, static_cast<const T*>(w.weight_ih), C::from_x, b.width_x, b.skip_x, inputs, hidden);
             to += inputs * b.width_x;
+            if (!C::recurrent) continue;
             pack_rows(to, b, static_cast<const T*>(w.weight_hh), C::from_h, b.width_h, b.skip_h, hidden, hidden);
             to += hidden * b.width_h;
         }
@@ -119,7 +120,7 @@ template <class T, class C> struct Gates {
     static APART void multiply_all(const T* packed, const T* x, int64_t ldx, int64_t inputs, const T* h, int64_t pad,
                                    int64_t hidden, T* z, int64_t zblock, int64_t rows) {
         Product<T> p{};
-        p.lda1 = ldx, p.k1 = inputs, p.lda2 = pad, p.k2 = hidden, p.ldc = Panels<T>::width;
+        p.lda1 = ldx, p.k1 = inputs, p.lda2 = pad, p.k2 = C::recurrent ? hidden : 0, p.ldc = Panels<T>::width;
         p.last = static_cast<int>(lanes);
         for (int64_t first = 0; first < hidden; first += units) {
             Block b = block(first, hidden);
@@ -231,8 +232,10 @@ template <class T, class C> struct Scan {
             to += Panels<T>::elements(H, H);
             gates -= H;
         }
-        Panels<T>::pack(to, gates, H, [&](int64_t k, int64_t j) { return hh[k * H + j]; });
-        to += Panels<T>::elements(gates, H);
+        if (C::recurrent) {
+            Panels<T>::pack(to, gates, H, [&](int64_t k, int64_t j) { return hh[k * H + j]; });
+            to += Panels<T>::elements(gates, H);
+        }
         if (C::two_products) gates += H;
         Panels<T>::pack(to, gates, inputs, [&](int64_t k, int64_t j) { return ih[k * inputs + j]; });
     }
@@ -372,7 +375,8 @@ template <class T, class C> struct Scan {
         const T* packed = reinterpret_cast<const T*>(w.packed_backward + static_cast<size_t>(place) * w.backward_stride);
         const T* packed_u = packed;
         if (C::two_products) packed += Panels<T>::elements(H, H);
-        const T* packed_x = packed + Panels<T>::elements(C::two_products ? gates - H : gates, H);
+        const T* packed_x = packed;
+        if (C::recurrent) packed_x += Panels<T>::elements(C::two_products ? gates - H : gates, H);
         int64_t steps = 0;
         while (steps < p.steps && alive(p, steps, first, count) > 0) ++steps;
         for (int64_t n = 0; n < steps; ++n) {
@@ -408,7 +412,7 @@ template <class T, class C> struct Scan {
             } else {
                 to_h.start = nullptr;
             }
-            multiply_panels(to_h, s.rows, H);
+            if (C::recurrent) multiply_panels(to_h, s.rows, H);
             if (decay_h != nullptr)
                 unfade(s.dh, s.pad, s.decay_h, ddecay_h == nullptr ? nullptr : ddecay_h + row * H, s.h, H, s.rows);
             if (decay_c != nullptr)
@@ -531,6 +535,7 @@ template <class T, class C> struct Scan {
                   bias == nullptr ? nullptr : static_cast<T*>(bias) + low, N, scratch, stop);
         };
         rows_of(x, to.weight_ih, to.bias_ih, x.input.width, 0, gates, 0);
+        if constexpr (!C::recurrent) return;
         if constexpr (C::two_products) {
             Right rh = h;
             rh.kept = static_cast<const T*>(p.kept) + place * N * shape.kept * H, rh.ldkept = shape.kept * H;
@@ -582,7 +587,8 @@ template <class T, class C> struct Scan {
      : (p).cell == sequela::GRU_AFTER     ? Scan<T, GruAfter>::call            \
      : (p).cell == sequela::GRU_BEFORE    ? Scan<T, GruBefore>::call           \
      : (p).cell == sequela::RNN_TANH      ? Scan<T, Rnn<false>>::call          \
-                                            : Scan<T, Rnn<true>>::call)
+     : (p).cell == sequela::RNN_RELU      ? Scan<T, Rnn<true>>::call           \
+                                          : Scan<T, Fade>::call)
 
 size_t forward_bytes(const Problem& p) { return SEQUELA_DISPATCH(p, forward_bytes(p)); }
 size_t backward_bytes(const Problem& p) { return SEQUELA_DISPATCH(p, backward_bytes(p)); }

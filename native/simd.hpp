@@ -238,6 +238,13 @@ INLINE F remainder_by_log_two(F x, F n) {
     return fused(n, F::all(2.12194440e-4f), fused(n, F::all(-0.693359375f), x));
 }
 
+// exp(-max(0, x)); NaN stays.
+INLINE F faded(F x) {
+    F t = at_least(F::all(-87.0f), F::all(0.0f) - at_least(F::all(0.0f), x));
+    F n = nearest(t * F::all(1.44269504088896341f));
+    return times_power_of_two(F::all(1.0f) + exp_minus_one_near_zero(remainder_by_log_two(t, n)), n);
+}
+
 INLINE F logistic(F x) {
     // Beyond these bounds exp is infinite or vanishes beside 1, as it does without them; they keep n in range.
     F t = at_least(F::all(-87.0f), at_most(F::all(88.9f), F::all(0.0f) - x));
@@ -256,6 +263,12 @@ INLINE F tangent(F x) {
     return with_sign_of(magnitude(m / (F::all(2.0f) + m)), x);
 }
 
+INLINE E faded(E x) {
+    x = at_least(E::all(0), x);
+    E y;
+    for (int i = 0; i < E::lanes; ++i) y.v[i] = __builtin_exp(-x.v[i]);
+    return y;
+}
 INLINE E logistic(E x) {
     E y;
     for (int i = 0; i < E::lanes; ++i) y.v[i] = 1.0 / (1.0 + __builtin_exp(-x.v[i]));

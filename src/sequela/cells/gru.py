@@ -9,8 +9,8 @@ With x the input of a step, h the state that enters it, s the logistic function:
     h' = (1 - z) n + z h
 
 Source: Cho et al. 2014 (arXiv:1406.1078) puts the reset gate on the state, before the product; torch, cuDNN and the
-default of Keras put it after, on the recurrent term, which needs one product a step. Names, shapes and the order of gates
-(r, z, n) are torch's; the weights of one form mean something else in the other.
+default of Keras put it after, on the recurrent term, which needs one product a step. Names, shapes and the order of
+gates (r, z, n) are torch's; the weights of one form mean something else in the other.
 """
 
 from __future__ import annotations

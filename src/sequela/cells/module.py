@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from sequela.cells import operator, recurrence
+from sequela.cells.frozen import Frozen
 from sequela.cells.recurrence import Recurrence, State, Step, Weights
 
 Run = Callable[[Recurrence, Sequence[Sequence[Weights]]], tuple[Tensor, State]]
@@ -44,6 +45,10 @@ class Recurrent(nn.RNNBase):
             [self._weights_of(f"_l{layer}{suffix}") for suffix in ("", "_reverse")[: self.directions]]
             for layer in range(self.num_layers)
         ]
+
+    def frozen(self) -> Frozen:
+        """Return an immutable snapshot that advances patients one observation at a time."""
+        return Frozen(self.kind, self.weights())
 
     def _weights_of(self, suffix: str) -> Weights:
         def named(name: str) -> Any:

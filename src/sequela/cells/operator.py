@@ -40,6 +40,7 @@ KINDS = {
     "gru_before": Kind(4, 3, 1, 3),
     "rnn_tanh": Kind(5, 1, 1, 0),
     "rnn_relu": Kind(6, 1, 1, 0),
+    "fade": Kind(7, 1, 1, 0),
 }
 TYPES = {torch.float32: 0, torch.float64: 1}
 RECYCLED_BYTES = 1 << 16  # smaller tensors are torch's own: its allocator is quick there
@@ -252,7 +253,7 @@ def weight_addresses(
 def slots_of(kind: str, each: int) -> tuple[int, ...]:
     """Return which of the five weights the `each` given ones of a place are."""
     peephole: tuple[int, ...] = (4,) if kind == "lstm_peephole" else ()
-    return (0, 1, *((2, 3) if each - len(peephole) == 4 else ()), *peephole)
+    return (*range(each - len(peephole)), *peephole)
 
 
 def sizes_of(
@@ -290,7 +291,13 @@ def check(
     for i, weight in enumerate(weights):
         inputs = x.shape[1] if i < each * directions else directions * hidden
         block = cell.gates * hidden
-        of_slot: list[tuple[int, ...]] = [(block, inputs), (block, hidden), (block,), (block,), (3, hidden)]
+        of_slot: list[tuple[int, ...]] = [
+            (block, inputs),
+            (0 if kind == "fade" else block, hidden),
+            (block,),
+            (block,),
+            (3, hidden),
+        ]
         expected = of_slot[slots_of(kind, each)[i % each]]
         shapes.append((f"weight {i}", weight, expected))
     for name, t, expected in shapes:

@@ -3,8 +3,8 @@
     h' = tanh(W_ih x + b_ih + W_hh h + b_hh)        or relu instead of tanh
 
 Source: Elman 1990 (doi:10.1207/s15516709cog1402_1). It is what the gated cells are measured against: the past reaches
-h' only through W_hh, so what lies far back fades or explodes with its powers (Bengio et al. 1994, doi:10.1109/72.279181).
-Names and shapes are torch's.
+h' only through W_hh, so what lies far back fades or explodes with its powers (Bengio et al. 1994,
+doi:10.1109/72.279181). Names and shapes are torch's.
 """
 
 from __future__ import annotations
