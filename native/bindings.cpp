@@ -1,13 +1,262 @@
 // The border between Python and the native core. Nothing but this file knows Python.
+//
+// Tensors come in as addresses: src/sequela/cells/operator.py has checked device, type, shape and contiguity, and holds
+// them alive. The interpreter is released while the core works.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "engine.h"
+#include "pool.hpp"
 
 namespace nb = nanobind;
+using namespace sequela;
+
+namespace {
+
+using Addresses = std::vector<uintptr_t>;
+
+template <class T> T* pointer(uintptr_t address) { return reinterpret_cast<T*>(address); }
+
+const Table* chosen = nullptr;
+
+const Table* choose() {
+    const char* wanted = std::getenv("SEQUELA_ISA");
+    int count;
+    const Table* const* all = tables(&count);
+    if (wanted == nullptr || *wanted == '\0') return all[0];
+    if (const Table* found = table_named(wanted)) return found;
+    std::string here;
+    for (int i = 0; i < count; ++i) here += std::string(i > 0 ? ", " : "") + all[i]->name;
+    throw nb::import_error(("SEQUELA_ISA=" + std::string(wanted) + " is not an instruction set that this processor and "
+                            "this build have; those are: " + here + ". Unset it to take the best.").c_str());
+}
+
+// Sizes, in this order: cell, type, layers, directions, histories, steps, rows, input, hidden.
+Problem problem_of(const std::vector<int64_t>& s) {
+    Problem p{};
+    p.cell = static_cast<int32_t>(s.at(0)), p.type = static_cast<int32_t>(s.at(1));
+    p.layers = s.at(2), p.directions = s.at(3), p.histories = s.at(4), p.steps = s.at(5);
+    p.rows = s.at(6), p.input = s.at(7), p.hidden = s.at(8);
+    if (p.cell < 0 || p.cell >= CELLS) throw std::invalid_argument("unknown cell");
+    return p;
+}
+
+std::vector<int64_t> offsets_of(const Problem& p, const int64_t* batch_sizes) {
+    std::vector<int64_t> offsets(static_cast<size_t>(p.steps) + 1, 0);
+    int64_t before = p.histories;
+    for (int64_t t = 0; t < p.steps; ++t) {
+        if (batch_sizes[t] > before || batch_sizes[t] < 1 || (t == 0 && batch_sizes[t] != p.histories))
+            throw std::invalid_argument(
+                "batch_sizes must begin with the number of histories and never rise or fall below 1");
+        before = batch_sizes[t];
+        offsets[static_cast<size_t>(t) + 1] = offsets[static_cast<size_t>(t)] + before;
+    }
+    if (offsets.back() != p.rows) throw std::invalid_argument("batch_sizes must sum to the number of packed rows");
+    return offsets;
+}
+
+std::vector<Weights> weights_of(const Problem& p, const Addresses& a) {
+    std::vector<Weights> weights(static_cast<size_t>(p.layers * p.directions));
+    if (a.size() != weights.size() * 5) throw std::invalid_argument("five addresses a place");
+    for (size_t i = 0; i < weights.size(); ++i)
+        weights[i] = {pointer<void>(a[5 * i]), pointer<void>(a[5 * i + 1]), pointer<void>(a[5 * i + 2]),
+                      pointer<void>(a[5 * i + 3]), pointer<void>(a[5 * i + 4])};
+    return weights;
+}
+
+// Lets signals in every 50 ms.
+struct Signals {
+    std::chrono::steady_clock::time_point next = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+    static void ask(void* whom, int32_t* flag) {
+        auto& self = *static_cast<Signals*>(whom);
+        auto now = std::chrono::steady_clock::now();
+        if (now < self.next) return;
+        self.next = now + std::chrono::milliseconds(50);
+        nb::gil_scoped_acquire held;
+        if (PyErr_CheckSignals() != 0) {
+            PyErr_Fetch(&self.type, &self.value, &self.trace);
+            __atomic_store_n(flag, 1, __ATOMIC_RELAXED);
+        }
+    }
+    PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
+    [[noreturn]] void raise() {
+        PyErr_Restore(type, value, trace);
+        throw nb::python_error();
+    }
+};
+
+template <class Fn> void released(Fn fn) {
+    Signals signals;
+    bool done;
+    {
+        nb::gil_scoped_release free;
+        done = fn(signals);
+    }
+    if (!done) signals.raise();
+}
+
+void run_forward(const std::vector<int64_t>& sizes, uintptr_t batch_sizes, const Addresses& in, const Addresses& weights,
+                 const Addresses& out, double mask_scale, int threads) {
+    Problem p = problem_of(sizes);
+    auto offsets = offsets_of(p, pointer<const int64_t>(batch_sizes));
+    auto w = weights_of(p, weights);
+    p.offsets = offsets.data(), p.weights = w.data(), p.mask_scale = mask_scale;
+    p.x = pointer<void>(in.at(0)), p.h0 = pointer<void>(in.at(1)), p.c0 = pointer<void>(in.at(2));
+    p.decay_h = pointer<void>(in.at(3)), p.decay_c = pointer<void>(in.at(4)), p.masks = pointer<uint8_t>(in.at(5));
+    p.y = pointer<void>(out.at(0)), p.hn = pointer<void>(out.at(1)), p.cn = pointer<void>(out.at(2));
+    p.inner = pointer<void>(out.at(3)), p.kept = pointer<void>(out.at(4));
+    released([&](Signals& signals) { return forward({chosen, threads, Signals::ask, &signals}, p); });
+}
+
+void run_backward(const std::vector<int64_t>& sizes, uintptr_t batch_sizes, const Addresses& in, const Addresses& weights,
+                  const Addresses& made, const Addresses& gradients, const Addresses& out, const Addresses& dweights,
+                  double mask_scale, int threads) {
+    Problem p = problem_of(sizes);
+    auto offsets = offsets_of(p, pointer<const int64_t>(batch_sizes));
+    auto w = weights_of(p, weights), dw = weights_of(p, dweights);
+    p.offsets = offsets.data(), p.weights = w.data(), p.dweights = dw.data(), p.mask_scale = mask_scale;
+    p.x = pointer<void>(in.at(0)), p.h0 = pointer<void>(in.at(1)), p.c0 = pointer<void>(in.at(2));
+    p.decay_h = pointer<void>(in.at(3)), p.decay_c = pointer<void>(in.at(4)), p.masks = pointer<uint8_t>(in.at(5));
+    p.y = pointer<void>(made.at(0)), p.inner = pointer<void>(made.at(1)), p.kept = pointer<void>(made.at(2));
+    p.dy = pointer<void>(gradients.at(0)), p.dhn = pointer<void>(gradients.at(1)), p.dcn = pointer<void>(gradients.at(2));
+    p.dx = pointer<void>(out.at(0)), p.dh0 = pointer<void>(out.at(1)), p.dc0 = pointer<void>(out.at(2));
+    p.ddecay_h = pointer<void>(out.at(3)), p.ddecay_c = pointer<void>(out.at(4));
+    released([&](Signals& signals) { return backward({chosen, threads, Signals::ask, &signals}, p); });
+}
+
+// A frozen cell and the sizes it was made with.
+struct Snapshot {
+    Frozen* frozen;
+    Problem p;
+    Snapshot(const std::vector<int64_t>& sizes, const Addresses& weights) : p(problem_of(sizes)) {
+        auto w = weights_of(p, weights);
+        p.weights = w.data();
+        frozen = freeze(chosen, p);
+        p.weights = nullptr;
+    }
+    ~Snapshot() { thaw(frozen); }
+    Snapshot(const Snapshot&) = delete;
+    Snapshot& operator=(const Snapshot&) = delete;
+
+    Problem of(int64_t histories) const {
+        Problem here = p;
+        here.histories = here.rows = histories;
+        here.steps = histories > 0 ? 1 : 0;
+        return here;
+    }
+    // in: x, h, c, decay_h, decay_c; out: y, h, c.
+    void step(int64_t histories, const Addresses& in, const Addresses& out, int threads) const {
+        Problem here = of(histories);
+        int64_t offsets[] = {0, histories};
+        here.offsets = offsets;
+        here.x = pointer<void>(in.at(0)), here.h0 = pointer<void>(in.at(1)), here.c0 = pointer<void>(in.at(2));
+        here.decay_h = pointer<void>(in.at(3)), here.decay_c = pointer<void>(in.at(4));
+        here.y = pointer<void>(out.at(0)), here.hn = pointer<void>(out.at(1)), here.cn = pointer<void>(out.at(2));
+        nb::gil_scoped_release free;
+        update({chosen, threads, nullptr, nullptr}, frozen, here, nullptr);
+    }
+    // in: x, decay_h, decay_c.
+    void update_rows(uintptr_t table, int64_t patients, uintptr_t index, int64_t histories, const Addresses& in,
+                     uintptr_t y, int threads) const {
+        const int64_t* rows = pointer<const int64_t>(index);
+        check_rows(rows, histories, patients);
+        Problem here = of(histories);
+        int64_t offsets[] = {0, histories};
+        here.offsets = offsets, here.x = pointer<void>(in.at(0)), here.y = pointer<void>(y);
+        here.decay_h = pointer<void>(in.at(1)), here.decay_c = pointer<void>(in.at(2));
+        Update where{pointer<void>(table), rows};
+        nb::gil_scoped_release free;
+        update({chosen, threads, nullptr, nullptr}, frozen, here, &where);
+    }
+    // Before anything is written: two updates of one row in one call have no order.
+    static void check_rows(const int64_t* rows, int64_t histories, int64_t patients) {
+        static thread_local std::vector<uint64_t> seen;
+        size_t words = static_cast<size_t>(patients + 63) / 64;
+        if (seen.size() < words) seen.resize(words, 0);
+        const char* wrong = nullptr;
+        int64_t i = 0;
+        for (; i < histories && wrong == nullptr; ++i) {
+            if (rows[i] < 0 || rows[i] >= patients) {
+                wrong = "rows must name rows of the table";
+                break;
+            }
+            uint64_t bit = uint64_t(1) << (rows[i] % 64), &word = seen[static_cast<size_t>(rows[i] / 64)];
+            if (word & bit) wrong = "rows must be distinct: two updates of one row in one call have no order";
+            word |= bit;
+        }
+        while (i-- > 0) seen[static_cast<size_t>(rows[i] / 64)] &= ~(uint64_t(1) << (rows[i] % 64));
+        if (wrong != nullptr) throw std::invalid_argument(wrong);
+    }
+};
+
+// A block of recycled memory as a tensor of bytes; it goes back to its list when the last tensor on it dies.
+nb::ndarray<nb::pytorch, uint8_t, nb::ndim<1>> buffer(size_t bytes) {
+    struct Owned {
+        void* block;
+        size_t bytes;
+    };
+    auto* owned = new Owned{take_memory(bytes), bytes};
+    if (owned->block == nullptr) {
+        delete owned;
+        throw std::bad_alloc();
+    }
+    nb::capsule owner(owned, [](void* p) noexcept {
+        auto* o = static_cast<Owned*>(p);
+        give_memory(o->block, o->bytes);
+        delete o;
+    });
+    return nb::ndarray<nb::pytorch, uint8_t, nb::ndim<1>>(owned->block, {bytes}, owner);
+}
+
+}  // namespace
 
 NB_MODULE(_native, module) {
     module.doc() = "Native core of sequela.";
+    chosen = choose();
+
     module.def("info", [] {
         nb::dict facts;
-        facts["compiler"] = __VERSION__;
+        facts["set"] = chosen->name;
+        int count;
+        const Table* const* all = tables(&count);
+        nb::list names;
+        for (int i = 0; i < count; ++i) names.append(all[i]->name);
+        facts["sets"] = names;
+        facts["most_threads"] = most_threads;
+        facts["held_bytes"] = held_memory();
+        facts["flags"] = SEQUELA_FLAGS;
+#ifdef __clang__
+        facts["compiler"] = std::string("clang ") + __VERSION__;
+#else
+        facts["compiler"] = std::string("gcc ") + __VERSION__;
+#endif
         return facts;
-    }, "What the native core was built with.");
+    }, "What the native core is, what it was built with, and what it holds.");
+    module.def("choose", [](const std::string& name) {
+        const Table* found = table_named(name.c_str());
+        if (found == nullptr) throw std::invalid_argument("no instruction set of that name is supported here");
+        chosen = found;
+    }, nb::arg("name"), "Take another instruction set from now on: for tests and benchmarks. Snapshots keep theirs.");
+    module.def("forward", &run_forward, nb::arg("sizes"), nb::arg("batch_sizes"), nb::arg("inputs"), nb::arg("weights"),
+               nb::arg("outputs"), nb::arg("mask_scale"), nb::arg("threads"), "Run a recurrence. Arguments are addresses.");
+    module.def("backward", &run_backward, nb::arg("sizes"), nb::arg("batch_sizes"), nb::arg("inputs"), nb::arg("weights"),
+               nb::arg("made"), nb::arg("gradients"), nb::arg("outputs"), nb::arg("weight_gradients"),
+               nb::arg("mask_scale"), nb::arg("threads"), "Run a recurrence backward. Arguments are addresses.");
+    module.def("buffer", &buffer, nb::arg("size"), "Return recycled memory as a tensor of bytes; its content is undefined.");
+    module.def("release_memory", &release_memory, "Give recycled memory back to the system.");
+    nb::class_<Snapshot>(module, "Snapshot", "Packed weights of a cell, never changed after they were made.")
+        .def(nb::init<const std::vector<int64_t>&, const Addresses&>(), nb::arg("sizes"), nb::arg("weights"))
+        .def("step", &Snapshot::step, nb::arg("histories"), nb::arg("inputs"), nb::arg("outputs"), nb::arg("threads"),
+             "Advance histories by one step each.")
+        .def("update", &Snapshot::update_rows, nb::arg("table"), nb::arg("patients"), nb::arg("index"),
+             nb::arg("histories"), nb::arg("inputs"), nb::arg("y"), nb::arg("threads"),
+             "Advance distinct rows of a table of states by one step each, in place.");
 }

@@ -1,5 +1,10 @@
 """Recurrent cells: the equations, a plain version to read, and the fast version."""
 
+from sequela.cells.decay import decay_factors
+from sequela.cells.frozen import Frozen
+from sequela.cells.gru import GRU
+from sequela.cells.grud import GRUD
 from sequela.cells.lstm import LSTM
+from sequela.cells.rnn import RNN
 
-__all__ = ["LSTM"]
+__all__ = ["GRU", "GRUD", "LSTM", "RNN", "Frozen", "decay_factors"]

@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from sequela.cells.module import Recurrent
-from sequela.cells.recurrence import Recurrence, State, Step, Weights
+from sequela.cells.recurrence import State, Step, Weights
 
 Gates = Literal["standard", "peephole", "coupled"]
 
@@ -141,7 +141,7 @@ class LSTM(Recurrent):
         decay_c: Tensor | None = None,
     ) -> tuple[Any, tuple[Tensor, Tensor]]:
         """Return the output of the last layer, in the form of the input, and the final (h, c)."""
-        output, final = self._recur(input, hx, (decay_h, decay_c), self._fast)
+        output, final = self._recur(input, hx, (decay_h, decay_c), self._native)
         return output, final
 
     def plain(
@@ -156,22 +156,5 @@ class LSTM(Recurrent):
         output, final = self._recur(input, hx, (decay_h, decay_c), self._plain)
         return output, final
 
-    def _torch_has_it(self, given: Recurrence) -> bool:
-        return self.gates == "standard" and all(factor is None for factor in given.decay)
-
-    def _torch(self, given: Recurrence) -> tuple[Tensor, State]:
-        if given.x.shape[0] == 0 or given.masks is not None:
-            return self._plain(given, self.weights())
-        flat = [getattr(self, name) for of_layer in self._all_weights for name in of_layer]
-        output, h, c = torch._VF.lstm(
-            given.x,
-            given.batch_sizes,
-            given.state,
-            flat,
-            self.bias,
-            self.num_layers,
-            0.0,
-            self.training,
-            self.bidirectional,
-        )
-        return output, (h, c)
+    def _known_to_torch(self) -> bool:
+        return self.gates == "standard"

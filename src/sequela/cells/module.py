@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -9,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from sequela.cells import recurrence
+from sequela.cells import operator, recurrence
+from sequela.cells.frozen import Frozen
 from sequela.cells.recurrence import Recurrence, State, Step, Weights
 
 Run = Callable[[Recurrence, Sequence[Sequence[Weights]]], tuple[Tensor, State]]
@@ -42,6 +45,10 @@ class Recurrent(nn.RNNBase):
             [self._weights_of(f"_l{layer}{suffix}") for suffix in ("", "_reverse")[: self.directions]]
             for layer in range(self.num_layers)
         ]
+
+    def frozen(self) -> Frozen:
+        """Return an immutable snapshot that advances patients one observation at a time."""
+        return Frozen(self.kind, self.weights())
 
     def _weights_of(self, suffix: str) -> Weights:
         def named(name: str) -> Any:
@@ -88,20 +95,60 @@ class Recurrent(nn.RNNBase):
     def _run(
         self, x: Tensor, batch_sizes: Tensor, state: State, decay: tuple[Tensor | None, ...], engine: Run
     ) -> tuple[Tensor, State]:
-        weights = self.weights()
         if x.shape[-1] != self.input_size:
             raise ValueError(f"The input must have {self.input_size} features (its last size), not {x.shape[-1]}.")
         places, rows = self.num_layers * self.directions, x.shape[0]
+        if torch.is_autocast_enabled(x.device.type) and x.dtype in (torch.float16, torch.bfloat16):
+            x, state = x.float(), tuple(s.float() for s in state)
+        factors = tuple(
+            None if factor is None else self._factor(name, factor, places, rows)
+            for name, factor in zip(self.states, decay, strict=True)
+        )
+        if engine == self._native and self._leave_to_torch(x, factors):
+            return self._torch(x, batch_sizes, state)
         masks, keep = None, 1.0
         if self.training and self.dropout > 0 and self.num_layers > 1:
             keep = 1.0 - self.dropout
             shape = (self.num_layers - 1, rows, self.directions * self.hidden_size)
             masks = torch.rand(shape, device=x.device) < keep
-        factors = tuple(
-            None if factor is None else self._factor(name, factor, places, rows)
-            for name, factor in zip(self.states, decay, strict=True)
-        )
-        return engine(Recurrence(x, batch_sizes, state, factors, masks, keep), weights)
+        return engine(Recurrence(x, batch_sizes, state, factors, masks, keep), self.weights())
+
+    def _leave_to_torch(self, x: Tensor, decay: tuple[Tensor | None, ...]) -> bool:
+        """Say whether torch's own kernel must do it: on a GPU, or where the native core is not built."""
+        if x.device.type == "cpu" and operator.BUILT:
+            return False
+        known = self._known_to_torch() and all(factor is None for factor in decay)
+        if x.device.type != "cpu":
+            if not known:
+                raise NotImplementedError(
+                    f"{type(self).__name__} with these gates or with decay runs on the CPU only, and the input is on "
+                    f"{x.device}. Move model and input to the CPU, or call the cell's `plain`."
+                )
+            return True
+        if not known:
+            raise NotImplementedError(operator.REMEDY)
+        notice_once()
+        return True
+
+    def _known_to_torch(self) -> bool:
+        """Say whether torch has this cell."""
+        return False
+
+    def _torch(self, x: Tensor, batch_sizes: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run torch's own kernel on packed rows."""
+        if x.shape[0] == 0:
+            return x.new_zeros(0, self.directions * self.hidden_size), state
+        flat = [getattr(self, name) for of_layer in self._all_weights for name in of_layer]
+        kernels: dict[str, Any] = {
+            "LSTM": torch._VF.lstm,
+            "GRU": torch._VF.gru,
+            "RNN_TANH": torch._VF.rnn_tanh,
+            "RNN_RELU": torch._VF.rnn_relu,
+        }
+        hx = state if len(state) > 1 else state[0]
+        options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
+        output, *final = kernels[self.mode](x, batch_sizes, hx, flat, *options)
+        return output, tuple(final)
 
     def _factor(self, name: str, factor: Tensor, places: int, rows: int) -> Tensor:
         expected = (places, rows, self.hidden_size)
@@ -135,14 +182,11 @@ class Recurrent(nn.RNNBase):
     def _plain(self, given: Recurrence, weights: Sequence[Sequence[Weights]]) -> tuple[Tensor, State]:
         return recurrence.run(self.step, given, weights)
 
-    def _fast(self, given: Recurrence, weights: Sequence[Sequence[Weights]]) -> tuple[Tensor, State]:
-        if self._torch_has_it(given):
-            return self._torch(given)
-        return self._plain(given, weights)
+    def _native(self, given: Recurrence, weights: Sequence[Sequence[Weights]]) -> tuple[Tensor, State]:
+        return operator.run(self.kind, given, weights)
 
-    def _torch_has_it(self, given: Recurrence) -> bool:
-        """Say whether torch's own kernel computes just this."""
-        return False
 
-    def _torch(self, given: Recurrence) -> tuple[Tensor, State]:
-        raise NotImplementedError
+@functools.cache
+def notice_once() -> None:
+    """Say once that the native core is not there."""
+    warnings.warn(f"Cells run on torch's own kernels: {operator.REMEDY}", UserWarning, stacklevel=6)

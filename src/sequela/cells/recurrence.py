@@ -1,8 +1,8 @@
 """What a recurrence over ragged histories is, written to be read: the plain version of every cell.
 
 A cell is one *step*: it takes the input of a step and the state that enters it, and gives the state that leaves it. All
-the rest is the same for every cell and stands here once: which rows belong together, layers, directions, dropout, decay.
-The native engine does the same arithmetic, and the tests hold it against this page.
+the rest is the same for every cell and stands here once: which rows belong together, layers, directions, dropout,
+decay. The native engine does the same arithmetic, and the tests hold it against this page.
 
 The layout is that of `torch.nn.utils.rnn.PackedSequence`: the B histories are sorted by length, the longest first; the
 N rows are time-major; step t has `batch_sizes[t]` rows, one for each history that is at least t + 1 steps long.

@@ -1,0 +1,5 @@
+// The core for one instruction set; see CMakeLists.txt for its flags.
+#define SEQUELA_SET 0
+#include "scan.hpp"
+
+SEQUELA_TABLE(portable)

@@ -1,0 +1,155 @@
+"""GRU-D: a gated recurrent unit that knows what was not measured, and for how long.
+
+With x the values of a step (where none was measured, the last one that was), m = 1 where one was measured, d the time
+since each feature was last measured, x̄ the mean over training people, and g(.) = exp(-max(0, .)):
+
+    x̂ = m x + (1 - m) (g_x x + (1 - g_x) x̄)        g_x = g(w_x d + b_x)      an old value is pulled to the mean
+    ĥ = g_h h                                       g_h = g(W_h d + b_h)      an old state fades
+    r, z, n, h' = the GRU's, of the input [x̂, m] and the state ĥ
+
+Source: Che et al. 2018 (doi:10.1038/s41598-018-24271-9), equations 3 to 12. As there, the reset gate acts on the state
+(`reset="before"`), the decay of inputs is diagonal, and all gates see the mask. The paper has one layer; here each further
+layer has a decay of its own state. Gaps may be in any unit, as long as it is always the same.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from sequela.cells.decay import decay_factors, plain_decay_factors
+from sequela.cells.gru import STEPS, Reset
+from sequela.cells.module import Recurrent
+from sequela.cells.recurrence import Step
+
+
+class GRUD(Recurrent):
+    """A GRU over irregular, partly observed histories: inputs fade towards the mean and states towards zero.
+
+    Parameters are those of `torch.nn.GRU(2 * input_size, hidden_size)`, whose input is [x̂, m], and those of the decay:
+    `weight_decay_x` [F], `bias_decay_x` [F], `weight_decay_h` [layers * H, F], `bias_decay_h` [layers * H].
+
+    Args:
+        mean: [F], the mean of each feature over training people, in the unit of the input; zeros by default.
+
+    Args of `forward`:
+        input: values [T, F], [T, B, F] (or [B, T, F] with `batch_first`), or a PackedSequence. Where none was measured,
+            the last value that was; before the first one, the mean.
+        observed: bool, True where a value was measured; of the input's shape, or packed rows [N, F].
+        gaps: time since each feature was last measured strictly before this step, of the same shape.
+        hx: the state h that enters the first step, [layers, B, H]; zeros by default.
+    """
+
+    mean: Tensor
+    weight_decay_x: Tensor
+    bias_decay_x: Tensor
+    weight_decay_h: Tensor
+    bias_decay_h: Tensor
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        reset: Reset = "before",
+        mean: Tensor | None = None,
+    ) -> None:
+        if reset not in STEPS:
+            raise ValueError(f"reset must be one of {', '.join(STEPS)}, not {reset!r}.")
+        self.reset = reset
+        self.kind = f"gru_{reset}"
+        super().__init__(
+            "GRU",
+            2 * input_size,
+            hidden_size,
+            num_layers=num_layers,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            device=device,
+            dtype=dtype,
+        )
+        self.features = input_size
+        stdv = 1.0 / math.sqrt(hidden_size)
+        rows = num_layers * hidden_size
+        shapes = {
+            "weight_decay_x": (input_size,),
+            "bias_decay_x": (input_size,),
+            "weight_decay_h": (rows, input_size),
+            "bias_decay_h": (rows,),
+        }
+        for name, shape in shapes.items():
+            weight = torch.empty(shape, device=device, dtype=dtype).uniform_(-stdv, stdv)
+            self.register_parameter(name, nn.Parameter(weight))
+        zeros = torch.zeros(input_size, device=device, dtype=dtype)
+        self.register_buffer("mean", zeros if mean is None else zeros + mean)
+
+    @property
+    def step(self) -> Step:
+        """One step of the GRU inside, in plain torch."""
+        return STEPS[self.reset]
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 - torch's name
+        hx: Tensor | None = None,
+        *,
+        observed: Tensor,
+        gaps: Tensor,
+    ) -> tuple[Any, Tensor]:
+        """Return the output of the last layer, in the form of the input, and the final h."""
+        seen, decay = self.seen(input, observed, gaps)
+        output, final = self._recur(seen, hx, (decay,), self._native)
+        return output, final
+
+    def plain(
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 - torch's name
+        hx: Tensor | None = None,
+        *,
+        observed: Tensor,
+        gaps: Tensor,
+    ) -> tuple[Any, Tensor]:
+        """Return what `forward` returns, by the plain version: slow, and differentiable twice."""
+        seen, decay = self.seen(input, observed, gaps, plain=True)
+        output, final = self._recur(seen, hx, (decay,), self._plain)
+        return output, final
+
+    def seen(
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 - torch's name
+        observed: Tensor,
+        gaps: Tensor,
+        *,
+        plain: bool = False,
+    ) -> tuple[Any, Tensor]:
+        """Return [x̂, m] in the form of the input and the decay of the states, [layers, N, H]."""
+        x = input.data if isinstance(input, PackedSequence) else input
+        for name, t in (("observed", observed), ("gaps", gaps)):
+            if t.shape != x.shape:
+                raise ValueError(
+                    f"{name} must have the shape of the input's values, {list(x.shape)}, not {list(t.shape)}."
+                )
+        # Both decays in one product: that of x is diagonal.
+        weight = torch.cat([self.weight_decay_x.diag(), self.weight_decay_h])
+        bias = torch.cat([self.bias_decay_x, self.bias_decay_h])
+        across = gaps.transpose(0, 1) if gaps.dim() == 3 and self.batch_first else gaps
+        factors = (plain_decay_factors if plain else decay_factors)(across.reshape(-1, self.features), weight, bias)
+        of_x, of_h = factors[:, : self.features], factors[:, self.features :]
+        of_x = of_x.reshape(across.shape)
+        if across is not gaps:
+            of_x = of_x.transpose(0, 1)
+        fallback = of_x * x + (1 - of_x) * self.mean
+        joined = torch.cat([torch.where(observed, x, fallback), observed.to(x.dtype)], dim=-1)
+        decay = of_h.reshape(-1, self.num_layers, self.hidden_size).transpose(0, 1)
+        return (input._replace(data=joined) if isinstance(input, PackedSequence) else joined), decay
