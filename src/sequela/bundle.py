@@ -27,7 +27,7 @@ from sequela.models import ForecastNetwork, ModelSettings, build_forecast_networ
 from sequela.prepare import PreparedState
 from sequela.records import TableSettings, TimeUnit
 from sequela.records.values import Kind
-from sequela.settings import Settings
+from sequela.settings import Settings, wanted
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -106,8 +106,8 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     Raises:
         BundleError: where the folder exists.
     """
-    if folder.exists():
-        raise BundleError(f"{folder.name}: there is such a folder already. Choose another or remove it.")
+    if folder.exists() or folder.is_symlink():
+        raise BundleError(f"{folder}: there is such a folder already. Choose another or remove it.")
     members = {
         "study.json": _json(
             bundle.study.model_dump(mode="json", by_alias=True, exclude={"records": {"__all__": {"path"}}})
@@ -128,10 +128,21 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+        _sync_folder(temporary)
         temporary.rename(folder)
+        _sync_folder(folder.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make names durable, not only what they name."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _json(content: object) -> bytes:
@@ -150,8 +161,10 @@ def read_bundle(folder: Path) -> Bundle:
     prepared = _parsed(folder, "prepare.json", members, PreparedState)
     after = _parsed(folder, "after.json", members, AfterState) if "after.json" in members else None
     card = _read_json(folder, "card.json", members["card.json"])
-    if len(prepared.targets) != len(study.question.targets):
+    if [target.code for target in prepared.targets] != study.question.targets:
         _refuse(folder, "prepare.json", "its targets are not those of study.json")
+    if not prepared.features:
+        _refuse(folder, "prepare.json", "it has no input")
     if after is not None:
         shape = [len(row) for row in after.interval.half_width]
         if shape != [len(study.question.targets)] * len(study.question.horizons):
@@ -163,7 +176,7 @@ def read_bundle(folder: Path) -> Bundle:
 
 def _refuse(folder: Path, member: str, problem: str) -> NoReturn:
     raise BundleError(
-        f"{folder.name}/{member}: {problem}. The bundle is damaged or was changed by hand: "
+        f"{folder / member}: {problem}. The bundle is damaged or was changed by hand: "
         "copy it again from its run folder, or run the study again."
     )
 
@@ -171,23 +184,24 @@ def _refuse(folder: Path, member: str, problem: str) -> NoReturn:
 def _checked_members(folder: Path) -> dict[str, bytes]:
     """Return the content of each member, after its size and digest were compared with the manifest."""
     if not folder.is_dir():
-        raise BundleError(f"{folder}: there is no such folder. A bundle is the folder `bundle` of a run.")
-    present = {path.name: path for path in folder.iterdir()}
+        raise BundleError(f"{folder}: there is no such folder. Name the folder `bundle` of a run.")
+    try:
+        present = {path.name: path for path in folder.iterdir()}
+    except OSError as error:
+        raise BundleError(f"{folder}: it cannot be read ({error.strerror}). Check its permissions.") from None
     if MANIFEST not in present:
-        raise BundleError(
-            f"{folder.name}: there is no {MANIFEST}, so this is no bundle. It is `bundle` in a run folder."
-        )
+        raise BundleError(f"{folder}: there is no {MANIFEST}, so this is no bundle. Name the folder `bundle` of a run.")
     for name, path in present.items():
         if path.is_symlink() or not path.is_file():
             _refuse(folder, name, "it is no plain file")
     if present[MANIFEST].stat().st_size > _LARGEST_JSON:
         _refuse(folder, MANIFEST, "it is larger than a manifest can be")
     manifest = _read_json(folder, MANIFEST, present[MANIFEST].read_bytes())
-    if not isinstance(manifest.get("format"), int):
+    if type(manifest.get("format")) is not int:
         _refuse(folder, MANIFEST, "it names no format")
     if manifest["format"] > FORMAT:
         raise BundleError(
-            f"{folder.name}: its format {manifest['format']} is newer than {FORMAT}, the newest that is read here. "
+            f"{folder}: its format {manifest['format']} is newer than {FORMAT}, the newest that is read here. "
             "Install a newer sequela."
         )
     listed = manifest.get("members")
@@ -206,8 +220,11 @@ def _checked(folder: Path, name: str, path: Path, entry: object) -> bytes:
     if not isinstance(entry, dict) or set(entry) != {"size", "sha256"}:
         _refuse(folder, MANIFEST, f"its entry for {name} is not of a known form")
     if path.stat().st_size != entry["size"]:
-        _refuse(folder, name, f"its size is not the {entry['size']} bytes of the manifest")
-    data = path.read_bytes()
+        _refuse(folder, name, "its size is not that of the manifest")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        _refuse(folder, name, f"it cannot be read ({error.strerror})")
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         _refuse(folder, name, "its SHA-256 is not that of the manifest")
     return data
@@ -244,8 +261,9 @@ def _parsed(folder: Path, name: str, members: dict[str, bytes], model: type[Mode
     try:
         return model.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        _refuse(folder, name, f"'{'.'.join(str(part) for part in first['loc'])}': {first['msg']}")
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        _refuse(folder, name, f"'{key}': expected {wanted(first)}" if key else wanted(first))
 
 
 def _load_weights(folder: Path, network: ForecastNetwork, data: bytes) -> None:

@@ -8,21 +8,26 @@ import sys
 import tomllib
 import traceback
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from sequela.errors import InputError, SequelaError
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from sequela.predict import Predictor
+
 app = typer.Typer(
     name="sequela",
     help="What follows, forecast from the irregular histories of patients.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 _DEBUG = "--debug"
+_USAGE_ERROR: Any = typer.BadParameter.__base__  # of click, which typer brings along under changing names
 
 
 @app.command()
@@ -54,7 +59,7 @@ def check(
     with TerminalWatch(console) as watch:
         material = gather(read_study(study, _changes(changes)), watch)
     for table in reading_tables(material):
-        Console().print(table)
+        _page().print(table)
 
 
 @app.command()
@@ -73,9 +78,9 @@ def run(
     with TerminalWatch(Console(stderr=True)) as watch:
         read = read_study(study, _changes(changes))
         done = run_study(read, out, force=force, watch=watch, command=shlex.join(["sequela", *sys.argv[1:]]))
-    console = Console()
+    console = _page()
     console.print(results_table(done.metrics))
-    console.print(f"\n{done.metrics['verdict']}\n", highlight=False)
+    console.print(f"\n{done.metrics['verdict']}\n", highlight=False, markup=False)
     typer.echo(f"Report: {done.report}")
 
 
@@ -93,13 +98,19 @@ def predict(
     from sequela.predict import load_bundle
 
     if out is not None and out.suffix not in (".csv", ".parquet"):
-        raise InputError(f"--out {out}: the name ends neither in .csv nor in .parquet.")
-    if out is not None and out.exists():
+        raise InputError(f"--out {out}: the name ends neither in .csv nor in .parquet. Give it one of these endings.")
+    if out is not None and (out.exists() or out.is_symlink()):
         raise InputError(f"--out {out}: there is such a file already. Choose another name or remove it.")
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}. Make it first.")
+    if at not in (None, "last"):
+        raise InputError(f"--at {at}: there is no such place. Write --at last, or leave it out.")
     predictor = load_bundle(bundle)
+    _check_now(predictor, now)
     found = predictor.predict_files(_paths(records, predictor.tables), now=now, at=at)
     if out is None:
         sys.stdout.write(found.table.write_csv())
+        sys.stdout.flush()
     else:
         _write_table(found.table, out)
     for reason, (predictions, people) in found.excluded.items():
@@ -112,6 +123,12 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
     from sequela.report import write_report
 
     typer.echo(f"Report: {write_report(folder)}")
+
+
+def _page() -> Console:
+    """Return standard output; a file or a pipe gets lines that hold the tables unbroken."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
 
 
 def _changes(given: list[str] | None) -> dict[str, Any]:
@@ -128,26 +145,44 @@ def _changes(given: list[str] | None) -> dict[str, Any]:
     return changes
 
 
+def _check_now(predictor: Predictor, now: str | None) -> None:
+    """Refuse a --now that is no time of the study, before anything is read."""
+    from sequela.records import Clock
+
+    clock = predictor.bundle.study.clock
+    try:
+        if now is not None:
+            Clock(calendar=clock.calendar, unit=clock.unit, time_zone=clock.time_zone).parse(now)
+    except InputError as error:
+        raise InputError(f"--now {now}: {error}") from None
+
+
 def _paths(records: list[str], tables: list[str]) -> dict[str, Path]:
     """Return the files by table: NAME=PATH, or in the study's order."""
-    named = {
-        name: Path(path) for name, equals, path in (r.partition("=") for r in records) if equals and name in tables
-    }
-    if len(named) == len(records):
-        return named
-    if named:
-        raise InputError("Name each table as NAME=PATH, or none of them.")
-    if len(records) != len(tables):
-        raise InputError(
-            f"{len(records)} files are given, but the study has {len(tables)} tables: {', '.join(tables)}."
-        )
-    return {name: Path(path) for name, path in zip(tables, records, strict=True)}
+    from sequela.records.words import nearest
+
+    listed = ", ".join(tables)
+    pairs = [record.partition("=") for record in records]
+    is_named = [bool(equals) and name in tables for name, equals, _ in pairs]
+    for record, (name, equals, _), named in zip(records, pairs, is_named, strict=True):
+        if equals and not named and (any(is_named) or not Path(record).exists()):
+            remedy = nearest(name, tables) or " Write NAME=PATH with one of these names."
+            raise InputError(f"{record}: the study has no table '{name}'. Its tables are {listed}.{remedy}")
+    if not any(is_named):
+        if len(records) != len(tables):
+            raise InputError(
+                f"Files given: {len(records)}, tables of the study: {len(tables)} ({listed}). "
+                "Give one file for each table, in this order or as NAME=PATH."
+            )
+        return {name: Path(path) for name, path in zip(tables, records, strict=True)}
+    names = [name for name, _, _ in pairs]
+    if not all(is_named) or len(set(names)) < len(names):
+        raise InputError(f"Name each table once as NAME=PATH, or none of them. The study's tables are {listed}.")
+    return {name: Path(path) for name, _, path in pairs}
 
 
-def _write_table(table: Any, out: Path) -> None:
+def _write_table(table: pl.DataFrame, out: Path) -> None:
     """Write a table beside its place, then put it there, so that nothing half-written is left."""
-    if not out.parent.is_dir():
-        raise InputError(f"--out {out}: there is no folder {out.parent}. Make it first.")
     temporary = out.with_name(f".{out.name}.partial")
     try:
         if out.suffix == ".csv":
@@ -155,6 +190,8 @@ def _write_table(table: Any, out: Path) -> None:
         else:
             table.write_parquet(temporary)
         temporary.replace(out)
+    except OSError as error:
+        raise InputError(f"--out {out}: it cannot be written ({error.strerror}). Choose another place.") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -164,13 +201,17 @@ def main() -> None:
     debug = _DEBUG in sys.argv
     sys.argv = [word for word in sys.argv if word != _DEBUG]
     try:
-        app()
-    except SequelaError as error:
+        with typer.main.get_command(app).make_context("sequela", sys.argv[1:] or ["--help"]) as context:
+            context.command.invoke(context)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except (SequelaError, _USAGE_ERROR) as error:
         if debug:
             traceback.print_exc()
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+        words = str(error) if isinstance(error, SequelaError) else _usage(error)
+        typer.echo(f"Error: {' '.join(words.splitlines())}", err=True)
+        sys.exit(error.exit_code if isinstance(error, SequelaError) else 2)
+    except (KeyboardInterrupt, typer.Abort):
         typer.echo("Interrupted; nothing was written.", err=True)
         sys.exit(130)
     except BrokenPipeError:
@@ -185,3 +226,9 @@ def main() -> None:
             err=True,
         )
         sys.exit(1)
+
+
+def _usage(error: Any) -> str:
+    """Return what is wrong with the call, and where to look."""
+    path = error.ctx.command_path if error.ctx is not None else "sequela"
+    return f"{error.format_message().rstrip('.')}. `{path} --help` shows how to call it."

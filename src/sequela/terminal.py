@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -11,6 +12,7 @@ from sequela.study import Watch
 from sequela.study.fit import Material
 from sequela.train import Progress as Training
 
+_MOST_CODES = 100
 _STOPPED = {
     "patience": "Stopped: no further gain on tuning people. The best weights are kept.",
     "all epochs": "All epochs are done.",
@@ -35,17 +37,17 @@ class TerminalWatch(Watch):
     def stage(self, words: str) -> None:
         """Print the stage."""
         self._end()
-        self.console.print(f"{words} ...", highlight=False)
+        self.console.print(f"{words} ...", highlight=False, markup=False)
 
     def note(self, words: str) -> None:
         """Print what a user should know."""
         self._end()
-        self.console.print(words, highlight=False)
+        self.console.print(words, highlight=False, markup=False)
 
     def warn(self, words: str) -> None:
         """Print what a user should think about."""
         self._end()
-        self.console.print(f"[yellow]Warning:[/yellow] {words}", highlight=False)
+        self.console.print(f"[yellow]Warning:[/yellow] {escape(words)}", highlight=False)
 
     def training(self, progress: Training, fit: int, fits: int) -> None:
         """Move the bar."""
@@ -87,15 +89,16 @@ def reading_tables(material: Material) -> list[Table]:
     for column in ("name", "file", "rows", "people", "codes"):
         tables.add_column(column, justify="right" if column in ("rows", "people") else "left")
     for table in records.tables:
-        people = _shown(table.people)
-        tables.add_row(table.name, ", ".join(table.files), _shown(table.rows), people, ", ".join(table.codes[:8]))
+        codes = ", ".join(table.codes[:_MOST_CODES]) + (", ..." if len(table.codes) > _MOST_CODES else "")
+        words = (table.name, ", ".join(table.files), _shown(table.rows), _shown(table.people), codes)
+        tables.add_row(*(escape(word) for word in words))
     counted = Table(title="Merged, left out or odd", title_justify="left")
     for column in ("table", "reason", "code", "rows"):
         counted.add_column(column, justify="right" if column == "rows" else "left")
-    for name, reason, code, rows in records.counts.iter_rows():
-        counted.add_row(name, reason, code or "", _shown(rows))
+    for name, reason, code, count in records.counts.iter_rows():
+        counted.add_row(escape(name), reason, escape(code or ""), _shown(count))
     for implausible, taken_out in material.evidence.implausible_by_code.items():
-        counted.add_row("", "outside the plausible range", implausible, _shown(taken_out))
+        counted.add_row("", "outside the plausible range", escape(implausible), _shown(taken_out))
     asked = Table(title="Question", title_justify="left")
     asked.add_column("what")
     asked.add_column("predictions", justify="right")

@@ -85,7 +85,7 @@ def ask_live(
     """
     instant = None if now is None else int(pl.Series([now], dtype=pl.Datetime("us")).to_physical()[0])
     timeline = build_timeline(events, people)
-    episodes = find_episodes(events, timeline, question)
+    episodes = find_episodes(events, timeline, question, live=True)
     asked = prediction_times(episodes, timeline, question, now=instant, live=True)
     if last_only:
         asked = last_of_each(asked)

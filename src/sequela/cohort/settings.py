@@ -29,8 +29,8 @@ def _is_duration(text: str, *, what: str, words: tuple[str, ...]) -> None:
     try:
         parse_duration(text)
     except ValueError as error:
-        allowed = ", ".join(f'"{word}"' for word in words)
-        raise ValueError(f"`{what}` is {allowed}{' or ' if allowed else ''}a duration: {error}") from None
+        allowed = "".join(f'"{word}" or ' for word in words)
+        raise ValueError(f'`{what}` cannot be "{text}": {error}. Write {allowed}such a duration') from None
 
 
 class QuestionSettings(Settings):
@@ -67,13 +67,13 @@ class QuestionSettings(Settings):
     @classmethod
     def _no_repeats(cls, value: str | list[str]) -> str | list[str]:
         if isinstance(value, list) and len(set(value)) != len(value):
-            raise ValueError("names the same thing twice")
+            raise ValueError("the list names the same thing twice: remove one")
         return value
 
     @model_validator(mode="after")
     def _durations_are_readable(self) -> QuestionSettings:
         if isinstance(self.from_, str) and self.from_ not in (FIRST_RECORD, "origin"):
-            raise ValueError('`from` is "first record", "origin" or { code = "..." }')
+            raise ValueError('`from` must be "first record", "origin" or { code = "..." }: write one of these')
         if isinstance(self.to, str):
             _is_duration(self.to, what="to", words=(LAST_RECORD,))
         for horizon in self.horizons:
@@ -101,18 +101,24 @@ class SplitSettings(Settings):
     @field_validator("fractions", mode="before")
     @classmethod
     def _whole_numbers_are_fractions(cls, value: object) -> object:
-        return [float(part) if isinstance(part, int) else part for part in value] if isinstance(value, list) else value
+        numbers = [part for part in value if type(part) in (int, float)] if isinstance(value, list) else []
+        if len(numbers) != 3 or numbers != value:
+            raise ValueError("write three numbers, the shares of train, tuning and held_out, such as [0.7, 0.15, 0.15]")
+        return [float(part) for part in numbers]
 
     @model_validator(mode="after")
     def _adds_up(self) -> SplitSettings:
         if any(not 0 <= part <= 1 for part in self.fractions) or abs(sum(self.fractions) - 1) > 1e-6:
-            raise ValueError("`fractions` are three shares from 0 to 1 (train, tuning, held_out) that add up to 1")
+            raise ValueError(
+                "`fractions` are three shares from 0 to 1 (train, tuning, held_out) that add up to 1: mend them, such "
+                "as [0.7, 0.15, 0.15]"
+            )
         if self.fractions[0] == 0:
-            raise ValueError("`fractions` leave nobody to train on")
+            raise ValueError("`fractions` leave nobody to train on: make the first one larger")
         if self.folds > 1 and self.by != "subject":
-            raise ValueError('`folds` above 1 needs by = "subject"')
+            raise ValueError('`folds` above 1 needs by = "subject": set that, or folds = 1')
         if self.by == "file" and self.path is None:
             raise ValueError('by = "file" needs `path`, a CSV file with the columns subject_id and split')
         if self.by != "file" and self.path is not None:
-            raise ValueError('`path` goes with by = "file" only')
+            raise ValueError('`path` goes with by = "file" only: set that, or remove `path`')
         return self

@@ -31,9 +31,11 @@ def build_forecast_network(
         reads_at_records: True where every prediction time is a record.
     """
     encoder = Encoder(
-        features=len(gap_unit_hours),
         static=static,
         hidden_sizes=settings.hidden_sizes,
+        cell=settings.cell,
+        gates=settings.gates,
+        decay=settings.decay,
         inputs=settings.inputs,
         gap_unit_hours=gap_unit_hours,
         bidirectional=settings.bidirectional,

@@ -9,12 +9,16 @@ from pydantic import Field, field_validator, model_validator
 from sequela.settings import Settings
 
 Input = Literal["values", "observed", "gaps"]
+Cell = Literal["lstm", "gru", "rnn"]
+Gates = Literal["standard", "peephole", "coupled"]
 
 
 class ModelSettings(Settings):
     """The `[model]` of a study."""
 
-    cell: Literal["lstm"] = "lstm"
+    cell: Cell = "lstm"
+    gates: Gates = "standard"
+    decay: bool = False
     inputs: Annotated[list[Input], Field(min_length=1)] = ["values", "observed", "gaps"]
     hidden: (
         Annotated[int, Field(ge=1, le=8192)]
@@ -35,13 +39,20 @@ class ModelSettings(Settings):
     @classmethod
     def _no_repeats(cls, value: list[Input]) -> list[Input]:
         if len(set(value)) != len(value) or "values" not in value:
-            raise ValueError('`inputs` holds "values" and, once each, "observed" and "gaps"')
+            raise ValueError('write "values" and, once each or not at all, "observed" and "gaps"')
         return value
 
     @model_validator(mode="after")
     def _layers_agree(self) -> ModelSettings:
         if isinstance(self.hidden, list) and self.layers not in (1, len(self.hidden)):
-            raise ValueError(f"`hidden` lists {len(self.hidden)} layers, but `layers` is {self.layers}")
+            raise ValueError(
+                f"`hidden` lists {len(self.hidden)} layers, but `layers` is {self.layers}: "
+                "make them agree, or remove `layers`"
+            )
+        if self.gates != "standard" and self.cell != "lstm":
+            raise ValueError('`gates` other than "standard" go with cell = "lstm" only')
+        if self.decay and self.bidirectional:
+            raise ValueError("`decay` fades a state forward in time: set one of decay and bidirectional to false")
         return self
 
     @property

@@ -74,6 +74,11 @@ class Collation:
         """Return the number of sequences."""
         return len(self.sequences.person)
 
+    @property
+    def mean_length(self) -> float:
+        """Return the mean number of steps of a sequence."""
+        return float(self._row_offsets[-1]) / max(len(self), 1)
+
     def _bytes(self) -> int:
         return int(self._row_offsets[-1]) * (9 * len(self._preparation.center) + 4)
 

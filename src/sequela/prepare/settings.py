@@ -30,19 +30,17 @@ class PrepareSettings(Settings):
     def _whole_numbers_are_limits(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
-        return {
-            code: [float(end) if isinstance(end, int) else end for end in limits]
-            if isinstance(limits, list)
-            else limits
-            for code, limits in value.items()
-        }
+        for code, limits in value.items():
+            if not isinstance(limits, list) or [type(end) in (int, float) for end in limits] != [True, True]:
+                raise ValueError(f"the limits of '{code}' are two numbers: write them such as {code} = [40, 300]")
+        return {code: [float(end) for end in limits] for code, limits in value.items()}
 
     @field_validator("plausible")
     @classmethod
     def _limits_are_ordered(cls, value: str | dict[str, list[float]]) -> str | dict[str, list[float]]:
         for code, (low, high) in value.items() if isinstance(value, dict) else ():
             if not low < high:
-                raise ValueError(f"the limits of '{code}' are [lowest, highest], and the first is not below the second")
+                raise ValueError(f"the limits of '{code}' are upside down: write them as [lowest, highest]")
         return value
 
     @property
@@ -61,7 +59,8 @@ class PrepareSettings(Settings):
             table = getattr(self, key)
             for code in table if isinstance(table, dict) else ():
                 if code != "*" and code not in known:
-                    raise StudyError(f"[prepare] {key}: no record has the code '{code}'.{nearest(code, known)}")
+                    remedy = nearest(code, known) or " `sequela check` with the study lists the codes that there are."
+                    raise StudyError(f"[prepare] {key}: no record has the code '{code}'.{remedy}")
 
 
 def rule_for(rules: Rule | dict[str, Rule], code: str, default: Rule) -> Rule:

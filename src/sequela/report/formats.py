@@ -68,6 +68,7 @@ class Metrics(Piece):
     format: Literal[1]
     question: str
     target: list[str]
+    units: dict[str, str | None] = {}
     models: dict[str, dict[str, Estimate]]
     measures: list[Measure] = []
     comparisons: list[Comparison] = []

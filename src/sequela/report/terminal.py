@@ -102,8 +102,10 @@ def _differences(numbers: Metrics, target: str, models: list[str]) -> list[Text]
 
 
 def _title(numbers: Metrics) -> str:
-    whose = f"the unit of {numbers.target[0]}" if len(numbers.target) == 1 else "each target's own unit"
-    return f"Error in held-out people, in {whose} [95 % interval]"
+    first = numbers.target[0]
+    unit = numbers.units.get(first) or f"the unit of {first}"
+    whose = f"{first}, in {unit}" if len(numbers.target) == 1 else "all targets, each in its own unit"
+    return f"Error in held-out people: {whose} [95 % interval]"
 
 
 def _caption(numbers: Metrics) -> str:

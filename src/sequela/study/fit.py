@@ -19,7 +19,7 @@ from sequela.prepare import Collation, PreparedState, fit_preparation, scale_tar
 from sequela.records import Records
 from sequela.study.settings import StudySettings
 from sequela.study.watch import Watch
-from sequela.train import History, train
+from sequela.train import History, threads_for_step, train
 
 Floats = NDArray[np.float64]
 
@@ -80,14 +80,16 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
     )
     if warning:
         watch.warn(warning)
-    history = train(
-        network,
-        _collation(material, prepared, training),
-        _collation(material, prepared, tuning) if len(tuning) else None,
-        settings.train,
-        loss=_loss(settings.model),
-        watch=lambda progress: watch.training(progress, number, fits),
-    )
+    examples = _collation(material, prepared, training)
+    with threads_for_step(parameters, examples.mean_length * settings.train.batch_size):
+        history = train(
+            network,
+            examples,
+            _collation(material, prepared, tuning) if len(tuning) else None,
+            settings.train,
+            loss=_loss(settings.model),
+            watch=lambda progress: watch.training(progress, number, fits),
+        )
     watch.trained(history.stopped)
     bundle = Bundle(study=study, prepared=prepared, network=network, after=None, card={})
     bundle = _with_intervals(bundle, material, tuning)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sequela.baselines import FORECAST_BASELINES
 from sequela.cohort import QuestionSettings, SplitSettings
@@ -16,9 +17,9 @@ from sequela.errors import StudyError
 from sequela.models import ModelSettings
 from sequela.prepare import PrepareSettings
 from sequela.records import TableSettings
-from sequela.records.words import nearest
 from sequela.settings import Settings
 from sequela.study.not_yet import without_later_keys
+from sequela.study.wording import worded
 from sequela.train import TrainSettings
 
 
@@ -32,7 +33,7 @@ class EvaluateSettings(Settings):
     @model_validator(mode="after")
     def _no_baselines_need_a_reason(self) -> EvaluateSettings:
         if self.baselines == [] and not self.reason:
-            raise ValueError('`baselines = []` needs `reason = "..."`: why nothing simpler is compared')
+            raise ValueError('`baselines` = [] needs a reason: write reason = "..." that says why nothing is compared')
         return self
 
     @property
@@ -66,7 +67,7 @@ class StudySettings(Settings):
         names = [table.name for table in tables]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two tables are named '{twice[0]}': give each a `name`")
+            raise ValueError(f"two tables are named '{twice[0]}': give each its own `name`")
         return tables
 
     @model_validator(mode="after")
@@ -96,35 +97,57 @@ def read_study_file(path: Path, changes: Mapping[str, Any] | None = None) -> Stu
     except IsADirectoryError:
         raise StudyError(f"{path}: this is a folder. Name the study file in it, such as study.toml.") from None
     except UnicodeDecodeError:
-        raise StudyError(f"{path}: the file is not UTF-8 text. Save it as UTF-8.") from None
+        raise StudyError(f"{path}: the file is not UTF-8 text. Name a study file, saved as UTF-8.") from None
     except OSError as error:
-        raise StudyError(f"{path}: the file cannot be read ({error.strerror}).") from None
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{path}: this is no TOML: {error}.") from None
+        raise StudyError(f"{path}: the file cannot be read ({error.strerror}). Check its permissions.") from None
+    except (ValueError, RecursionError) as error:
+        raise StudyError(f"{path}: this is no TOML: {_fault(error)}. {_TOML_REMEDY}.") from None
     for key, value in (changes or {}).items():
         _change(document, key, value)
     return parse_study(document, path.name)
 
 
+_SET_REMEDY = "Write the block and its key, such as train.epochs"
+_TOML_REMEDY = 'Mend that line: a study has lines such as name = "Next pressure", and blocks such as [question]'
+
+
+def _fault(error: Exception) -> str:
+    """Return where TOML cannot be read. The file may be a table of patients, so no sign of it is quoted."""
+    where = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
+    return f"it cannot be read at {where[1]}" if where else "it cannot be read"
+
+
 def parse_study(document: dict[str, Any], file: str) -> StudySettings:
     """Return the settings of a parsed study file; every refusal names the file, the key and what is allowed."""
+    _no_endless_numbers(document, file)
     kept = without_later_keys(document, file)
     _name_tables(kept)
     _no_intervals_without_tuning(kept)
+    question = kept.get("question")
+    if isinstance(question, dict) and "from_" in question:  # the name of `from` in Python, where that is a word
+        raise StudyError(f"{file}: there is no key 'question.from_'. Did you mean 'from'?")
     try:
         return StudySettings.model_validate(kept)
     except ValidationError as error:
-        raise StudyError(_worded(error, file)) from None
+        raise StudyError(worded(error, kept, file, StudySettings)) from None
+
+
+def _no_endless_numbers(content: Any, file: str, key: str = "") -> None:
+    """TOML's whole numbers have 64 bits; Python would read longer ones, and fail later."""
+    if isinstance(content, int) and abs(content) >= 1 << 63:
+        raise StudyError(f"{file}: '{key}' is longer than a whole number of 64 bits. Write a smaller one.")
+    pairs = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for name, inside in pairs:
+        _no_endless_numbers(inside, file, f"{key}.{name}".lstrip("."))
 
 
 def _name_tables(document: dict[str, Any]) -> None:
     tables = document.get("records")
-    for table in tables if isinstance(tables, list) else ():
+    for number, table in enumerate(tables if isinstance(tables, list) else (), start=1):
         if isinstance(table, dict) and "name" not in table:
             path = table.get("path")
             first = path[0] if isinstance(path, list) and path else path
-            if isinstance(first, str):
-                table["name"] = Path(first).stem
+            table["name"] = Path(first).stem if isinstance(first, str) and first else f"table {number}"
 
 
 def _no_intervals_without_tuning(document: dict[str, Any]) -> None:
@@ -146,9 +169,9 @@ def _change(document: dict[str, Any], key: str, value: Any) -> None:
         elif isinstance(place, dict):
             place = place.setdefault(parent, {})
         else:
-            raise StudyError(f"--set {key}: '{parent}' stands inside of something that is no table.")
+            raise StudyError(f"--set {key}: '{parent}' stands inside of something that is no table. {_SET_REMEDY}.")
     if not isinstance(place, dict):
-        raise StudyError(f"--set {key}: '{last}' stands inside of something that is no table.")
+        raise StudyError(f"--set {key}: '{last}' stands inside of something that is no table. {_SET_REMEDY}.")
     place[last] = value
 
 
@@ -158,61 +181,9 @@ def _table(tables: list[Any], name: str, key: str) -> Any:
     for table in tables:
         if isinstance(table, dict) and name in (table.get("name"), Path(str(table.get("path", ""))).stem):
             return table
-    raise StudyError(f"--set {key}: there is no table '{name}' in [[records]].")
-
-
-def _worded(error: ValidationError, file: str) -> str:
-    found = sorted(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
-    first = found[0]
-    place = [part for part in first["loc"] if not _is_branch(part)]
-    key = _dotted(place)
-    if first["type"] == "extra_forbidden":
-        known = _known_keys(place[:-1])
-        return (
-            f"{file}: there is no key '{key}'.{nearest(str(place[-1]), known)} Known here: {', '.join(sorted(known))}."
-        )
-    if first["type"] == "missing":
-        return f"{file}: '{key}' is missing. Add it; docs/study.md describes every key."
-    same = [each for each in found if [part for part in each["loc"] if not _is_branch(part)] == place]
-    wanted = "; or ".join(dict.fromkeys(_sentence(each["msg"]) for each in same))
-    return f"{file}: '{key}' cannot be so: {wanted}." if key else f"{file}: {wanted}."
-
-
-def _sentence(message: str) -> str:
-    message = message.removeprefix("Value error, ").rstrip(".")
-    return message[0].lower() + message[1:] if message[:1].isupper() and message[1:2].islower() else message
-
-
-def _is_branch(part: object) -> bool:
-    """True for what pydantic adds to name a branch of a union, which no user wrote."""
-    return isinstance(part, str) and (
-        part in ("str", "int", "float", "CodeSettings") or any(sign in part for sign in ("[", "(", "]"))
+    raise StudyError(
+        f"--set {key}: there is no table '{name}' in [[records]]. Name it by its name or its place, which begins at 0."
     )
-
-
-def _dotted(place: list[Any]) -> str:
-    words = ""
-    for part in place:
-        words += f"[{part + 1}]" if isinstance(part, int) else f"{'.' if words else ''}{part}"
-    return words
-
-
-def _known_keys(place: list[Any]) -> list[str]:
-    model: Any = StudySettings
-    for part in place:
-        if isinstance(part, int):
-            continue
-        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
-        model = _model_of(field.annotation) if field is not None else None
-        if model is None:
-            return []
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_of(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in getattr(annotation, "__args__", ()) if (found := _model_of(part)) is not None), None)
 
 
 def resolved(settings: StudySettings) -> str:

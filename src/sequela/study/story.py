@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -15,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sequela.bundle import Bundle, write_bundle
-from sequela.cohort import HELD_OUT, TRAIN, SplitRequest, ask, final_split, make_splits
+from sequela.cohort import HELD_OUT, TUNING, Split, SplitRequest, ask, final_split, make_splits
 from sequela.cohort.labels import horizon_hours
-from sequela.errors import RunError
+from sequela.errors import RunError, StudyError
 from sequela.evaluate import Asked, Resamples, forecast_measures, verdict
 from sequela.predict import evidence
 from sequela.records import read_records
@@ -130,13 +131,14 @@ def run(
     request = split_request(material)
     splits = make_splits(request, study.settings.split, study.folder)
     folded = len(splits) > 1
+    everyone = final_split(request, study.settings.split) if folded else splits[0]
+    check_tuning([*splits, everyone], study.settings)
     fits = [
         fit_split(material, split, watch=watch, number=number, fits=len(splits) + folded)
         for number, split in enumerate(splits, start=1)
     ]
     final = fits[0]
     if folded:
-        everyone = final_split(request, study.settings.split)
         final = fit_split(material, everyone, watch=watch, number=len(splits) + 1, fits=len(splits) + 1)
     watch.stage("Judging on held-out people")
     metrics = judge(material, fits)
@@ -144,7 +146,7 @@ def run(
     facts = environment(
         seed=study.settings.train.seed, started=started, seconds=time.monotonic() - began, command=command
     )
-    _write(folder, material, fits, final, metrics, facts)
+    _write(folder, material, fits, final, metrics, facts, force=force)
     return Run(folder=folder, metrics=metrics)
 
 
@@ -153,13 +155,31 @@ def _folder_name(name: str, started: datetime) -> str:
     return f"{words[:60]}-{started:%Y%m%d-%H%M%S}"
 
 
+def check_tuning(splits: list[Split], settings: StudySettings) -> None:
+    """Refuse a split without tuning people where something is to be learned from them.
+
+    Raises:
+        StudyError: with the remedy.
+    """
+    if all((split.part == TUNING).any() for split in splits):
+        return
+    where = f'[split] by = "{settings.split.by}" leaves nobody in tuning'
+    if settings.train.patience > 0:
+        raise StudyError(f"{where}, so nothing can end training. Give it people, or set patience = 0 in [train].")
+    if settings.model.interval != "none":
+        raise StudyError(f'{where} to measure intervals on. Give it people, or set interval = "none" in [model].')
+
+
 def check_folder(folder: Path, *, force: bool) -> None:
-    """Refuse a run folder that exists, or with `force` one that is no run folder.
+    """Refuse a run folder that exists (with `force`: one that is no run folder), or that could not be written.
 
     Raises:
         RunError: with the remedy.
     """
     if not folder.exists() and not folder.is_symlink():
+        above = next(parent for parent in folder.absolute().parents if parent.exists() or parent.is_symlink())
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            raise RunError(f"{folder}: nothing can be written to {above}. Choose another --out.")
         return
     if not force:
         raise RunError(f"{folder}: there is such a folder already. Choose another --out, or replace it with --force.")
@@ -214,6 +234,7 @@ def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
         "format": 1,
         "question": "forecast",
         "target": settings.question.targets,
+        "units": {code: material.evidence.unit_of(code) for code in settings.question.targets},
         "data": split_counts(material, fits),
         "models": measures.models,
         "measures": measures.measures,
@@ -254,11 +275,25 @@ def _card(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[
 
 
 def _write(
-    folder: Path, material: Material, fits: list[Fit], final: Fit, metrics: dict[str, Any], facts: dict[str, Any]
+    folder: Path,
+    material: Material,
+    fits: list[Fit],
+    final: Fit,
+    metrics: dict[str, Any],
+    facts: dict[str, Any],
+    *,
+    force: bool,
 ) -> None:
-    """Write everything to a temporary folder beside the run folder, then rename it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    """Write everything to a temporary folder beside the run folder, then rename it.
+
+    Raises:
+        RunError: where the disk does not take it; nothing is left of it.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise RunError(f"{folder}: it cannot be written ({error.strerror}). Choose another --out.") from error
     try:
         temporary.chmod(0o755)
         (temporary / "study.toml").write_text(resolved(material.settings), encoding="utf-8")
@@ -272,12 +307,29 @@ def _write(
         bundle: Bundle = replace(final.bundle, card=_card(material, fits, metrics))
         write_bundle(bundle, temporary / "bundle")
         write_report(temporary)
-        if folder.exists():
-            shutil.rmtree(folder)
+        _put(temporary, folder, force=force)
+    except OSError as error:
+        raise RunError(
+            f"{folder}: it cannot be written ({error.strerror}). Make room on the disk, or choose another --out."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put(temporary: Path, folder: Path, *, force: bool) -> None:
+    """Rename the finished folder to its place; the one that stood there goes only once the new one is there."""
+    check_folder(folder, force=force)
+    if not folder.exists():
+        temporary.rename(folder)
+        return
+    old = temporary.with_name(f"{temporary.name}.old")
+    folder.rename(old)
+    try:
         temporary.rename(folder)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        old.rename(folder)
         raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _history(material: Material, fits: list[Fit]) -> dict[str, Any]:
@@ -296,6 +348,3 @@ def _history(material: Material, fits: list[Fit]) -> dict[str, Any]:
             for fit in fits
         ],
     }
-
-
-__all__ = ["TRAIN", "Run", "Study", "gather", "read_study", "run"]

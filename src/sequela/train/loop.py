@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ def train(
                         tuning_loss=tuning_loss,
                     )
                 )
-            tuning_loss = mean_loss(network, tuning, loss) if tuning is not None else None
+            tuning_loss = _finite(mean_loss(network, tuning, loss)) if tuning is not None else None
             seconds = time.monotonic() - began
             history.epochs.append(
                 Epoch(epoch=number, train_loss=running.value, tuning_loss=tuning_loss, seconds=seconds)
@@ -120,6 +121,7 @@ def train(
         history.stopped = "interrupted"
     if history.best_epoch > 0 or history.stopped != "interrupted":
         network.load_state_dict(best_weights)
+    _finite(sum(float(weight.detach().abs().sum()) for weight in network.parameters()))
     network.eval()
     return history
 
@@ -130,13 +132,16 @@ def _step(network: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, lo
     error.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT_NORM)
     optimizer.step()
-    value = float(error.detach())
-    if not value < float("inf"):
+    return _finite(float(error.detach()))
+
+
+def _finite(loss: float) -> float:
+    if not math.isfinite(loss):
         raise CohortError(
             "Training diverged: the loss is no longer a finite number. "
             "Lower learning_rate in [train], or look for extreme values (`plausible` in [prepare])."
         )
-    return value
+    return loss
 
 
 def mean_loss(network: nn.Module, collation: Collation, loss: str) -> float:
