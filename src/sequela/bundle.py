@@ -263,7 +263,9 @@ def _parsed(folder: Path, name: str, members: dict[str, bytes], model: type[Mode
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        _refuse(folder, name, f"'{key}': expected {wanted(first)}" if key else wanted(first))
+        odd = {"missing": "is missing", "extra_forbidden": "is no key of a bundle"}
+        problem = odd.get(first["type"], f"should be {wanted(first)}")
+        _refuse(folder, name, f"'{key}' {problem}" if key else wanted(first))
 
 
 def _load_weights(folder: Path, network: ForecastNetwork, data: bytes) -> None:

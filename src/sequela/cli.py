@@ -231,4 +231,5 @@ def main() -> None:
 def _usage(error: Any) -> str:
     """Return what is wrong with the call, and where to look."""
     path = error.ctx.command_path if error.ctx is not None else "sequela"
-    return f"{error.format_message().rstrip('.')}. `{path} --help` shows how to call it."
+    words = error.format_message().rstrip(".")
+    return f"{words}{'' if words.endswith('?') else '.'} `{path} --help` shows how to call it."

@@ -21,7 +21,7 @@ _STOPPED = {
 
 
 class TerminalWatch(Watch):
-    """Stages as lines; training as a bar with loss and time left. Use it with `with`."""
+    """Stages as lines; training as a bar with loss and time left, or in a log as a few lines. Use it with `with`."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -50,7 +50,14 @@ class TerminalWatch(Watch):
         self.console.print(f"[yellow]Warning:[/yellow] {escape(words)}", highlight=False)
 
     def training(self, progress: Training, fit: int, fits: int) -> None:
-        """Move the bar."""
+        """Move the bar; where nobody looks at a terminal, write a line after each tenth of the epochs."""
+        tuning = "" if progress.tuning_loss is None else f", tuning {progress.tuning_loss:.4f}"
+        losses = f"loss {progress.train_loss:.4f}{tuning}"
+        if not self.console.is_terminal:
+            is_told = progress.epoch == 1 or progress.epoch % -(-progress.epochs // 10) == 0
+            if is_told and progress.batch == progress.batches:
+                self.console.print(f"Epoch {progress.epoch} of {progress.epochs}: {losses}", highlight=False)
+            return
         if self._progress is None:
             self._progress = Progress(
                 TextColumn("{task.description}"),
@@ -64,11 +71,10 @@ class TerminalWatch(Watch):
             words = f"Training, fit {fit} of {fits}" if fits > 1 else "Training"
             self._task = self._progress.add_task(words, total=progress.epochs * progress.batches, losses="")
         assert self._task is not None
-        tuning = "" if progress.tuning_loss is None else f", tuning {progress.tuning_loss:.4f}"
         self._progress.update(
             self._task,
             completed=(progress.epoch - 1) * progress.batches + progress.batch,
-            losses=f"epoch {progress.epoch}: loss {progress.train_loss:.4f}{tuning}",
+            losses=f"epoch {progress.epoch}: {losses}",
         )
 
     def trained(self, stopped: str) -> None:

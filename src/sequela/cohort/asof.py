@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sequela.records import BIRTH_PREFIX
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Rows = NDArray[np.int64]
@@ -27,8 +28,9 @@ def known_time() -> pl.Expr:
 
 
 def known_by(events: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """Return static facts and the events known at or before `now`."""
-    return events.filter(pl.col("time").is_null() | (known_time() <= now))
+    """Return static facts, births among them, and the events known at or before `now`."""
+    is_fact = pl.col("time").is_null() | pl.col("code").str.starts_with(BIRTH_PREFIX)
+    return events.filter(is_fact | (known_time() <= now))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,13 +145,17 @@ def build_timeline(events: pl.DataFrame, people: int) -> Timeline:
 
 
 def _without_stale(cells: pl.DataFrame) -> pl.DataFrame:
-    """Return the cells that are at least as new as all known before, the newest one a step."""
-    if (cells["known"] == cells["time"]).all():
+    """Return the cells that are at least as new as all known before, the newest one a step.
+
+    Where one instant holds several (a code in two units), the highest stands, so that the order of rows decides nothing.
+    """
+    place = ["subject_id", "known", "variable"]
+    again = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in place)
+    if (cells["known"] == cells["time"]).all() and not cells.select(again.any()).item():
         return cells
-    ordered = cells.with_columns(pl.col("time").cum_max().over("subject_id", "variable").alias("newest"))
-    return ordered.filter(pl.col("time") == pl.col("newest")).unique(
-        ["subject_id", "known", "variable"], keep="last", maintain_order=True
-    )
+    ordered = cells.sort(*place, "time", "numeric_value", "level_number")
+    ordered = ordered.with_columns(pl.col("time").cum_max().over("subject_id", "variable").alias("newest"))
+    return ordered.filter(pl.col("time") == pl.col("newest")).unique(place, keep="last", maintain_order=True)
 
 
 def _offsets(counts: NDArray[np.int64]) -> Rows:

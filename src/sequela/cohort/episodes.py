@@ -14,6 +14,7 @@ from sequela.errors import CohortError
 from sequela.records.durations import parse_duration
 
 TOO_FEW_RECORDS = "fewer records than min_records"
+NEVER_ASKED = "no record of an input, no episode, or no time in it at which the question is asked"
 AFTER_NOW = "the prediction time lies after the last record or `now`"
 BEYOND_EPISODE = "the prediction time lies after the end of its episode"
 NO_OTHER = np.iinfo(np.int64).max
@@ -168,7 +169,7 @@ def prediction_times(
         episode_start=episodes.start[episode],
         time=time,
         records=until - timeline.step_offsets[person],
-        excluded={},
+        excluded={NEVER_ASKED: (0, never)} if (never := timeline.people - len(np.unique(person))) else {},
     )
     end = np.where(episodes.open_ended, episodes.following, stop)[episode]
     asked = asked.take(asked.time < end, BEYOND_EPISODE)

@@ -89,7 +89,7 @@ def _measurements(events: pl.DataFrame, target: str, people: int) -> _Series:
         events.lazy()
         .filter((pl.col("code") == target) & pl.col("time").is_not_null() & pl.col("numeric_value").is_not_null())
         .select("subject_id", "time", known_time().alias("known"), "numeric_value")
-        .sort("subject_id", "time", "known")
+        .sort("subject_id", "time", "known", "numeric_value")
         .unique(["subject_id", "time"], keep="last", maintain_order=True)
         .collect()
     )

@@ -33,6 +33,17 @@ def _is_duration(text: str, *, what: str, words: tuple[str, ...]) -> None:
         raise ValueError(f'`{what}` cannot be "{text}": {error}. Write {allowed}such a duration') from None
 
 
+def _horizons_differ(horizons: list[str]) -> None:
+    if NEXT_RECORD in horizons and len(horizons) > 1:
+        raise ValueError(
+            '`horizon` lists "next record" beside durations, and their errors cannot be pooled: '
+            "remove it, or ask it in a study of its own"
+        )
+    spans = [] if NEXT_RECORD in horizons else [parse_duration(horizon) for horizon in horizons]
+    if len(set(spans)) < len(spans):
+        raise ValueError("`horizon` lists one span twice, in two ways of writing: remove one")
+
+
 class QuestionSettings(Settings):
     """The `[question]` of a study: who is asked what, and when."""
 
@@ -78,6 +89,7 @@ class QuestionSettings(Settings):
             _is_duration(self.to, what="to", words=(LAST_RECORD,))
         for horizon in self.horizons:
             _is_duration(horizon, what="horizon", words=(NEXT_RECORD,))
+        _horizons_differ(self.horizons)
         _is_duration(self.tolerance, what="tolerance", words=("auto",))
         _is_duration(self.history, what="history", words=("all",))
         if isinstance(self.at, list):

@@ -23,6 +23,7 @@ from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 _MOST_LEVELS = 32
 _DAY_HOURS = 24.0
+_WELL_KNOWN = 20
 Floats = NDArray[np.float64]
 
 
@@ -167,14 +168,17 @@ def scaling(values: Floats, scale: Scale) -> tuple[float, float]:
     else:
         center = values.mean()
         spread = np.sqrt(np.mean((values - center) ** 2))
-    tiny = 1e-7 * max(1.0, abs(float(center)))
-    return float(center), float(spread) if spread > tiny else 1.0
+    rounding = 1e-7 * float(np.abs(values).max())  # of a value in single precision: a spread below it is none
+    return float(center), float(spread) if spread > rounding else 1.0
 
 
 def _usual_range(values: Floats, person: Rows, min_people: int) -> tuple[float, float] | None:
-    """Return the mean of the min_people lowest personal minima, and of the highest maxima."""
+    """Return the mean of the min_people lowest personal minima, and of the highest maxima.
+
+    With fewer than _WELL_KNOWN times as many people these would lie amid ordinary values: then there is no range.
+    """
     starts = np.flatnonzero(np.concatenate([[True], person[1:] != person[:-1]]))
-    if len(starts) < 2 * min_people:
+    if len(starts) < _WELL_KNOWN * min_people:
         return None
     lowest = np.sort(np.minimum.reduceat(values, starts))[:min_people]
     highest = np.sort(np.maximum.reduceat(values, starts))[-min_people:]

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sequela.cohort.asof import Sequences, Timeline
+from sequela.cohort.asof import NEVER, Rows, Sequences, Timeline, last_at_or_before
 from sequela.cohort.facts import AGE, Facts
 from sequela.prepare.rows import RowPreparation
 from sequela.prepare.state import CategoryState, PreparedState, StaticNumberState, column_names
@@ -23,8 +23,8 @@ def flag_words(
 
     - "nothing known": no record was known yet.
     - "missing": no value of a code that the network uses was known.
-    - "out of range": the last known value lies beyond those of training people's extremes, or a value known by then
-      was implausible and taken out.
+    - "out of range": the last known value lies beyond the extremes that training people had, or what was known last was
+      implausible and taken out.
     - "unseen category": the last known category is not one that enough training people had.
 
     Args:
@@ -35,14 +35,15 @@ def flag_words(
         implausible: subject_id, known and code of each value that was taken out.
     """
     claims = [("nothing known", sequences.read < 0)]
-    claims += _about_steps(timeline, state, sequences)
+    last, since = _last_known(RowPreparation(timeline, state), sequences)
+    claims += _about_steps(state, last, since)
     claims += _about_facts(facts, state, sequences)
-    claims += _about_implausible(implausible, sequences)
+    claims += _about_implausible(implausible, state, sequences, since)
     return _worded(claims, len(sequences.read))
 
 
-def _about_steps(timeline: Timeline, state: PreparedState, sequences: Sequences) -> list[Claim]:
-    last, known = _last_known(RowPreparation(timeline, state), sequences)
+def _about_steps(state: PreparedState, last: NDArray[np.float32], since: Rows) -> list[Claim]:
+    known = since != NEVER
     claims: list[Claim] = []
     begin = 0
     for feature in state.features:
@@ -58,10 +59,10 @@ def _about_steps(timeline: Timeline, state: PreparedState, sequences: Sequences)
     return claims
 
 
-def _last_known(preparation: RowPreparation, sequences: Sequences) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the last known values [R, F] in their own units, and where there is one."""
+def _last_known(preparation: RowPreparation, sequences: Sequences) -> tuple[NDArray[np.float32], Rows]:
+    """Return the last known values [R, F] in their own units, and since when each was known; NEVER where none is."""
     shape = (len(sequences.read), len(preparation.center))
-    last, known = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
+    last, since = np.zeros(shape, dtype=np.float32), np.full(shape, NEVER)
     by_sequence = np.argsort(sequences.sequence, kind="stable")
     edges = np.searchsorted(sequences.sequence[by_sequence], np.arange(len(sequences.person) + 1))
     ends = np.cumsum(sequences.lengths)
@@ -70,12 +71,12 @@ def _last_known(preparation: RowPreparation, sequences: Sequences) -> tuple[NDAr
             continue
         reads = by_sequence[edges[chosen[0]] : edges[chosen[-1] + 1]]
         reads = reads[sequences.read[reads] >= 0]
-        values, found = preparation.last_known(sequences, chosen)
+        values, times = preparation.last_known(sequences, chosen)
         local = sequences.sequence[reads] - chosen[0]
         begin = ends[chosen] - sequences.lengths[chosen] - (ends[chosen[0]] - sequences.lengths[chosen[0]])
         row = begin[local] + sequences.read[reads] - sequences.first[chosen][local]
-        last[reads], known[reads] = values[row], found[row]
-    return last, known
+        last[reads], since[reads] = values[row], times[row]
+    return last, since
 
 
 def _about_facts(facts: Facts, state: PreparedState, sequences: Sequences) -> list[Claim]:
@@ -96,17 +97,24 @@ def _about_facts(facts: Facts, state: PreparedState, sequences: Sequences) -> li
     return claims
 
 
-def _about_implausible(implausible: pl.DataFrame, sequences: Sequences) -> list[Claim]:
-    first = implausible.group_by("subject_id", "code").agg(pl.col("known").min())
+def _about_implausible(
+    implausible: pl.DataFrame, state: PreparedState, sequences: Sequences, since: Rows
+) -> list[Claim]:
+    """Return for each code where a value was taken out that became known after the last one that was kept."""
     person = sequences.person[sequences.sequence]
     people = int(person.max(initial=-1)) + 1
+    column = {name: place for place, name in reversed(list(enumerate(state.columns)))}
     claims: list[Claim] = []
-    for (code,), rows in first.sort("code").group_by("code", maintain_order=True):
-        rows = rows.filter(pl.col("subject_id") < people)
-        since = np.full(people, np.iinfo(np.int64).max)
-        known = rows["known"].cast(pl.Datetime("us")).to_physical().fill_null(np.iinfo(np.int64).min)
-        since[rows["subject_id"].to_numpy()] = known.to_numpy()
-        claims.append((f"out of range: {code}", since[person] <= sequences.read_time))
+    timed = implausible.filter(pl.col("known").is_not_null() & (pl.col("subject_id") < people))
+    for (code,), rows in timed.sort("code", "subject_id", "known").group_by("code", maintain_order=True):
+        counts = np.bincount(rows["subject_id"].to_numpy(), minlength=people)
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        times = rows["known"].cast(pl.Datetime("us")).to_physical().to_numpy()
+        row = last_at_or_before(offsets, times, person, sequences.read_time)
+        found = row >= offsets[person]
+        latest = np.where(found, times[np.maximum(row, 0)], NEVER)
+        kept = since[:, column[str(code)]] if code in column else np.full(len(person), NEVER)
+        claims.append((f"out of range: {code}", found & (latest >= kept)))
     return claims
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sequela.cohort.asof import Rows, Sequences, Timeline
+from sequela.cohort.asof import NEVER, Rows, Sequences, Timeline
 from sequela.cohort.facts import AGE, Facts
 from sequela.prepare.state import CategoryState, NumberState, PreparedState, StaticNumberState, column_names
 from sequela.records.durations import MICROSECONDS_PER_HOUR
@@ -85,13 +85,19 @@ class RowPreparation:
             hours=hours.astype(np.float32),
         )
 
-    def last_known(self, sequences: Sequences, chosen: Rows) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Return the last known value of each column at each row [N, F] in its own unit, and where there is one."""
+    def last_known(self, sequences: Sequences, chosen: Rows) -> tuple[NDArray[np.float32], Rows]:
+        """Return the last known value of each column at each row [N, F] in its own unit, and since when it was known.
+
+        Where nothing is known the time is `NEVER`.
+        """
         lengths = sequences.lengths[chosen]
-        raw, observed, _ = self.measured(spread_out(sequences.first[chosen], lengths))
+        source = spread_out(sequences.first[chosen], lengths)
+        raw, observed, _ = self.measured(source)
         row_begin = np.repeat(np.cumsum(lengths) - lengths, lengths)
         last = np.maximum.accumulate(np.where(observed, np.arange(len(raw))[:, None], -1), axis=0)
-        return np.take_along_axis(raw, np.maximum(last, 0), axis=0), last >= row_begin[:, None]
+        place = np.maximum(last, 0)
+        since = np.where(last >= row_begin[:, None], self.timeline.step_time[source][place], NEVER)
+        return np.take_along_axis(raw, place, axis=0), since
 
     def measured(self, source: Rows) -> tuple[NDArray[np.float32], NDArray[np.bool_], Rows | None]:
         """Return the values measured at rows of the timeline, as they are.

@@ -25,7 +25,7 @@ class NumberState(_State):
     fill: FiniteFloat  # the training mean, in the code's own unit
     missing: Missing
     typical_gap_hours: Positive  # the median training gap between two measurements
-    usual: tuple[FiniteFloat, FiniteFloat] | None  # beyond each end lie the values of at least min_people people
+    usual: tuple[FiniteFloat, FiniteFloat] | None  # means of the min_people most extreme personal minima, maxima
 
 
 class CategoryState(_State):

@@ -8,6 +8,7 @@ import polars as pl
 
 from sequela.records.origin import remedy_for
 from sequela.records.parts import Part, Reading, factorized
+from sequela.records.settings import TableSettings
 from sequela.records.stamped import person_and_time
 from sequela.records.values import NAN, as_number, canonical, cells, refuse_infinite, typed
 
@@ -62,7 +63,7 @@ def _named_columns(reading: Reading) -> _Columns:
     if table.available is not None:
         needed["available"] = table.available
     for key in ("value", "text", "unit"):
-        if key in table.model_fields_set:
+        if getattr(table, key) != TableSettings.model_fields[key].default:  # a resolved study writes defaults out
             needed[key] = getattr(table, key)
     for key, name in needed.items():
         if name is not None:

@@ -29,7 +29,7 @@ class SeriesSettings(Settings):
 
 
 class TableSettings(Settings):
-    """One `[[records]]` table of the study file (section 7 of the design)."""
+    """One `[[records]]` table of the study file (docs/study.md)."""
 
     name: str
     source: Literal["csv", "parquet"] = "csv"

@@ -22,6 +22,7 @@ from sequela.study.watch import Watch
 from sequela.train import History, threads_for_step, train
 
 Floats = NDArray[np.float64]
+_WORTH_SHARING = 20_000_000  # numbers in a table of statistics; below, threads wait for each other more than they help
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +195,6 @@ def _baselines(
         everyone.take(chosen[0]),
         everyone.take(chosen[1]) if len(tuning) else None,
         seed=material.settings.train.seed,
-        threads=torch.get_num_threads(),
+        threads=1 if statistics.matrix.size < _WORTH_SHARING else torch.get_num_threads(),
     )
     return fitted, {name: predict(statistics) for name, predict in fitted.predict.items()}

@@ -34,7 +34,7 @@ _LATER_KEYS: dict[str, dict[str, tuple[Any, ...]]] = {
     "audit": {"accept": ([],)},
 }
 
-# Section -> key -> values that the design names and this version does not build, and what there is instead.
+# Section -> key -> values of later versions, and what there is instead.
 _LATER_VALUES: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
     "records": {
         "source": (("meds", "physionet2012", "omop", "fhir", "wfdb"), '"csv" or "parquet"'),

@@ -20,7 +20,7 @@ from sequela.cohort import HELD_OUT, TUNING, Split, SplitRequest, ask, final_spl
 from sequela.cohort.labels import horizon_hours
 from sequela.errors import RunError, StudyError
 from sequela.evaluate import Asked, Resamples, forecast_measures, verdict
-from sequela.predict import evidence
+from sequela.predict import Evidence, evidence
 from sequela.records import read_records
 from sequela.report import write_report
 from sequela.study.curves import curves
@@ -86,6 +86,16 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
     watch.stage("Asking the question")
     cohort = ask(seen.events, seen.people, settings.question, alone=settings.model.bidirectional)
     return Material(settings=settings, records=records, evidence=seen, cohort=cohort)
+
+
+def _check_plausible_targets(seen: Evidence, settings: StudySettings) -> None:
+    left = set(seen.events["code"].unique())
+    for target in settings.question.targets:
+        if target in seen.implausible_by_code and target not in left:
+            raise StudyError(
+                f"[prepare] plausible: every value of '{target}', the target, lies outside its range. "
+                "Check the range, and whether it is in the unit of the table."
+            )
 
 
 def split_request(material: Material) -> SplitRequest:
@@ -266,12 +276,17 @@ def _card(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[
             f"Forecasts of {', '.join(settings.question.targets)} for people like those of the study. "
             "Not for decisions about single patients without a study of its own at the place of use."
         ),
-        "data": split_counts(material, fits),
+        "data": {what: _coarse(counts) for what, counts in split_counts(material, fits).items()},
         "performance": {name: metrics["models"]["network"][name] for name in metrics["models"]["network"]},
         "best_baseline": metrics["best_baseline"],
         "verdict": metrics["verdict"],
         "performance_is_of": "this network" if len(fits) == 1 else "networks of the folds; this one was fitted on all",
     }
+
+
+def _coarse(counts: dict[str, int]) -> dict[str, int | str]:
+    """Return the counts; 1 to 10 are not told, since a bundle is made to leave the house."""
+    return {name: "fewer than 11" if 0 < count < 11 else count for name, count in counts.items()}
 
 
 def _write(

@@ -41,11 +41,12 @@ def worded(error: ValidationError, document: dict[str, Any], file: str, study: t
     key = _dotted(deepest, document)
     own = [each for each in same if each["type"] == "value_error"]
     if own:
-        return f"{file}: {key}{': ' if key else ''}{wanted(own[0])}."
+        where = "" if deepest in ([], ["records"]) else f"[{deepest[0]}] " if len(deepest) == 1 else f"{key}: "
+        return f"{file}: {where}{wanted(own[0])}."
     if all(each["type"] == "missing" for each in same):
         example = _EXAMPLES.get(str(deepest[-1]), f"`{deepest[-1]}`")
         return f"{file}: {key} is missing. Write {example}."
-    return f"{file}: {key} cannot be {_shown(same[0]['input'])}. Write {_choice(deepest, same)}."
+    return f"{file}: {key} cannot be {_shown(same[0]['input'])}. Write {_choice(deepest, same)}.{_near(same)}"
 
 
 def _unknown(place: list[Any], document: dict[str, Any], file: str, study: type[BaseModel]) -> str:
@@ -59,14 +60,14 @@ def _choice(place: list[Any], errors: list[Any]) -> str:
         return "a [[records]] block, in two pairs of brackets, for each table"
     if len(place) == 1 and errors[0]["type"].startswith("model"):
         return f"[{place[0]}] on a line of its own, and its keys below it"
-    return " or ".join(dict.fromkeys(wanted(each) for each in errors)) + _near(errors)
+    return " or ".join(dict.fromkeys(wanted(each) for each in errors))
 
 
 def _near(errors: list[Any]) -> str:
     """Return a hint where a word is nearly one of those that are allowed."""
     given = errors[0]["input"]
     words = [word for each in errors if each["type"] == "literal_error" for word in wanted(each).split('"')[1::2]]
-    return f".{nearest(given, words).rstrip('?')}?" if isinstance(given, str) and nearest(given, words) else ""
+    return nearest(given, words) if isinstance(given, str) else ""
 
 
 def _shown(value: Any) -> str:
@@ -74,9 +75,17 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool | str):
         text = json.dumps(value, ensure_ascii=False)
     elif isinstance(value, int | float):
-        text = str(value)
+        text = f"{value:g}" if isinstance(value, float) else str(value)
     else:
-        return "a list" if isinstance(value, list) else "a table" if isinstance(value, dict) else "a date or a time"
+        return (
+            "an empty list"
+            if value == []
+            else "a list"
+            if isinstance(value, list)
+            else "a table"
+            if isinstance(value, dict)
+            else "a date or a time"
+        )
     return text if len(text) <= _LONGEST_SHOWN else f'{text[: _LONGEST_SHOWN - 4]}..."'
 
 
