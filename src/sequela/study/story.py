@@ -83,6 +83,7 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
     records = read_records(settings.records, study.folder)
     settings.prepare.check_codes(records.events["code"].unique())
     seen = evidence(records, settings.prepare.limits, units=settings.prepare.units)
+    _check_plausible_targets(seen, settings)
     watch.stage("Asking the question")
     cohort = ask(seen.events, seen.people, settings.question, alone=settings.model.bidirectional)
     return Material(settings=settings, records=records, evidence=seen, cohort=cohort)
