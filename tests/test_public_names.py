@@ -124,6 +124,7 @@ PUBLIC: dict[str, list[str]] = {
         "Study",
         "StudySettings",
         "Watch",
+        "divide",
         "gather",
         "read_study",
         "run",

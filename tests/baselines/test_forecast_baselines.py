@@ -115,3 +115,10 @@ def test_a_target_that_few_people_have_still_leaves_a_choice() -> None:
     fitted = fit_forecast_baselines(names, training, None, seed=0, threads=1)
     assert all(np.isfinite(list(fitted.selection_rmse.values())))
     assert fitted.best is not None
+
+
+def test_boosting_on_a_handful_of_predictions_says_their_mean() -> None:
+    few = examples(0, 3, gaps=False)
+    for tuning in (examples(1, gaps=False), None):
+        predicted = fit("gradient_boosting", few, tuning).predict["gradient_boosting"](few.statistics)
+        assert predicted[:, 0, 0] == pytest.approx(few.labels.mean())

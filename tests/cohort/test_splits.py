@@ -125,7 +125,7 @@ def test_folds_hold_every_person_out_once() -> None:
 
 
 def test_more_folds_than_people_are_refused() -> None:
-    with pytest.raises(CohortError, match="only 3 people"):
+    with pytest.raises(CohortError, match="at most 10 people"):
         make_splits(request(3), SplitSettings(folds=4), Path())
 
 

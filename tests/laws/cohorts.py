@@ -289,6 +289,8 @@ def noise_over(generator: Generator, rows: pl.DataFrame) -> pl.DataFrame:
 def _strangers(generator: Generator, table: str, ids: pl.Series, day: float) -> pl.DataFrame:
     made = {"visits": _visit, "labs": _lab, "intake": _intake}[table]
     names = ids.unique().sort().to_list()
+    if not names:
+        return pl.DataFrame(schema=_SCHEMAS[table])
     rows = [made(generator, str(generator.choice(names))) for _ in range(6)]
     if table == "labs":
         rows += [_event(generator, str(generator.choice(names)), code) for code in ("ADMISSION", "DISCHARGE") * 2]

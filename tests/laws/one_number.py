@@ -111,19 +111,13 @@ def _check_one_record_at_a_time(
             asked = {key for key in at_that_time if (str(key[0]), key[1], key[2]) == (name, begin, now)}
             assert asked, f"{name} is not asked at {now}, the time that it is"
             assert (table["prediction_time"] <= now).all()
-            if fitted.settings.question.at != "last record":
-                # A later last record takes the place of an earlier one; all other times stay.
-                other = {key for key in at_that_time if str(key[0]) == name and key[2] <= _end(whole, name, now)}
-                gone = sorted(map(str, other - whole.keys()))
+            question = fitted.settings.question
+            if question.reads_at_records and question.at != "last record":
+                gone = sorted(map(str, at_that_time.keys() - whole.keys()))
                 assert not gone, f"asked at its time, not in hindsight: {gone[:3]}"
             last = predictor.predict(case.tables(one), now=written, at="last").filter(pl.col("subject_id") == name)
             assert (last["prediction_time"] == now).all()
             assert_agree(at_that_time, said(last), "the last prediction time")
-
-
-def _end(whole: Said, name: str, now: Any) -> Any:
-    times = [key[2] for key in whole if str(key[0]) == name]
-    return min(max(times), now) if times else now
 
 
 def check_one_pass_is_one_each(fitted: Ready) -> None:

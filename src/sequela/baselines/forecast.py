@@ -21,6 +21,7 @@ FORECAST_BASELINES = (PERSISTENCE, MEAN, LINEAR, GRADIENT_BOOSTING)
 
 _RIDGE_PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 _MOST_TREES, _TREES_WITHOUT_GAIN = 2000, 50
+_FEWEST_IN_LEAF = 20
 _FOLDS = 5
 
 
@@ -80,7 +81,7 @@ def fit_forecast_baselines(
         scores = {name: _rmse(model(tuning.statistics), tuning.labels) for name, model in predict.items()}
         return FittedBaselines(predict=predict, selection_rmse=scores)
     squared = dict.fromkeys(names, 0.0)
-    labelled = training.take(~np.isnan(training.labels[:, :, 0]).all(axis=1))
+    labelled = training.take(np.asarray(~np.isnan(training.labels[:, :, 0]).all(axis=1)))
     for rest, fold in _folds(labelled):
         part = labelled.take(fold)
         for name in names:
@@ -197,13 +198,13 @@ def _fit_boosting(
 ) -> Callable[[WindowStatistics], Floats]:
     """Return LightGBM on the statistics, stopped by tuning people (or by folds of the training people)."""
     matrix, label, _ = _known(training, output)
-    if not len(label):
-        return _constant(float("nan"))
+    if len(label) < 2 * _FEWEST_IN_LEAF:  # no tree can branch, and LightGBM fails where a sample of rows is empty
+        return _constant(float(label.mean()) if len(label) else float("nan"))
     settings = {
         "objective": "regression",
         "learning_rate": 0.05,
         "num_leaves": 31,
-        "min_data_in_leaf": 20,
+        "min_data_in_leaf": _FEWEST_IN_LEAF,
         "feature_fraction": 0.8,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
@@ -221,6 +222,7 @@ def _fit_boosting(
         found = [
             _boost(settings, (matrix[rest], label[rest]), (matrix[fold], label[fold])).best_iteration
             for rest, fold in _folds(known)
+            if rest.sum() >= 2 * _FEWEST_IN_LEAF
         ]
         trees = round(float(np.mean(found))) if found else 100
         booster = lightgbm.train(settings, lightgbm.Dataset(matrix, label), num_boost_round=max(trees, 1))

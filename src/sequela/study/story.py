@@ -113,6 +113,20 @@ def split_request(material: Material) -> SplitRequest:
     )
 
 
+def divide(study: Study, material: Material) -> list[Split]:
+    """Return the split of each fold, and last the one that the bundle is fitted on (without folds, the same one).
+
+    Raises:
+        CohortError: where a part that is needed is empty.
+        RecordsError: where the split file cannot be read.
+    """
+    request = split_request(material)
+    splits = make_splits(request, study.settings.split, study.folder)
+    everyone = final_split(request, study.settings.split) if len(splits) > 1 else splits[0]
+    check_tuning([*splits, everyone], study.settings)
+    return [*splits, everyone]
+
+
 def run(
     study: Study,
     out: str | Path | None = None,
@@ -139,11 +153,8 @@ def run(
     folder = Path(out) if out is not None else Path("runs") / _folder_name(study.settings.name, started)
     check_folder(folder, force=force)
     material = gather(study, watch)
-    request = split_request(material)
-    splits = make_splits(request, study.settings.split, study.folder)
+    *splits, everyone = divide(study, material)
     folded = len(splits) > 1
-    everyone = final_split(request, study.settings.split) if folded else splits[0]
-    check_tuning([*splits, everyone], study.settings)
     fits = [
         fit_split(material, split, watch=watch, number=number, fits=len(splits) + folded)
         for number, split in enumerate(splits, start=1)
