@@ -6,18 +6,17 @@
 
 namespace {
 
-// C = start + A1 B1 + A2 B2, or C += A1 B1 for `add`.
+// C = (A1 B1 + A2 B2) + plus. What is added comes last: at its start it would cost every later sum its small digits.
 template <class T> struct Product {
     const T* a1;  // [M, K1], rows lda1 apart; transposed: [K1][tile_rows]
     const T* a2;  // [M, K2], rows lda2 apart
     int64_t lda1, k1, lda2, k2;
     const T* b;      // packed: K1 rows of the first window's vectors, then K2 rows of the second's
-    const T* start;  // [M, columns], rows ldstart apart (0: one row for all); null: zero
-    int64_t ldstart;
+    const T* plus;  // [M, columns], rows ldplus apart (0: one row for all), or C itself; null: nothing
+    int64_t ldplus;
     T* c;  // [M, columns], rows ldc apart
     int64_t ldc;
     int last;  // columns in the last vector
-    bool add;
 };
 
 // Which of the NV vectors the first and the second A act on: all, or the two windows of a GRU.
@@ -52,9 +51,7 @@ template <class T, int M, class W, bool Transposed> APART void multiply(const Pr
     for (int i = 0; i < M; ++i)
 #pragma GCC unroll 8
         for (int j = 0; j < NV; ++j)
-            sum[i][j] = p.start == nullptr ? Vector<T>::all(0)
-                        : j + 1 < NV       ? Vector<T>::load(p.start + i * p.ldstart + j * lanes)
-                                           : load(p.start + i * p.ldstart + j * lanes, p.last);
+            sum[i][j] = Vector<T>::all(0);
     const T* b = accumulate<T, M, NV, W::L1, W::R1, Transposed>(sum, p.a1, p.lda1, p.k1, p.b);
     if (!Transposed) accumulate<T, M, NV, W::L2, W::R2, false>(sum, p.a2, p.lda2, p.k2, b);
 #pragma GCC unroll 8
@@ -63,7 +60,7 @@ template <class T, int M, class W, bool Transposed> APART void multiply(const Pr
         for (int j = 0; j < NV; ++j) {
             T* c = p.c + i * p.ldc + j * lanes;
             int n = j + 1 < NV ? lanes : p.last;
-            store(c, p.add ? load(c, n) + sum[i][j] : sum[i][j], n);
+            store(c, p.plus == nullptr ? sum[i][j] : sum[i][j] + load(p.plus + i * p.ldplus + j * lanes, n), n);
         }
 }
 
@@ -107,10 +104,10 @@ template <class T> struct Panels {
     }
 };
 
-// C [rows, columns] = start + A1 B1 + A2 B2 with B in panels of K1 + K2 rows. C may be its own start.
+// C [rows, columns] = A1 B1 + A2 B2 + plus, with B in panels of K1 + K2 rows.
 template <class T> INLINE void multiply_panels(Product<T> p, int64_t rows, int64_t columns) {
     constexpr int64_t lanes = Vector<T>::lanes, width = Panels<T>::width;
-    const T *a1 = p.a1, *a2 = p.a2, *start = p.start;
+    const T *a1 = p.a1, *a2 = p.a2, *plus = p.plus;
     T* c = p.c;
     for (int64_t first = 0; first < columns; first += width) {
         int64_t here = smaller(width, columns - first), vectors = Panels<T>::vectors(here);
@@ -118,7 +115,7 @@ template <class T> INLINE void multiply_panels(Product<T> p, int64_t rows, int64
         for (int64_t row = 0; row < rows; row += tile_rows) {
             p.a1 = a1 + row * p.lda1;
             p.a2 = a2 + row * p.lda2;
-            p.start = start == nullptr ? nullptr : start + row * p.ldstart + first;
+            p.plus = plus == nullptr ? nullptr : plus + row * p.ldplus + first;
             p.c = c + row * p.ldc + first;
             of_size<T>(smaller(tile_rows, rows - row), static_cast<int>(vectors))(p);
         }

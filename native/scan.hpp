@@ -44,8 +44,9 @@ template <class T> INLINE const T* maybe(const void* all, int64_t skip) {
     return all == nullptr ? nullptr : static_cast<const T*>(all) + skip;
 }
 
-// The packed weights of a place, forward. Blocks of C::spread vectors of units; of a block first what every sum starts
-// from (the biases), then the rows of x, then the rows of h; a last, smaller block of a cell without windows is squeezed.
+// The packed weights of a place, forward. Blocks of C::spread vectors of units; of a block first the biases, then the rows
+// of h, then the rows of x: h is small where a history begins, and its sum keeps its digits when it is not added to that of
+// x. A last, smaller block of a cell without windows is squeezed.
 template <class T, class C> struct Gates {
     static constexpr int64_t lanes = Vector<T>::lanes, units = C::spread * lanes;
     using W = typename C::Full;
@@ -60,10 +61,10 @@ template <class T, class C> struct Gates {
                     here,
                     units,
                     W::NV,
-                    (W::R1 - W::L1) * lanes,
                     (W::R2 - W::L2) * lanes,
-                    W::L1 * lanes,
-                    W::L2 * lanes};
+                    (W::R1 - W::L1) * lanes,
+                    W::L2 * lanes,
+                    W::L1 * lanes};
         int64_t vectors = Panels<T>::vectors(C::slots * here);
         return {first, here, here, vectors, vectors * lanes, vectors * lanes, 0, 0};
     }
@@ -104,11 +105,12 @@ template <class T, class C> struct Gates {
                     if (of_h && bias_h != nullptr) *at += bias_h[row];
                 }
             to += b.vectors * lanes;
+            if (C::recurrent) {
+                pack_rows(to, b, static_cast<const T*>(w.weight_hh), C::from_h, b.width_h, b.skip_h, hidden, hidden);
+                to += hidden * b.width_h;
+            }
             pack_rows(to, b, static_cast<const T*>(w.weight_ih), C::from_x, b.width_x, b.skip_x, inputs, hidden);
             to += inputs * b.width_x;
-            if (!C::recurrent) continue;
-            pack_rows(to, b, static_cast<const T*>(w.weight_hh), C::from_h, b.width_h, b.skip_h, hidden, hidden);
-            to += hidden * b.width_h;
         }
         if (C::two_products) {
             const T* u = static_cast<const T*>(w.weight_hh) + 2 * hidden * hidden;
@@ -116,21 +118,21 @@ template <class T, class C> struct Gates {
         }
     }
 
-    // z = bias + [x, h] W for the rows of a tile.
+    // z = [h, x] W + bias for the rows of a tile.
     static APART void multiply_all(const T* packed, const T* x, int64_t ldx, int64_t inputs, const T* h, int64_t pad,
                                    int64_t hidden, T* z, int64_t zblock, int64_t rows) {
         Product<T> p{};
-        p.lda1 = ldx, p.k1 = inputs, p.lda2 = pad, p.k2 = C::recurrent ? hidden : 0, p.ldc = Panels<T>::width;
+        p.lda1 = pad, p.k1 = C::recurrent ? hidden : 0, p.lda2 = ldx, p.k2 = inputs, p.ldc = Panels<T>::width;
         p.last = static_cast<int>(lanes);
         for (int64_t first = 0; first < hidden; first += units) {
             Block b = block(first, hidden);
             bool full = C::windowed || b.units == units;
-            p.start = packed;
+            p.plus = packed;
             p.b = packed + b.vectors * lanes;
             for (int64_t row = 0; row < rows; row += tile_rows) {
                 int64_t m = smaller(tile_rows, rows - row);
-                p.a1 = x + row * ldx;
-                p.a2 = h + row * pad;
+                p.a1 = h + row * pad;
+                p.a2 = x + row * ldx;
                 p.c = z + row * p.ldc;
                 (full ? of_height<T, W>(m) : of_size<T>(m, static_cast<int>(b.vectors)))(p);
             }
@@ -308,8 +310,8 @@ template <class T, class C> struct Scan {
                         Product<T> second_product{};
                         second_product.a1 = s.reset, second_product.lda1 = s.pad, second_product.k1 = H;
                         second_product.b = second;
-                        second_product.start = second_product.c = s.offered;
-                        second_product.ldstart = second_product.ldc = s.pad;
+                        second_product.plus = second_product.c = s.offered;
+                        second_product.ldplus = second_product.ldc = s.pad;
                         multiply_panels(second_product, s.rows, H);
                     }
                     C::template step<T, Keep>(s);
@@ -396,8 +398,8 @@ template <class T, class C> struct Scan {
             Product<T> to_h{};
             to_h.a1 = s.slopes, to_h.lda1 = s.ldslopes, to_h.k1 = gates;
             to_h.b = packed;
-            to_h.start = to_h.c = s.dh;
-            to_h.ldstart = to_h.ldc = s.pad;
+            to_h.plus = to_h.c = s.dh;
+            to_h.ldplus = to_h.ldc = s.pad;
             if constexpr (C::two_products) {
                 Product<T> to_reset{};
                 to_reset.a1 = s.slopes + 2 * H, to_reset.lda1 = s.ldslopes, to_reset.k1 = H;
@@ -410,7 +412,7 @@ template <class T, class C> struct Scan {
                 to_h.k1 = 2 * H;
                 to_h.a2 = s.slopes + 3 * H, to_h.lda2 = s.ldslopes, to_h.k2 = H;
             } else {
-                to_h.start = nullptr;
+                to_h.plus = nullptr;
             }
             if (C::recurrent) multiply_panels(to_h, s.rows, H);
             if (decay_h != nullptr)
@@ -422,7 +424,7 @@ template <class T, class C> struct Scan {
             to_x.a1 = s.slopes, to_x.lda1 = s.ldslopes, to_x.k1 = gates;
             to_x.b = packed_x;
             to_x.c = reinterpret_cast<T*>(w.dx) + row * inputs, to_x.ldc = inputs;
-            if (direction > 0) to_x.start = to_x.c, to_x.ldstart = to_x.ldc;
+            if (direction > 0) to_x.plus = to_x.c, to_x.ldplus = to_x.ldc;
             multiply_panels(to_x, s.rows, inputs);
             const uint8_t* mask = input_of<T>(p, layer).mask;
             if (mask != nullptr && direction + 1 == D)
@@ -489,11 +491,11 @@ template <class T, class C> struct Scan {
                 int64_t here = smaller(Panels<T>::width, columns - first), vectors = Panels<T>::vectors(here);
                 pack_right(panel, right, row0, k, first, here, hidden);
                 Product<T> p{};
-                p.k1 = k, p.b = panel, p.ldc = columns, p.add = true;
+                p.k1 = k, p.b = panel, p.ldc = p.ldplus = columns;
                 p.last = static_cast<int>(here - (vectors - 1) * lanes);
                 for (int64_t i = 0; i < rows; i += tile_rows) {
                     p.a1 = left + i * k;
-                    p.c = out + i * columns + first;
+                    p.plus = p.c = out + i * columns + first;
                     of_size<T, true>(smaller(tile_rows, rows - i), static_cast<int>(vectors))(p);
                 }
             }

@@ -8,8 +8,9 @@ since each feature was last measured, x̄ the mean over training people, and g(.
     r, z, n, h' = the GRU's, of the input [x̂, m] and the state ĥ
 
 Source: Che et al. 2018 (doi:10.1038/s41598-018-24271-9), equations 3 to 12. As there, the reset gate acts on the state
-(`reset="before"`), the decay of inputs is diagonal, and all gates see the mask. The paper has one layer; here each further
-layer has a decay of its own state. Gaps may be in any unit, as long as it is always the same.
+(`reset="before"`), the decay of inputs is diagonal, and all gates see the mask. PyPOTS 1.5 feeds torch's GRUCell,
+that is `reset="after"`, with [x̂, ĥ, m]: the state enters twice. The paper has one layer; here each further layer has a
+decay of its own state. Gaps may be in any unit, as long as it is always the same.
 """
 
 from __future__ import annotations
@@ -135,6 +136,8 @@ class GRUD(Recurrent):
     ) -> tuple[Any, Tensor]:
         """Return [x̂, m] in the form of the input and the decay of the states, [layers, N, H]."""
         x = input.data if isinstance(input, PackedSequence) else input
+        if x.dtype != self.mean.dtype:
+            raise TypeError(f"The input must be {self.mean.dtype} like the cell's parameters, not {x.dtype}.")
         for name, t in (("observed", observed), ("gaps", gaps)):
             if t.shape != x.shape:
                 raise ValueError(

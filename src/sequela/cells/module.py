@@ -87,7 +87,7 @@ class Recurrent(nn.RNNBase):
         state = self._entering(across, hx, histories, None)
         batch_sizes = torch.full((steps if histories else 0,), histories, dtype=torch.int64)
         y, final = self._run(across.reshape(steps * histories, width), batch_sizes, state, decay, engine)
-        y = y.view(steps, histories, -1)
+        y = y.view(steps, histories, self.directions * self.hidden_size)
         if single:
             return y.squeeze(1), self._leaving(tuple(s.squeeze(1) for s in final))
         return (y.transpose(0, 1) if self.batch_first else y), self._leaving(final)
