@@ -63,7 +63,7 @@ sanitize-tsan: $(OUT)/tsan/core_test
 emulate: emulate-haswell emulate-nehalem
 
 emulate-haswell: $(OUT)/plain/core_test $(FUNCTIONS)
-	set -e; for program in $^; do $(QEMU) -cpu Haswell $$program; done
+	set -e; for program in $^; do CORE_TEST_WITHOUT_FORK=1 $(QEMU) -cpu Haswell $$program; done
 
 emulate-nehalem: $(OUT)/plain/core_test $(FUNCTIONS)
-	set -e; for program in $^; do $(QEMU) -cpu Nehalem $$program; done
+	set -e; for program in $^; do CORE_TEST_WITHOUT_FORK=1 $(QEMU) -cpu Nehalem $$program; done

@@ -463,7 +463,8 @@ void check_set(const sequela::Table* table) {
     check_interruption(table);
     check_two_callers(table);
 #ifndef __SANITIZE_THREAD__  // which does not follow threads through a fork
-    check_fork(table);
+    // qemu-user 7.2 itself fails where the child of a program with threads makes one (plugins/core.c:221).
+    if (std::getenv("CORE_TEST_WITHOUT_FORK") == nullptr) check_fork(table);
 #endif
     std::printf("%s: %d checks\n", table->name, checks - before);
 }
