@@ -54,7 +54,7 @@ class TableSettings(Settings):
         if self.layout in ("visits", "long") and self.time is None:
             raise ValueError(f"layout '{self.layout}' needs `time`, the name of the column that holds the time")
         if self.layout == "series" and self.series is None:
-            raise ValueError("layout 'series' needs `series`, such as { code = \"sbp\", every = \"1d\" }")
+            raise ValueError('layout \'series\' needs `series`, such as { code = "sbp", every = "1d" }')
         if self.decimal == self.delimiter:
             raise ValueError("`decimal` and `delimiter` are the same character")
         return self
