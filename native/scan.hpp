@@ -181,20 +181,35 @@ template <class T> APART void masked(T* to, const T* from, const uint8_t* mask, 
 
 // Rows of a state [*, H] into a tile [*, pad] and back; null: zeros.
 template <class T> INLINE void gather(T* tile, int64_t pad, const T* from, int64_t hidden, int64_t rows) {
+    constexpr int64_t lanes = Vector<T>::lanes;
     for (int64_t row = 0; row < rows; ++row)
-        for (int64_t j = 0; j < pad; ++j)
-            tile[row * pad + j] = from != nullptr && j < hidden ? from[row * hidden + j] : T(0);
+        for (int64_t j = 0; j < pad; j += lanes) {
+            int n = static_cast<int>(smaller(lanes, hidden - j));
+            (from == nullptr ? Vector<T>::all(0) : load(from + row * hidden + j, n)).store(tile + row * pad + j);
+        }
 }
 template <class T> INLINE void scatter(T* to, const T* tile, int64_t pad, int64_t hidden, int64_t rows) {
     if (to == nullptr) return;
+    constexpr int64_t lanes = Vector<T>::lanes;
     for (int64_t row = 0; row < rows; ++row)
-        __builtin_memcpy(to + row * hidden, tile + row * pad, static_cast<size_t>(hidden) * sizeof(T));
+        for (int64_t j = 0; j < hidden; j += lanes)
+            store(to + row * hidden + j, Vector<T>::load(tile + row * pad + j), static_cast<int>(smaller(lanes, hidden - j)));
 }
 
 // A row of a table of states: [L, states, H].
 template <class T> INLINE T* in_table(const Work& w, int64_t row, int64_t layer, int64_t state, int64_t states) {
     const Problem& p = *w.problem;
     return static_cast<T*>(w.update->table) + ((w.update->index[row] * p.layers + layer) * states + state) * p.hidden;
+}
+
+// Rows of a large table lie anywhere; the next tile's are asked for while this one is computed.
+template <class T> INLINE void prefetch_rows(const Work& w, int64_t first, int64_t count, int64_t states) {
+    const Problem& p = *w.problem;
+    int64_t bytes = p.layers * states * p.hidden * static_cast<int64_t>(sizeof(T));
+    for (int64_t row = first; row < smaller(first + count, p.histories); ++row) {
+        const char* at = reinterpret_cast<const char*>(in_table<T>(w, row, 0, 0, states));
+        for (int64_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(at + byte, 1, 2);
+    }
 }
 
 template <class T, class C> struct Scan {
@@ -269,6 +284,7 @@ template <class T, class C> struct Scan {
         cut(scratch, count * widest(p), x_masked);
         s.z = z;
         s.ldkept = shape.kept * H;
+        if (w.update != nullptr) prefetch_rows<T>(w, first + count, count, shape.states);
         int64_t steps = 0;
         while (steps < p.steps && alive(p, steps, first, count) > 0) ++steps;
         for (int64_t layer = 0; layer < p.layers; ++layer) {

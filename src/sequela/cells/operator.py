@@ -155,7 +155,10 @@ class Eager(torch.autograd.Function):
     def forward(ctx: Any, sizes: tuple[Any, ...], *tensors: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Run, and keep what backward needs."""
         x, batch_sizes, h0, c0, decay_h, decay_c, masks, *weights = tensors
-        y, h, c, kept = compute(x, batch_sizes, h0, c0, decay_h, decay_c, masks, weights, *sizes, True)
+        kind, layers, directions, histories, keep = sizes
+        y, h, c, kept = compute(
+            x, batch_sizes, h0, c0, decay_h, decay_c, masks, weights, kind, layers, directions, histories, keep, True
+        )
         ctx.set_materialize_grads(False)
         ctx.sizes = sizes
         ctx.save_for_backward(y, kept, *tensors)
