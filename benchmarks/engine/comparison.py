@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from engine import ours, workloads
-from engine.arithmetic import operations, operations_of_inference, peak_meter
+from engine.arithmetic import Peak, operations, operations_of_inference, peak_meter
 from engine.clock import Turns, in_turns, peak_megabytes
 from engine.workloads import Shape
 
@@ -30,7 +30,7 @@ def compare(shape: Shape, kind: str, candidates: list[str], turns: Turns, *, mem
     difference = workloads.same_result(shape)
     if difference > TOLERANCE:
         raise RuntimeError(f"{shape.name}: output differs from torch's by {difference:.2g}; there is nothing to time")
-    peak = torch.get_num_threads() * peak_of_a_core()()
+    peak = torch.get_num_threads() * peak_of_a_core()().cpu
     results, others = in_turns({name: MAKERS[kind](shape, name) for name in candidates}, turns)
     if memory:
         for name in candidates:
@@ -53,7 +53,7 @@ def compare(shape: Shape, kind: str, candidates: list[str], turns: Turns, *, mem
 
 
 @functools.cache
-def peak_of_a_core() -> Callable[[], float]:
+def peak_of_a_core() -> Callable[[], Peak]:
     """The meter of the instruction set that the engine chose."""
     return peak_meter(ours.instruction_set())
 

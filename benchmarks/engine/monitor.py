@@ -46,7 +46,7 @@ def measure(allocator: str, turns: Turns) -> tuple[list[dict], list[Verdict]]:
             cpu_seconds.append(time.process_time() - begin_cpu)
     rate = BATCH / statistics.median(seconds)
     an_update = 2.0 * 4 * HIDDEN * (INPUT + HIDDEN)
-    peak = statistics.median(meter() for _ in range(5))
+    peak = statistics.median(meter().cpu for _ in range(5))
     moved = 2.0 * 2 * HIDDEN * 4 * rate  # h and c of a row, read and written
     case = {
         "case": QUESTION,
