@@ -30,6 +30,7 @@ INLINE const T* accumulate(Vector<T> (&sum)[M][NV], const T* a, int64_t lda, int
     constexpr int lanes = Vector<T>::lanes;
     for (; k > 0; --k) {
         Vector<T> right[NV];
+        for (int j = L; j < R; ++j) __builtin_prefetch(b + (8 * (R - L) + j - L) * lanes);
 #pragma GCC unroll 8
         for (int j = L; j < R; ++j) right[j] = Vector<T>::load(b + (j - L) * lanes);
 #pragma GCC unroll 8

@@ -477,43 +477,61 @@ template <class T, class C> struct Scan {
         }
     }
 
-    // out [rows, columns] = slopes[:, from .. from + rows]^T right, and the sums of these slopes into `sums` where wanted.
-    // In blocks of 256 rows of the batch, each summed from zero, added in their order.
-    static void outer(const T* slopes, int64_t ld, int64_t from, int64_t rows, const Right& right, int64_t columns,
-                      int64_t hidden, T* out, T* sums, int64_t n, char* scratch, const Stop& stop) {
+    // A right-hand side, and where its products go: out [G * H, columns] and the sums of the slopes; null: not wanted.
+    struct Target {
+        Right right;
+        int64_t columns;
+        T *out, *sums;
+    };
+
+    // Rows low .. high of each target = slopes[:, from .. from + high - low]^T right. In blocks of 256 rows of the batch,
+    // each summed from zero, added in their order.
+    static void outer(const T* slopes, int64_t ld, int64_t from, int64_t low, int64_t high, const Target* targets,
+                      int64_t count, int64_t hidden, int64_t n, char* scratch, const Stop& stop) {
+        const int64_t rows = high - low;
         T *left, *panel;
         cut(scratch, block_rows * round_up(rows, tile_rows) + lanes, left);
         cut(scratch, block_rows * Panels<T>::width, panel);
-        if (out != nullptr)
-            for (int64_t i = 0; i < rows * columns; ++i) out[i] = T(0);
-        if (sums != nullptr)
-            for (int64_t i = 0; i < rows; ++i) sums[i] = T(0);
+        bool products = false;
+        for (int64_t q = 0; q < count; ++q) {
+            const Target& t = targets[q];
+            if (t.out != nullptr)
+                for (int64_t i = low * t.columns; i < high * t.columns; ++i) t.out[i] = T(0);
+            if (t.sums != nullptr)
+                for (int64_t i = low; i < high; ++i) t.sums[i] = T(0);
+            products = products || t.out != nullptr;
+        }
         for (int64_t row0 = 0; row0 < n; row0 += block_rows) {
             if (stopped(stop)) return;
             int64_t k = smaller(block_rows, n - row0);
-            if (sums != nullptr) add_columns(slopes + row0 * ld + from, ld, rows, k, sums);
-            if (out == nullptr) continue;
-            for (int64_t i = 0; i < rows; i += tile_rows) {
-                const T* at = slopes + row0 * ld + from + i;
-                T* to = left + i * k;
-                int64_t m = smaller(tile_rows, rows - i);
-                for (int64_t r = 0; r < k; ++r, at += ld, to += tile_rows) {
-                    if (m == tile_rows) __builtin_memcpy(to, at, sizeof(T) * tile_rows);
-                    else
-                        for (int64_t q = 0; q < m; ++q) to[q] = at[q];
+            if (products) pack_left(left, slopes + row0 * ld + from, ld, rows, k);
+            for (int64_t q = 0; q < count; ++q) {
+                const Target& t = targets[q];
+                if (t.sums != nullptr) add_columns(slopes + row0 * ld + from, ld, rows, k, t.sums + low);
+                if (t.out == nullptr) continue;
+                for (int64_t first = 0; first < t.columns; first += Panels<T>::width) {
+                    int64_t here = smaller(Panels<T>::width, t.columns - first), vectors = Panels<T>::vectors(here);
+                    pack_right(panel, t.right, row0, k, first, here, hidden);
+                    Product<T> p{};
+                    p.k1 = k, p.b = panel, p.ldc = p.ldplus = t.columns;
+                    p.last = static_cast<int>(here - (vectors - 1) * lanes);
+                    for (int64_t i = 0; i < rows; i += tile_rows) {
+                        p.a1 = left + i * k;
+                        p.plus = p.c = t.out + (low + i) * t.columns + first;
+                        of_size<T, true>(smaller(tile_rows, rows - i), static_cast<int>(vectors))(p);
+                    }
                 }
             }
-            for (int64_t first = 0; first < columns; first += Panels<T>::width) {
-                int64_t here = smaller(Panels<T>::width, columns - first), vectors = Panels<T>::vectors(here);
-                pack_right(panel, right, row0, k, first, here, hidden);
-                Product<T> p{};
-                p.k1 = k, p.b = panel, p.ldc = p.ldplus = columns;
-                p.last = static_cast<int>(here - (vectors - 1) * lanes);
-                for (int64_t i = 0; i < rows; i += tile_rows) {
-                    p.a1 = left + i * k;
-                    p.plus = p.c = out + i * columns + first;
-                    of_size<T, true>(smaller(tile_rows, rows - i), static_cast<int>(vectors))(p);
-                }
+        }
+    }
+    static APART void pack_left(T* to, const T* slopes, int64_t ld, int64_t rows, int64_t k) {
+        for (int64_t i = 0; i < rows; i += tile_rows) {
+            const T* at = slopes + i;
+            int64_t m = smaller(tile_rows, rows - i);
+            for (int64_t r = 0; r < k; ++r, at += ld, to += tile_rows) {
+                if (m == tile_rows) __builtin_memcpy(to, at, sizeof(T) * tile_rows);
+                else
+                    for (int64_t q = 0; q < m; ++q) to[q] = at[q];
             }
         }
     }
@@ -544,26 +562,28 @@ template <class T, class C> struct Scan {
         int64_t tiles = (gates + tile_rows - 1) / tile_rows;
         int64_t begin = smaller(gates, tiles * part / parts * tile_rows);
         int64_t end = smaller(gates, tiles * (part + 1) / parts * tile_rows);
-        auto rows_of = [&](const Right& right, void* weight, void* bias, int64_t columns, int64_t from, int64_t until,
-                           int64_t slope) {
+        const Target of_x{x, x.input.width, static_cast<T*>(to.weight_ih), static_cast<T*>(to.bias_ih)};
+        const Target of_h{h, H, static_cast<T*>(to.weight_hh), static_cast<T*>(to.bias_hh)};
+        // Rows from .. until of the weights, whose slopes begin at column `slope`.
+        auto rows_of = [&](const Target* targets, int64_t count, int64_t from, int64_t until, int64_t slope) {
             int64_t low = begin > from ? begin : from, high = smaller(end, until);
-            if (low >= high || (weight == nullptr && bias == nullptr)) return;
-            outer(slopes, ld, slope + low - from, high - low, right, columns, H,
-                  weight == nullptr ? nullptr : static_cast<T*>(weight) + low * columns,
-                  bias == nullptr ? nullptr : static_cast<T*>(bias) + low, N, scratch, stop);
+            if (low < high) outer(slopes, ld, slope + low - from, low, high, targets, count, H, N, scratch, stop);
         };
-        rows_of(x, to.weight_ih, to.bias_ih, x.input.width, 0, gates, 0);
-        if constexpr (!C::recurrent) return;
-        if constexpr (C::two_products) {
-            Right rh = h;
-            rh.kept = static_cast<const T*>(p.kept) + place * N * shape.kept * H, rh.ldkept = shape.kept * H;
-            rows_of(h, to.weight_hh, to.bias_hh, H, 0, 2 * H, 0);
-            rows_of(rh, to.weight_hh, to.bias_hh, H, 2 * H, gates, 2 * H);
+        const Target both[] = {of_x, of_h};
+        if constexpr (!C::recurrent) {
+            rows_of(&of_x, 1, 0, gates, 0);
+        } else if constexpr (C::two_products) {
+            Target last[] = {of_x, of_h};
+            last[1].right.kept = static_cast<const T*>(p.kept) + place * N * shape.kept * H;
+            last[1].right.ldkept = shape.kept * H;
+            rows_of(both, 2, 0, 2 * H, 0);
+            rows_of(last, 2, 2 * H, gates, 2 * H);
         } else if constexpr (C::windowed) {
-            rows_of(h, to.weight_hh, to.bias_hh, H, 0, 2 * H, 0);
-            rows_of(h, to.weight_hh, to.bias_hh, H, 2 * H, gates, 3 * H);
+            rows_of(both, 2, 0, 2 * H, 0);
+            rows_of(&of_x, 1, 2 * H, gates, 2 * H);
+            rows_of(&of_h, 1, 2 * H, gates, 3 * H);
         } else {
-            rows_of(h, to.weight_hh, to.bias_hh, H, 0, gates, 0);
+            rows_of(both, 2, 0, gates, 0);
         }
         if (part == 0 && to.peephole != nullptr) peephole_gradient(w, place, zeros, static_cast<T*>(to.peephole));
     }
