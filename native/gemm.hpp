@@ -88,19 +88,26 @@ template <class T, bool Transposed = false> INLINE Multiply<T> of_size(int64_t r
 INLINE int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// A matrix [K, columns] packed in panels of up to tile_vectors vectors, the last one as narrow as it can be.
+// A matrix [K, columns] packed in panels of up to tile_vectors vectors, the last one as narrow as it can be; `transposed`
+// from a matrix [columns, K].
 template <class T> struct Panels {
     static constexpr int64_t width = tile_vectors * Vector<T>::lanes;
     static int64_t vectors(int64_t columns) { return (columns + Vector<T>::lanes - 1) / Vector<T>::lanes; }
     static int64_t elements(int64_t k, int64_t columns) { return k * vectors(columns) * Vector<T>::lanes; }
 
-    // Where element (row, column) stands: element(row, column) of the caller is asked for once.
-    template <class Element> static void pack(T* to, int64_t k, int64_t columns, Element element) {
-        for (int64_t first = 0; first < columns; first += width) {
-            int64_t here = round_up(smaller(width, columns - first), Vector<T>::lanes);
+    static void pack(T* to, int64_t k, int64_t columns, const T* from) {
+        constexpr int64_t lanes = Vector<T>::lanes;
+        for (int64_t first = 0; first < columns; first += width)
             for (int64_t row = 0; row < k; ++row)
-                for (int64_t j = 0; j < here; ++j)
-                    *to++ = first + j < columns ? element(row, first + j) : T(0);
+                for (int64_t j = first; j < smaller(first + width, columns); j += lanes, to += lanes)
+                    load(from + row * columns + j, static_cast<int>(smaller(lanes, columns - j))).store(to);
+    }
+    static void pack_transposed(T* to, int64_t k, int64_t columns, const T* from) {
+        constexpr int64_t lanes = Vector<T>::lanes;
+        for (int64_t first = 0; first < columns; first += width) {
+            int64_t here = round_up(smaller(width, columns - first), lanes);
+            for (int64_t row = 0; row < k; ++row)
+                for (int64_t j = first; j < first + here; ++j) *to++ = j < columns ? from[j * k + row] : T(0);
         }
     }
 };

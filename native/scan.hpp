@@ -80,15 +80,17 @@ template <class T, class C> struct Gates {
 
     static void pack_rows(T* to, const Block& b, const T* weight, const int* from, int64_t width, int64_t skip, int64_t k,
                           int64_t hidden) {
-        for (int64_t i = 0; i < k * width; ++i) to[i] = 0;
-        for (int slot = 0; slot < C::slots; ++slot) {
-            if (from[slot] < 0) continue;
-            for (int64_t u = 0; u < b.units; ++u) {
-                const T* row = weight + (from[slot] * hidden + b.first + u) * k;
-                T* column = to + slot * b.apart + u - skip;
-                for (int64_t i = 0; i < k; ++i) column[i * width] = row[i];
+        constexpr int64_t near = 32;  // rows of a panel that stay in the nearest cache while all units are written to them
+        __builtin_memset(to, 0, static_cast<size_t>(k * width) * sizeof(T));
+        for (int64_t low = 0; low < k; low += near)
+            for (int slot = 0; slot < C::slots; ++slot) {
+                if (from[slot] < 0) continue;
+                for (int64_t u = 0; u < b.units; ++u) {
+                    const T* row = weight + (from[slot] * hidden + b.first + u) * k;
+                    T* column = to + slot * b.apart + u - skip;
+                    for (int64_t i = low; i < smaller(k, low + near); ++i) column[i * width] = row[i];
+                }
             }
-        }
     }
     static void pack(T* to, const Weights& w, int64_t inputs, int64_t hidden) {
         const T *bias_x = static_cast<const T*>(w.bias_ih), *bias_h = static_cast<const T*>(w.bias_hh);
@@ -114,7 +116,7 @@ template <class T, class C> struct Gates {
         }
         if (C::two_products) {
             const T* u = static_cast<const T*>(w.weight_hh) + 2 * hidden * hidden;
-            Panels<T>::pack(to, hidden, hidden, [&](int64_t k, int64_t j) { return u[j * hidden + k]; });
+            Panels<T>::pack_transposed(to, hidden, hidden, u);
         }
     }
 
@@ -245,16 +247,16 @@ template <class T, class C> struct Scan {
         const T* hh = static_cast<const T*>(p.weights[place].weight_hh);
         const T* ih = static_cast<const T*>(p.weights[place].weight_ih);
         if (C::two_products) {
-            Panels<T>::pack(to, H, H, [&](int64_t k, int64_t j) { return hh[(2 * H + k) * H + j]; });
+            Panels<T>::pack(to, H, H, hh + 2 * H * H);
             to += Panels<T>::elements(H, H);
             gates -= H;
         }
         if (C::recurrent) {
-            Panels<T>::pack(to, gates, H, [&](int64_t k, int64_t j) { return hh[k * H + j]; });
+            Panels<T>::pack(to, gates, H, hh);
             to += Panels<T>::elements(gates, H);
         }
         if (C::two_products) gates += H;
-        Panels<T>::pack(to, gates, inputs, [&](int64_t k, int64_t j) { return ih[k * inputs + j]; });
+        Panels<T>::pack(to, gates, inputs, ih);
     }
 
     static size_t scratch_bytes(const Problem& p, int64_t rows) {
