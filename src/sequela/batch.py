@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
@@ -17,8 +16,8 @@ from torch.nn.utils.rnn import PackedSequence
 class Batch:
     """Prepared histories of S sequences with N steps together, and the R predictions that read them.
 
-    Sequence s of the caller stands at place `order`-inverse of s in the packing. A prediction reads the row
-    `reads[r]` of the packed steps, or nothing (-1): then it sees the initial state and the static facts.
+    Sequences without a step are left out of the packing. A prediction reads the state after row `reads[r]` of the
+    packed steps, or nothing (-1): then it sees the initial state and the static facts.
     """
 
     values: Tensor  # [N, F] float32, prepared, no NaN
@@ -26,17 +25,15 @@ class Batch:
     gap_hours: Tensor  # [N, F] float32, since the feature was last seen strictly before this step
     hours: Tensor  # [N] float32, since the episode began
     batch_sizes: Tensor  # [T] int64 on the CPU, sequences that have a step t
-    order: Tensor  # [S] int64, order[k] is the caller's number of the k-th longest sequence
+    order: Tensor  # [sequences with steps] int64, the caller's number of the k-th longest
     static: Tensor  # [S, K] float32, in the caller's order
     reads: Tensor  # [R] int64, packed row whose state is read, or -1
     read_sequence: Tensor  # [R] int64, the caller's number of the sequence that is read
     read_lag_hours: Tensor  # [R] float32, from that row to the prediction time
     targets: Tensor  # [R, horizons, targets] float32, scaled; 0 where unknown
     target_known: Tensor  # [R, horizons, targets] bool
-    weight: Tensor  # [R] float32
+    weight: Tensor  # [R] float32, of the prediction in the loss
 
     def packed(self, steps: Tensor) -> PackedSequence:
-        """Return steps [N, *] of this batch as torch's own packed sequence."""
-        inverse = torch.empty_like(self.order)
-        inverse[self.order] = torch.arange(len(self.order))
-        return PackedSequence(steps, self.batch_sizes, sorted_indices=self.order, unsorted_indices=inverse)
+        """Return steps [N, *] of this batch as torch's own packed sequence, the longest sequence first."""
+        return PackedSequence(steps, self.batch_sizes)

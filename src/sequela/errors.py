@@ -3,7 +3,7 @@
     SequelaError
     ├── InputError                 the input or the call is wrong            exit code 2
     │   ├── StudyError             the study file
-    │   │   └── NotAvailableYet    a key of the design that is not built yet
+    │   │   └── NotAvailableYet    a key of a later version
     │   ├── RecordsError           a table: names source, column, rows and remedy
     │   ├── CohortError            the question leaves nobody, or not enough people
     │   ├── BundleError            a bundle that is damaged or of another format
@@ -35,7 +35,7 @@ class StudyError(InputError):
 
 
 class NotAvailableYet(StudyError):  # noqa: N818 - reads as the message it carries
-    """The study file uses a key of the design that this version does not build yet."""
+    """The study file uses a key or a value of a later version."""
 
 
 class RecordsError(InputError):

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from sequela.records.durations import TimeUnit, duration
+from sequela.settings import Settings
+
+__all__ = ["Layout", "SeriesSettings", "Settings", "TableSettings", "TimeUnit"]
 
 Layout = Literal["visits", "long", "series", "static"]
-TimeUnit = Literal["seconds", "minutes", "hours", "days", "months", "years"]
-
-
-class Settings(BaseModel):
-    """A frozen group of settings; an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class SeriesSettings(Settings):
@@ -22,9 +21,15 @@ class SeriesSettings(Settings):
     code: str
     every: str = "1d"
 
+    @field_validator("every")
+    @classmethod
+    def _is_a_duration(cls, every: str) -> str:
+        duration(every)
+        return every
+
 
 class TableSettings(Settings):
-    """One `[[records]]` table of the study file (section 7 of the design)."""
+    """One `[[records]]` table of the study file (docs/study.md)."""
 
     name: str
     source: Literal["csv", "parquet"] = "csv"
@@ -49,12 +54,36 @@ class TableSettings(Settings):
     encoding: str = "utf-8"
     na: list[str] = ["", "NA"]
 
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("expected a time zone of the IANA list, such as 'Europe/Berlin' or 'UTC'") from None
+        return zone
+
+    @field_validator("delimiter")
+    @classmethod
+    def _can_delimit(cls, delimiter: str) -> str:
+        if not delimiter.isascii() or delimiter in '"\n\r' or delimiter.isalnum():
+            raise ValueError('expected a sign such as "," ";" "|" or a tab')
+        return delimiter
+
     @model_validator(mode="after")
     def _layout_has_what_it_needs(self) -> TableSettings:
         if self.layout in ("visits", "long") and self.time is None:
             raise ValueError(f"layout '{self.layout}' needs `time`, the name of the column that holds the time")
         if self.layout == "series" and self.series is None:
             raise ValueError('layout \'series\' needs `series`, such as { code = "sbp", every = "1d" }')
+        if self.layout == "series" and self.time is not None:
+            raise ValueError(
+                "layout 'series' has no column of times: remove `time`, `series.every` spaces the readings"
+            )
+        if self.layout != "series" and self.series is not None:
+            raise ValueError(f"`series` is for layout 'series', this table has layout '{self.layout}'")
+        if self.available is not None and self.time is None:
+            raise ValueError("`available` needs `time`: a fact without a time is known from the start")
         if self.decimal == self.delimiter:
             raise ValueError("`decimal` and `delimiter` are the same character")
         return self

@@ -1,0 +1,7 @@
+"""Training: one loop for every network."""
+
+from sequela.train.loop import Epoch, History, Progress, mean_loss, train
+from sequela.train.settings import TrainSettings
+from sequela.train.threads import threads_for_step
+
+__all__ = ["Epoch", "History", "Progress", "TrainSettings", "mean_loss", "threads_for_step", "train"]

@@ -1,0 +1,236 @@
+"""What a network must beat in a forecast: persistence, the person's mean, ridge regression and gradient boosting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
+
+from sequela.baselines.windows import WindowStatistics
+from sequela.cohort.asof import Rows
+
+Floats = NDArray[np.float64]
+Predict = Callable[[WindowStatistics], Floats]
+
+PERSISTENCE, MEAN, LINEAR, GRADIENT_BOOSTING = "persistence", "mean", "linear", "gradient_boosting"
+FORECAST_BASELINES = (PERSISTENCE, MEAN, LINEAR, GRADIENT_BOOSTING)
+
+_RIDGE_PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
+_MOST_TREES, _TREES_WITHOUT_GAIN = 2000, 50
+_FOLDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Predictions with their statistics, labels and people."""
+
+    statistics: WindowStatistics
+    labels: Floats  # [R, horizons, targets], NaN where unknown
+    person: Rows  # [R]
+
+    def take(self, chosen: NDArray[np.bool_]) -> Examples:
+        """Return the examples that are chosen."""
+        s = self.statistics
+        return Examples(
+            statistics=WindowStatistics(
+                matrix=s.matrix[chosen],
+                names=s.names,
+                last_target=s.last_target[chosen],
+                mean_target=s.mean_target[chosen],
+            ),
+            labels=self.labels[chosen],
+            person=self.person[chosen],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedBaselines:
+    """Baselines by name, and how far off each was on people that it was not fitted on (the first target)."""
+
+    predict: dict[str, Predict]
+    selection_rmse: dict[str, float]
+
+    @property
+    def best(self) -> str | None:
+        """Return the name of the best one, chosen without held-out people; None where there is none."""
+        return min(self.selection_rmse, key=self.selection_rmse.__getitem__) if self.selection_rmse else None
+
+
+def fit_forecast_baselines(
+    names: Sequence[str], training: Examples, tuning: Examples | None, *, seed: int, threads: int
+) -> FittedBaselines:
+    """Return fitted baselines.
+
+    Tuning people choose the ridge penalty and stop the boosting, as they stop the network. Without tuning people, five
+    folds of the training people do.
+
+    Args:
+        names: of `FORECAST_BASELINES`.
+        training: examples of training people.
+        tuning: examples of tuning people, or None.
+        seed: of the boosting.
+        threads: that LightGBM may use.
+    """
+    predict = {name: _fit(name, training, tuning, seed, threads) for name in names}
+    if tuning is not None:
+        scores = {name: _rmse(model(tuning.statistics), tuning.labels) for name, model in predict.items()}
+        return FittedBaselines(predict=predict, selection_rmse=scores)
+    squared = dict.fromkeys(names, 0.0)
+    for rest, fold in _folds(training):
+        for name in names:
+            model = _fit(name, training.take(rest), training.take(fold), seed, threads)
+            part = training.take(fold)
+            squared[name] += _rmse(model(part.statistics), part.labels) ** 2 * len(part.person)
+    scores = {name: float(np.sqrt(total / len(training.person))) for name, total in squared.items()}
+    return FittedBaselines(predict=predict, selection_rmse=scores)
+
+
+def _folds(examples: Examples) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    rank = np.unique(examples.person, return_inverse=True)[1]
+    count = min(_FOLDS, int(rank.max()) + 1)
+    return [(rank % count != fold, rank % count == fold) for fold in range(count)] if count > 1 else []
+
+
+def _rmse(predicted: Floats, labels: Floats) -> float:
+    known = ~np.isnan(labels[:, :, 0])
+    error = predicted[:, :, 0][known] - labels[:, :, 0][known]
+    return float(np.sqrt(np.mean(error**2))) if len(error) else float("inf")
+
+
+def _fit(name: str, training: Examples, tuning: Examples | None, seed: int, threads: int) -> Predict:
+    if name in (PERSISTENCE, MEAN):
+        return _carry(name, np.nanmean(training.labels.reshape(-1, training.labels.shape[2]), axis=0), training.labels)
+    fit_one = _fit_linear if name == LINEAR else _fit_boosting
+    outputs = [
+        [fit_one(training, tuning, (j, k), seed, threads) for k in range(training.labels.shape[2])]
+        for j in range(training.labels.shape[1])
+    ]
+    return lambda statistics: np.stack([np.stack([f(statistics) for f in row], axis=1) for row in outputs], axis=1)
+
+
+def _carry(name: str, fallback: Floats, labels: Floats) -> Predict:
+    horizons = labels.shape[1]
+
+    def predict(statistics: WindowStatistics) -> Floats:
+        of_person = statistics.last_target if name == PERSISTENCE else statistics.mean_target
+        filled = np.where(np.isnan(of_person), fallback, of_person)
+        return np.repeat(filled[:, None, :], horizons, axis=1)
+
+    return predict
+
+
+def _known(examples: Examples, output: tuple[int, int]) -> tuple[Floats, Floats, Rows]:
+    label = examples.labels[:, output[0], output[1]]
+    known = ~np.isnan(label)
+    return examples.statistics.matrix[known], label[known], examples.person[known]
+
+
+def _constant(value: float) -> Callable[[WindowStatistics], Floats]:
+    return lambda statistics: np.full(len(statistics.matrix), value)
+
+
+def _fit_linear(
+    training: Examples, tuning: Examples | None, output: tuple[int, int], seed: int, threads: int
+) -> Callable[[WindowStatistics], Floats]:
+    """Return ridge regression on standardised statistics, missing ones filled by the mean and marked."""
+    del seed, threads
+    matrix, label, person = _known(training, output)
+    if not len(label):
+        return _constant(float("nan"))
+    table = _Standardised(matrix)
+    if tuning is not None and len(_known(tuning, output)[1]):
+        judged = [(table(matrix), label, table(_known(tuning, output)[0]), _known(tuning, output)[1])]
+    else:
+        part = Examples(statistics=training.statistics, labels=training.labels, person=training.person)
+        judged = []
+        known = ~np.isnan(part.labels[:, output[0], output[1]])
+        for rest, fold in _folds(part.take(known)):
+            inner = _Standardised(matrix[rest])
+            judged.append((inner(matrix[rest]), label[rest], inner(matrix[fold]), label[fold]))
+    del person
+
+    def error(penalty: float) -> float:
+        return sum(
+            float(np.sum((Ridge(alpha=penalty).fit(x, y).predict(x_judged) - y_judged) ** 2))
+            for x, y, x_judged, y_judged in judged
+        )
+
+    penalty = min(_RIDGE_PENALTIES, key=error) if judged else 1.0
+    model = Ridge(alpha=penalty).fit(table(matrix), label)
+    weights, intercept = np.asarray(model.coef_, dtype=np.float64), float(model.intercept_)
+    # A sum over each row by itself: a matrix product may give other bits where other rows stand beside it.
+    return lambda statistics: (table(statistics.matrix) * weights).sum(axis=1) + intercept
+
+
+class _Standardised:
+    """Standardised columns, and for each column that misses values one that says where; fitted once."""
+
+    def __init__(self, matrix: Floats) -> None:
+        known = ~np.isnan(matrix)
+        count = np.maximum(known.sum(axis=0), 1)
+        self.mean = np.where(known, matrix, 0.0).sum(axis=0) / count
+        self.std = np.sqrt((np.where(known, matrix - self.mean, 0.0) ** 2).sum(axis=0) / count)
+        self.std[self.std < 1e-12] = 1.0
+        self.incomplete = np.flatnonzero(~known.all(axis=0))
+
+    def __call__(self, matrix: Floats) -> Floats:
+        missing = np.isnan(matrix)
+        filled = np.where(missing, 0.0, (matrix - self.mean) / self.std)
+        return np.ascontiguousarray(np.concatenate([filled, missing[:, self.incomplete]], axis=1))
+
+
+def _fit_boosting(
+    training: Examples, tuning: Examples | None, output: tuple[int, int], seed: int, threads: int
+) -> Callable[[WindowStatistics], Floats]:
+    """Return LightGBM on the statistics, stopped by tuning people (or by folds of the training people)."""
+    matrix, label, _ = _known(training, output)
+    if not len(label):
+        return _constant(float("nan"))
+    settings = {
+        "objective": "regression",
+        "learning_rate": 0.05,
+        "num_leaves": 31,
+        "min_data_in_leaf": 20,
+        "feature_fraction": 0.8,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": threads,
+        "verbosity": -1,
+    }
+    if tuning is not None and len(_known(tuning, output)[1]):
+        booster = _boost(settings, (matrix, label), _known(tuning, output)[:2])
+        trees = booster.best_iteration
+    else:
+        known = training.take(~np.isnan(training.labels[:, output[0], output[1]]))
+        found = [
+            _boost(settings, (matrix[rest], label[rest]), (matrix[fold], label[fold])).best_iteration
+            for rest, fold in _folds(known)
+        ]
+        trees = round(float(np.mean(found))) if found else 100
+        booster = lightgbm.train(settings, lightgbm.Dataset(matrix, label), num_boost_round=max(trees, 1))
+
+    def predict(statistics: WindowStatistics) -> Floats:
+        if not len(statistics.matrix):
+            return np.zeros(0)
+        predicted = booster.predict(statistics.matrix, num_iteration=trees, num_threads=threads)
+        return np.asarray(predicted, dtype=np.float64)
+
+    return predict
+
+
+def _boost(settings: dict[str, object], fit: tuple[Floats, Floats], judge: tuple[Floats, Floats]) -> lightgbm.Booster:
+    data = lightgbm.Dataset(*fit)
+    return lightgbm.train(
+        settings,
+        data,
+        num_boost_round=_MOST_TREES,
+        valid_sets=[lightgbm.Dataset(*judge, reference=data)],
+        callbacks=[lightgbm.early_stopping(_TREES_WITHOUT_GAIN, verbose=False)],
+    )

@@ -1,0 +1,287 @@
+"""Contract 3: a folder with weights, fitted preparation, study and provenance. It holds no code and no patient.
+
+Whatever is loaded here is checked before it is used: the members and their digests, the format, the shapes, that every
+number is finite. Nothing that is loaded can run code: JSON and safetensors only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from sequela.cohort import QuestionSettings
+from sequela.errors import BundleError
+from sequela.models import ForecastNetwork, ModelSettings, build_forecast_network
+from sequela.prepare import PreparedState
+from sequela.records import TableSettings, TimeUnit
+from sequela.records.values import Kind
+from sequela.settings import Settings, wanted
+
+Model = TypeVar("Model", bound=BaseModel)
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MEMBERS = ("study.json", "prepare.json", "weights.safetensors", "card.json")
+OPTIONAL_MEMBERS = ("after.json",)
+_LARGEST_JSON = 64 << 20
+
+
+class BundledClock(Settings):
+    """How the study's records tell the time."""
+
+    calendar: bool
+    unit: TimeUnit
+    time_zone: str
+    day_resolution: bool
+
+
+class BundledStudy(Settings):
+    """What a prediction needs to know of the study; no path."""
+
+    name: str
+    clock: BundledClock
+    records: list[TableSettings]
+    kinds: dict[str, Kind]  # of the codes' values, as the study's records settled them
+    question: QuestionSettings
+    plausible: dict[str, list[float]]
+    model: ModelSettings
+    units: dict[str, str | None]  # of the targets, where the source says
+
+
+class IntervalState(BaseModel):
+    """Half-widths of the forecasts' intervals, in each target's unit; None where too few tuning people had a label."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: Annotated[FiniteFloat, Field(gt=0, lt=1)]
+    half_width: list[list[Annotated[FiniteFloat, Field(ge=0)] | None]]  # [horizons][targets]
+
+
+class AfterState(BaseModel):
+    """What is done to the network's output."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    interval: IntervalState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A trained network with everything that turns records into its predictions."""
+
+    study: BundledStudy
+    prepared: PreparedState
+    network: ForecastNetwork
+    after: AfterState | None
+    card: dict[str, Any]
+
+
+def network_for(study: BundledStudy, prepared: PreparedState) -> ForecastNetwork:
+    """Return an untrained network of the study's shape."""
+    return build_forecast_network(
+        study.model,
+        static=len(prepared.static_columns),
+        gap_unit_hours=prepared.gap_unit_hours,
+        horizons=len(study.question.horizons),
+        targets=len(study.question.targets),
+        reads_at_records=study.question.reads_at_records,
+    )
+
+
+def write_bundle(bundle: Bundle, folder: Path) -> None:
+    """Write the bundle to a new folder: to a temporary one beside it, synced, then renamed.
+
+    Raises:
+        BundleError: where the folder exists.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise BundleError(f"{folder}: there is such a folder already. Choose another or remove it.")
+    members = {
+        "study.json": _json(
+            bundle.study.model_dump(mode="json", by_alias=True, exclude={"records": {"__all__": {"path"}}})
+        ),
+        "prepare.json": _json(bundle.prepared.model_dump(mode="json")),
+        "weights.safetensors": save_tensors({name: t.contiguous() for name, t in bundle.network.state_dict().items()}),
+        "card.json": _json(bundle.card),
+    }
+    if bundle.after is not None:
+        members["after.json"] = _json(bundle.after.model_dump(mode="json"))
+    listed = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in members.items()}
+    members[MANIFEST] = _json({"format": FORMAT, "members": listed})
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        temporary.chmod(0o755)
+        for name, data in members.items():
+            with (temporary / name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        _sync_folder(temporary)
+        temporary.rename(folder)
+        _sync_folder(folder.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make names durable, not only what they name."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _json(content: object) -> bytes:
+    return (json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Return a bundle, every member checked.
+
+    Raises:
+        BundleError: for a folder that is none, a member that is unknown, missing or changed, a newer format, weights
+            that do not fit or are not finite; the message names the member.
+    """
+    members = _checked_members(folder)
+    study = _parsed(folder, "study.json", members, BundledStudy, _with_paths)
+    prepared = _parsed(folder, "prepare.json", members, PreparedState)
+    after = _parsed(folder, "after.json", members, AfterState) if "after.json" in members else None
+    card = _read_json(folder, "card.json", members["card.json"])
+    if [target.code for target in prepared.targets] != study.question.targets:
+        _refuse(folder, "prepare.json", "its targets are not those of study.json")
+    if not prepared.features:
+        _refuse(folder, "prepare.json", "it has no input")
+    if after is not None:
+        shape = [len(row) for row in after.interval.half_width]
+        if shape != [len(study.question.targets)] * len(study.question.horizons):
+            _refuse(folder, "after.json", "its intervals are not those of study.json")
+    network = network_for(study, prepared)
+    _load_weights(folder, network, members["weights.safetensors"])
+    return Bundle(study=study, prepared=prepared, network=network, after=after, card=card)
+
+
+def _refuse(folder: Path, member: str, problem: str) -> NoReturn:
+    raise BundleError(
+        f"{folder / member}: {problem}. The bundle is damaged or was changed by hand: "
+        "copy it again from its run folder, or run the study again."
+    )
+
+
+def _checked_members(folder: Path) -> dict[str, bytes]:
+    """Return the content of each member, after its size and digest were compared with the manifest."""
+    if not folder.is_dir():
+        raise BundleError(f"{folder}: there is no such folder. Name the folder `bundle` of a run.")
+    try:
+        present = {path.name: path for path in folder.iterdir()}
+    except OSError as error:
+        raise BundleError(f"{folder}: it cannot be read ({error.strerror}). Check its permissions.") from None
+    if MANIFEST not in present:
+        raise BundleError(f"{folder}: there is no {MANIFEST}, so this is no bundle. Name the folder `bundle` of a run.")
+    for name, path in present.items():
+        if path.is_symlink() or not path.is_file():
+            _refuse(folder, name, "it is no plain file")
+    if present[MANIFEST].stat().st_size > _LARGEST_JSON:
+        _refuse(folder, MANIFEST, "it is larger than a manifest can be")
+    manifest = _read_json(folder, MANIFEST, present[MANIFEST].read_bytes())
+    if type(manifest.get("format")) is not int:
+        _refuse(folder, MANIFEST, "it names no format")
+    if manifest["format"] > FORMAT:
+        raise BundleError(
+            f"{folder}: its format {manifest['format']} is newer than {FORMAT}, the newest that is read here. "
+            "Install a newer sequela."
+        )
+    listed = manifest.get("members")
+    if manifest["format"] != FORMAT or not isinstance(listed, dict):
+        _refuse(folder, MANIFEST, "it is not of a known form")
+    for name in sorted({*listed, *present} - {MANIFEST}):
+        if name not in (*MEMBERS, *OPTIONAL_MEMBERS) or name not in listed:
+            _refuse(folder, name, "it is no member of a bundle")
+    for name in sorted({*MEMBERS, *listed}):
+        if name not in present or name not in listed:
+            _refuse(folder, name, "it is missing")
+    return {name: _checked(folder, name, present[name], entry) for name, entry in listed.items()}
+
+
+def _checked(folder: Path, name: str, path: Path, entry: object) -> bytes:
+    if not isinstance(entry, dict) or set(entry) != {"size", "sha256"}:
+        _refuse(folder, MANIFEST, f"its entry for {name} is not of a known form")
+    if path.stat().st_size != entry["size"]:
+        _refuse(folder, name, "its size is not that of the manifest")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        _refuse(folder, name, f"it cannot be read ({error.strerror})")
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        _refuse(folder, name, "its SHA-256 is not that of the manifest")
+    return data
+
+
+def _read_json(folder: Path, name: str, data: bytes) -> dict[str, Any]:
+    def no_constant(word: str) -> NoReturn:
+        raise ValueError(word)
+
+    try:
+        content = json.loads(data.decode(), parse_constant=no_constant)
+    except (ValueError, RecursionError):
+        _refuse(folder, name, "it is no JSON")
+    if not isinstance(content, dict):
+        _refuse(folder, name, "it is no JSON object")
+    return content
+
+
+def _as_is(content: dict[str, Any]) -> dict[str, Any]:
+    return content
+
+
+def _with_paths(content: dict[str, Any]) -> dict[str, Any]:
+    """A bundle keeps no path; a table is named by its name."""
+    tables = content.get("records")
+    for table in tables if isinstance(tables, list) else ():
+        if isinstance(table, dict):
+            table["path"] = table.get("name")
+    return content
+
+
+def _parsed(folder: Path, name: str, members: dict[str, bytes], model: type[Model], mend: Any = _as_is) -> Model:
+    content = mend(_read_json(folder, name, members[name]))
+    try:
+        return model.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        odd = {"missing": "is missing", "extra_forbidden": "is no key of a bundle"}
+        problem = odd.get(first["type"], f"should be {wanted(first)}")
+        _refuse(folder, name, f"'{key}' {problem}" if key else wanted(first))
+
+
+def _load_weights(folder: Path, network: ForecastNetwork, data: bytes) -> None:
+    name = "weights.safetensors"
+    try:
+        weights = load_tensors(data)
+    except (SafetensorError, ValueError, KeyError):
+        _refuse(folder, name, "it is no safetensors file")
+    expected = network.state_dict()
+    if set(weights) != set(expected):
+        odd = sorted(set(weights) ^ set(expected))[0]
+        _refuse(folder, name, f"'{odd}' does not belong to the network of study.json, or is missing")
+    for key, tensor in weights.items():
+        if tensor.shape != expected[key].shape or tensor.dtype != expected[key].dtype:
+            _refuse(folder, name, f"'{key}' has another shape or type than the network of study.json")
+        if not bool(torch.isfinite(tensor).all()):
+            _refuse(folder, name, f"'{key}' holds a number that is not finite")
+    network.load_state_dict(weights)
+    network.eval()

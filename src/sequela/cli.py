@@ -1,0 +1,235 @@
+"""The command line: sequela example | check | run | predict | report."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import tomllib
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from sequela.errors import InputError, SequelaError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from sequela.predict import Predictor
+
+app = typer.Typer(
+    name="sequela",
+    help="What follows, forecast from the irregular histories of patients.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_DEBUG = "--debug"
+_USAGE_ERROR: Any = typer.BadParameter.__base__  # of click, which typer brings along under changing names
+
+
+@app.command()
+def example(
+    name: Annotated[str | None, typer.Argument(help="Which example; without it, they are listed.")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="Where to write it; default: a folder of its name.")] = None,
+) -> None:
+    """Write a real, small data set as ordinary files, with a study file beside them."""
+    from sequela.examples import available, write
+
+    if name is None:
+        for known, words in available().items():
+            typer.echo(f"{known:24}{words}")
+        return
+    study = write(name, folder or Path(name))
+    typer.echo(f"Written: {study}\nNext:    sequela run {shlex.quote(str(study))}")
+
+
+@app.command()
+def check(
+    study: Annotated[Path, typer.Argument(help="The study file.")],
+    changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, laid over the study file.")] = None,
+) -> None:
+    """Read the records, ask the question and show what is there; train nothing."""
+    from sequela.study import gather, read_study
+    from sequela.terminal import TerminalWatch, reading_tables
+
+    console = Console(stderr=True)
+    with TerminalWatch(console) as watch:
+        material = gather(read_study(study, _changes(changes)), watch)
+    for table in reading_tables(material):
+        _page().print(table)
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="The study file.")],
+    out: Annotated[Path | None, typer.Option(help="The run folder; default: runs/<name>-<time>.")] = None,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, laid over the study file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a run folder that exists.")] = False,
+) -> None:
+    """Carry out a study: read, prepare, train, judge beside baselines, write the report."""
+    from sequela.report import results_table
+    from sequela.study import read_study
+    from sequela.study import run as run_study
+    from sequela.terminal import TerminalWatch
+
+    with TerminalWatch(Console(stderr=True)) as watch:
+        read = read_study(study, _changes(changes))
+        done = run_study(read, out, force=force, watch=watch, command=shlex.join(["sequela", *sys.argv[1:]]))
+    console = _page()
+    console.print(results_table(done.metrics))
+    console.print(f"\n{done.metrics['verdict']}\n", highlight=False, markup=False)
+    typer.echo(f"Report: {done.report}")
+
+
+@app.command()
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="The folder `bundle` of a run.")],
+    records: Annotated[
+        list[str], typer.Argument(help="One file for each table, in the study's order or as NAME=PATH.")
+    ],
+    now: Annotated[str | None, typer.Option(help="The instant that it is; default: each person's last record.")] = None,
+    at: Annotated[str | None, typer.Option(help='"last": only the last prediction of each person.')] = None,
+    out: Annotated[Path | None, typer.Option(help="A .csv or .parquet file; default: CSV on stdout.")] = None,
+) -> None:
+    """Predict for new records; no labels are needed."""
+    from sequela.predict import load_bundle
+
+    if out is not None and out.suffix not in (".csv", ".parquet"):
+        raise InputError(f"--out {out}: the name ends neither in .csv nor in .parquet. Give it one of these endings.")
+    if out is not None and (out.exists() or out.is_symlink()):
+        raise InputError(f"--out {out}: there is such a file already. Choose another name or remove it.")
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}. Make it first.")
+    if at not in (None, "last"):
+        raise InputError(f"--at {at}: there is no such place. Write --at last, or leave it out.")
+    predictor = load_bundle(bundle)
+    _check_now(predictor, now)
+    found = predictor.predict_files(_paths(records, predictor.tables), now=now, at=at)
+    if out is None:
+        sys.stdout.write(found.table.write_csv())
+        sys.stdout.flush()
+    else:
+        _write_table(found.table, out)
+    for reason, (predictions, people) in found.excluded.items():
+        typer.echo(f"Not predicted, {reason}: {predictions:,} prediction times of {people:,} people.", err=True)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]) -> None:
+    """Write the report of a run again, from its files."""
+    from sequela.report import write_report
+
+    typer.echo(f"Report: {write_report(folder)}")
+
+
+def _page() -> Console:
+    """Return standard output; a file or a pipe gets lines that hold the tables unbroken."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
+
+
+def _changes(given: list[str] | None) -> dict[str, Any]:
+    """Return --set values by key; a value is read as TOML, and as text where it is none."""
+    changes: dict[str, Any] = {}
+    for change in given or []:
+        key, equals, value = change.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--set {key}: write key=value, such as --set train.epochs=20.")
+        try:
+            changes[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            changes[key.strip()] = value
+    return changes
+
+
+def _check_now(predictor: Predictor, now: str | None) -> None:
+    """Refuse a --now that is no time of the study, before anything is read."""
+    from sequela.records import Clock
+
+    clock = predictor.bundle.study.clock
+    try:
+        if now is not None:
+            Clock(calendar=clock.calendar, unit=clock.unit, time_zone=clock.time_zone).parse(now)
+    except InputError as error:
+        raise InputError(f"--now {now}: {error}") from None
+
+
+def _paths(records: list[str], tables: list[str]) -> dict[str, Path]:
+    """Return the files by table: NAME=PATH, or in the study's order."""
+    from sequela.records.words import nearest
+
+    listed = ", ".join(tables)
+    pairs = [record.partition("=") for record in records]
+    is_named = [bool(equals) and name in tables for name, equals, _ in pairs]
+    for record, (name, equals, _), named in zip(records, pairs, is_named, strict=True):
+        if equals and not named and (any(is_named) or not Path(record).exists()):
+            remedy = nearest(name, tables) or " Write NAME=PATH with one of these names."
+            raise InputError(f"{record}: the study has no table '{name}'. Its tables are {listed}.{remedy}")
+    if not any(is_named):
+        if len(records) != len(tables):
+            raise InputError(
+                f"Files given: {len(records)}, tables of the study: {len(tables)} ({listed}). "
+                "Give one file for each table, in this order or as NAME=PATH."
+            )
+        return {name: Path(path) for name, path in zip(tables, records, strict=True)}
+    names = [name for name, _, _ in pairs]
+    if not all(is_named) or len(set(names)) < len(names):
+        raise InputError(f"Name each table once as NAME=PATH, or none of them. The study's tables are {listed}.")
+    return {name: Path(path) for name, _, path in pairs}
+
+
+def _write_table(table: pl.DataFrame, out: Path) -> None:
+    """Write a table beside its place, then put it there, so that nothing half-written is left."""
+    temporary = out.with_name(f".{out.name}.partial")
+    try:
+        if out.suffix == ".csv":
+            table.write_csv(temporary)
+        else:
+            table.write_parquet(temporary)
+        temporary.replace(out)
+    except OSError as error:
+        raise InputError(f"--out {out}: it cannot be written ({error.strerror}). Choose another place.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 a fault of ours, 2 wrong input, 3 a leak."""
+    debug = _DEBUG in sys.argv
+    sys.argv = [word for word in sys.argv if word != _DEBUG]
+    try:
+        with typer.main.get_command(app).make_context("sequela", sys.argv[1:] or ["--help"]) as context:
+            context.command.invoke(context)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except (SequelaError, _USAGE_ERROR) as error:
+        if debug:
+            traceback.print_exc()
+        words = str(error) if isinstance(error, SequelaError) else _usage(error)
+        typer.echo(f"Error: {' '.join(words.splitlines())}", err=True)
+        sys.exit(error.exit_code if isinstance(error, SequelaError) else 2)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("Interrupted; nothing was written.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # a fault of ours: its message may hold data, so only its kind is shown
+        if debug:
+            traceback.print_exc()
+        typer.echo(
+            f"A fault in sequela ({type(error).__name__}); nothing was written. "
+            "Run the command again with --debug to see where, and report it.",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def _usage(error: Any) -> str:
+    """Return what is wrong with the call, and where to look."""
+    path = error.ctx.command_path if error.ctx is not None else "sequela"
+    words = error.format_message().rstrip(".")
+    return f"{words}{'' if words.endswith('?') else '.'} `{path} --help` shows how to call it."

@@ -1,0 +1,276 @@
+"""The as-of rule: what is known about a person at an instant. Everything that sees records goes through here.
+
+A value is known from `max(time, available_time)` on. The distinct instants at which anything became known are the
+*steps* of a person, in that order, so what stands at or before a step has been known then: the rows of a history that a
+prediction at t may see are those before `Timeline.known_until(person, t)`, and no other function finds them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sequela.records import BIRTH_PREFIX
+from sequela.records.durations import MICROSECONDS_PER_HOUR
+
+Rows = NDArray[np.int64]
+
+NEVER = np.iinfo(np.int64).min
+
+
+def known_time() -> pl.Expr:
+    """Return the instant from which a record is known: `max(time, available_time)`."""
+    return pl.max_horizontal("time", "available_time")
+
+
+def known_by(events: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Return static facts, births among them, and the events known at or before `now`."""
+    is_fact = pl.col("time").is_null() | pl.col("code").str.starts_with(BIRTH_PREFIX)
+    return events.filter(is_fact | (known_time() <= now))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """Measured values of P people in N steps and M cells, sorted by person, step and variable.
+
+    Times are microseconds of the study's clock. A variable is a code with numbers or a code with categories; a value
+    that is older than one of the same variable already known is stale: its instant is a step, but it is no cell.
+    """
+
+    step_offsets: Rows  # [P+1], person p has the steps step_offsets[p] to step_offsets[p+1]
+    step_time: Rows  # [N], when the step became known
+    cell_offsets: Rows  # [N+1]
+    cell_variable: NDArray[np.int32]  # [M], number of the variable
+    cell_number: NDArray[np.float32]  # [M], NaN for a category
+    cell_level: NDArray[np.int32]  # [M], number of the category in `levels`, -1 for a number
+    cell_time: Rows  # [M], when it was measured
+    variables: tuple[tuple[str, bool], ...]  # (code, holds categories)
+    levels: tuple[tuple[str, str], ...]  # (code, category)
+    stale: int  # values that arrived after a newer one of the same variable
+
+    @property
+    def people(self) -> int:
+        """Return the number of people, also those without a step."""
+        return len(self.step_offsets) - 1
+
+    @property
+    def steps_keep_their_time(self) -> bool:
+        """True where every cell was known when it was measured."""
+        return bool((self.cell_time == self.step_time[self.step_of_cell]).all())
+
+    @property
+    def step_of_cell(self) -> Rows:
+        """Return the step of each cell [M]."""
+        return np.repeat(np.arange(len(self.step_time)), np.diff(self.cell_offsets))
+
+    @property
+    def person_of_step(self) -> Rows:
+        """Return the person of each step [N]."""
+        return np.repeat(np.arange(self.people), np.diff(self.step_offsets))
+
+    def known_until(self, person: Rows, time: Rows) -> Rows:
+        """Return for each (person, time) the row after the last step known at or before that time [R]."""
+        return last_at_or_before(self.step_offsets, self.step_time, person, time) + 1
+
+
+def last_at_or_before(offsets: Rows, times: Rows, person: Rows, time: Rows) -> Rows:
+    """Return for each (person, time) the last row of the person with `times <= time`; the row before the first if none.
+
+    Args:
+        offsets: [P+1] where each person's rows begin and end in `times`.
+        times: sorted within each person.
+        person: [R] whose rows.
+        time: [R] the instant.
+    """
+    low, high = offsets[person].copy(), offsets[person + 1].copy()
+    while (open_ := low < high).any():
+        middle = (low + high) >> 1
+        reached = np.zeros(len(low), dtype=bool)
+        reached[open_] = times[middle[open_]] <= time[open_]
+        low = np.where(open_ & reached, middle + 1, low)
+        high = np.where(open_ & ~reached, middle, high)
+    return low - 1
+
+
+def build_timeline(events: pl.DataFrame, people: int) -> Timeline:
+    """Return the steps and cells of all timed events that carry a value.
+
+    Args:
+        events: contract 1; rows without a time (static facts) or without a value are not looked at.
+        people: number of people, whose `subject_id` are 0 to people - 1.
+    """
+    timed = events.lazy().filter(
+        pl.col("time").is_not_null() & (pl.col("numeric_value").is_not_null() | pl.col("text_value").is_not_null())
+    )
+    cells = timed.select(
+        "subject_id",
+        known_time().alias("known"),
+        "time",
+        "code",
+        pl.col("numeric_value").is_null().alias("categorical"),
+        "numeric_value",
+        pl.when(pl.col("numeric_value").is_null()).then("text_value").alias("level"),
+    )
+    variables = cells.select("code", "categorical").unique().sort("code", "categorical").collect()
+    levels = cells.filter("categorical").select("code", "level").unique().sort("code", "level").collect()
+    numbered = (
+        cells.join(variables.lazy().with_row_index("variable"), on=["code", "categorical"])
+        .join(levels.lazy().with_row_index("level_number"), on=["code", "level"], how="left")
+        .select("subject_id", "known", "time", "variable", "numeric_value", "level_number")
+        .sort("subject_id", "known", "variable", "time")
+        .collect()
+    )
+    steps = numbered.select("subject_id", "known").unique(maintain_order=True)
+    fresh = _without_stale(numbered)
+    step_of_cell = fresh.join(
+        steps.with_row_index("step"), on=["subject_id", "known"], how="left", maintain_order="left"
+    )
+    counts = np.bincount(step_of_cell["step"].to_numpy(), minlength=len(steps))
+    return Timeline(
+        step_offsets=_offsets(np.bincount(steps["subject_id"].to_numpy(), minlength=people)),
+        step_time=_microseconds(steps["known"]),
+        cell_offsets=_offsets(counts),
+        cell_variable=fresh["variable"].cast(pl.Int32).to_numpy(),
+        cell_number=fresh["numeric_value"].fill_null(float("nan")).to_numpy(),
+        cell_level=fresh["level_number"].cast(pl.Int32).fill_null(-1).to_numpy(),
+        cell_time=_microseconds(fresh["time"]),
+        variables=tuple(variables.iter_rows()),
+        levels=tuple(levels.iter_rows()),
+        stale=len(numbered) - len(fresh),
+    )
+
+
+def _without_stale(cells: pl.DataFrame) -> pl.DataFrame:
+    """Return the cells that are at least as new as all known before, the newest one a step.
+
+    Where one instant holds several (a code in two units), the highest stands, so that the order of rows decides nothing.
+    """
+    place = ["subject_id", "known", "variable"]
+    again = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in place)
+    if (cells["known"] == cells["time"]).all() and not cells.select(again.any()).item():
+        return cells
+    ordered = cells.sort(*place, "time", "numeric_value", "level_number")
+    ordered = ordered.with_columns(pl.col("time").cum_max().over("subject_id", "variable").alias("newest"))
+    return ordered.filter(pl.col("time") == pl.col("newest")).unique(place, keep="last", maintain_order=True)
+
+
+def _offsets(counts: NDArray[np.int64]) -> Rows:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _microseconds(times: pl.Series) -> Rows:
+    return times.cast(pl.Datetime("us")).to_physical().to_numpy()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequences:
+    """S spans of steps, and the R predictions that read them: the only view of a timeline that a model is given.
+
+    Sequence s holds the rows first[s] to stop[s] of the timeline. Prediction r reads the state after row `read[r]`
+    (a row of the timeline, -1 = nothing known yet) of sequence `sequence[r]`; rows after it are there only where one
+    pass serves several predictions, and every consumer must be causal.
+    """
+
+    person: Rows  # [S]
+    first: Rows  # [S]
+    stop: Rows  # [S]
+    start_time: Rows  # [S] from where gaps of what was never seen are counted
+    episode_start: Rows  # [S]
+    sequence: Rows  # [R]
+    read: Rows  # [R]
+    read_time: Rows  # [R] the prediction time
+
+    @property
+    def lengths(self) -> Rows:
+        """Return the number of steps of each sequence [S]."""
+        return self.stop - self.first
+
+    def read_lag_hours(self, timeline: Timeline) -> NDArray[np.float32]:
+        """Return the hours from the row that is read to the prediction time [R]; 0 where nothing is read."""
+        seen = self.read >= 0
+        lag = np.zeros(len(self.read))
+        lag[seen] = (self.read_time[seen] - timeline.step_time[self.read[seen]]) / MICROSECONDS_PER_HOUR
+        return lag.astype(np.float32)
+
+    def take(self, predictions: Rows) -> Sequences:
+        """Return the sequences that these predictions read, each cut after its last read."""
+        read = self.read[predictions]
+        used, sequence = np.unique(self.sequence[predictions], return_inverse=True)
+        last = np.full(len(used), -1, dtype=np.int64)
+        np.maximum.at(last, sequence, read)
+        return Sequences(
+            person=self.person[used],
+            first=self.first[used],
+            stop=np.where(last >= 0, last + 1, self.first[used]),
+            start_time=self.start_time[used],
+            episode_start=self.episode_start[used],
+            sequence=sequence.astype(np.int64),
+            read=read,
+            read_time=self.read_time[predictions],
+        )
+
+
+def one_pass(timeline: Timeline, *, person: Rows, episode_start: Rows, time: Rows) -> Sequences:
+    """Return one sequence for each episode of a person, read by all its predictions. For `history = "all"`.
+
+    Args:
+        timeline: what became known.
+        person: [R] whom a prediction is about.
+        episode_start: [R] when its episode began, microseconds.
+        time: [R] the prediction time, microseconds.
+    """
+    until = timeline.known_until(person, time)
+    episodes, sequence = np.unique(np.stack([person, episode_start], axis=1), axis=0, return_inverse=True)
+    sequence = sequence.reshape(-1).astype(np.int64)
+    who, begin = episodes[:, 0], episodes[:, 1]
+    first = timeline.step_offsets[who]
+    stop = first.copy()
+    np.maximum.at(stop, sequence, until)
+    return Sequences(
+        person=who,
+        first=first,
+        stop=stop,
+        start_time=_earliest(timeline, first, stop, begin),
+        episode_start=begin,
+        sequence=sequence,
+        read=np.where(until > first[sequence], until - 1, -1),
+        read_time=time,
+    )
+
+
+def one_each(
+    timeline: Timeline, *, person: Rows, episode_start: Rows, time: Rows, history: int | None = None
+) -> Sequences:
+    """Return one sequence for each prediction, cut at its time and, with `history`, that many microseconds before it.
+
+    What became known at `time - history` or earlier is cut off too, before any preparation.
+    """
+    stop = timeline.known_until(person, time)
+    person_first = timeline.step_offsets[person]
+    start_time = _earliest(timeline, person_first, stop, episode_start)
+    first = person_first
+    if history is not None:
+        first = timeline.known_until(person, time - history)
+        start_time = np.maximum(start_time, time - history)
+    return Sequences(
+        person=person,
+        first=first,
+        stop=stop,
+        start_time=start_time,
+        episode_start=episode_start,
+        sequence=np.arange(len(person)),
+        read=np.where(stop > first, stop - 1, -1),
+        read_time=time,
+    )
+
+
+def _earliest(timeline: Timeline, first: Rows, stop: Rows, episode_start: Rows) -> Rows:
+    """Return the episode's start, or the first known step where that lies before it."""
+    begin = episode_start.copy()
+    some = stop > first
+    begin[some] = np.minimum(begin[some], timeline.step_time[first[some]])
+    return begin

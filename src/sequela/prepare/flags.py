@@ -1,0 +1,137 @@
+"""Words that warn about a prediction: what it did not know, or what lay outside of what training people had."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sequela.cohort.asof import NEVER, Rows, Sequences, Timeline, last_at_or_before
+from sequela.cohort.facts import AGE, Facts
+from sequela.prepare.rows import RowPreparation
+from sequela.prepare.state import CategoryState, PreparedState, StaticNumberState, column_names
+
+Claim = tuple[str, NDArray[np.bool_]]  # "missing: sbp", for which of the R predictions it is true
+
+_ROWS_AT_ONCE = 1 << 19
+
+
+def flag_words(
+    timeline: Timeline, facts: Facts, state: PreparedState, sequences: Sequences, implausible: pl.DataFrame
+) -> list[str]:
+    """Return for each prediction its warnings, "" where there are none; such as "missing: hdl; out of range: sbp".
+
+    - "nothing known": no record was known yet.
+    - "missing": no value of a code that the network uses was known.
+    - "out of range": the last known value lies beyond the extremes that training people had, or what was known last was
+      implausible and taken out.
+    - "unseen category": the last known category is not one that enough training people had.
+
+    Args:
+        timeline: what became known.
+        facts: static facts.
+        state: fitted preparation.
+        sequences: the R predictions.
+        implausible: subject_id, known and code of each value that was taken out.
+    """
+    claims = [("nothing known", sequences.read < 0)]
+    last, since = _last_known(RowPreparation(timeline, state), sequences)
+    claims += _about_steps(state, last, since)
+    claims += _about_facts(facts, state, sequences)
+    claims += _about_implausible(implausible, state, sequences, since)
+    return _worded(claims, len(sequences.read))
+
+
+def _about_steps(state: PreparedState, last: NDArray[np.float32], since: Rows) -> list[Claim]:
+    known = since != NEVER
+    claims: list[Claim] = []
+    begin = 0
+    for feature in state.features:
+        column = begin + len(column_names(feature)) - 1
+        claims.append((f"missing: {feature.code}", ~known[:, begin]))
+        if isinstance(feature, CategoryState):
+            claims.append((f"unseen category: {feature.code}", known[:, column] & (last[:, column] == 1)))
+        elif feature.usual is not None:
+            low, high = feature.usual
+            outside = (last[:, column] < low) | (last[:, column] > high)
+            claims.append((f"out of range: {feature.code}", known[:, column] & outside))
+        begin = column + 1
+    return claims
+
+
+def _last_known(preparation: RowPreparation, sequences: Sequences) -> tuple[NDArray[np.float32], Rows]:
+    """Return the last known values [R, F] in their own units, and since when each was known; NEVER where none is."""
+    shape = (len(sequences.read), len(preparation.center))
+    last, since = np.zeros(shape, dtype=np.float32), np.full(shape, NEVER)
+    by_sequence = np.argsort(sequences.sequence, kind="stable")
+    edges = np.searchsorted(sequences.sequence[by_sequence], np.arange(len(sequences.person) + 1))
+    ends = np.cumsum(sequences.lengths)
+    for chosen in np.split(np.arange(len(ends)), np.flatnonzero(np.diff(ends // _ROWS_AT_ONCE)) + 1):
+        if not len(chosen):
+            continue
+        reads = by_sequence[edges[chosen[0]] : edges[chosen[-1] + 1]]
+        reads = reads[sequences.read[reads] >= 0]
+        values, times = preparation.last_known(sequences, chosen)
+        local = sequences.sequence[reads] - chosen[0]
+        begin = ends[chosen] - sequences.lengths[chosen] - (ends[chosen[0]] - sequences.lengths[chosen[0]])
+        row = begin[local] + sequences.read[reads] - sequences.first[chosen][local]
+        last[reads], since[reads] = values[row], times[row]
+    return last, since
+
+
+def _about_facts(facts: Facts, state: PreparedState, sequences: Sequences) -> list[Claim]:
+    person = sequences.person[sequences.sequence]
+    claims: list[Claim] = []
+    for fact in state.static:
+        if isinstance(fact, StaticNumberState):
+            of_person = facts.birth if fact.code == AGE else facts.numbers.get(fact.code)
+            missing = np.isnan(of_person) if of_person is not None else None
+        else:
+            texts = facts.categories.get(fact.code)
+            missing = np.array([text is None for text in texts]) if texts is not None else None
+            if texts is not None:
+                unseen = np.array([text is not None and text not in fact.levels for text in texts])
+                claims.append((f"unseen category: {fact.code}", unseen[person]))
+        everywhere = np.ones(len(person), dtype=bool)
+        claims.append((f"missing: {fact.code}", everywhere if missing is None else missing[person]))
+    return claims
+
+
+def _about_implausible(
+    implausible: pl.DataFrame, state: PreparedState, sequences: Sequences, since: Rows
+) -> list[Claim]:
+    """Return for each code where a value was taken out that became known after the last one that was kept."""
+    person = sequences.person[sequences.sequence]
+    people = int(person.max(initial=-1)) + 1
+    column = {name: place for place, name in reversed(list(enumerate(state.columns)))}
+    claims: list[Claim] = []
+    timed = implausible.filter(pl.col("known").is_not_null() & (pl.col("subject_id") < people))
+    for (code,), rows in timed.sort("code", "subject_id", "known").group_by("code", maintain_order=True):
+        counts = np.bincount(rows["subject_id"].to_numpy(), minlength=people)
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        times = rows["known"].cast(pl.Datetime("us")).to_physical().to_numpy()
+        row = last_at_or_before(offsets, times, person, sequences.read_time)
+        found = row >= offsets[person]
+        latest = np.where(found, times[np.maximum(row, 0)], NEVER)
+        kept = since[:, column[str(code)]] if code in column else np.full(len(person), NEVER)
+        claims.append((f"out of range: {code}", found & (latest >= kept)))
+    return claims
+
+
+def _worded(claims: list[Claim], count: int) -> list[str]:
+    """Return the claims that are true of each prediction, joined; each set of claims is worded once."""
+    by_kind: dict[str, list[int]] = {}
+    for number, (words, _) in enumerate(claims):
+        by_kind.setdefault(words.split(": ")[0], []).append(number)
+    table = np.packbits(np.stack([true for _, true in claims], axis=1), axis=1)
+    patterns, which = np.unique(table, axis=0, return_inverse=True)
+    worded = []
+    for pattern in np.unpackbits(patterns, axis=1, count=len(claims)):
+        parts = []
+        for kind, numbers in by_kind.items():
+            codes = [claims[number][0].removeprefix(kind).removeprefix(": ") for number in numbers if pattern[number]]
+            if codes:
+                listed = ", ".join(dict.fromkeys(code for code in codes if code))
+                parts.append(f"{kind}: {listed}" if listed else kind)
+        worded.append("; ".join(parts))
+    return [worded[number] for number in which.reshape(-1)[:count]]

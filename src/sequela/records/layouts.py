@@ -1,0 +1,233 @@
+"""From the columns of a table to its events: one function a layout.
+
+A check that needs row numbers runs while every row is still in its place; rows are left out only afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from sequela.records.durations import duration
+from sequela.records.long_layout import long_part
+from sequela.records.origin import remedy_for
+from sequela.records.parts import BIRTH_PREFIX, Part, Reading
+from sequela.records.settings import Layout, TableSettings
+from sequela.records.sources import RawTable
+from sequela.records.stamped import person_and_time
+from sequela.records.times import INSTANT, Stamps, stamps
+from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values
+
+EMPTY, NO_VALUE, DUPLICATE = "empty cell", "no value at all", "duplicate row"
+
+
+def part_of(table: TableSettings, raw: RawTable, kinds: Mapping[str, Kind]) -> Part:
+    """The events of one table, read as its layout says.
+
+    Raises:
+        RecordsError: the table cannot be read as the study says.
+    """
+    return _READERS[table.layout](Reading(table, raw, kinds))
+
+
+def _wide_part(reading: Reading) -> Part:
+    columns, codes = _value_columns(reading)
+    rows = reading.raw.frame.height
+    part = person_and_time(reading, rows=rows)
+    table, births = reading.table, {}
+    odd: dict[str, dict[str, int]] = {}
+    frame = part.events
+    for place, (column, code) in enumerate(zip(columns, codes, strict=True)):
+        raw = reading.take(column)
+        if table.layout == "static" and code.startswith(BIRTH_PREFIX):
+            births[code] = read = _birth(raw, reading)
+            part.calendar = _one_kind(part, read, reading, column)
+            values = Values(number=read.time)
+        else:
+            kind = reading.kinds.get(code)
+            is_category = column in table.categorical
+            values = column_values(raw, table, reading.origin, kind=kind, categorical=is_category)
+        odd[code] = values.odd
+        if (present := values.present) is not None:
+            frame = frame.with_columns(present.alias(f"value {place}"))
+    frame = _one_row_each(_merged_rows(frame, reading), reading)
+    part.codes = codes
+    part.events = _unpivoted(frame, part, odd, reading, births=set(births))
+    return part
+
+
+def _series_part(reading: Reading) -> Part:
+    table = reading.table
+    assert table.series is not None
+    settings = table.series
+    columns, _ = _value_columns(reading)
+    code = table.rename.get(settings.code, settings.code)
+    every, unit = duration(settings.every)
+    rows = reading.raw.frame.height
+    part = person_and_time(reading, rows=rows)
+    part.calendar, part.all_days, part.unit, part.codes = False, False, table.time_unit or unit, [code]
+    kind = reading.kinds.get(code) or _kind_together([reading.raw.frame.get_column(name) for name in columns], table)
+    frame, odd = part.events, {}
+    for place, column in enumerate(columns):
+        is_category = settings.code in table.categorical
+        values = column_values(reading.take(column), table, reading.origin, kind=kind, categorical=is_category)
+        odd[column] = values.odd
+        if (present := values.present) is not None:
+            frame = frame.with_columns(present.alias(f"value {place}"))
+    frame = _one_row_each(_merged_rows(frame, reading), reading)
+    pieces, empty, nan = [], 0, 0
+    for place, column in enumerate(columns):
+        name = f"value {place}"
+        nan += odd[column].get(NAN, 0)
+        if name not in frame.columns:
+            empty += frame.height - odd[column].get(NAN, 0)
+            continue
+        kept = frame.select("person", pl.col(name)).drop_nulls(name)
+        empty += frame.height - kept.height - odd[column].get(NAN, 0)
+        instant = pl.lit(place * every, pl.Int64).cast(INSTANT).alias("time")
+        target = "text" if kept[name].dtype == pl.String else "number"
+        pieces.append(kept.select("person", instant, pl.lit(0, pl.UInt32).alias("code"), pl.col(name).alias(target)))
+    reading.count(NAN, nan, code)
+    reading.count(EMPTY if pieces else NO_VALUE, max(empty, 0), code)
+    part.events = _joined(pieces)
+    return part
+
+
+def _value_columns(reading: Reading) -> tuple[list[str], list[str]]:
+    """The columns that hold values, and the code of each.
+
+    Raises:
+        RecordsError: the study names a column that the table has not, or two columns give one code.
+    """
+    table, origin, known = reading.table, reading.origin, reading.raw.frame.columns
+    roles = {"subject": table.subject, "time": table.time, "available": table.available}
+    for key, name in roles.items():
+        if name is not None:
+            origin.require(name, known, key=key)
+    taken = [name for name in roles.values() if name is not None]
+    if len(set(taken)) < len(taken):
+        keys = ", ".join(f"`{key}`" for key, name in roles.items() if name is not None)
+        raise origin.refusal(f"{keys} name one column for two uses", "Name each column for one use")
+    if table.columns is None:
+        columns = [name for name in known if name not in taken]
+    else:
+        columns = list(table.columns)
+        for name in columns:
+            origin.require(name, known, key="columns")
+            if name in taken or columns.count(name) > 1:
+                problem = "`columns` lists this column, which is named more than once"
+                raise origin.refusal(problem, "Name each column for one use", column=name)
+    if not columns:
+        raise origin.refusal("there is no column with values", "List some in `columns`, or leave `columns` out")
+    if "" in columns:
+        raise origin.refusal("a column has no name", "Name it in the header, or list `columns` without it")
+    named = [table.series.code] if table.layout == "series" and table.series else columns
+    for key, names in (("categorical", table.categorical), ("rename", list(table.rename))):
+        for name in names:
+            if name not in named:
+                raise origin.refusal(f"there is no column '{name}' with values (key `{key}`)", remedy_for(name, named))
+    codes = [table.rename.get(name, name) for name in columns]
+    for code in codes:
+        if codes.count(code) > 1:
+            problem = f"two columns give the code '{code}'"
+            raise origin.refusal(problem, "Give them different names through `rename`")
+    births = [code for code in codes if code.startswith(BIRTH_PREFIX)]
+    if births and table.layout != "static":
+        problem = f"the code '{births[0]}' is an instant, and columns of layout '{table.layout}' are values"
+        raise origin.refusal(problem, "Give births in a table of layout 'static'")
+    return columns, codes
+
+
+def _birth(raw: pl.Series, reading: Reading) -> Stamps:
+    return stamps(raw, reading.table, reading.origin)
+
+
+def _one_kind(part: Part, birth: Stamps, reading: Reading, column: str) -> bool | None:
+    if birth.calendar is None:
+        return part.calendar
+    if part.calendar is not None and part.calendar != birth.calendar:
+        problem = "births are calendar times and other times are numbers, or the other way round"
+        raise reading.origin.refusal(problem, "Write all times of a study in one way", column=column)
+    part.unit = part.unit or reading.table.time_unit
+    return birth.calendar
+
+
+def _merged_rows(frame: pl.DataFrame, reading: Reading) -> pl.DataFrame:
+    """Rows that say the same thing once."""
+    used = [name for name in frame.columns if name != "row"]
+    distinct = frame.unique(subset=used, keep="first", maintain_order=True)
+    reading.count(DUPLICATE, frame.height - distinct.height)
+    return distinct
+
+
+def _one_row_each(frame: pl.DataFrame, reading: Reading) -> pl.DataFrame:
+    """Refuses two different rows of one person where a row is a person."""
+    if "row" not in frame.columns:
+        return frame
+    twice = frame.filter(pl.col("person").is_duplicated())
+    if twice.height:
+        rows = pl.Series([False]).new_from_index(0, sum(reading.origin.heights)).scatter(twice["row"], values=True)
+        problem = "one id stands in several rows that differ, and a row is a person here"
+        remedy = (
+            "Keep one row a person, or give the table a `time`"
+            if reading.table.layout == "static"
+            else ("Keep one row a person")
+        )
+        raise reading.origin.refusal(problem, remedy, column=reading.table.subject, faulty=rows)
+    return frame.drop("row")
+
+
+def _unpivoted(
+    frame: pl.DataFrame, part: Part, odd: dict[str, dict[str, int]], reading: Reading, *, births: set[str]
+) -> pl.DataFrame:
+    when = [name for name in ("available", "available_end") if name in frame.columns]
+    pieces = []
+    for place, code in enumerate(part.codes):
+        name = f"value {place}"
+        for reason, cells_of_it in odd[code].items():
+            reading.count(reason, cells_of_it, code)
+        missing = frame[name].null_count() if name in frame.columns else frame.height
+        if missing == frame.height:
+            reading.count(NO_VALUE, missing, code)
+            continue
+        reading.count(EMPTY, max(missing - odd[code].get(NAN, 0), 0), code)
+        kept = frame.select("person", "time", *when, name)
+        if missing:
+            kept = kept.drop_nulls(name)
+        label = pl.lit(place, pl.UInt32).alias("code")
+        if code in births:
+            pieces.append(kept.select("person", pl.col(name).alias("time"), label))
+            continue
+        target = "text" if kept[name].dtype == pl.String else "number"
+        pieces.append(kept.select("person", "time", label, *when, pl.col(name).alias(target)))
+    return _joined(pieces)
+
+
+def _joined(pieces: list[pl.DataFrame]) -> pl.DataFrame:
+    if not pieces:
+        return pl.DataFrame(schema={"person": pl.UInt32, "time": INSTANT, "code": pl.UInt32, "number": pl.Float64})
+    return pl.concat(pieces, how="diagonal")
+
+
+def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | None:
+    """Successive readings of one code are of one kind: numbers where at least half of all cells are."""
+    numbers = present = 0
+    for raw in columns:
+        read = cells(raw, table)
+        if read.dtype == pl.String:
+            numbers += as_number(read, table).count()
+        elif read.dtype.is_numeric():
+            numbers += read.count()
+        present += read.count()
+    if not present:
+        return None
+    return "number" if 2 * numbers >= present else "text"
+
+
+_READERS: dict[Layout, Callable[[Reading], Part]] = {
+    "visits": _wide_part,
+    "static": _wide_part,
+    "series": _series_part,
+    "long": long_part,
+}

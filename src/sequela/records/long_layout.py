@@ -1,0 +1,190 @@
+"""Layout `long`: a row is one event, with a code and a number, a text, both or neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from sequela.records.origin import remedy_for
+from sequela.records.parts import Part, Reading, factorized
+from sequela.records.settings import TableSettings
+from sequela.records.stamped import person_and_time
+from sequela.records.values import NAN, as_number, canonical, cells, refuse_infinite, typed
+
+EMPTY = "empty cell"
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Names of the columns that there are; None: the table has none."""
+
+    value: str | None
+    text: str | None
+    unit: str | None
+
+
+def long_part(reading: Reading) -> Part:
+    """The events of a long table.
+
+    Raises:
+        RecordsError: a missing code, text among the numbers of a code, columns that the table has not.
+    """
+    columns = _named_columns(reading)
+    table, rows = reading.table, reading.raw.frame.height
+    part = person_and_time(reading, rows=rows)
+    raw = typed(reading.take(table.code), table, reading.origin, name=table.code)
+    code = canonical(cells(raw, table), table) if raw.dtype != pl.String else cells(raw, table)
+    if code.null_count():
+        remedy = "Give every row its code"
+        raise reading.origin.refusal("the code is missing", remedy, column=table.code, faulty=code.is_null())
+    sources, place = factorized(code)
+    part.codes = sources.to_list()
+    part.events = part.events.with_columns(place.alias("code"))
+    del raw, code, place
+    if columns.value is not None:
+        _add_values(part, reading, columns.value)
+    if columns.text is not None:
+        _add_text(part, reading, columns.text)
+    if columns.unit is not None:
+        unit = cells(_text(reading, columns.unit), table)
+        if unit.count():
+            part.events = part.events.with_columns(unit.alias("unit"))
+    for left in reading.columns:
+        reading.count(f"column '{left}' is not read in layout long", rows)
+    part.events = _without_empty(part, reading, has_value=columns.value is not None)
+    _rename(part, reading)
+    return part
+
+
+def _named_columns(reading: Reading) -> _Columns:
+    table, origin, known = reading.table, reading.origin, reading.raw.frame.columns
+    needed = {"subject": table.subject, "time": table.time, "code": table.code}
+    if table.available is not None:
+        needed["available"] = table.available
+    for key in ("value", "text", "unit"):
+        if getattr(table, key) != TableSettings.model_fields[key].default:  # a resolved study writes defaults out
+            needed[key] = getattr(table, key)
+    for key, name in needed.items():
+        if name is not None:
+            origin.require(name, known, key=key)
+    optional = {key: getattr(table, key) for key in ("value", "text", "unit")}
+    used = [*needed.values(), *(name for key, name in optional.items() if key not in needed and name in known)]
+    if twice := sorted({name for name in used if name is not None and used.count(name) > 1}):
+        remedy = "Name each column for one use"
+        raise origin.refusal("the study names this column for two uses", remedy, column=twice[0])
+    found = _Columns(*(name if name in known else None for name in optional.values()))
+    left = [name for name in known if name not in used]
+    if found.value is None and found.text is None and left and table.columns is None:
+        problem = f"there is no column '{table.value}' (key `value`) and no column '{table.text}' (key `text`)"
+        remedy = f'{remedy_for(table.value, left)}, such as value = "..."; columns = [] reads events without values'
+        raise origin.refusal(problem, remedy)
+    if table.columns:
+        problem = "`columns` lists columns, and layout long has one for values"
+        raise origin.refusal(problem, "Remove `columns`, and name the column in `value` or `text`")
+    return found
+
+
+def _add_values(part: Part, reading: Reading, column: str) -> None:
+    """Numbers where a code has numbers, categories where all its values are text."""
+    table, origin = reading.table, reading.origin
+    raw = typed(reading.take(column), table, origin, name=column)
+    if raw.dtype.is_float():
+        reading.count(NAN, int(raw.is_nan().sum()))
+    read = cells(raw, table)
+    del raw
+    place = part.events["code"]
+    forced = [spot for spot, code in enumerate(part.codes) if _is_text(code, reading)]
+    if read.dtype == pl.Boolean:
+        part.events = part.events.with_columns(read.cast(pl.String).alias("text"))
+        return
+    is_text = place.is_in(pl.Series(forced, dtype=pl.UInt32).to_list()) if forced else None
+    if read.dtype != pl.String:
+        number = read.cast(pl.Float64)
+    else:
+        number = as_number(read, table)
+        faulty = read.is_not_null() & number.is_null()
+        if is_text is not None:
+            faulty &= ~is_text
+        if faulty.any():
+            is_text = _text_codes(part, reading, column, faulty, number, is_text)
+    if is_text is not None:
+        both = pl.DataFrame({"text": read, "number": number, "is_text": is_text})
+        both = both.select(text=pl.when("is_text").then("text"), number=pl.when(~pl.col("is_text")).then("number"))
+        number = both["number"]
+        part.events = part.events.with_columns(canonical(both["text"], table).alias("text"))
+    refuse_infinite(number, origin, column=column)
+    part.events = part.events.with_columns(number.alias("number"))
+
+
+def _is_text(code: str, reading: Reading) -> bool:
+    known = reading.kinds.get(reading.table.rename.get(code, code))
+    return code in reading.table.categorical or known == "text"
+
+
+def _text_codes(
+    part: Part, reading: Reading, column: str, faulty: pl.Series, number: pl.Series, is_text: pl.Series | None
+) -> pl.Series:
+    """Marks the rows of codes whose values are all text; refuses those of codes that have numbers too."""
+    place = part.events["code"]
+    with_text = place.filter(faulty).unique()
+    free = number.is_not_null() if is_text is None else number.is_not_null() & ~is_text
+    with_number = place.filter(free).unique().to_list()
+    known = [spot for spot, code in enumerate(part.codes) if reading.kinds.get(code) == "number"]
+    mixed = with_text.filter(with_text.is_in([*with_number, *known]))
+    wrong = faulty & place.is_in(mixed.to_list())
+    if wrong.any():
+        problem = "expected numbers as in the other rows of the same code, here stands text"
+        remedy = "Correct the cells, add the word to `na`, set `decimal`, or list the code in `categorical`"
+        raise reading.origin.refusal(problem, remedy, column=column, faulty=wrong)
+    marked = place.is_in(with_text.to_list())
+    return marked if is_text is None else marked | is_text
+
+
+def _text(reading: Reading, column: str) -> pl.Series:
+    raw = typed(reading.take(column), reading.table, reading.origin, name=column)
+    return raw if raw.dtype == pl.String else canonical(raw, reading.table)
+
+
+def _add_text(part: Part, reading: Reading, column: str) -> None:
+    text = cells(_text(reading, column), reading.table)
+    if not text.count():
+        return
+    if "text" in part.events.columns:
+        faulty = part.events["text"].is_not_null() & text.is_not_null()
+        if faulty.any():
+            problem = "there is a text here and another one in the column of values"
+            raise reading.origin.refusal(problem, "Keep one of the two", column=column, faulty=faulty)
+        text = part.events["text"].fill_null(text)
+    part.events = part.events.with_columns(text.alias("text"))
+
+
+def _without_empty(part: Part, reading: Reading, *, has_value: bool) -> pl.DataFrame:
+    """Leaves out rows without value, counted, where other rows of the same code have one."""
+    events = part.events
+    values = [name for name in ("number", "text") if name in events.columns]
+    if not values:
+        return events
+    empty = events.select(pl.all_horizontal(pl.col(values).is_null())).to_series()
+    if not has_value or not empty.any():
+        return events
+    with_value = events["code"].filter(~empty).unique()
+    left_out = empty & events["code"].is_in(with_value.to_list())
+    for place, rows in events["code"].filter(left_out).value_counts().sort("code").iter_rows():
+        code = part.codes[place]
+        reading.count(EMPTY, rows, reading.table.rename.get(code, code))
+    return events.filter(~left_out)
+
+
+def _rename(part: Part, reading: Reading) -> None:
+    """Gives codes their new names; a name that does not occur is counted, since a small file may lack a code."""
+    table = reading.table
+    for key, names in (("rename", list(table.rename)), ("categorical", table.categorical)):
+        for name in names:
+            if name not in part.codes:
+                reading.count(f"code named in `{key}` that does not occur", 1, name)
+    renamed = pl.Series([table.rename.get(code, code) for code in part.codes], dtype=pl.String)
+    distinct, places = factorized(renamed)
+    if distinct.len() < renamed.len():
+        part.events = part.events.with_columns(places.gather(part.events["code"]).alias("code"))
+    part.codes = distinct.to_list()

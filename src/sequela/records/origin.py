@@ -1,0 +1,79 @@
+"""Where the rows of a table come from, so that a refusal can name file, column and data rows."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+
+from sequela.errors import RecordsError
+
+_DATUM = re.compile(r"[+-]?[0-9.,:TZ/ -]+$")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The files (or the frame) whose rows, one after the other, are the rows of a table.
+
+    Args:
+        names: what the user wrote: a path, or `frame 'NAME'`.
+        heights: data rows of each.
+    """
+
+    names: tuple[str, ...]
+    heights: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """All files as one text."""
+        return ", ".join(self.names)
+
+    def refusal(
+        self, problem: str, remedy: str, *, column: str | None = None, faulty: pl.Series | None = None
+    ) -> RecordsError:
+        """An error that names the first file at fault and its data rows.
+
+        Args:
+            problem: what was expected and what came; never the content of a cell.
+            remedy: what to do.
+            column: the column at fault.
+            faulty: a boolean for each row of the table, True where it is at fault.
+        """
+        if faulty is None:
+            return RecordsError(self.name, problem, remedy, column=column)
+        rows = faulty.arg_true().to_numpy()
+        starts = np.concatenate([[0], np.cumsum(self.heights)])
+        for name, (start, stop) in zip(self.names, pairwise(starts), strict=True):
+            within = rows[(rows >= start) & (rows < stop)] - start + 1
+            if within.size:
+                first = [int(row) for row in within[:5]]
+                return RecordsError(name, problem, remedy, column=column, rows=first, total=int(within.size))
+        return RecordsError(self.name, problem, remedy, column=column)
+
+    def require(self, name: str, known: Iterable[str], *, key: str) -> None:
+        """Refuses a name that the study gives under `key` and the table does not have.
+
+        Raises:
+            RecordsError: names the nearest column.
+        """
+        if name not in (columns := list(known)):
+            raise self.refusal(f"there is no column '{name}' (key `{key}`)", remedy_for(name, columns))
+
+
+def remedy_for(name: str, known: Iterable[str]) -> str:
+    """What to write instead of a name that does not exist: the nearest one, or the list of names.
+
+    A file without a header has a patient's row where the names should be, so names that are numbers are not listed.
+    """
+    names = list(known)
+    if near := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
+        return f"Did you mean '{near[0]}'? Name a column that the table has"
+    if any(_DATUM.match(column) for column in names):
+        return "Name a column that the table has, and check that the first line of the file holds the names of columns"
+    listed = ", ".join(f"'{column}'" for column in names[:12]) + (", ..." if len(names) > 12 else "")
+    return f"Name a column that the table has: {listed or 'there is none'}"

@@ -1,0 +1,191 @@
+"""Any tables that a study names, as one checked table of records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from sequela.errors import NotAvailableYet, RecordsError
+from sequela.records.clock import Clock
+from sequela.records.events import gathered, merged_events
+from sequela.records.layouts import part_of
+from sequela.records.parts import Part
+from sequela.records.settings import TableSettings
+from sequela.records.sources import raw_table
+from sequela.records.values import Kind
+
+COUNTS = {"table": pl.String, "reason": pl.String, "code": pl.String, "rows": pl.Int64}
+
+
+@dataclass(frozen=True)
+class TableSummary:
+    """What was read from one table.
+
+    Args:
+        name: the table's name in the study.
+        files: names of its files without their folders, or of the frame.
+        rows: data rows read, duplicates and all.
+        people: ids in it.
+        codes: codes that it gives, sorted.
+        first_time, last_time: of its events (UTC, or counted from the origin); None where it has no times.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    rows: int
+    people: int
+    codes: tuple[str, ...]
+    first_time: datetime | None
+    last_time: datetime | None
+
+
+@dataclass(frozen=True)
+class Records:
+    """Contract 1, who the people are, and what was merged or left out on the way.
+
+    Args:
+        events: the long table of contract 1, sorted by person, by when it was known, by time and code.
+        subjects: subject_id (0, 1, ... by sorted source id), source_id (String or Int64, as in the source) and
+            appearance (0, 1, ... in the order in which people first appear in the tables as given).
+        clock: how the study writes times.
+        counts: table, reason, code (null where the reason is not a code's), rows (or cells).
+        tables: what was read from each table.
+    """
+
+    events: pl.DataFrame
+    subjects: pl.DataFrame
+    clock: Clock
+    counts: pl.DataFrame
+    tables: list[TableSummary] = field(default_factory=list)
+
+
+def read_records(
+    tables: Sequence[TableSettings],
+    folder: Path,
+    *,
+    frames: Mapping[str, pl.DataFrame] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
+    day_resolution: bool | None = None,
+) -> Records:
+    """The records of a study: every table read, checked and put into one sorted table.
+
+    Args:
+        tables: what the study says about each.
+        folder: what relative paths are relative to.
+        frames: by table name, a frame that is read instead of the table's file, with the same checks.
+        kinds: by code, whether its values are numbers or text where an earlier reading has settled that (new
+            records for a bundle); default: what the cells hold.
+        day_resolution: whether a date is known on its day (True) or at its end (False); default: on its day if all
+            stamps of the tables are dates only.
+
+    Raises:
+        RecordsError: a table cannot be read as the study says; names file, column, data rows and remedy.
+        NotAvailableYet: a table has the role "outcome".
+    """
+    frames = frames or {}
+    _check_names(tables, frames)
+    parts = []
+    for table in tables:
+        raw = raw_table(table, folder, frames)
+        try:
+            parts.append(part_of(table, raw, kinds or {}))
+        except pl.exceptions.PolarsError as error:  # its message may hold cells
+            problem = f"the table holds something that cannot be read ({type(error).__name__})"
+            raise raw.origin.refusal(problem, "Check the types of its columns") from None
+        _check_codes(parts)
+        _check_clocks(parts)
+    clock = _clock(parts, day_resolution)
+    subjects = _subjects(parts)
+    summaries = [_summary(part) for part in parts]
+    counts = [count for part in parts for count in part.counts]
+    events, merged = merged_events(gathered(parts, subjects, day_resolution=clock.day_resolution))
+    rows = [(count.table, count.reason, count.code, count.rows) for count in [*counts, *merged]]
+    return Records(events, subjects, clock, pl.DataFrame(rows, schema=COUNTS, orient="row"), summaries)
+
+
+def _check_names(tables: Sequence[TableSettings], frames: Mapping[str, pl.DataFrame]) -> None:
+    names = [table.name for table in tables]
+    if not names:
+        raise RecordsError("records", "the study names no table", "Add a [[records]] table")
+    for table in tables:
+        if table.role == "outcome":
+            raise NotAvailableYet(f"Table '{table.name}': role = \"outcome\" is not available yet. Remove the table.")
+        if names.count(table.name) > 1:
+            raise RecordsError(f"table '{table.name}'", "two tables have this name", "Give each its own `name`")
+    for name in frames:
+        if name not in names:
+            listed = ", ".join(f"'{known}'" for known in names)
+            raise RecordsError(f"frame '{name}'", "the study has no table of this name", f"Name one of {listed}")
+
+
+def _check_codes(parts: list[Part]) -> None:
+    newest = parts[-1]
+    for part in parts[:-1]:
+        if both := sorted(set(part.codes) & set(newest.codes)):
+            problem = f"the code '{both[0]}' stands in table '{part.table.name}' too"
+            remedy = f'Rename one, such as rename = {{ {both[0]} = "{both[0]}_{newest.table.name}" }}'
+            raise newest.origin.refusal(problem, remedy)
+
+
+def _check_clocks(parts: list[Part]) -> None:
+    newest = parts[-1]
+    for part in parts[:-1]:
+        if None not in (part.calendar, newest.calendar) and part.calendar != newest.calendar:
+            ways = {True: "dates", False: "numbers"}
+            problem = (
+                f"times are {ways[newest.calendar is True]} here and {ways[part.calendar is True]} in table "
+                f"'{part.table.name}'"
+            )
+            raise newest.origin.refusal(problem, "Write all times of a study in one way", column=newest.table.time)
+
+
+def _clock(parts: list[Part], day_resolution: bool | None) -> Clock:
+    timed = [part for part in parts if part.is_timed] or [part for part in parts if part.calendar is not None]
+    first = timed[0] if timed else parts[0]
+    stamped = [part.all_days for part in parts if part.is_timed and part.all_days is not None]
+    calendar = any(part.calendar for part in parts)
+    by_day = calendar and bool(stamped) and all(stamped)
+    return Clock(
+        calendar=calendar,
+        unit=first.unit or "days",
+        time_zone=first.table.time_zone,
+        day_resolution=by_day if day_resolution is None else calendar and day_resolution,
+    )
+
+
+def _subjects(parts: list[Part]) -> pl.DataFrame:
+    """Ids are whole numbers only where every id of every table is written as Python writes one: "7", never "007"."""
+    whole = [_whole_numbers(part.people) for part in parts]
+    found = [ids for ids in whole if ids is not None]
+    if len(found) < len(parts):
+        found = [part.people.cast(pl.String) for part in parts]
+    order = pl.concat([ids.alias("source_id") for ids in found]).unique(maintain_order=True)
+    appeared = order.to_frame().with_row_index("appearance").with_columns(pl.col("appearance").cast(pl.Int64))
+    subjects = appeared.sort("source_id").with_row_index("subject_id").with_columns(pl.col("subject_id").cast(pl.Int64))
+    return subjects.select("subject_id", "source_id", "appearance")
+
+
+def _whole_numbers(ids: pl.Series) -> pl.Series | None:
+    if ids.dtype == pl.Int64:
+        return ids
+    numbers = ids.cast(pl.Int64, strict=False)
+    same = (numbers.cast(pl.String) == ids).fill_null(value=False)
+    return numbers if same.all() else None
+
+
+def _summary(part: Part) -> TableSummary:
+    time = part.events["time"]
+    first, last = time.min(), time.max()
+    return TableSummary(
+        name=part.table.name,
+        files=tuple(name if name.startswith("frame ") else Path(name).name for name in part.origin.names),
+        rows=part.rows,
+        people=part.people.len(),
+        codes=tuple(sorted(part.codes)),
+        first_time=first if isinstance(first, datetime) else None,
+        last_time=last if isinstance(last, datetime) else None,
+    )

@@ -1,0 +1,103 @@
+"""From what the study names to raw columns: files of CSV or Parquet, or frames in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from sequela.errors import RecordsError
+from sequela.records.delimited import delimited_cells
+from sequela.records.origin import Origin
+from sequela.records.settings import TableSettings
+
+
+@dataclass
+class RawTable:
+    """The columns of a table as the source holds them, text cells not yet read."""
+
+    frame: pl.DataFrame
+    origin: Origin
+    odd: dict[str, int] = field(default_factory=dict)
+
+
+def raw_table(table: TableSettings, folder: Path, frames: Mapping[str, pl.DataFrame]) -> RawTable:
+    """All rows of a table, those of several files one after the other.
+
+    Raises:
+        RecordsError: a file is missing, unreadable, empty, or has other columns than the first.
+    """
+    if table.name in frames:
+        name = f"frame '{table.name}'"
+        frame = frames[table.name]
+        if frame.height == 0:
+            raise RecordsError(name, "it has no data rows", "Give at least one data row")
+        return RawTable(frame, Origin((name,), (frame.height,)))
+    names = [table.path] if isinstance(table.path, str) else list(table.path)
+    odd: dict[str, int] = {}
+    read = []
+    for name in names:
+        frame, blank = _read(table, name, folder)
+        if blank:
+            odd["blank line"] = odd.get("blank line", 0) + blank
+        read.append(frame)
+    origin = Origin(tuple(names), tuple(frame.height for frame in read))
+    return RawTable(_stacked(read, names), origin, odd)
+
+
+def _read(table: TableSettings, name: str, folder: Path) -> tuple[pl.DataFrame, int]:
+    path = folder / name
+    try:
+        if path.is_dir():
+            raise RecordsError(name, "expected a file, this is a folder", "Name the file itself")
+        if not path.exists():
+            raise RecordsError(name, "there is no such file", f"Check `path` of table '{table.name}'")
+        if table.source == "parquet":
+            return _parquet(path, name), 0
+        return delimited_cells(path.read_bytes(), table, name)
+    except OSError:
+        raise RecordsError(name, "the file cannot be opened", "Check the path and its permissions") from None
+
+
+def _parquet(path: Path, name: str) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
+        remedy = 'Write it again, or set source = "csv"'
+        raise RecordsError(name, "it cannot be read as Parquet", remedy) from None
+    if frame.height == 0:
+        raise RecordsError(name, "it has no data rows", "Give at least one data row")
+    return frame
+
+
+def _stacked(frames: list[pl.DataFrame], names: list[str]) -> pl.DataFrame:
+    if len(frames) == 1:
+        return frames[0]
+    first = frames[0]
+    for frame, name in zip(frames[1:], names[1:], strict=True):
+        if other := sorted(set(first.columns) ^ set(frame.columns)):
+            problem = f"this column stands in '{names[0]}' or here, not in both"
+            raise RecordsError(name, problem, "Give all files of a table the same columns", column=other[0])
+    for column in first.columns:
+        kinds = {_kind(frame.schema[column]) for frame in frames} - {"nothing"}
+        if len(kinds) > 1:
+            problem = f"the files hold this column as different types ({', '.join(sorted(kinds))})"
+            raise RecordsError(", ".join(names), problem, "Write it as one type", column=column)
+    same = [frame.select(first.columns) for frame in frames]
+    try:
+        return pl.concat(same, how="vertical_relaxed")
+    except pl.exceptions.PolarsError:
+        problem = "the files hold a column as types that do not go together"
+        raise RecordsError(", ".join(names), problem, "Write each column as one type") from None
+
+
+def _kind(dtype: pl.DataType) -> str:
+    if dtype == pl.Null:
+        return "nothing"
+    if dtype.is_numeric():
+        return "number"
+    if isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)):
+        return "text"
+    return str(dtype.base_type()).lower()

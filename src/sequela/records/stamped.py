@@ -1,0 +1,56 @@
+"""Who and when: ids, times and availability of every row of a table."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from sequela.records.parts import Part, Reading
+from sequela.records.times import INSTANT, Stamps, stamps
+
+NO_STAMP = "no time of availability, known at its time"
+
+
+def person_and_time(reading: Reading, *, rows: int) -> Part:
+    """A part whose events are the rows as they stand: person, time, availability; no values yet.
+
+    Where a row is a person (`series`, `static` without a time) the column `row` numbers them from 0.
+
+    Raises:
+        RecordsError: a missing id or time, a time that is none, availability of another kind than the times.
+    """
+    table, origin = reading.table, reading.origin
+    people, person = reading.people()
+    frame = pl.DataFrame({"person": person})
+    part = Part(table, origin, people, [], frame, counts=reading.counts, rows=rows)
+    if table.time is None or table.layout == "series":
+        part.events = frame.with_columns(time=pl.lit(None, INSTANT)).with_row_index("row")
+        return part
+    time = stamps(reading.take(table.time), table, origin)
+    if time.time.null_count():
+        remedy = "Give every row its time, or put facts that have none into a table of layout 'static' without `time`"
+        raise origin.refusal("the time is missing", remedy, column=table.time, faulty=time.time.is_null())
+    part.calendar, part.unit = time.calendar, table.time_unit
+    part.all_days = time.all_days
+    frame = frame.with_columns(time.time.alias("time"))
+    if table.available is None:
+        if time.day_end is not None:
+            frame = frame.with_columns(time.day_end.alias("available_end"))
+        part.events = frame
+        return part
+    known = stamps(reading.take(table.available), table, origin)
+    if known.calendar is not None and known.calendar != time.calendar:
+        problem = "the times of availability are numbers and those of the events are dates, or the other way round"
+        raise origin.refusal(problem, "Write both in one way", column=table.available)
+    part.all_days = time.all_days and known.all_days
+    reading.count(NO_STAMP, known.time.null_count())
+    part.events = _with_availability(frame, time, known)
+    return part
+
+
+def _with_availability(frame: pl.DataFrame, time: Stamps, known: Stamps) -> pl.DataFrame:
+    frame = frame.with_columns(known.time.alias("available"))
+    if time.day_end is None and known.day_end is None:
+        return frame
+    exact = known.time if known.day_end is None else known.day_end.fill_null(known.time)
+    end = exact if time.day_end is None else exact.fill_null(time.day_end)
+    return frame.with_columns(end.alias("available_end"))

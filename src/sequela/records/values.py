@@ -1,0 +1,176 @@
+"""Cells to numbers and categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+
+from sequela.records.origin import Origin
+from sequela.records.settings import TableSettings
+
+Kind = Literal["number", "text"]
+FLOAT32_MAX = 3.4028234663852886e38
+_PLAIN_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
+NAN = "not a number (NaN), read as missing"
+
+
+@dataclass
+class Values:
+    """A column's values: numbers, or texts, or neither where every cell is missing. Null = missing."""
+
+    number: pl.Series | None = None
+    text: pl.Series | None = None
+    odd: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def present(self) -> pl.Series | None:
+        """Whichever of the two there is."""
+        return self.number if self.number is not None else self.text
+
+
+def cells(column: pl.Series, table: TableSettings) -> pl.Series:
+    """A column without what stands for "missing": text stripped, `na` words, empty cells and NaN null."""
+    if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
+        column = column.cast(pl.String)
+    name = pl.col(column.name)
+    frame = column.to_frame()
+    if column.dtype == pl.String:
+        bare = name.str.strip_chars()
+        return frame.select(pl.when(~bare.is_in(sorted({"", *table.na}))).then(bare)).to_series()
+    if column.dtype.is_float():
+        column = frame.select(name.fill_nan(None)).to_series()
+    if column.dtype.is_numeric():
+        words = pl.Series(table.na, dtype=pl.String)
+        if (numbers := as_number(words, table).drop_nulls()).len():
+            return (
+                column.to_frame()
+                .select(pl.when(~name.cast(pl.Float64).is_in(numbers.to_list())).then(name))
+                .to_series()
+            )
+    return column
+
+
+def as_number(text: pl.Series, table: TableSettings) -> pl.Series:
+    """Texts as Float64, null where a text is no number; the decimal sign is the table's, nothing parts thousands."""
+    name = bare = pl.col(text.name)
+    if table.decimal == ",":
+        has_point = name.str.contains(".", literal=True)
+        bare = pl.when(has_point).then(None).otherwise(name.str.replace(",", ".", literal=True))
+    return text.to_frame().select(bare.cast(pl.Float64, strict=False).fill_nan(None)).to_series()
+
+
+def canonical(column: pl.Series, table: TableSettings) -> pl.Series:
+    """Categories as text; one spelling for a number ("3", never "3.0"), whatever the source writes."""
+    if column.dtype.is_integer() or column.dtype == pl.Boolean:
+        return column.cast(pl.String)
+    name = pl.col(column.name)
+    if column.dtype != pl.String:
+        number = column.cast(pl.Float64)
+        return number.to_frame().select(_spelled(name)).to_series()
+    parsed = as_number(column, table)
+    frame = pl.DataFrame({"text": column, "number": parsed})
+    sign = table.decimal
+    plain = (
+        pl.col("text").str.replace(sign, ".", literal=True).str.contains(_PLAIN_NUMBER) & pl.col("number").is_not_null()
+    )
+    spelled = pl.when(plain).then(_spelled(pl.col("number"))).otherwise(pl.col("text"))
+    return frame.select(spelled.alias(column.name)).to_series()
+
+
+def _spelled(number: pl.Expr) -> pl.Expr:
+    whole = (number == number.round()) & (number.abs() < 2.0**53)
+    return pl.when(whole).then(number.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(number.cast(pl.String))
+
+
+def typed(column: pl.Series, table: TableSettings, origin: Origin, *, name: str) -> pl.Series:
+    """A column of a Parquet file or frame as text, numbers or truth values.
+
+    Raises:
+        RecordsError: the type holds neither: dates, lists, structures, bytes.
+    """
+    dtype = column.dtype
+    if isinstance(dtype, pl.Decimal) or dtype == pl.Null:
+        return column.cast(pl.Float64)
+    if isinstance(dtype, (pl.Categorical, pl.Enum)):
+        return column.cast(pl.String)
+    if dtype == pl.String or dtype.is_integer() or dtype.is_float() or dtype == pl.Boolean:
+        return column
+    problem = f"values are numbers, texts or true/false, this column is of type {dtype.base_type()}"
+    remedy = "Convert it, or leave it out by listing `columns`"
+    raise origin.refusal(problem, remedy, column=name)
+
+
+def column_values(
+    raw: pl.Series, table: TableSettings, origin: Origin, *, kind: Kind | None, categorical: bool
+) -> Values:
+    """The values of one column of a wide table.
+
+    A text column is numeric where at least half of its cells are numbers; then every cell must be one. Else all its
+    cells are categories.
+
+    Args:
+        raw: the column as the source holds it.
+        table: the table's settings.
+        origin: where its rows come from.
+        kind: what the column is known to be, from an earlier reading; None: see above.
+        categorical: the study lists it as a category.
+
+    Raises:
+        RecordsError: text among numbers, infinite numbers, numbers beyond single precision.
+    """
+    name = raw.name
+    raw = typed(raw, table, origin, name=name)
+    odd = {}
+    if raw.dtype.is_float() and (nan := int(raw.is_nan().sum())):
+        odd[NAN] = nan
+    read = cells(raw, table)
+    if read.null_count() == read.len():
+        return Values(odd=odd)
+    if categorical or read.dtype == pl.Boolean:
+        return Values(text=canonical(read, table), odd=odd)
+    if read.dtype != pl.String:
+        if kind == "text":
+            return Values(text=canonical(read, table), odd=odd)
+        number = read.cast(pl.Float64)
+    else:
+        if kind == "text":
+            return Values(text=read, odd=odd)
+        number = as_number(read, table)
+        if kind is None and 2 * number.count() < read.count():
+            return Values(text=read, odd=odd)
+        refuse_text(read.is_not_null() & number.is_null(), origin, column=name)
+    refuse_infinite(number, origin, column=name)
+    return Values(number=number, odd=odd)
+
+
+def refuse_text(faulty: pl.Series, origin: Origin, *, column: str) -> None:
+    """Refuses text where numbers are expected.
+
+    Raises:
+        RecordsError: some row is True.
+    """
+    if faulty.any():
+        problem = "expected numbers, here stands text"
+        remedy = "Correct the cells, add the word to `na`, set `decimal`, or list it in `categorical`"
+        raise origin.refusal(problem, remedy, column=column, faulty=faulty)
+
+
+def refuse_infinite(number: pl.Series, origin: Origin, *, column: str) -> None:
+    """Refuses numbers that are infinite or do not fit into single precision.
+
+    Raises:
+        RecordsError: names the rows.
+    """
+    largest = number.abs().max()
+    if largest is None or float(str(largest)) <= FLOAT32_MAX:
+        return
+    faulty = number.is_infinite().fill_null(value=False)
+    if faulty.any():
+        raise origin.refusal(
+            "expected finite numbers, here they are infinite", "Correct the cells", column=column, faulty=faulty
+        )
+    faulty = (number.abs() > FLOAT32_MAX).fill_null(value=False)
+    problem = "these numbers are beyond single precision (3.4e38)"
+    raise origin.refusal(problem, "Use a larger unit, or correct the cells", column=column, faulty=faulty)

@@ -1,0 +1,229 @@
+"""What the page says of the people and their records; every count of them passes through `privacy`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sequela.report.formats import Profile
+from sequela.report.privacy import SMALLEST, guarded, is_few, shown_count, shown_parts, shown_share
+from sequela.report.tables import Column, Share, TableView
+from sequela.report.words import DASH, hours_in_words, plain, unbroken
+
+SPLITS = (("train", "Training"), ("tuning", "Tuning"), ("held_out", "Held out"))
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The counts that several places of the page show, made safe together.
+
+    `people` and `predictions` are the totals that the page shows exactly: any other count is written relative to
+    them where it is nearer than eleven.
+    """
+
+    split_people: Sequence[str]
+    split_predictions: Sequence[str]
+    read: str
+    asked: str
+    predicted: str
+    asked_predictions: str
+    tables: Sequence[str]
+    people: Sequence[int]
+    predictions: Sequence[int]
+    held_out: int
+
+
+def totals_of(profile: Profile) -> Totals:
+    """All totals of a profile, the split's first, for they matter most."""
+    split = profile.split
+    people = [getattr(split.people, key) for key, _ in SPLITS]
+    predictions = [getattr(split.predictions, key) for key, _ in SPLITS]
+    whole = split.folds == 1
+    people_known, predictions_known = [], []
+    split_people = shown_parts(people, of=sum(people) if whole else None)
+    split_predictions = shown_parts(predictions, of=sum(predictions) if whole else None)
+    if whole and not any(map(is_few, people)):
+        people_known.append(sum(people))
+    if whole and not any(map(is_few, predictions)):
+        predictions_known.append(sum(predictions))
+    nested = [profile.people.predicted, profile.people.asked, profile.people.read]
+    chain = [_known(count, people_known) for count in (*nested, *(table.people for table in profile.tables))]
+    asked_predictions = _known(profile.asked.predictions, predictions_known)
+    return Totals(
+        split_people=split_people,
+        split_predictions=split_predictions,
+        predicted=chain[0],
+        asked=chain[1],
+        read=chain[2],
+        tables=chain[3:],
+        asked_predictions=asked_predictions,
+        people=people_known,
+        predictions=predictions_known,
+        held_out=split.people.held_out,
+    )
+
+
+def _known(count: int, known: list[int]) -> str:
+    """The count as shown; it joins the known totals where it is shown exactly."""
+    text = shown_count(count, beside=known)
+    if text == f"{count:,}" and count > 0 and count not in known:
+        known.append(count)
+    return text
+
+
+def sources(profile: Profile, totals: Totals) -> TableView:
+    """The tables that were read."""
+    return TableView(
+        caption="Tables",
+        columns=[
+            Column("Table"),
+            Column("File"),
+            Column("Layout"),
+            Column("Rows", "number"),
+            Column("People", "number"),
+        ],
+        rows=[
+            [table.name, table.file, table.layout, shown_count(table.rows, beside=totals.people), people]
+            for table, people in zip(profile.tables, totals.tables, strict=True)
+        ],
+    )
+
+
+def variables(profile: Profile, totals: Totals) -> TableView:
+    """Each variable: in how many people, how often, how often missing, how often outside the plausible limits."""
+    rows: list[list[str | Share]] = []
+    for variable in profile.variables:
+        timeless = variable.kind.startswith("static")
+        of = profile.people.read if timeless else profile.instants
+        limits = variable.plausible
+        rows.append(
+            [
+                variable.code,
+                variable.kind,
+                variable.unit or DASH,
+                shown_count(variable.people, beside=totals.people),
+                shown_count(variable.values, beside=totals.people if timeless else ()),
+                _bar(variable.missing_share, of=of),
+                f"{plain(limits[0])} to {plain(limits[1])}" if limits else DASH,
+                shown_count(variable.implausible) if limits else DASH,
+                "yes" if variable.used else "no",
+            ]
+        )
+    notes = [
+        "Missing: share of records at which the variable was not measured; for facts without a time, share of people."
+    ]
+    notes += [
+        f"{variable.code} is no input: {guarded(variable.reason)}."
+        for variable in profile.variables
+        if not variable.used and variable.reason
+    ]
+    if any(variable.plausible is None for variable in profile.variables):
+        notes.append(f"{DASH} under limits: the study sets none for this variable, so nothing counts as outside.")
+    if any(variable.unit is None for variable in profile.variables):
+        notes.append(f"{DASH} under unit: the records name none.")
+    if any(variable.implausible for variable in profile.variables):
+        notes.append("Values outside the plausible limits were treated as not measured.")
+    return TableView(
+        caption="Variables",
+        columns=[
+            Column("Variable"),
+            Column("Kind"),
+            Column("Unit"),
+            Column("People", "number"),
+            Column("Values", "number"),
+            Column("Missing", "bar"),
+            Column("Plausible limits", "number"),
+            Column("Outside limits", "number"),
+            Column("Input"),
+        ],
+        rows=rows,
+        notes=notes,
+    )
+
+
+def _bar(share: float | None, *, of: int) -> Share:
+    """A share with its bar; without one where the text had to be made coarse."""
+    text = shown_share(share, of=of)
+    return Share(text, None if share is None or not text[0].isdigit() else share)
+
+
+def left_out(profile: Profile) -> TableView | None:
+    """Rows that were left out or merged; None where there were none."""
+    if not any(count.rows for count in profile.counts):
+        return None
+    return TableView(
+        caption="Rows left out or merged",
+        columns=[Column("Reason"), Column("Table"), Column("Variable"), Column("Rows", "number")],
+        rows=[
+            [guarded(count.reason), count.table, count.code or "all", shown_count(count.rows)]
+            for count in profile.counts
+            if count.rows
+        ],
+    )
+
+
+def exclusions(profile: Profile, totals: Totals) -> TableView | None:
+    """Prediction times that were left out; None where there were none."""
+    rows = [exclusion for exclusion in profile.exclusions if exclusion.predictions or exclusion.people]
+    if not rows:
+        return None
+    people, asked = profile.people, profile.asked.predictions
+    made = sum(getattr(profile.split.predictions, key) for key, _ in SPLITS)
+    return TableView(
+        caption="Prediction times left out",
+        columns=[Column("Reason"), Column("Prediction times", "number"), Column("People", "number")],
+        rows=list(
+            zip(
+                [guarded(row.reason) for row in rows],
+                shown_parts([row.predictions for row in rows], of=asked - made, beside=totals.predictions),
+                shown_parts([row.people for row in rows], of=people.asked - people.predicted, beside=totals.people),
+                strict=True,
+            )
+        ),
+        notes=["A person is counted under a reason if it held for any of their prediction times."],
+    )
+
+
+def split(profile: Profile, totals: Totals) -> TableView:
+    """People and predictions of each split."""
+    return TableView(
+        caption="People and predictions",
+        columns=[Column("Split"), Column("Serves to"), Column("People", "number"), Column("Predictions", "number")],
+        rows=[
+            [label, purpose, people, predictions]
+            for (_, label), purpose, people, predictions in zip(
+                SPLITS,
+                ("fit the preparation and the models", "stop training, choose, set intervals", "be forecast, once"),
+                totals.split_people,
+                totals.split_predictions,
+                strict=True,
+            )
+        ],
+    )
+
+
+def next_record_sentence(profile: Profile, *, target: str, fixed_horizon: bool) -> str | None:
+    """The share of prediction times without a target, and what follows from it."""
+    share = profile.asked.without_target_share
+    if share is None:
+        return None
+    # A share with many digits would bring back a count that the table of exclusions withholds.
+    coarse = any(is_few(exclusion.predictions) for exclusion in profile.exclusions)
+    shown = shown_share(share, of=profile.asked.predictions, coarse=coarse)
+    shown = unbroken(shown)
+    if fixed_horizon:
+        return f"At {shown} of the prediction times no {target} was measured near the horizon; they cannot be scored."
+    return (
+        f"At {shown} of the prediction times no later {target} followed. The forecast speaks of visits that happened: "
+        "it says what the next measurement was among those who came back, not what it would have been in those who "
+        "did not."
+    )
+
+
+def horizon_sentence(profile: Profile) -> str | None:
+    """How far ahead the next record lay; None where a quarter of the people are fewer than eleven."""
+    quartiles = profile.asked.horizon_hours_quartiles
+    if quartiles is None or profile.people.predicted < 4 * SMALLEST:
+        return None
+    low, middle, high = (hours_in_words(hours) for hours in quartiles)
+    return f"The value that was forecast came {middle} later in the median; half of them came {low} to {high} later."

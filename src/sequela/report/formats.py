@@ -1,0 +1,286 @@
+"""The files of a run as the report reads them: format 1 of each.
+
+Keys that the report does not use are ignored, so that a run may hold more than this version draws.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Piece(BaseModel):
+    """A frozen part of a file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Estimate(Piece):
+    """A number with its 95 % interval; null with a reason where it cannot be computed."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str | None = None
+
+
+class Measure(Estimate):
+    """One number of `metrics.json`, for one model, metric, target, horizon and weighting."""
+
+    model: str
+    metric: str
+    target: str | None = None
+    horizon_hours: float | None = None
+    at: str | float | None = None
+    subgroup: object = None
+    threshold: float | None = None
+    recalibrated: bool = False
+    weighting: Literal["predictions", "people"] = "predictions"
+    people: int | None = None
+
+
+class Comparison(Piece):
+    """A paired difference, model minus against."""
+
+    model: str
+    against: str
+    metric: str
+    target: str | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    outcome: Literal["better", "no_difference", "worse"] | None = None
+    reason: str | None = None
+
+
+class Splits(Piece):
+    """A count for each split."""
+
+    train: int
+    tuning: int
+    held_out: int
+
+
+class Metrics(Piece):
+    """`metrics.json`: the headline numbers, everything measured, and the verdict."""
+
+    format: Literal[1]
+    question: str
+    target: list[str]
+    units: dict[str, str | None] = {}
+    models: dict[str, dict[str, Estimate]]
+    measures: list[Measure] = []
+    comparisons: list[Comparison] = []
+    best_baseline: str | None = None
+    verdict: str
+
+
+class Epoch(Piece):
+    """The losses of one pass over the training people."""
+
+    epoch: int
+    train_loss: float | None
+    tuning_loss: float | None = None
+
+
+class Fit(Piece):
+    """The training of one network."""
+
+    fold: int
+    best_epoch: int | None = None
+    stopped: str
+    epochs: list[Epoch]
+
+
+class History(Piece):
+    """`history.json`: how training went, fold by fold."""
+
+    format: Literal[1]
+    loss: str
+    fits: list[Fit]
+
+
+class Clock(Piece):
+    """Whether times are dates, and the unit of numeric times."""
+
+    calendar: bool
+    unit: str | None = None
+
+
+class Source(Piece):
+    """One table that was read."""
+
+    name: str
+    file: str
+    layout: str
+    rows: int
+    people: int
+
+
+class People(Piece):
+    """How many people were read, asked about, and given a prediction."""
+
+    read: int
+    asked: int
+    predicted: int
+
+
+class RowCount(Piece):
+    """Rows left out or merged, under their reason."""
+
+    table: str
+    reason: str
+    code: str | None = None
+    rows: int
+
+
+class Variable(Piece):
+    """One variable of the records."""
+
+    code: str
+    kind: str
+    unit: str | None = None
+    people: int
+    values: int
+    missing_share: float | None = None
+    implausible: int = 0
+    plausible: tuple[float, float] | None = None
+    used: bool = True
+    reason: str | None = None
+
+
+class Exclusion(Piece):
+    """Predictions that were not made, under their reason."""
+
+    reason: str
+    predictions: int
+    people: int
+
+
+class Asked(Piece):
+    """The prediction times, before exclusions."""
+
+    predictions: int
+    without_target_share: float | None = None
+    nothing_seen: int = 0
+    horizon_hours_quartiles: tuple[float, float, float] | None = None
+
+
+class Split(Piece):
+    """How people were divided."""
+
+    by: str
+    fractions: list[float] | None = None
+    people: Splits
+    predictions: Splits
+    folds: int = 1
+
+
+class Network(Piece):
+    """The network's size beside the data's."""
+
+    parameters: int
+    cell: str
+    hidden: list[int]
+    predictions_train: int
+    people_train: int
+    warning: str | None = None
+
+
+class Profile(Piece):
+    """`profile.json`: the data, what was left out, the split, the network's size."""
+
+    format: Literal[1]
+    name: str
+    clock: Clock
+    tables: list[Source]
+    people: People
+    events: int
+    instants: int
+    counts: list[RowCount] = []
+    variables: list[Variable]
+    exclusions: list[Exclusion] = []
+    asked: Asked
+    split: Split
+    network: Network
+
+
+class Cell(Piece):
+    """One hexagon: its centre and how many predictions lie in it."""
+
+    x: float
+    y: float
+    predictions: int
+
+
+class Hexagons(Piece):
+    """Observed (y) against predicted (x), counted in regular hexagons that stand on a corner.
+
+    `size_x` is the distance between upright sides, which is that of neighbouring centres in a row. Both axes bear the
+    same unit, so it fixes the hexagon, and a `size_y` is not read. `low` and `high` are the ends of both axes.
+    """
+
+    size_x: float | None = Field(default=None, gt=0)
+    cells: list[Cell]
+    hidden_predictions: int = 0
+    low: float | None = None
+    high: float | None = None
+
+
+class BandError(Piece):
+    """The error of one model in one band."""
+
+    rmse: float | None = None
+    mae: float | None = None
+
+
+class Band(Piece):
+    """A band of gaps or of history lengths: above `low` and not above `high`; null is an open end."""
+
+    low: float | None = None
+    high: float | None = None
+    people: int
+    predictions: int
+    models: dict[str, BandError]
+
+
+class TargetCurves(Piece):
+    """What the figures of one target draw."""
+
+    target: str
+    unit: str | None = None
+    hexagons: Hexagons | None = None
+    error_by_gap: list[Band] = []
+    gap_unit: str = "hours"
+    error_by_history: list[Band] = []
+
+
+class Curves(Piece):
+    """`curves.json`: aggregated points of the figures."""
+
+    format: Literal[1]
+    targets: list[TargetCurves]
+
+
+class Environment(Piece):
+    """`environment.json`: with what, when and how the run was made."""
+
+    format: Literal[1]
+    sequela: str
+    python: str
+    platform: str
+    packages: dict[str, str] = {}
+    threads: int | None = None
+    native: object = None
+    seed: int | None = None
+    started: str | None = None
+    seconds: float | None = None
+    command: str | None = None
+
+
+class Audit(Piece):
+    """`audit.json`: what the audit found."""
+
+    format: Literal[1]
+    findings: list[object] = []

@@ -1,0 +1,107 @@
+"""What may be shown of how many people: no count of 1 to 10, neither written nor left to subtraction.
+
+Counts of rows and predictions follow the same rule, for ten rows cannot come from more than ten people. The exact
+numbers stay in the run's `profile.json`, which is patient data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+SMALLEST = 11
+FEW = f"<{SMALLEST}"
+WITHHELD = "not shown"
+UNKNOWN = "–"
+
+_NUMBERS = "one|two|three|four|five|six|seven|eight|nine|ten"
+_FEW_PEOPLE = re.compile(
+    rf"(?<![\d.,])(?<!than )\b(?:[1-9]|10|{_NUMBERS})((?: [a-z][a-z-]*){{0,2}}) "
+    r"(people|persons?|patients?|subjects?|individuals?)\b",
+    re.IGNORECASE,
+)
+
+
+def is_few(count: float) -> bool:
+    """True for 1 to 10."""
+    return 0 < count < SMALLEST
+
+
+def shown_count(count: int | None, *, beside: Iterable[int] = ()) -> str:
+    """A count as it may be shown.
+
+    Args:
+        count: people, rows or predictions.
+        beside: totals that the page shows exactly; where the difference to one of them is 1 to 10, the count is
+            written relative to it.
+
+    Example:
+        >>> shown_count(1234), shown_count(7), shown_count(98, beside=[100])
+        ('1,234', '<11', 'all but <11 of 100')
+    """
+    if count is None:
+        return UNKNOWN
+    if is_few(count):
+        return FEW
+    for total in beside:
+        if is_few(total - count):
+            return f"all but {FEW} of {total:,}"
+        if is_few(count - total):
+            return f"{total:,} and {FEW} more"
+    return f"{count:,}"
+
+
+def shown_parts(counts: Sequence[int], *, of: int | None = None, beside: Iterable[int] = ()) -> list[str]:
+    """Counts of groups that may add up to a known total; a single masked one takes the smallest other with it.
+
+    Args:
+        counts: one a group.
+        of: the total that a reader knows; None where the groups overlap or the total is not known.
+        beside: as in `shown_count`.
+
+    Example:
+        >>> shown_parts([300, 40, 5], of=345)
+        ['300', 'not shown', '<11']
+    """
+    totals = tuple(beside)
+    shown = [shown_count(count, beside=totals) for count in counts]
+    masked = [place for place, count in enumerate(counts) if is_few(count)]
+    others = [place for place, count in enumerate(counts) if count >= SMALLEST]
+    if len(masked) == 1 and others and of is not None and sum(counts) == of:
+        shown[min(others, key=lambda place: counts[place])] = WITHHELD
+    return shown
+
+
+def shown_share(share: float | None, *, of: int, coarse: bool = False) -> str:
+    """A share in per cent, coarse where it would give away a count of 1 to 10.
+
+    Args:
+        share: 0 to 1.
+        of: the number that it is a share of.
+        coarse: true where the count behind it must not be found from it: it is rounded to steps of 22 or more.
+
+    Example:
+        >>> shown_share(0.123, of=1000), shown_share(0.003, of=1000), shown_share(0.123, of=1000, coarse=True)
+        ('12.3 %', 'under 1.1 %', 'about 10 %')
+    """
+    if share is None:
+        return UNKNOWN
+    if coarse:
+        steps = [step for step in (0.1, 1, 5, 10) if step / 100 * of >= 2 * SMALLEST]
+        return f"about {round(100 * share / steps[0]) * steps[0]:.3g} %" if steps else "some"
+    count = round(share * of)
+    if is_few(count):
+        return f"under {100 * min(1.0, SMALLEST / of):.1f} %"
+    if is_few(of - count):
+        return f"over {100 * max(0.0, 1 - SMALLEST / of):.1f} %"
+    return f"{100 * share:.1f} %"
+
+
+def guarded(text: str) -> str:
+    """A sentence from another stage, with any small count of people made coarse.
+
+    Example:
+        >>> guarded("there are 7 held-out people")
+        'there are fewer than 11 held-out people'
+    """
+    return _FEW_PEOPLE.sub(rf"fewer than {SMALLEST}\1 \2", text)

@@ -1,0 +1,156 @@
+"""The question, the split and the preparation of a study, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sequela.report.words import duration, listed, plain
+
+_SPLITS = {
+    "subject": "People were divided by a hash of their id and the study's seed, so the order of the rows plays no "
+    "part. All records of a person are in one split.",
+    "time": "The split is a calendar cut: earlier records train, later ones are held out.",
+    "order": "People were divided in the order in which they first appear: the first train, the last are held out. "
+    "All records of a person are in one split.",
+    "within": "Each person's own earlier part trains and the later part is held out: the same people are on both "
+    "sides, so the numbers speak of these people, not of new ones.",
+    "file": "The split was given with the data.",
+}
+
+_MISSING = {
+    "last": "the last known value is carried forward",
+    "zero": "zero on the prepared scale",
+    "mean": "the mean of the training people",
+}
+
+_SCALES = {
+    "standard": "values are scaled to mean 0 and standard deviation 1",
+    "minmax": "values are scaled to the range 0 to 1",
+    "robust": "values are scaled by median and quartiles",
+    "none": "values are not scaled",
+}
+
+_INPUTS = {
+    "values": "the values",
+    "observed": "whether each was measured",
+    "gaps": "how long ago each was last measured",
+}
+
+
+def question_in_words(question: Mapping[str, Any], targets: Sequence[str]) -> str:
+    """What the study asks, as one sentence.
+
+    Args:
+        question: the `[question]` table of the resolved study.
+        targets: what is forecast.
+
+    Example:
+        >>> print(question_in_words({"at": "48h", "from": "origin", "horizon": "6h"}, ["sbp"]))
+        At 48 hours after time 0, forecast sbp 6 hours later from this and all earlier records.
+    """
+    what = listed(list(targets))
+    return f"{_when(question)}, forecast {_ahead(question.get('horizon', 'next record'), what)} from {_seen(question)}."
+
+
+def question_notes(question: Mapping[str, Any]) -> list[str]:
+    """What else the question fixes: as sentences."""
+    notes = [
+        "Seen is what was known at or before the moment of the forecast; the value forecast lies strictly after it."
+    ]
+    least = question.get("min_records", 1)
+    if least != 1:
+        notes.append(f"No forecast is made before a person has {least} records.")
+    if _has_fixed_horizon(question):
+        tolerance = question.get("tolerance", "auto")
+        width = "a quarter of the horizon" if tolerance == "auto" else duration(str(tolerance))
+        notes.append(f"The measurement nearest to the horizon counts, if it lies within {width} of it.")
+    return notes
+
+
+def speaks_of_visits(question: Mapping[str, Any]) -> bool:
+    """True where the forecast is for the next record, whenever that came."""
+    return not _has_fixed_horizon(question)
+
+
+def split_in_words(by: str, folds: int) -> str:
+    """How people were divided."""
+    text = _SPLITS.get(by, f"People were divided by {by}.")
+    if folds > 1:
+        text += (
+            f" There are {folds} folds: {folds} networks were trained, each without one fold of the people, and every "
+            "person was held out once."
+        )
+    return text
+
+
+def preparation_in_words(prepare: Mapping[str, Any], inputs: Sequence[str]) -> str:
+    """What the network saw of the records."""
+    missing = prepare.get("missing", "last")
+    scale = prepare.get("scale", "standard")
+    filled = f"Where a value is missing, {_MISSING[missing]}" if missing == "last" else ""
+    if isinstance(missing, str) and missing in _MISSING and missing != "last":
+        filled = f"Where a value is missing, {_MISSING[missing]} stands in"
+    elif not filled:
+        filled = "Missing values are filled as the study file below says"
+    scaled = _SCALES.get(scale) if isinstance(scale, str) else None
+    scaled = scaled or "values are scaled as the study file below says"
+    seen = listed([_INPUTS.get(name, name) for name in inputs])
+    return (
+        f"At each record the network sees {seen}. {filled}; {scaled}. "
+        "All of this was fitted on the training people only."
+    )
+
+
+def _when(question: Mapping[str, Any]) -> str:
+    at = question.get("at", "every record")
+    start, end = question.get("from", "first record"), question.get("to", "last record")
+    span = f"from {_start(start)} to {_end(end)}"
+    moments = [at] if isinstance(at, str) else [str(moment) for moment in at]
+    if moments == ["every record"]:
+        return f"At every record of a person, {span}"
+    if moments in (["first record"], ["last record"]):
+        return f"At the {moments[0]} of a person, {span}"
+    if len(moments) == 1 and moments[0].startswith("every "):
+        return f"Every {duration(moments[0].removeprefix('every '))}, {span}"
+    return f"At {listed([duration(moment) for moment in moments])} after {_start(start)}"
+
+
+def _start(start: Any) -> str:
+    if isinstance(start, Mapping):
+        return f"each {_codes(start)}"
+    return {"first record": "the first record", "origin": "time 0"}.get(str(start), str(start))
+
+
+def _end(end: Any) -> str:
+    if isinstance(end, Mapping):
+        return f"the next {_codes(end)}"
+    return "the last" if end == "last record" else f"{duration(str(end))} later"
+
+
+def _codes(match: Mapping[str, Any]) -> str:
+    code = match.get("code", "event")
+    return code if isinstance(code, str) else listed([str(one) for one in code], last="or")
+
+
+def _has_fixed_horizon(question: Mapping[str, Any]) -> bool:
+    return bool(question.get("horizon", "next record") != "next record")
+
+
+def _ahead(horizon: Any, what: str) -> str:
+    if horizon == "next record":
+        return f"the next record's {what}"
+    moments = [horizon] if isinstance(horizon, str) else [str(moment) for moment in horizon]
+    return f"{what} {listed([duration(moment) for moment in moments])} later"
+
+
+def _seen(question: Mapping[str, Any]) -> str:
+    history = str(question.get("history", "all"))
+    if history != "all":
+        return f"the records of the last {duration(history)}"
+    return "this and all earlier records"
+
+
+def percentages(fractions: Sequence[float]) -> str:
+    """Shares of a split, as a sentence lists them."""
+    return listed([f"{plain(100 * fraction)}\N{NO-BREAK SPACE}%" for fraction in fractions])

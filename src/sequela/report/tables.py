@@ -1,0 +1,250 @@
+"""Tables as the page's template draws them: columns, rows of text, notes underneath."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sequela.report.formats import Estimate, Metrics
+from sequela.report.privacy import guarded, shown_count
+from sequela.report.results import comparison_with, estimate_of, horizons_of, measures_of, model_order
+from sequela.report.words import (
+    DASH,
+    MINUS,
+    OUTCOMES,
+    aligned,
+    decimals_for,
+    fixed,
+    hours_in_words,
+    interval,
+    model_name,
+    signed,
+)
+
+LEVEL = "95 % interval"
+
+BASELINES = {
+    "persistence": "persistence repeats the last known value",
+    "mean": "mean so far is the mean of the person's own values until then",
+    "linear": "linear (ridge) is a ridge regression on window statistics of the same records",
+    "gradient_boosting": "gradient boosting uses the same window statistics with decision trees",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading, and whether it holds words, numbers, intervals or bars."""
+
+    title: str
+    kind: str = "words"
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share drawn as a bar beside its text."""
+
+    text: str
+    fraction: float | None
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table ready to be drawn.
+
+    Args:
+        caption: what it shows, for the reader and for screen readers.
+        columns: the headings.
+        rows: a text (or a bar) for each column.
+        notes: what stands underneath, such as reasons of missing numbers.
+        strong: numbers of rows that stand out.
+    """
+
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[str | Share]]
+    notes: Sequence[str] = ()
+    strong: frozenset[int] = frozenset()
+
+
+def reasons(estimates: Iterable[Estimate]) -> list[str]:
+    """Why numbers or intervals are missing, each reason once."""
+    found = dict.fromkeys(one.reason for one in estimates if one.reason and (one.value is None or one.low is None))
+    return [f"{DASH} {guarded(reason)}" for reason in found if reason]
+
+
+def results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
+    """RMSE and MAE of every model, and the paired difference to the network."""
+    models = model_order(metrics, target)
+    rmse = [estimate_of(metrics, model, "rmse", target) for model in models]
+    mae = [estimate_of(metrics, model, "mae", target) for model in models]
+    pairs = [comparison_with(metrics, model, "rmse", target) for model in models]
+    decimals = decimals_for(one.value for one in rmse)
+    brackets = aligned([(interval(one.low, one.high, decimals) or DASH) if one else "" for one in pairs])
+    names = [model_name(model) + (" ★" if model == metrics.best_baseline else "") for model in models]
+    rows = [
+        [
+            name,
+            *number_cells,
+            *mae_cells,
+            signed(pair.difference, decimals) if pair else "",
+            bracket,
+            (OUTCOMES[pair.outcome] if pair.outcome and pair.low is not None else DASH) if pair else "",
+        ]
+        for name, number_cells, mae_cells, pair, bracket in zip(
+            names, with_intervals(rmse), with_intervals(mae), pairs, brackets, strict=True
+        )
+    ]
+    notes = []
+    if metrics.best_baseline is not None:
+        notes.append("★ the best baseline, chosen on tuning people.")
+        notes.append(
+            f"Network {MINUS} model: the difference in RMSE, on the same people; below zero the network errs less."
+        )
+    explained = [BASELINES[model] for model in models if model in BASELINES]
+    if explained:
+        notes.append(f"{'; '.join(explained)}.".capitalize())
+    pair_reasons = [Estimate(reason=pair.reason) for pair in pairs if pair and pair.low is None]
+    return TableView(
+        caption=f"Error of {target} in held-out people{f', in {unit}' if unit else ', in the unit of the target'}",
+        columns=[
+            Column("Model"),
+            Column("RMSE", "number"),
+            Column(LEVEL, "interval"),
+            Column("MAE", "number"),
+            Column(LEVEL, "interval"),
+            Column(f"Network {MINUS} model", "number"),
+            Column(LEVEL, "interval"),
+            Column("Outcome"),
+        ],
+        rows=rows,
+        notes=[*notes, *dict.fromkeys([*reasons([*rmse, *mae]), *reasons(pair_reasons)])],
+        strong=frozenset(place for place, model in enumerate(models) if model == "network"),
+    )
+
+
+def further_results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
+    """MSE, and RMSE and MAE with every person weighted once."""
+    models = model_order(metrics, target)
+    columns = [Column("Model"), Column(f"MSE ({unit}²)" if unit else "MSE", "number"), Column(LEVEL, "interval")]
+    cells = [with_intervals([estimate_of(metrics, model, "mse", target) for model in models])]
+    for metric in ("rmse", "mae"):
+        if measures_of(metrics, metric=metric, target=target, weighting="people"):
+            columns += [Column(f"{metric.upper()}, people equal", "number"), Column(LEVEL, "interval")]
+            cells.append(
+                with_intervals([estimate_of(metrics, model, metric, target, weighting="people") for model in models])
+            )
+    rows = [
+        [model_name(model), *(text for pair in parts for text in pair)]
+        for model, *parts in zip(models, *cells, strict=True)
+    ]
+    notes = (
+        ["People equal: every person has the same weight, however many records they have."] if len(cells) > 1 else []
+    )
+    return TableView(
+        caption=f"Further measures of {target}",
+        columns=columns,
+        rows=rows,
+        notes=notes,
+        strong=frozenset(place for place, model in enumerate(models) if model == "network"),
+    )
+
+
+def by_horizon(metrics: Metrics, *, target: str, held_out: int) -> TableView | None:
+    """The network and the best baseline at each horizon; None where there are not several."""
+    horizons = horizons_of(metrics)
+    if len(horizons) < 2:
+        return None
+    models = ["network", *([metrics.best_baseline] if metrics.best_baseline else [])]
+    lines = [(hours, model) for hours in horizons for model in models]
+    rmse = [estimate_of(metrics, model, "rmse", target, horizon_hours=hours) for hours, model in lines]
+    mae = [estimate_of(metrics, model, "mae", target, horizon_hours=hours) for hours, model in lines]
+    people = {
+        measure.horizon_hours: shown_count(measure.people, beside=[held_out])
+        for measure in measures_of(metrics, metric="rmse", target=target)
+        if measure.model == "network"
+    }
+    rows = [
+        [
+            hours_in_words(hours) if model == "network" else "",
+            model_name(model),
+            *first,
+            *second,
+            people.get(hours, DASH) if model == "network" else "",
+        ]
+        for (hours, model), first, second in zip(lines, with_intervals(rmse), with_intervals(mae), strict=True)
+    ]
+    return TableView(
+        caption=f"Error of {target} by horizon",
+        columns=[
+            Column("Horizon"),
+            Column("Model"),
+            Column("RMSE", "number"),
+            Column(LEVEL, "interval"),
+            Column("MAE", "number"),
+            Column(LEVEL, "interval"),
+            Column("People", "number"),
+        ],
+        rows=rows,
+        notes=reasons([*rmse, *mae]),
+        strong=frozenset(place for place, (_, model) in enumerate(lines) if model == "network"),
+    )
+
+
+def coverage(metrics: Metrics, *, units: dict[str, str | None], nominal: float) -> TableView | None:
+    """How often the network's intervals held what came, and how wide they are; None where none were made."""
+    lines, estimates = [], []
+    for target in metrics.target:
+        for weighting, words in (("predictions", "predictions equal"), ("people", "people equal")):
+            observed = estimate_of(metrics, "network", "coverage", target, weighting=weighting)  # type: ignore[arg-type]
+            width = estimate_of(metrics, "network", "width", target, weighting=weighting)  # type: ignore[arg-type]
+            if observed.value is not None or observed.reason:
+                lines.append((target, words, observed, width))
+                estimates += [observed, width]
+    if not lines:
+        return None
+    decimals = decimals_for(width.value for *_, width in lines)
+    percent = [_percent(observed) for _, _, observed, _ in lines]
+    brackets = aligned([interval(one.low, one.high, 1) for one in percent])
+    widths = aligned([interval(width.low, width.high, decimals) for *_, width in lines])
+    return TableView(
+        caption="Intervals of the network's forecasts in held-out people",
+        columns=[
+            Column("Target"),
+            Column("Weighted"),
+            Column("Promised (%)", "number"),
+            Column("Observed (%)", "number"),
+            Column(LEVEL, "interval"),
+            Column("Mean width", "number"),
+            Column(LEVEL, "interval"),
+            Column("Unit"),
+        ],
+        rows=[
+            [
+                target,
+                words,
+                fixed(100 * nominal, 1),
+                fixed(percent[place].value, 1),
+                brackets[place],
+                fixed(width.value, decimals),
+                widths[place],
+                units.get(target) or "the target's",
+            ]
+            for place, (target, words, _, width) in enumerate(lines)
+        ],
+        notes=reasons(estimates),
+    )
+
+
+def with_intervals(estimates: Sequence[Estimate]) -> list[tuple[str, str]]:
+    """The number and the interval of each estimate, with the same decimals down the column."""
+    decimals = decimals_for(one.value for one in estimates)
+    brackets = aligned([interval(one.low, one.high, decimals) for one in estimates])
+    return [(fixed(one.value, decimals), bracket or DASH) for one, bracket in zip(estimates, brackets, strict=True)]
+
+
+def _percent(estimate: Estimate) -> Estimate:
+    return Estimate(
+        value=None if estimate.value is None else 100 * estimate.value,
+        low=None if estimate.low is None else 100 * estimate.low,
+        high=None if estimate.high is None else 100 * estimate.high,
+    )

@@ -1,0 +1,168 @@
+"""Numbers, units, durations and names as the page writes them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+MINUS = "\N{MINUS SIGN}"
+DASH = "–"
+FIGURE_SPACE = "\N{FIGURE SPACE}"
+
+MODELS = {
+    "network": "Network",
+    "hybrid": "Hybrid",
+    "persistence": "Persistence",
+    "mean": "Mean so far",
+    "linear": "Linear (ridge)",
+    "gradient_boosting": "Gradient boosting",
+}
+
+METRICS = {"rmse": "RMSE", "mae": "MAE", "mse": "MSE", "coverage": "Coverage", "width": "Width"}
+
+OUTCOMES = {"better": "network better", "no_difference": "no clear difference", "worse": "network worse"}
+
+CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "simple recurrent"}
+
+LOSSES = {"squared": "squared error", "absolute": "absolute error", "huber": "Huber error"}
+
+HOURS = {
+    "seconds": 1 / 3600,
+    "minutes": 1 / 60,
+    "hours": 1.0,
+    "days": 24.0,
+    "weeks": 168.0,
+    "months": 730.5,
+    "years": 8766.0,
+}
+
+_UNIT_OF = {
+    "s": "second",
+    "min": "minute",
+    "m": "minute",
+    "h": "hour",
+    "d": "day",
+    "w": "week",
+    "mo": "month",
+    "y": "year",
+}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+
+
+def model_name(model: str) -> str:
+    """What a model is called on the page."""
+    return MODELS.get(model, model.replace("_", " ").capitalize())
+
+
+def metric_name(metric: str) -> str:
+    """What a metric is called on the page."""
+    return METRICS.get(metric, metric.replace("_", " "))
+
+
+def decimals_for(values: Iterable[float | None]) -> int:
+    """Decimals that give the largest of the values four significant digits; four at most."""
+    largest = max((abs(value) for value in values if value is not None and math.isfinite(value)), default=1.0)
+    digits_before = math.floor(math.log10(largest)) + 1 if largest > 0 else 1
+    return min(4, max(0, 4 - digits_before))
+
+
+def fixed(value: float | None, decimals: int) -> str:
+    """A number with thousands separators and a true minus sign; an en dash where there is none.
+
+    Example:
+        >>> fixed(1234.567, 1), fixed(None, 1)
+        ('1,234.6', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return DASH
+    text = f"{value:,.{decimals}f}"
+    if not text.strip("-0.,"):
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def signed(value: float | None, decimals: int) -> str:
+    """A difference, always with its sign."""
+    text = fixed(value, decimals)
+    return text if text == DASH or text.startswith(MINUS) or not text.strip("0.,") else f"+{text}"
+
+
+def interval(low: float | None, high: float | None, decimals: int) -> str:
+    """An interval in brackets; empty where there is none."""
+    return "" if low is None or high is None else f"[{fixed(low, decimals)}, {fixed(high, decimals)}]"
+
+
+def aligned(texts: Sequence[str], *, pad: str = FIGURE_SPACE) -> list[str]:
+    """Texts of one column padded on the left to one width, so that brackets and decimals stand under each other."""
+    bounds = [text[1:-1].split(", ") if text.startswith("[") else [] for text in texts]
+    widths = [max((len(pair[side]) for pair in bounds if len(pair) == 2), default=0) for side in (0, 1)]
+    return [
+        f"[{pair[0].rjust(widths[0], pad)}, {pair[1].rjust(widths[1], pad)}]" if len(pair) == 2 else text
+        for pair, text in zip(bounds, texts, strict=True)
+    ]
+
+
+def plain(value: float) -> str:
+    """A number without needless decimals: 40, 2.5, 1,200."""
+    return f"{value:,.6g}".replace("-", MINUS) if abs(value) < 1e6 else f"{value:,.0f}".replace("-", MINUS)
+
+
+def in_unit(label: str, unit: str | None) -> str:
+    """A label with the unit that its numbers are in."""
+    return f"{label} ({unit})" if unit else f"{label} (in the target's unit)"
+
+
+def after_number(unit: str | None) -> str:
+    """What follows a number: a space and its unit, or nothing where it is not known."""
+    return f" {unit}" if unit else ""
+
+
+def unbroken(text: str) -> str:
+    """A sentence in which no line breaks between a number and its per cent sign."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def listed(items: Sequence[str], *, last: str = "and") -> str:
+    """Items as a sentence lists them: a, b and c."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else ""
+
+
+def duration(text: str) -> str:
+    """A duration of the study file in words; anything else as it is.
+
+    Example:
+        >>> duration("48h"), duration("1y"), duration("next record")
+        ('48 hours', '1 year', 'next record')
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None or match[2] not in _UNIT_OF:
+        return text
+    count = float(match[1])
+    return f"{plain(count)} {_UNIT_OF[match[2]]}{'' if count == 1 else 's'}"
+
+
+def hours_in_words(hours: float) -> str:
+    """A span of hours in the unit in which it reads best.
+
+    Example:
+        >>> hours_in_words(6), hours_in_words(24 * 100), hours_in_words(24 * 400)
+        ('6 hours', '100 days', '1.1 years')
+    """
+    for unit, floor in (("years", 8766.0), ("days", 48.0), ("hours", 1.0), ("minutes", 0.0)):
+        if abs(hours) >= floor:
+            count = hours / HOURS[unit]
+            text = f"{count:.1f}".removesuffix(".0") if abs(count) < 10 else f"{count:,.0f}"
+            return f"{text} {unit if text != '1' else unit.removesuffix('s')}"
+    return f"{hours:g} hours"
+
+
+def span(seconds: float) -> str:
+    """How long a computation took."""
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )

@@ -1,0 +1,158 @@
+"""`profile.json`: who and what was read, what was left out and why, and how it was divided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from sequela.cohort import HELD_OUT, SPLIT_NAMES
+from sequela.cohort.facts import AGE
+from sequela.study.fit import Fit, Material
+
+
+def split_counts(material: Material, fits: list[Fit]) -> dict[str, dict[str, int]]:
+    """Return people and predictions of each split. With folds: those held out once; train and tuning of the first."""
+    person = material.cohort.asked.person
+    people, predictions = {}, {}
+    for part, name in enumerate(SPLIT_NAMES):
+        chosen = fits[0].split.part == part
+        if part == HELD_OUT:
+            chosen = np.any([fit.split.part == part for fit in fits], axis=0)
+        people[name] = len(np.unique(person[chosen]))
+        predictions[name] = int(chosen.sum())
+    return {"people": people, "predictions": predictions}
+
+
+def profile(material: Material, fits: list[Fit], final: Fit) -> dict[str, Any]:
+    """Return the profile of a run."""
+    settings, cohort = material.settings, material.cohort
+    labels = cohort.labels
+    assert labels is not None
+    excluded = dict(cohort.asked.excluded)
+    for fit in fits[:1]:
+        excluded |= fit.split.excluded
+    hours = labels.hours[~np.isnan(labels.hours)]
+    counts = split_counts(material, fits)
+    return {
+        **reading(material),
+        "variables": _variables(material, final.unused),
+        "exclusions": exclusions(excluded),
+        "asked": {
+            "predictions": cohort.asked_before_labels,
+            "without_target_share": 1 - len(cohort.asked.time) / cohort.asked_before_labels,
+            "nothing_seen": int((cohort.sequences.read < 0).sum()),
+            "horizon_hours_quartiles": np.quantile(hours, [0.25, 0.5, 0.75]).tolist(),
+        },
+        "split": {
+            "by": settings.split.by,
+            "fractions": settings.split.fractions,
+            "folds": settings.split.folds,
+            **counts,
+        },
+        "network": {
+            "parameters": fits[0].parameters,
+            "cell": settings.model.cell,
+            "hidden": settings.model.hidden_sizes,
+            "predictions_train": counts["predictions"]["train"],
+            "people_train": counts["people"]["train"],
+            "warning": fits[0].warning,
+        },
+    }
+
+
+def reading(material: Material) -> dict[str, Any]:
+    """Return what a profile says of the records alone."""
+    records, cohort = material.records, material.cohort
+    counts = [*records.counts.to_dicts(), *_stale(material)]
+    return {
+        "format": 1,
+        "name": material.settings.name,
+        "clock": {"calendar": records.clock.calendar, "unit": records.clock.unit},
+        "tables": [
+            {
+                "name": summary.name,
+                "file": ", ".join(summary.files),
+                "layout": table.layout,
+                "rows": summary.rows,
+                "people": summary.people,
+            }
+            for table, summary in zip(material.settings.records, records.tables, strict=True)
+        ],
+        "people": {
+            "read": len(records.subjects),
+            "asked": int((np.diff(cohort.timeline.step_offsets) > 0).sum()),
+            "predicted": len(np.unique(cohort.asked.person)),
+        },
+        "events": len(records.events),
+        "instants": len(cohort.timeline.step_time),
+        "counts": counts,
+    }
+
+
+def _stale(material: Material) -> list[dict[str, Any]]:
+    stale = material.cohort.timeline.stale
+    reason = "value older than one already known: its instant counts, the value does not"
+    return [{"table": "all", "reason": reason, "code": None, "rows": stale}] if stale else []
+
+
+def exclusions(excluded: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:
+    """Return excluded predictions under their reasons."""
+    return [
+        {"reason": reason, "predictions": predictions, "people": people}
+        for reason, (predictions, people) in excluded.items()
+    ]
+
+
+def _variables(material: Material, unused: dict[str, str]) -> list[dict[str, Any]]:
+    """Return each code: how many have it, at what share of steps it is missing, what was implausible."""
+    evidence, settings = material.evidence, material.settings
+    steps = len(material.cohort.timeline.step_time)
+    table = (
+        evidence.events.filter(pl.col("numeric_value").is_not_null() | pl.col("text_value").is_not_null())
+        .group_by("code")
+        .agg(
+            static=pl.col("time").is_null().all(),
+            number=pl.col("numeric_value").is_not_null().any(),
+            people=pl.col("subject_id").n_unique(),
+            values=pl.len(),
+        )
+        .sort("static", "code")
+    )
+    implausible = evidence.implausible_by_code
+    found = []
+    for row in table.iter_rows(named=True):
+        kind = ("static " if row["static"] else "") + ("number" if row["number"] else "category")
+        total = evidence.people if row["static"] else steps
+        found.append(
+            {
+                "code": row["code"],
+                "kind": kind,
+                "unit": evidence.unit_of(row["code"]),
+                "people": row["people"],
+                "values": row["values"],
+                "missing_share": max(0.0, 1 - row["values"] / total) if total else None,
+                "implausible": implausible.get(row["code"], 0),
+                "plausible": settings.prepare.limits.get(row["code"]),
+                "used": row["code"] not in unused,
+                "reason": unused.get(row["code"]),
+            }
+        )
+    if evidence.facts.birth is not None:
+        known = int((~np.isnan(evidence.facts.birth)).sum())
+        found.append(
+            {
+                "code": AGE,
+                "kind": "static number",
+                "unit": "years",
+                "people": known,
+                "values": known,
+                "missing_share": 1 - known / evidence.people,
+                "implausible": 0,
+                "plausible": None,
+                "used": AGE not in unused,
+                "reason": unused.get(AGE),
+            }
+        )
+    return found

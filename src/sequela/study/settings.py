@@ -1,0 +1,191 @@
+"""The study file: read, checked, and its defaults filled in."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from sequela.baselines import FORECAST_BASELINES
+from sequela.cohort import QuestionSettings, SplitSettings
+from sequela.errors import StudyError
+from sequela.models import ModelSettings
+from sequela.prepare import PrepareSettings
+from sequela.records import TableSettings
+from sequela.settings import Settings
+from sequela.study.not_yet import without_later_keys
+from sequela.study.wording import worded
+from sequela.train import TrainSettings
+
+
+class EvaluateSettings(Settings):
+    """The `[evaluate]` of a study."""
+
+    baselines: Literal["default"] | list[Literal["persistence", "mean", "linear", "gradient_boosting"]] = "default"
+    reason: str | None = None
+    bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 500
+
+    @model_validator(mode="after")
+    def _no_baselines_need_a_reason(self) -> EvaluateSettings:
+        if self.baselines == [] and not self.reason:
+            raise ValueError('`baselines` = [] needs a reason: write reason = "..." that says why nothing is compared')
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """Return the baselines by name."""
+        return list(FORECAST_BASELINES) if self.baselines == "default" else list(dict.fromkeys(self.baselines))
+
+
+class ReportSettings(Settings):
+    """The `[report]` of a study."""
+
+    individuals: bool = False
+
+
+class StudySettings(Settings):
+    """A whole study file."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    records: Annotated[list[TableSettings], Field(min_length=1)]
+    question: QuestionSettings
+    split: SplitSettings = SplitSettings()
+    prepare: PrepareSettings = PrepareSettings()
+    model: ModelSettings = ModelSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    report: ReportSettings = ReportSettings()
+
+    @field_validator("records")
+    @classmethod
+    def _names_differ(cls, tables: list[TableSettings]) -> list[TableSettings]:
+        names = [table.name for table in tables]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two tables are named '{twice[0]}': give each its own `name`")
+        return tables
+
+    @model_validator(mode="after")
+    def _tuning_people_where_needed(self) -> StudySettings:
+        if self.split.by != "file" and self.split.fractions[1] == 0:
+            if self.train.patience > 0:
+                raise ValueError(
+                    "split.fractions leave no tuning people, so nothing can end training: set patience = 0 in [train]"
+                )
+            if self.model.interval != "none":
+                raise ValueError(
+                    'split.fractions leave no tuning people to measure intervals on: set interval = "none" in [model]'
+                )
+        return self
+
+
+def read_study_file(path: Path, changes: Mapping[str, Any] | None = None) -> StudySettings:
+    """Return the settings of a study file, `changes` by dotted key laid over it.
+
+    Raises:
+        StudyError: where the file is missing, is no TOML, or holds a key or a value that cannot be.
+    """
+    try:
+        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise StudyError(f"{path}: there is no such file. `sequela example` writes a study to start from.") from None
+    except IsADirectoryError:
+        raise StudyError(f"{path}: this is a folder. Name the study file in it, such as study.toml.") from None
+    except UnicodeDecodeError:
+        raise StudyError(f"{path}: the file is not UTF-8 text. Name a study file, saved as UTF-8.") from None
+    except OSError as error:
+        raise StudyError(f"{path}: the file cannot be read ({error.strerror}). Check its permissions.") from None
+    except (ValueError, RecursionError) as error:
+        raise StudyError(f"{path}: this is no TOML: {_fault(error)}. {_TOML_REMEDY}.") from None
+    for key, value in (changes or {}).items():
+        _change(document, key, value)
+    return parse_study(document, path.name)
+
+
+_SET_REMEDY = "Write the block and its key, such as train.epochs"
+_TOML_REMEDY = 'Mend that line: a study has lines such as name = "Next pressure", and blocks such as [question]'
+
+
+def _fault(error: Exception) -> str:
+    """Return where TOML cannot be read. The file may be a table of patients, so no sign of it is quoted."""
+    where = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
+    return f"it cannot be read at {where[1]}" if where else "it cannot be read"
+
+
+def parse_study(document: dict[str, Any], file: str) -> StudySettings:
+    """Return the settings of a parsed study file; every refusal names the file, the key and what is allowed."""
+    _no_endless_numbers(document, file)
+    kept = without_later_keys(document, file)
+    _name_tables(kept)
+    _no_intervals_without_tuning(kept)
+    question = kept.get("question")
+    if isinstance(question, dict) and "from_" in question:  # the name of `from` in Python, where that is a word
+        raise StudyError(f"{file}: there is no key 'question.from_'. Did you mean 'from'?")
+    try:
+        return StudySettings.model_validate(kept)
+    except ValidationError as error:
+        raise StudyError(worded(error, kept, file, StudySettings)) from None
+
+
+def _no_endless_numbers(content: Any, file: str, key: str = "") -> None:
+    """TOML's whole numbers have 64 bits; Python would read longer ones, and fail later."""
+    if isinstance(content, int) and abs(content) >= 1 << 63:
+        raise StudyError(f"{file}: '{key}' is longer than a whole number of 64 bits. Write a smaller one.")
+    pairs = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for name, inside in pairs:
+        _no_endless_numbers(inside, file, f"{key}.{name}".lstrip("."))
+
+
+def _name_tables(document: dict[str, Any]) -> None:
+    tables = document.get("records")
+    for number, table in enumerate(tables if isinstance(tables, list) else (), start=1):
+        if isinstance(table, dict) and "name" not in table:
+            path = table.get("path")
+            first = path[0] if isinstance(path, list) and path else path
+            table["name"] = Path(first).stem if isinstance(first, str) and first else f"table {number}"
+
+
+def _no_intervals_without_tuning(document: dict[str, Any]) -> None:
+    """Without tuning people there are no intervals: the default becomes "none"; an asked-for width is refused later."""
+    split, model = document.get("split"), document.setdefault("model", {})
+    fractions = split.get("fractions") if isinstance(split, dict) else None
+    no_tuning = isinstance(fractions, list) and len(fractions) == 3 and fractions[1] == 0
+    if no_tuning and isinstance(model, dict):
+        model.setdefault("interval", "none")
+
+
+def _change(document: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key; a table of `records` is named by its place or its name."""
+    *parents, last = key.split(".")
+    place: Any = document
+    for parent in parents:
+        if isinstance(place, list):
+            place = _table(place, parent, key)
+        elif isinstance(place, dict):
+            place = place.setdefault(parent, {})
+        else:
+            raise StudyError(f"--set {key}: '{parent}' stands inside of something that is no table. {_SET_REMEDY}.")
+    if not isinstance(place, dict):
+        raise StudyError(f"--set {key}: '{last}' stands inside of something that is no table. {_SET_REMEDY}.")
+    place[last] = value
+
+
+def _table(tables: list[Any], name: str, key: str) -> Any:
+    if name.isdecimal() and int(name) < len(tables):
+        return tables[int(name)]
+    for table in tables:
+        if isinstance(table, dict) and name in (table.get("name"), Path(str(table.get("path", ""))).stem):
+            return table
+    raise StudyError(
+        f"--set {key}: there is no table '{name}' in [[records]]. Name it by its name or its place, which begins at 0."
+    )
+
+
+def resolved(settings: StudySettings) -> str:
+    """Return the study as TOML with every default written out; it reads back as the same study."""
+    return tomli_w.dumps(settings.model_dump(mode="json", by_alias=True, exclude_none=True), multiline_strings=False)

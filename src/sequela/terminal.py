@@ -1,0 +1,120 @@
+"""What the command line shows while it works, and of what it read."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from sequela.study import Watch
+from sequela.study.fit import Material
+from sequela.train import Progress as Training
+
+_MOST_CODES = 100
+_STOPPED = {
+    "patience": "Stopped: no further gain on tuning people. The best weights are kept.",
+    "all epochs": "All epochs are done.",
+    "interrupted": "Interrupted: the best weights so far are kept and judged.",
+}
+
+
+class TerminalWatch(Watch):
+    """Stages as lines; training as a bar with loss and time left, or in a log as a few lines. Use it with `with`."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> TerminalWatch:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end()
+
+    def stage(self, words: str) -> None:
+        """Print the stage."""
+        self._end()
+        self.console.print(f"{words} ...", highlight=False, markup=False)
+
+    def note(self, words: str) -> None:
+        """Print what a user should know."""
+        self._end()
+        self.console.print(words, highlight=False, markup=False)
+
+    def warn(self, words: str) -> None:
+        """Print what a user should think about."""
+        self._end()
+        self.console.print(f"[yellow]Warning:[/yellow] {escape(words)}", highlight=False)
+
+    def training(self, progress: Training, fit: int, fits: int) -> None:
+        """Move the bar; where nobody looks at a terminal, write a line after each tenth of the epochs."""
+        tuning = "" if progress.tuning_loss is None else f", tuning {progress.tuning_loss:.4f}"
+        losses = f"loss {progress.train_loss:.4f}{tuning}"
+        if not self.console.is_terminal:
+            is_told = progress.epoch == 1 or progress.epoch % -(-progress.epochs // 10) == 0
+            if is_told and progress.batch == progress.batches:
+                self.console.print(f"Epoch {progress.epoch} of {progress.epochs}: {losses}", highlight=False)
+            return
+        if self._progress is None:
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[losses]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=self.console,
+            )
+            self._progress.start()
+            words = f"Training, fit {fit} of {fits}" if fits > 1 else "Training"
+            self._task = self._progress.add_task(words, total=progress.epochs * progress.batches, losses="")
+        assert self._task is not None
+        self._progress.update(
+            self._task,
+            completed=(progress.epoch - 1) * progress.batches + progress.batch,
+            losses=f"epoch {progress.epoch}: {losses}",
+        )
+
+    def trained(self, stopped: str) -> None:
+        """End the bar and say why training ended."""
+        self._end()
+        self.console.print(_STOPPED[stopped])
+
+    def _end(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+def reading_tables(material: Material) -> list[Table]:
+    """Return what was read and asked, as tables for the terminal; counts of 1 to 10 are not shown."""
+    records, cohort = material.records, material.cohort
+    tables = Table(title="Tables", title_justify="left")
+    for column in ("name", "file", "rows", "people", "codes"):
+        tables.add_column(column, justify="right" if column in ("rows", "people") else "left")
+    for table in records.tables:
+        codes = ", ".join(table.codes[:_MOST_CODES]) + (", ..." if len(table.codes) > _MOST_CODES else "")
+        words = (table.name, ", ".join(table.files), _shown(table.rows), _shown(table.people), codes)
+        tables.add_row(*(escape(word) for word in words))
+    counted = Table(title="Merged, left out or odd", title_justify="left")
+    for column in ("table", "reason", "code", "rows"):
+        counted.add_column(column, justify="right" if column == "rows" else "left")
+    for name, reason, code, count in records.counts.iter_rows():
+        counted.add_row(escape(name), reason, escape(code or ""), _shown(count))
+    for implausible, taken_out in material.evidence.implausible_by_code.items():
+        counted.add_row("", "outside the plausible range", escape(implausible), _shown(taken_out))
+    asked = Table(title="Question", title_justify="left")
+    asked.add_column("what")
+    asked.add_column("predictions", justify="right")
+    asked.add_column("people", justify="right")
+    with_label = len(np.unique(cohort.asked.person))
+    asked.add_row("asked, with a label", _shown(len(cohort.asked.time)), _shown(with_label))
+    for reason, (predictions, people) in cohort.asked.excluded.items():
+        asked.add_row(reason, _shown(predictions), _shown(people))
+    return [tables, counted, asked]
+
+
+def _shown(count: int) -> str:
+    return "<11" if 0 < count < 11 else f"{count:,}"

@@ -1,0 +1,166 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from sequela.batch import Batch
+from sequela.errors import CohortError
+from sequela.models import forecast_loss
+from sequela.prepare import Collation
+from sequela.train.settings import TrainSettings
+
+_EVALUATION_ROWS = 1 << 16
+_LARGEST_GRADIENT_NORM = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """One pass over the training people; losses in scaled units."""
+
+    epoch: int
+    train_loss: float
+    tuning_loss: float | None
+    seconds: float
+
+
+@dataclass(kw_only=True)
+class History:
+    """How training went. `stopped` is "patience", "all epochs" or "interrupted"."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+    stopped: str = "all epochs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where training stands: shown while it runs."""
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    train_loss: float
+    tuning_loss: float | None
+
+
+Watch = Callable[[Progress], None]
+
+
+def train(
+    network: nn.Module,
+    training: Collation,
+    tuning: Collation | None,
+    settings: TrainSettings,
+    *,
+    loss: str,
+    watch: Watch = lambda progress: None,
+) -> History:
+    """Fit the network with Adam and leave in it the weights of the best epoch.
+
+    The best epoch is the one with the lowest loss on tuning people; without them, or with `patience = 0`, it is the
+    last. Gradients longer than 5 (Euclidean norm over all weights) are shortened to 5. Ctrl-C ends training: the best
+    weights so far stay.
+
+    Args:
+        network: changed in place.
+        training: batches of training people.
+        tuning: batches of tuning people, or None.
+        settings: `[train]` of the study; its seed shuffles the batches.
+        loss: "squared", "absolute" or "huber".
+        watch: called after each batch.
+
+    Raises:
+        CohortError: where the loss is no longer a finite number.
+    """
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    shuffle = torch.Generator().manual_seed(settings.seed)
+    history = History()
+    keeps_best = tuning is not None and settings.patience > 0
+    best_loss, best_weights = float("inf"), copy.deepcopy(network.state_dict())
+    tuning_loss: float | None = None
+    batches = -(-len(training) // settings.batch_size)
+    try:
+        for number in range(1, settings.epochs + 1):
+            began = time.monotonic()
+            network.train()
+            running = _RunningMean()
+            for place, (batch, _) in enumerate(training.batches(settings.batch_size, shuffle), start=1):
+                running.add(_step(network, batch, optimizer, loss), int(batch.target_known.sum()))
+                watch(
+                    Progress(
+                        epoch=number,
+                        epochs=settings.epochs,
+                        batch=place,
+                        batches=batches,
+                        train_loss=running.value,
+                        tuning_loss=tuning_loss,
+                    )
+                )
+            tuning_loss = _finite(mean_loss(network, tuning, loss)) if tuning is not None else None
+            seconds = time.monotonic() - began
+            history.epochs.append(
+                Epoch(epoch=number, train_loss=running.value, tuning_loss=tuning_loss, seconds=seconds)
+            )
+            if not keeps_best or (tuning_loss is not None and tuning_loss < best_loss):
+                best_loss = tuning_loss if tuning_loss is not None else running.value
+                best_weights = copy.deepcopy(network.state_dict())
+                history.best_epoch = number
+            elif number - history.best_epoch >= settings.patience:
+                history.stopped = "patience"
+                break
+    except KeyboardInterrupt:
+        history.stopped = "interrupted"
+    if history.best_epoch > 0 or history.stopped != "interrupted":
+        network.load_state_dict(best_weights)
+    _finite(sum(float(weight.detach().abs().sum()) for weight in network.parameters()))
+    network.eval()
+    return history
+
+
+def _step(network: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, loss: str) -> float:
+    optimizer.zero_grad(set_to_none=True)
+    error = forecast_loss(network(batch), batch, loss)
+    error.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT_NORM)
+    optimizer.step()
+    return _finite(float(error.detach()))
+
+
+def _finite(loss: float) -> float:
+    if not math.isfinite(loss):
+        raise CohortError(
+            "Training diverged: the loss is no longer a finite number. "
+            "Lower learning_rate in [train], or look for extreme values (`plausible` in [prepare])."
+        )
+    return loss
+
+
+def mean_loss(network: nn.Module, collation: Collation, loss: str) -> float:
+    """Return the mean loss over all known targets, without dropout."""
+    network.eval()
+    running = _RunningMean()
+    with torch.no_grad():
+        for batch, _ in collation.batches_of_rows(_EVALUATION_ROWS):
+            running.add(float(forecast_loss(network(batch), batch, loss)), int(batch.target_known.sum()))
+    return running.value
+
+
+class _RunningMean:
+    def __init__(self) -> None:
+        self.total, self.count = 0.0, 0
+
+    def add(self, value: float, count: int) -> None:
+        self.total, self.count = self.total + value * count, self.count + count
+
+    @property
+    def value(self) -> float:
+        return self.total / self.count if self.count else 0.0

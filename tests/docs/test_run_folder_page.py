@@ -1,0 +1,69 @@
+"""`docs/run_folder.md` names what a run really writes, file by file and key by key."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+from doc_pages import DOCS
+from small_study import write_study
+
+import sequela
+from sequela.study import Run
+
+TEXT = (DOCS / "run_folder.md").read_text(encoding="utf-8")
+SECTIONS = {
+    heading.strip("`/"): body
+    for heading, body in re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("documented")
+    return sequela.run(sequela.read_study(write_study(folder)), folder / "run")
+
+
+def first_column(text: str) -> set[str]:
+    return {name.rstrip("/") for name in re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)}
+
+
+def test_every_file_of_a_run_stands_in_the_page_and_no_other(run: Run) -> None:
+    assert first_column(TEXT.split("\n## ")[0]) == {path.name for path in run.folder.iterdir()}
+    assert first_column(SECTIONS["bundle"]) == {path.name for path in (run.folder / "bundle").iterdir()}
+
+
+@pytest.mark.parametrize("name", ["metrics", "history", "profile", "curves", "audit", "environment"])
+def test_every_key_of_a_file_stands_in_its_section(run: Run, name: str) -> None:
+    section, content = SECTIONS[f"{name}.json"], json.loads((run.folder / f"{name}.json").read_text())
+    keys = set(content) - {"format"}
+    if name == "metrics":
+        assert content["measures"]
+        assert content["comparisons"]
+        keys |= {key for part in ("measures", "comparisons") for entry in content[part] for key in entry}
+        keys |= {metric for metrics in content["models"].values() for metric in metrics}
+    if name == "history":
+        keys |= {key for fit in content["fits"] for key in [*fit, *fit["epochs"][0]]}
+    if name == "curves":
+        keys |= {"hexagons", "error_by_gap", "error_by_history"} & set(content["targets"][0])
+        assert {"hexagons", "error_by_gap", "error_by_history"} <= keys
+    assert {key for key in keys if not re.search(rf"\b{key}\b", section)} == set()
+
+
+def test_the_columns_of_the_predictions_stand_in_the_page_in_their_order(run: Run) -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", SECTIONS["predictions.parquet"], re.MULTILINE)
+    assert listed == pl.read_parquet_schema(run.folder / "predictions.parquet").names()
+
+
+def test_only_the_report_and_the_bundle_may_leave() -> None:
+    assert set(re.findall(r"^\| `([^`]+?)/?` \|[^|]*\| yes \|", TEXT, re.MULTILINE)) == {"report.html", "bundle"}
+
+
+def test_a_resolved_study_is_the_same_study(run: Run, tmp_path: Path) -> None:
+    again = tmp_path / "study.toml"
+    again.write_text((run.folder / "study.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    first = sequela.read_study(run.folder.parent / "study.toml")
+    assert sequela.read_study(again).settings == first.settings

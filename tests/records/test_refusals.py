@@ -1,0 +1,268 @@
+"""What cannot be read is refused by file, column and data rows, and no cell is ever quoted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from pydantic import ValidationError
+from small_tables import table
+
+from sequela.errors import NotAvailableYet, RecordsError
+from sequela.records import SeriesSettings, read_records
+
+# A refusal: file, keys of the table, what the message must say. Cells hold SECRET or 4711 where they could leak.
+CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
+    "missing subject column": ("idd,day,sbp\n4711,0,1\n", {}, ["no column 'id'", "Did you mean 'idd'?"]),
+    "missing time column": ("id,Day,sbp\n4711,0,1\n", {}, ["no column 'day'", "Did you mean 'Day'?"]),
+    "missing available column": ("id,day,sbp\n4711,0,1\n", {"available": "dai"}, ["no column 'dai'", "'day'"]),
+    "unknown name in columns": ("id,day,sbp\n4711,0,1\n", {"columns": ["spb"]}, ["'spb'", "`columns`", "'sbp'"]),
+    "unknown name in categorical": ("id,day,sbp\n4711,0,1\n", {"categorical": ["x"]}, ["'x'", "`categorical`"]),
+    "unknown name in rename": ("id,day,sbp\n4711,0,1\n", {"rename": {"bp": "b"}}, ["'bp'", "`rename`", "'sbp'"]),
+    "subject among columns": ("id,day,sbp\n4711,0,1\n", {"columns": ["id"]}, ["column 'id'", "more than once"]),
+    "two columns of one code": ("id,day,a,b\n4711,0,1,2\n", {"rename": {"a": "b"}}, ["two columns", "'b'"]),
+    "one column for two uses": ("id,day,sbp\n4711,0,1\n", {"available": "day"}, ["`time`", "`available`", "two uses"]),
+    "births in a table of visits": ("id,day,MEDS_BIRTH\n4711,0,1\n", {}, ["'MEDS_BIRTH'", "'static'"]),
+    "a header without end": ("SECRET" * 40000 + "\n4711\n", {}, ["first line"]),
+    "no value columns": ("id,day\n4711,0\n", {}, ["no column with values"]),
+    "unnamed column": (",id,day\n4711,1,0\n", {}, ["has no name"]),
+    "no header": ("4711,0,120\n4712,1,130\n", {}, ["no column 'id'", "first line"]),
+    "twice in the header": ("id,day,a,a\n4711,0,1,2\n", {}, ["column 'a'", "more than once"]),
+    "empty file": ("", {}, ["the file is empty"]),
+    "blank file": ("\n\n", {}, ["the file is empty"]),
+    "header only": ("id,day,sbp\n", {}, ["no data rows"]),
+    "wrong delimiter": ("id;day;sbp\n4711;0;1\n", {}, ["only one column", 'delimiter = ";"']),
+    "too few fields": ("id,day,sbp\n1,0,1\n4711,0\n", {}, ["row 2:", "3 fields"]),
+    "too many fields": ("id,day,sbp\n1,0,1\n2,0,1\n4711,0,1,5\n", {}, ["row 3:", "3 fields"]),
+    "open quotation mark": ('id,day,sbp\n1,0,1\n"4711,0,1\n', {}, ["row 2:", "never closes"]),
+    "stray quotation marks": ('id,day,sbp\n1,0,"4711"x\n', {}, ["quotation marks"]),
+    "undecodable": (b"id,day,sbp\n4711,0,\xff\n", {}, ["byte 19", "line 2", "encoding"]),
+    "unknown codec": ("id,day,sbp\n4711,0,1\n", {"encoding": "klingon"}, ["no encoding 'klingon'"]),
+    "codec that is no text": ("id,day,sbp\n4711,0,1\n", {"encoding": "rot13"}, ["no encoding 'rot13'"]),
+    "Parquet read as CSV": (b"PAR1xxxx", {}, ['source = "parquet"']),
+    "spreadsheet": (b"PK\x03\x04xx", {}, ["Export the table as CSV"]),
+    "missing id": ("id,day,sbp\n1,0,1\n,0,4711\nNA,0,1\n", {}, ["column 'id'", "rows 2, 3:", "id is missing"]),
+    "missing time": ("id,day,sbp\n1,0,1\n4711,,1\n", {}, ["column 'day'", "row 2:", "time is missing"]),
+    "no time unit": ("id,at,sbp\n4711,0,1\n", {"time": "at"}, ["column 'at'", 'time_unit = "days"']),
+    "unit of dates": ("id,day,sbp\n4711,2020-01-05,1\n", {}, ["column 'day'", "Remove `time_unit`"]),
+    "text as numeric time": ("id,day,sbp\n1,0,1\n1,SECRET,1\n", {}, ["column 'day'", "row 2:", "numbers of days"]),
+    "text as date": ("id,at,sbp\n1,SECRET,1\n1,2020-01-05,1\n", {"time": "at"}, ["column 'at'", "row 1:", "8601"]),
+    "no such day": ("id,at,sbp\n4711,2021-02-29,1\n", {"time": "at"}, ["column 'at'", "row 1:"]),
+    "no such hour": ("id,at,sbp\n4711,2021-02-28T25:00,1\n", {"time": "at"}, ["column 'at'", "row 1:"]),
+    "year too early": ("id,at,sbp\n4711,0900-02-28,1\n", {"time": "at"}, ["column 'at'", "row 1:", "1678"]),
+    "time overflows": ("id,day,sbp\n4711,1e300,1\n", {}, ["column 'day'", "row 1:", "too large"]),
+    "infinite time": ("id,day,sbp\n4711,inf,1\n", {}, ["column 'day'", "row 1:"]),
+    "time not a number": ("id,day,sbp\n4711,nan,1\n", {}, ["column 'day'", "row 1:"]),
+    "availability is no time": (
+        "id,day,seen,sbp\n1,0,1,1\n1,2,SECRET,1\n",
+        {"available": "seen"},
+        ["column 'seen'", "row 2:"],
+    ),
+    "text among numbers": (
+        "id,day,sbp\n" + "1,0,1\n" * 7 + "1,2,SECRET\n" * 7,
+        {},
+        ["column 'sbp'", "rows 8, 9, 10, 11, 12 and 2 more:", "`categorical`"],
+    ),
+    "thousands": ('id,day,sbp\n1,0,1\n1,2,"4,711"\n', {}, ["column 'sbp'", "row 2:", "text"]),
+    "thousands, decimal comma": (
+        "id;day;sbp\n1;0;1\n1;2;4.711\n",
+        {"delimiter": ";", "decimal": ","},
+        ["column 'sbp'", "row 2:"],
+    ),
+    "nan as text": ("id,day,sbp\n4711,0,1\n4711,2,nan\n", {}, ["column 'sbp'", "row 2:"]),
+    "infinite": ("id,day,sbp\n4711,0,1\n4711,2,-inf\n", {}, ["column 'sbp'", "row 2:", "finite"]),
+    "overflow": ("id,day,sbp\n4711,0,1\n4711,2,1e400\n", {}, ["column 'sbp'", "row 2:", "finite"]),
+    "beyond single precision": ("id,day,sbp\n4711,0,1\n4711,2,3.5e38\n", {}, ["column 'sbp'", "row 2:", "precision"]),
+    "one id twice in a static table": (
+        "id,sex\n1,f\n4711,f\n4711,m\n",
+        {"layout": "static"},
+        ["column 'id'", "rows 2, 3:", "`time`"],
+    ),
+    "one id twice in a series": (
+        "id,r1,r2\n1,5,6\n4711,1,2\n4711,1,3\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp")},
+        ["column 'id'", "rows 2, 3:"],
+    ),
+    "text in a series": (
+        "id,r1,r2\n1,5,6\n4711,1,SECRET\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp")},
+        ["column 'r2'", "row 2:"],
+    ),
+    "numeric birth without unit": (
+        "id,birth\n1,-4711\n",
+        {"layout": "static", "rename": {"birth": "MEDS_BIRTH"}},
+        ["column 'birth'", "time_unit"],
+    ),
+    "birth that is none": (
+        "id,birth\n1,1950-01-01\n2,SECRET\n",
+        {"layout": "static", "rename": {"birth": "MEDS_BIRTH"}},
+        ["column 'birth'", "row 2:"],
+    ),
+    "long without code column": (
+        "id,day,kode,v\n1,0,SECRET,1\n",
+        {"layout": "long", "value": "v"},
+        ["'code'", "'kode'"],
+    ),
+    "long without value column": ("id,day,code,v\n1,0,SECRET,4711\n", {"layout": "long"}, ["`value`", "'v'"]),
+    "long with a value column that is not there": (
+        "id,day,code,v\n1,0,SECRET,4711\n",
+        {"layout": "long", "value": "w"},
+        ["no column 'w'", "`value`"],
+    ),
+    "long with missing code": (
+        "id,day,code,v\n1,0,a,1\n1,0,,1\n",
+        {"layout": "long", "value": "v"},
+        ["'code'", "row 2:"],
+    ),
+    "long with text among numbers": (
+        "id,day,code,v\n1,0,a,1\n1,0,a,SECRET\n1,0,b,SECRET\n",
+        {"layout": "long", "value": "v"},
+        ["column 'v'", "row 2:", "`categorical`"],
+    ),
+    "long with infinite": ("id,day,code,v\n1,0,a,inf\n", {"layout": "long", "value": "v"}, ["column 'v'", "row 1:"]),
+    "long with two texts": (
+        "id,day,code,v,n\n1,0,a,SECRET,SECRET\n",
+        {"layout": "long", "value": "v", "text": "n"},
+        ["column 'n'", "row 1:"],
+    ),
+    "long with one column for two uses": (
+        "id,day,code\n1,0,SECRET\n",
+        {"layout": "long", "value": "code"},
+        ["column 'code'", "two uses"],
+    ),
+    "long with columns": (
+        "id,day,code,v\n1,0,a,1\n",
+        {"layout": "long", "value": "v", "columns": ["a"]},
+        ["`columns`"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_a_table_that_cannot_be_read_is_refused_by_name_and_row(case: str, tmp_path: Path) -> None:
+    content, keys, says = CASES[case]
+    (tmp_path / "table.csv").write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(RecordsError) as caught:
+        read_records([table(**keys)], tmp_path)
+    message = str(caught.value)
+    assert message.startswith("table.csv")
+    for words in says:
+        assert words in message
+    for cell in ("SECRET", "4711", "4712", "4,711", "4.711"):
+        assert cell not in message
+    assert message.endswith(".")
+    assert "\n" not in message
+
+
+DAYS = {"id": [1, 2], "day": [0.0, 1.0]}
+FRAMES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "infinite": (DAYS | {"sbp": [1.0, float("inf")]}, {}, ["column 'sbp'", "row 2:", "finite"]),
+    "beyond single precision": (DAYS | {"sbp": [1.0, -3.5e38]}, {}, ["column 'sbp'", "row 2:"]),
+    "ids are fractions": ({"id": [1.5, 2.0], "day": [0.0, 1.0], "sbp": [1, 2]}, {}, ["column 'id'", "whole numbers"]),
+    "ids are missing": ({"id": [1, None], "day": [0.0, 1.0], "sbp": [1, 2]}, {}, ["column 'id'", "row 2:"]),
+    "time is NaN": ({"id": [1, 2], "day": [0.0, float("nan")], "sbp": [1, 2]}, {}, ["column 'day'", "row 2:"]),
+    "no time at all": ({"id": [1, 2], "day": [None, None], "sbp": [1, 2]}, {}, ["column 'day'", "rows 1, 2:"]),
+    "time is true or false": ({"id": [1], "day": [True], "sbp": [1]}, {}, ["column 'day'", "expected times"]),
+    "dates as values": (
+        DAYS | {"sbp": pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 1, 2), eager=True)},
+        {},
+        ["Date"],
+    ),
+    "lists as values": (DAYS | {"sbp": [[1], [2]]}, {}, ["column 'sbp'", "List"]),
+    "no rows": ({"id": [], "day": [], "sbp": []}, {}, ["no data rows"]),
+}
+
+
+@pytest.mark.parametrize("case", list(FRAMES))
+def test_a_frame_is_checked_like_a_file(case: str, tmp_path: Path) -> None:
+    columns, keys, says = FRAMES[case]
+    frame = pl.DataFrame(columns)
+    frame.write_parquet(tmp_path / "table.parquet")
+    for frames, source in (({"t": frame}, "frame 't'"), (None, "table.parquet")):
+        with pytest.raises(RecordsError) as caught:
+            read_records([table(**keys, source="parquet", path="table.parquet")], tmp_path, frames=frames)
+        assert str(caught.value).startswith(source)
+        for words in says:
+            assert words in str(caught.value)
+
+
+def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.parquet").write_text("id,day\n4711,0\n")
+    whole = pl.DataFrame(DAYS | {"sbp": [1, 2]})
+    whole.write_parquet(tmp_path / "whole.parquet")
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "whole.parquet").read_bytes()[:-40])
+    for path, source, says in (
+        ("none.csv", "csv", "no such file"),
+        ("folder", "csv", "folder"),
+        ("folder", "parquet", "folder"),
+        ("text.parquet", "parquet", "cannot be read as Parquet"),
+        ("cut.parquet", "parquet", "cannot be read as Parquet"),
+    ):
+        with pytest.raises(RecordsError, match=says) as caught:
+            read_records([table(path=path, source=source)], tmp_path)
+        assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_of_several_files_the_one_at_fault_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,day,sbp\n1,0,1\n1,1,2\n")
+    (tmp_path / "b.csv").write_text("id,day,sbp\n1,2,1\n1,3,SECRET\n")
+    with pytest.raises(RecordsError, match=r"^b\.csv, column 'sbp', row 2: "):
+        read_records([table(path=["a.csv", "b.csv"])], tmp_path)
+    (tmp_path / "b.csv").write_text("id,day,dbp\n1,2,1\n")
+    with pytest.raises(RecordsError, match=r"^b\.csv, column 'dbp': "):
+        read_records([table(path=["a.csv", "b.csv"])], tmp_path)
+
+
+def test_tables_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
+    visits = pl.DataFrame({"id": [1], "day": [0], "sbp": [1]})
+    dated = pl.DataFrame({"id": [1], "at": ["2020-01-05"], "dbp": [1]})
+    born = pl.DataFrame({"id": [1], "MEDS_BIRTH": ["1950-01-05"]})
+    first = table(name="one")
+    with pytest.raises(RecordsError, match=r"frame 'two': the code 'sbp' stands in table 'one' too\. Rename one"):
+        read_records([first, table(name="two")], tmp_path, frames={"one": visits, "two": visits})
+    with pytest.raises(RecordsError, match="times are dates here and numbers in table 'one'"):
+        read_records([first, table(name="two", time="at")], tmp_path, frames={"one": visits, "two": dated})
+    with pytest.raises(RecordsError, match="times are dates here and numbers in table 'one'"):
+        read_records([first, table(name="two", layout="static")], tmp_path, frames={"one": visits, "two": born})
+    with pytest.raises(RecordsError, match="two tables have this name"):
+        read_records([first, first], tmp_path, frames={"one": visits})
+    with pytest.raises(RecordsError, match="no table of this name"):
+        read_records([first], tmp_path, frames={"uno": visits})
+    with pytest.raises(NotAvailableYet, match="outcome"):
+        read_records([table(role="outcome")], tmp_path)
+    with pytest.raises(RecordsError, match="names no table"):
+        read_records([], tmp_path)
+
+
+def test_availability_is_of_the_kind_of_the_times(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"id": [1], "at": ["2020-01-05"], "seen": [3], "sbp": [1]})
+    with pytest.raises(RecordsError, match="column 'seen'"):
+        read_records([table(time="at", available="seen")], tmp_path, frames={"t": frame})
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"layout": "series"},
+        {"layout": "series", "series": SeriesSettings(code="a"), "time": "day"},
+        {"series": SeriesSettings(code="a")},
+        {"layout": "static", "available": "seen"},
+        {"layout": "visits", "time": None},
+        {"time_zone": "Mars/Phobos"},
+        {"delimiter": '"'},
+        {"delimiter": "§"},
+        {"delimiter": ",", "decimal": ","},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(keys: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        table(**keys)
+
+
+@pytest.mark.parametrize("every", ["", "d", "-1d", "0h", "1 fortnight", "nan d", "9999999y"])
+def test_durations_that_are_none_are_refused(every: str) -> None:
+    with pytest.raises(ValidationError, match="expected a duration"):
+        SeriesSettings(code="sbp", every=every)

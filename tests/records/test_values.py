@@ -1,0 +1,193 @@
+"""Cells to numbers and categories, and what is merged or left out on the way."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import permutations
+from typing import Any
+
+import polars as pl
+import pytest
+from small_tables import reasons, table
+
+from sequela.records import SeriesSettings, read_records
+
+
+def values(records: Any) -> list[tuple[Any, ...]]:
+    return records.events.select("code", "numeric_value", "text_value").rows()
+
+
+def test_columns_mostly_text_are_categories_cell_by_cell(read: Any) -> None:
+    assert values(read("id,day,grade\n1,0,I\n1,1,II\n1,2,3.0\n")) == [
+        ("grade", None, "I"),
+        ("grade", None, "II"),
+        ("grade", None, "3.0"),
+    ]
+
+
+def test_categorical_numbers_have_one_spelling(read: Any, read_parquet: Any) -> None:
+    text = "id,day,g\n1,0,3\n1,1,3.0\n1,2,2.50\n1,3,007\n1,4,-1\n"
+    spelled = [row[2] for row in values(read(text, categorical=["g"]))]
+    assert spelled == ["3", "3", "2.5", "007", "-1"]
+    frame = pl.DataFrame({"id": [1, 1, 1], "day": [0, 1, 2], "g": [3.0, 2.5, None]})
+    assert [row[2] for row in values(read_parquet(frame, categorical=["g"]))] == ["3", "2.5"]
+    assert [row[2] for row in values(read_parquet(frame.cast({"g": pl.Decimal(6, 2)}), categorical=["g"]))] == [
+        "3",
+        "2.5",
+    ]
+    assert [row[2] for row in values(read("id;day;g\n1;0;2,50\n", categorical=["g"], delimiter=";", decimal=","))] == [
+        "2.5"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "number", "text"),
+    [
+        (pl.Series([True]), None, "true"),
+        (pl.Series([Decimal("1.5")]), 1.5, None),
+        (pl.Series([7], dtype=pl.UInt64), 7.0, None),
+        (pl.Series(["a"], dtype=pl.Categorical), None, "a"),
+        (pl.Series(["5"], dtype=pl.Enum(["5"])), 5.0, None),
+        (pl.Series([0.5], dtype=pl.Float32), 0.5, None),
+        (pl.Series([" 5 "]), 5.0, None),
+    ],
+    ids=str,
+)
+def test_types_of_a_frame(read_parquet: Any, column: pl.Series, number: float | None, text: str | None) -> None:
+    assert values(read_parquet(pl.DataFrame({"id": [1], "day": [0], "x": column}))) == [("x", number, text)]
+
+
+def test_missing_is_counted_by_code_and_reason(read: Any, read_parquet: Any) -> None:
+    records = read("id,day,a,b,c\n1,0,1,,x\n1,1,NA,,y\n1,2, ,,NA\n")
+    assert reasons(records) == {("empty cell", "a"): 2, ("no value at all", "b"): 3, ("empty cell", "c"): 1}
+    frame = pl.DataFrame({"id": [1, 1, 1], "day": [0, 1, 2], "a": [1.0, float("nan"), None]})
+    assert reasons(read_parquet(frame)) == {("not a number (NaN), read as missing", "a"): 1, ("empty cell", "a"): 1}
+
+
+def test_words_for_missing_hold_for_numbers_of_any_source(read: Any, read_parquet: Any) -> None:
+    keys: dict[str, Any] = {"na": ["-9"]}
+    assert read("id,day,a\n1,0,-9\n1,1,5\n", **keys).events.height == 1
+    assert read_parquet(pl.DataFrame({"id": [1, 1], "day": [0, 1], "a": [-9, 5]}), **keys).events.height == 1
+
+
+def test_several_numbers_at_one_instant_are_averaged(read: Any) -> None:
+    records = read("id,day,a,b\n1,0,1,x\n1,0,2,y\n1,0,6,y\n2,0,5,x\n")
+    assert values(records) == [("a", 3.0, None), ("b", None, "y"), ("a", 5.0, None), ("b", None, "x")]
+    assert reasons(records) == {
+        ("several values at one instant averaged", "a"): 2,
+        ("several texts at one instant, the most frequent kept", "b"): 2,
+    }
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_merged_values_do_not_depend_on_the_order_of_rows(read: Any, order: tuple[int, ...]) -> None:
+    rows = ["1,0,1e30,z\n", "1,0,-1e30,a\n", "1,0,1,k\n", "1,0,3,b\n"]
+    records = read("id,day,number,text\n" + "".join(rows[place] for place in order))
+    # Summed in sorted order, -1e30 swallows the small ones; in another order they would survive.
+    assert values(records) == [("number", 0.0, None), ("text", None, "a")]
+
+
+def test_numbers_are_averaged_before_they_are_rounded(read: Any) -> None:
+    records = read("id,day,a\n1,0,16777217\n1,0,16777219\n")
+    assert records.events["numeric_value"].to_list() == [16777218.0]
+
+
+def test_units_at_one_instant_are_kept_apart(read: Any) -> None:
+    text = "id,day,code,numeric_value,unit\n1,0,glu,90,mg/dL\n1,0,glu,5,mmol/L\n1,0,glu,100,mg/dL\n"
+    events = read(text, layout="long").events
+    assert events.select("numeric_value", "unit").rows() == [(95.0, "mg/dL"), (5.0, "mmol/L")]
+
+
+def test_long_rows_without_value_are_events_or_empty_cells(read: Any) -> None:
+    text = "id,day,code,numeric_value\n1,0,visit,\n1,1,sbp,\n1,2,sbp,120\n1,0,visit,\n1,5,visit,NA\n"
+    records = read(text, layout="long")
+    assert values(records) == [("visit", None, None), ("sbp", 120.0, None), ("visit", None, None)]
+    assert reasons(records) == {("empty cell", "sbp"): 1, ("duplicate row", None): 1}
+
+
+def test_long_without_columns_of_values_is_plain_events(read: Any) -> None:
+    assert values(read("id,day,code\n1,0,visit\n", layout="long")) == [("visit", None, None)]
+    records = read("id,day,code,ward\n1,0,visit,7\n", layout="long", columns=[])
+    assert values(records) == [("visit", None, None)]
+    assert reasons(records) == {("column 'ward' is not read in layout long", None): 1}
+
+
+def test_codes_whose_values_are_all_text_are_categories(read: Any) -> None:
+    text = "id,day,code,v\n1,0,sbp,120\n1,0,smoker,yes\n1,1,smoker,no\n1,1,grade,3.0\n1,2,grade,x\n"
+    records = read(text, layout="long", value="v", categorical=["grade"])
+    assert values(records) == [
+        ("sbp", 120.0, None),
+        ("smoker", None, "yes"),
+        ("grade", None, "3"),
+        ("smoker", None, "no"),
+        ("grade", None, "x"),
+    ]
+
+
+def test_numbers_and_texts_stand_side_by_side(read: Any) -> None:
+    text = "id,day,code,numeric_value,text_value\n1,0,hb,12,low\n1,1,hb,,clotted\n1,2,note,,fine\n"
+    assert values(read(text, layout="long")) == [("hb", 12.0, "low"), ("hb", None, "clotted"), ("note", None, "fine")]
+
+
+def test_renaming_codes(read: Any) -> None:
+    text = "id,day,code,numeric_value\n1,0,NIBP,120\n1,0,ABP,130\n1,1,hr,60\n"
+    records = read(text, layout="long", rename={"NIBP": "sbp", "ABP": "sbp", "gone": "g"})
+    assert values(records) == [("sbp", 125.0, None), ("hr", 60.0, None)]
+    assert reasons(records)["code named in `rename` that does not occur", "gone"] == 1
+    assert values(read("id,day,a\n1,0,5\n", rename={"a": "sbp"})) == [("sbp", 5.0, None)]
+
+
+def test_an_earlier_reading_settles_what_a_code_is(tmp_path: Any) -> None:
+    frame = pl.DataFrame({"id": ["1"], "day": ["0"], "grade": ["3"]})
+    told = read_records([table()], tmp_path, frames={"t": frame}, kinds={"grade": "text"})
+    assert values(told) == [("grade", None, "3")]
+    long = pl.DataFrame({"id": ["1"], "day": ["0"], "code": ["grade"], "numeric_value": ["3"]})
+    told = read_records([table(layout="long")], tmp_path, frames={"t": long}, kinds={"grade": "text"})
+    assert values(told) == [("grade", None, "3")]
+
+
+def test_a_series_is_of_one_kind(read: Any) -> None:
+    settings = SeriesSettings(code="state", every="1d")
+    records = read("id,r1,r2\n1,1,up\n2,down,up\n", layout="series", series=settings)
+    assert values(records) == [
+        ("state", None, "1"),
+        ("state", None, "up"),
+        ("state", None, "down"),
+        ("state", None, "up"),
+    ]
+
+
+def test_ids_are_numbers_only_where_all_are(tmp_path: Any) -> None:
+    visits = pl.DataFrame({"id": [10, 9], "day": [0, 0], "sbp": [1, 2]})
+    for ids, expected in ((["9", "11"], [9, 10, 11]), (["007", "9"], ["007", "10", "9"])):
+        facts = pl.DataFrame({"id": ids, "sex": ["f", "m"]})
+        frames = {"t": visits, "facts": facts}
+        records = read_records([table(), table(name="facts", layout="static")], tmp_path, frames=frames)
+        assert records.subjects["source_id"].to_list() == expected
+
+
+def test_spaces_around_ids_are_counted(read: Any) -> None:
+    records = read("id,day,a\n x1,0,1\nx1,1,1\n")
+    assert records.subjects["source_id"].to_list() == ["x1"]
+    assert reasons(records) == {("id with spaces around it, read without them", None): 1}
+
+
+def test_people_are_numbered_by_id_and_appear_in_the_order_of_rows(read: Any) -> None:
+    records = read("id,day,a\n9,0,1\n10,5,1\n9,1,1\n-3,0,1\n")
+    assert records.subjects.rows() == [(0, -3, 2), (1, 9, 0), (2, 10, 1)]
+
+
+def test_quoted_fields_hold_newlines_and_delimiters(read: Any) -> None:
+    records = read('id,day,"no\nte"\n1,0,"a\nb"\n1,1,"c, ""d"""\n')
+    assert values(records) == [("no\nte", None, "a\nb"), ("no\nte", None, 'c, "d"')]
+
+
+def test_blank_lines_are_counted(read: Any) -> None:
+    assert reasons(read("id,day,a\n\n1,0,1\n\r\n1,1,1\n\n")) == {("blank line", None): 3}
+
+
+def test_a_person_without_any_value_is_still_a_person(read: Any) -> None:
+    records = read("id,day,a\n1,0,\n2,0,1\n")
+    assert records.subjects.height == 2
+    assert records.tables[0].people == records.tables[0].rows == 2
+    assert records.tables[0].codes == ("a",)

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_folders import write_run
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Write a run folder of the kind that the keywords of `write_run` name."""
+
+    def write(**kind: Any) -> Path:
+        return write_run(tmp_path / "run", **kind)
+
+    return write

@@ -1,0 +1,244 @@
+"""The page as a whole: what it holds, what it must never hold, and that it is always the same."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+from run_folders import read_json, write_json
+
+import sequela.report
+from sequela.report import write_report
+
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "folds": {"folds": 5, "losing": True},
+    "several": {"targets": ("sbp", "dbp"), "horizons": (6, 24, 72)},
+    "few": {"few": True},
+    "alone": {"baselines": ()},
+    "individuals": {"individuals": True, "units": {"sbp": None}},
+}
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Nesting(HTMLParser):
+    """Checks that every element is closed where it was opened, and gathers ids and links."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(page)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.ids += [named["id"]] if named.get("id") else []
+        self.links += [str(named[key]) for key in ("href", "src", "xlink:href") if key in named]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def page_of(run: Path) -> str:
+    return write_report(run).read_text(encoding="utf-8")
+
+
+def text_of(page: str) -> str:
+    """What a reader sees: no styles, no tags, single spaces."""
+    visible = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    visible = re.sub(r"<[^>]+>", " ", visible).replace("&nbsp;", " ").replace("\N{NO-BREAK SPACE}", " ")
+    return re.sub(r"\s+", " ", visible.replace("&#39;", "'").replace("&lt;", "<").replace("&amp;", "&"))
+
+
+def figures_of(page: str) -> list[ET.Element]:
+    return [ET.fromstring(svg) for svg in re.findall(r'<svg class="figure".*?</svg>', page, flags=re.DOTALL)]
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(sequela.report.__all__) == ["results_table", "write_report"]
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_page_stands_alone(run_folder: Callable[..., Path], kind: dict[str, Any]) -> None:
+    page = page_of(run_folder(**kind))
+    assert "<script" not in page.lower()
+    assert not re.search(
+        r"https?:|//[a-z]|@import|@font-face|url\((?!#)|data:|javascript:|\son\w+=", page, re.IGNORECASE
+    )
+    read = Nesting(page)
+    assert all(link.startswith("#") for link in read.links)
+    assert {link[1:] for link in read.links} <= set(read.ids)
+    assert len(read.ids) == len(set(read.ids))
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_every_figure_has_a_title_a_description_and_units(
+    run_folder: Callable[..., Path], kind: dict[str, Any]
+) -> None:
+    page = page_of(run_folder(**kind))
+    figures = figures_of(page)
+    assert page.count("<figure>") == len(figures) == page.count("<figcaption>") > 0
+    unit = "(in the target's unit)" if "units" in kind else "(mmHg)"
+    for figure in figures:
+        title, description = figure.find("title"), figure.find("desc")
+        assert title is not None
+        assert description is not None
+        assert title.text
+        assert description.text
+        assert figure.get("aria-labelledby") == f"{title.get('id')} {description.get('id')}"
+        words = " ".join(text.text or "" for text in figure.iter("text"))
+        assert "Epoch" in words or unit in words, title.text
+        assert figure.find(".//image") is None
+
+
+def test_the_same_run_gives_the_same_bytes(run_folder: Callable[..., Path]) -> None:
+    run = run_folder(individuals=True)
+    first = page_of(run)
+    with mpl.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.grid": True, "lines.linewidth": 9}):
+        assert page_of(run) == first
+
+
+def test_the_first_screen_holds_verdict_and_numbers(run_folder: Callable[..., Path]) -> None:
+    box = text_of(page_of(run_folder())).split("What was asked")[0]
+    assert "The network forecasts the next systolic pressure with a smaller error" in box
+    for number in (
+        "17.41 mmHg [16.50, 18.32]",
+        "17.87 mmHg [16.96, 18.78]",
+        "−0.45 mmHg [−0.64, −0.25] network better",
+    ):
+        assert number in box
+    assert "Best baseline: linear (ridge)" in box
+
+
+def test_a_network_that_loses_is_said_to_lose(run_folder: Callable[..., Path]) -> None:
+    text = text_of(page_of(run_folder(losing=True)))
+    assert "does not earn its place" in text
+    assert "+0.31 mmHg [0.12, 0.51] network worse" in text
+
+
+def test_all_sections_are_there(run_folder: Callable[..., Path]) -> None:
+    text = text_of(page_of(run_folder()))
+    for words in (
+        "At every record of a person, from the first record to the last, forecast the next record's sbp from this and",
+        "A recurrent network (LSTM), 1 layer of 64 hidden units, trained on squared error.",
+        "95 % bootstrap intervals over people with the fitted model held fixed",
+        "The forecast speaks of visits that happened",
+        "Cells of fewer than 11 people are not drawn, which hides 799 predictions",
+        "predictions equal 90.0 90.8 [89.4, 92.2]",
+        "several values at one instant averaged visits sbp <11",
+        "To be filled in by the authors",
+        "batch_size = 32",
+        "torch 2.13.0",
+        "40 to 300 37 yes",
+        "bmi is no input",
+    ):
+        assert words in text, words
+    assert "audit" not in text.lower()
+
+
+def test_audit_findings_are_not_passed_over(run_folder: Callable[..., Path]) -> None:
+    run = run_folder()
+    write_json(run / "audit.json", {"format": 1, "findings": []})
+    assert "audit" not in page_of(run).lower()
+    write_json(run / "audit.json", {"format": 1, "findings": [{"finding": "leak"}]})
+    assert "The audit of this run holds 1 finding." in page_of(run)
+
+
+def test_several_targets_and_horizons_have_figures_and_rows_each(run_folder: Callable[..., Path]) -> None:
+    page = page_of(run_folder(**KINDS["several"]))
+    assert len(figures_of(page)) == 1 + 2 * 4
+    text = text_of(page)
+    assert "forecast sbp and dbp 6 hours, 24 hours and 72 hours later" in text
+    assert "Error of dbp by horizon" in text
+    assert "3 days Network" in text
+
+
+def test_folds_have_a_line_each(run_folder: Callable[..., Path]) -> None:
+    text = text_of(page_of(run_folder(folds=5)))
+    assert "The 5 networks were trained for 31 to 43 epochs" in text
+    assert "Fold 5: 43 epochs" in text
+
+
+def test_missing_numbers_are_dashes_with_their_reason(run_folder: Callable[..., Path]) -> None:
+    text = text_of(page_of(run_folder(few=True)))
+    assert "Network 17.41 – 13.41 –" in text
+    assert "– fewer than 10 held-out people" in text
+    assert "Not drawn: no cell holds 11 people or more." in text
+    assert not re.search(r"\b(nan|none|null|inf)\b", text.split("Study and versions")[0].replace("none had", ""), re.I)
+
+
+def test_a_study_without_baselines_says_why(run_folder: Callable[..., Path]) -> None:
+    page = page_of(run_folder(baselines=()))
+    assert (
+        "No baseline stands beside the network; the study's reason: a test of the training loop &lt;alone&gt;" in page
+    )
+
+
+def test_nan_in_a_file_reads_as_missing(run_folder: Callable[..., Path]) -> None:
+    run = run_folder()
+    metrics = read_json(run / "metrics.json")
+    for row in [*metrics["measures"], *metrics["comparisons"], *metrics["models"]["network"].values()]:
+        row.update(low=float("nan"), high=float("nan"), reason="no resamples")
+    write_json(run / "metrics.json", metrics)
+    text = text_of(page_of(run))
+    assert "nan" not in text.lower().split("study and versions")[0]
+    assert "– no resamples" in text
+
+
+@pytest.mark.parametrize(
+    "hostile", ['<script>alert("x")</script>', "</svg></style>$x_{", "a -->]]> & ' \" {{ 7*7 }} \\"]
+)
+def test_hostile_names_stay_text(run_folder: Callable[..., Path], hostile: str) -> None:
+    run = run_folder(name=hostile, targets=(hostile,), units={hostile: hostile}, individuals=True)
+    page = page_of(run)
+    assert "<script" not in page
+    heading = re.search(r"<h1>(.*?)</h1>", page)
+    assert heading is not None
+    assert unescape(heading[1]) == hostile
+    read = Nesting(page)
+    assert len(read.ids) == len(set(read.ids))
+    titles = [figure.findtext("title") or "" for figure in figures_of(page)]
+    assert sum(hostile in title for title in titles) == len(titles) - 1
+
+
+def test_individuals_are_drawn_only_where_asked_and_the_page_says_so(run_folder: Callable[..., Path]) -> None:
+    run = run_folder(individuals=True)
+    page = page_of(run)
+    head = text_of(page).split("What was asked")[0]
+    assert "This page shows single people." in head
+    assert "Person F" in page
+    assert "Person G" not in page
+    assert "secret" not in page
+    study = (run / "study.toml").read_text(encoding="utf-8").replace("individuals = true", "individuals = false")
+    (run / "study.toml").write_text(study, encoding="utf-8")
+    (run / "predictions.parquet").write_bytes(b"not read")
+    page = page_of(run)
+    assert "Person A" not in page
+    assert "single people" not in page
+
+
+def test_an_old_report_is_replaced_and_nothing_else_is_left(run_folder: Callable[..., Path]) -> None:
+    run = run_folder()
+    before = {path.name for path in run.iterdir()}
+    (run / "report.html").write_text("old", encoding="utf-8")
+    page = write_report(run)
+    assert page == run / "report.html"
+    assert {path.name for path in run.iterdir()} == before | {"report.html"}
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

@@ -1,0 +1,80 @@
+"""A small study that every stage can run in a second: people whose pressure moves slowly, as ordinary files."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+
+PEOPLE, VISITS = 60, 6
+SECRET = "SECRET-4711"  # stands where a refusal could quote a cell or an id
+
+DOCUMENT: dict[str, Any] = {
+    "name": "Next pressure",
+    "records": [
+        {
+            "name": "visits",
+            "path": "visits.csv",
+            "subject": "id",
+            "time": "day",
+            "time_unit": "days",
+            "columns": ["sbp", "dbp", "ward"],
+        },
+        {"name": "patients", "path": "patients.csv", "layout": "static", "subject": "id"},
+    ],
+    "question": {"target": "sbp"},
+    "split": {"fractions": [0.5, 0.25, 0.25]},
+    "model": {"hidden": 3},
+    "train": {"epochs": 2, "batch_size": 16, "learning_rate": 0.01},
+    "evaluate": {"baselines": ["persistence", "mean"], "bootstrap": 100},
+}
+
+
+def study_document(changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The study as a document, values by dotted key laid over it; a value of None removes the key."""
+    document = copy.deepcopy(DOCUMENT)
+    for dotted, value in (changes or {}).items():
+        *parents, last = dotted.split(".")
+        place: Any = document
+        for parent in parents:
+            place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
+        if value is None:
+            place.pop(last, None)
+        else:
+            place[last] = value
+    return document
+
+
+def visits_csv(people: int = PEOPLE, visits: int = VISITS, *, id_prefix: str = "") -> str:
+    """Pressures that drift from visit to visit, so that the last one tells much of the next."""
+    random = np.random.default_rng(7)
+    lines = ["id,day,sbp,dbp,ward"]
+    for person in range(people):
+        pressure, day = random.normal(130, 12), 0
+        for _ in range(visits):
+            diastolic = "" if random.random() < 0.3 else f"{0.6 * pressure + random.normal(0, 4):.1f}"
+            ward = "ABC"[int(random.integers(3))]
+            lines.append(f"{id_prefix}{person},{day},{pressure:.1f},{diastolic},{ward}")
+            pressure += random.normal(0, 3)
+            day += int(random.integers(5, 60))
+    return "\n".join(lines) + "\n"
+
+
+def patients_csv(people: int = PEOPLE, *, id_prefix: str = "") -> str:
+    """One row a person: a sex and a height."""
+    random = np.random.default_rng(8)
+    rows = [f"{id_prefix}{p},{'fm'[p % 2]},{random.normal(170, 8):.0f}" for p in range(people)]
+    return "id,sex,height\n" + "\n".join(rows) + "\n"
+
+
+def write_study(folder: Path, changes: dict[str, Any] | None = None, *, people: int = PEOPLE) -> Path:
+    """Write the tables and the study file; return the study file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "visits.csv").write_text(visits_csv(people))
+    (folder / "patients.csv").write_text(patients_csv(people))
+    path = folder / "study.toml"
+    path.write_text(tomli_w.dumps(study_document(changes)))
+    return path
