@@ -148,11 +148,12 @@ class GRUD(Recurrent):
         bias = torch.cat([self.bias_decay_x, self.bias_decay_h])
         across = gaps.transpose(0, 1) if gaps.dim() == 3 and self.batch_first else gaps
         factors = (plain_decay_factors if plain else decay_factors)(across.reshape(-1, self.features), weight, bias)
-        of_x, of_h = factors[:, : self.features], factors[:, self.features :]
+        of_x, of_h = factors.split([self.features, self.num_layers * self.hidden_size], dim=1)
         of_x = of_x.reshape(across.shape)
         if across is not gaps:
             of_x = of_x.transpose(0, 1)
-        fallback = of_x * x + (1 - of_x) * self.mean
-        joined = torch.cat([torch.where(observed, x, fallback), observed.to(x.dtype)], dim=-1)
+        # x̂ as one product with the factors: where nothing was measured, mean - g_x (mean - x); elsewhere x - g_x 0.
+        pull = torch.where(observed, 0.0, self.mean - x)
+        joined = torch.cat([(x + pull) - of_x * pull, observed.to(x.dtype)], dim=-1)
         decay = of_h.reshape(-1, self.num_layers, self.hidden_size).transpose(0, 1)
         return (input._replace(data=joined) if isinstance(input, PackedSequence) else joined), decay
