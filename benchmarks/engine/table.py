@@ -40,6 +40,8 @@ def _row(case: dict) -> dict[str, str]:
         row["ratio"] = f"{case['ratio']:.2f}"
     if "ratio_of_least" in case:
         row["of the fastest steps"] = f"{case['ratio_of_least']:.2f}"
+    if case.get("threads") == 1:
+        row["of processor time"] = f"{case['ratio_of_cpu_time']:.2f}"
     if "most" in case:
         row["at the peak"] = f"{case['most']:.1f}"
     for name, timed in case.items():
