@@ -148,7 +148,7 @@ class GRUD(Recurrent):
         bias = torch.cat([self.bias_decay_x, self.bias_decay_h])
         across = gaps.transpose(0, 1) if gaps.dim() == 3 and self.batch_first else gaps
         factors = (plain_decay_factors if plain else decay_factors)(across.reshape(-1, self.features), weight, bias)
-        of_x, of_h = factors.split([self.features, self.num_layers * self.hidden_size], dim=1)
+        of_x, of_h = torch.split(factors, [self.features, self.num_layers * self.hidden_size], dim=1)
         of_x = of_x.reshape(across.shape)
         if across is not gaps:
             of_x = of_x.transpose(0, 1)
