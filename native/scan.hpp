@@ -1,5 +1,6 @@
 // The recurrence: packing of weights, the time loop forward and backward, the weight gradients. Written once; a cell gives
 // its step and its slope. A tile of histories runs through all its steps by itself, and stops when its longest one ends.
+// Longer than other files, so that a cell is short.
 #pragma once
 
 #include "cells/gru.hpp"
