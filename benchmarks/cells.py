@@ -49,6 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", metavar="PART", help="a to f; default: all")
     parser.add_argument("--allocators", nargs="+", choices=list(ALLOCATORS), default=list(ALLOCATORS))
     parser.add_argument("--output", type=Path, help="file for the JSON; default: stdout")
+    parser.add_argument("--threads", type=int, default=THREADS, help=f"of a, b and f; the bars are for {THREADS}")
     parser.add_argument("--even-if-busy", action="store_true", help="measure beside others' work; the JSON says so")
     parser.add_argument("--quick", action="store_true", help="6 steps instead of 36: to see that it runs, not how fast")
     for peer, variable in PEERS.items():
@@ -117,7 +118,7 @@ def run_child(wanted: argparse.Namespace, part: str, allocator: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         command = [sys.executable, __file__, "--one-part", part, "--allocators", allocator, "--output", str(answer)]
-        command += ["--quick"] if wanted.quick else []
+        command += ["--threads", str(wanted.threads), *(["--quick"] if wanted.quick else [])]
         for peer in PEERS:
             path = getattr(wanted, f"{peer}_python")
             command += [f"--{peer.replace('_', '-')}-python", str(path)] if path else []
@@ -136,7 +137,7 @@ def one_part(wanted: argparse.Namespace) -> dict:
     """Measures in this process, prints the verdicts, and returns what goes into the JSON."""
     import torch
 
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(wanted.threads)
     part, allocator = importlib.import_module(PARTS[wanted.one_part]), wanted.allocators[0]
     turns = replace(Turns(), rounds=2, steps=3, warm=1) if wanted.quick else Turns()
     print(f"{part.QUESTION}; {allocator} allocator", file=sys.stderr, flush=True)

@@ -230,6 +230,7 @@ NB_MODULE(_native, module) {
         nb::list names;
         for (int i = 0; i < count; ++i) names.append(all[i]->name);
         facts["sets"] = names;
+        facts["threads"] = nb::module_::import_("torch").attr("get_num_threads")();
         facts["most_threads"] = most_threads;
         facts["held_bytes"] = held_memory();
         facts["flags"] = SEQUELA_FLAGS;

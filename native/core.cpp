@@ -30,7 +30,7 @@ size_t element(const Problem& p) { return p.type == F32 ? 4 : 8; }
 int64_t rows_of_tile(const Problem& p, int threads) {
     int64_t rows = (p.histories + threads - 1) / threads;
     if (rows > 24) rows = 24;
-    if (rows < 1) rows = 1;
+    if (rows < 1) return 1;
     int64_t tiles = (p.histories + rows - 1) / rows;
     tiles = (tiles + threads - 1) / threads * threads;
     return (p.histories + tiles - 1) / tiles;

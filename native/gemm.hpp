@@ -6,18 +6,17 @@
 
 namespace {
 
-// C = start + A1 B1 + A2 B2, or C += A1 B1 for `add`.
+// C = (A1 B1 + A2 B2) + plus. What is added comes last: at its start it would cost every later sum its small digits.
 template <class T> struct Product {
     const T* a1;  // [M, K1], rows lda1 apart; transposed: [K1][tile_rows]
     const T* a2;  // [M, K2], rows lda2 apart
     int64_t lda1, k1, lda2, k2;
     const T* b;      // packed: K1 rows of the first window's vectors, then K2 rows of the second's
-    const T* start;  // [M, columns], rows ldstart apart (0: one row for all); null: zero
-    int64_t ldstart;
+    const T* plus;  // [M, columns], rows ldplus apart (0: one row for all), or C itself; null: nothing
+    int64_t ldplus;
     T* c;  // [M, columns], rows ldc apart
     int64_t ldc;
     int last;  // columns in the last vector
-    bool add;
 };
 
 // Which of the NV vectors the first and the second A act on: all, or the two windows of a GRU.
@@ -31,6 +30,7 @@ INLINE const T* accumulate(Vector<T> (&sum)[M][NV], const T* a, int64_t lda, int
     constexpr int lanes = Vector<T>::lanes;
     for (; k > 0; --k) {
         Vector<T> right[NV];
+        for (int j = L; j < R; ++j) __builtin_prefetch(b + (8 * (R - L) + j - L) * lanes);
 #pragma GCC unroll 8
         for (int j = L; j < R; ++j) right[j] = Vector<T>::load(b + (j - L) * lanes);
 #pragma GCC unroll 8
@@ -52,9 +52,7 @@ template <class T, int M, class W, bool Transposed> APART void multiply(const Pr
     for (int i = 0; i < M; ++i)
 #pragma GCC unroll 8
         for (int j = 0; j < NV; ++j)
-            sum[i][j] = p.start == nullptr ? Vector<T>::all(0)
-                        : j + 1 < NV       ? Vector<T>::load(p.start + i * p.ldstart + j * lanes)
-                                           : load(p.start + i * p.ldstart + j * lanes, p.last);
+            sum[i][j] = Vector<T>::all(0);
     const T* b = accumulate<T, M, NV, W::L1, W::R1, Transposed>(sum, p.a1, p.lda1, p.k1, p.b);
     if (!Transposed) accumulate<T, M, NV, W::L2, W::R2, false>(sum, p.a2, p.lda2, p.k2, b);
 #pragma GCC unroll 8
@@ -63,7 +61,7 @@ template <class T, int M, class W, bool Transposed> APART void multiply(const Pr
         for (int j = 0; j < NV; ++j) {
             T* c = p.c + i * p.ldc + j * lanes;
             int n = j + 1 < NV ? lanes : p.last;
-            store(c, p.add ? load(c, n) + sum[i][j] : sum[i][j], n);
+            store(c, p.plus == nullptr ? sum[i][j] : sum[i][j] + load(p.plus + i * p.ldplus + j * lanes, n), n);
         }
 }
 
@@ -90,27 +88,34 @@ template <class T, bool Transposed = false> INLINE Multiply<T> of_size(int64_t r
 INLINE int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// A matrix [K, columns] packed in panels of up to tile_vectors vectors, the last one as narrow as it can be.
+// A matrix [K, columns] packed in panels of up to tile_vectors vectors, the last one as narrow as it can be; `transposed`
+// from a matrix [columns, K].
 template <class T> struct Panels {
     static constexpr int64_t width = tile_vectors * Vector<T>::lanes;
     static int64_t vectors(int64_t columns) { return (columns + Vector<T>::lanes - 1) / Vector<T>::lanes; }
     static int64_t elements(int64_t k, int64_t columns) { return k * vectors(columns) * Vector<T>::lanes; }
 
-    // Where element (row, column) stands: element(row, column) of the caller is asked for once.
-    template <class Element> static void pack(T* to, int64_t k, int64_t columns, Element element) {
-        for (int64_t first = 0; first < columns; first += width) {
-            int64_t here = round_up(smaller(width, columns - first), Vector<T>::lanes);
+    static void pack(T* to, int64_t k, int64_t columns, const T* from) {
+        constexpr int64_t lanes = Vector<T>::lanes;
+        for (int64_t first = 0; first < columns; first += width)
             for (int64_t row = 0; row < k; ++row)
-                for (int64_t j = 0; j < here; ++j)
-                    *to++ = first + j < columns ? element(row, first + j) : T(0);
+                for (int64_t j = first; j < smaller(first + width, columns); j += lanes, to += lanes)
+                    load(from + row * columns + j, static_cast<int>(smaller(lanes, columns - j))).store(to);
+    }
+    static void pack_transposed(T* to, int64_t k, int64_t columns, const T* from) {
+        constexpr int64_t lanes = Vector<T>::lanes;
+        for (int64_t first = 0; first < columns; first += width) {
+            int64_t here = round_up(smaller(width, columns - first), lanes);
+            for (int64_t row = 0; row < k; ++row)
+                for (int64_t j = first; j < first + here; ++j) *to++ = j < columns ? from[j * k + row] : T(0);
         }
     }
 };
 
-// C [rows, columns] = start + A1 B1 + A2 B2 with B in panels of K1 + K2 rows. C may be its own start.
+// C [rows, columns] = A1 B1 + A2 B2 + plus, with B in panels of K1 + K2 rows.
 template <class T> INLINE void multiply_panels(Product<T> p, int64_t rows, int64_t columns) {
     constexpr int64_t lanes = Vector<T>::lanes, width = Panels<T>::width;
-    const T *a1 = p.a1, *a2 = p.a2, *start = p.start;
+    const T *a1 = p.a1, *a2 = p.a2, *plus = p.plus;
     T* c = p.c;
     for (int64_t first = 0; first < columns; first += width) {
         int64_t here = smaller(width, columns - first), vectors = Panels<T>::vectors(here);
@@ -118,7 +123,7 @@ template <class T> INLINE void multiply_panels(Product<T> p, int64_t rows, int64
         for (int64_t row = 0; row < rows; row += tile_rows) {
             p.a1 = a1 + row * p.lda1;
             p.a2 = a2 + row * p.lda2;
-            p.start = start == nullptr ? nullptr : start + row * p.ldstart + first;
+            p.plus = plus == nullptr ? nullptr : plus + row * p.ldplus + first;
             p.c = c + row * p.ldc + first;
             of_size<T>(smaller(tile_rows, rows - row), static_cast<int>(vectors))(p);
         }

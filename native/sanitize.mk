@@ -13,7 +13,7 @@ QEMU ?= qemu-x86_64
 CORE_FLAGS := -std=c++17 -O2 -g -fno-omit-frame-pointer -ffp-contract=off -pthread -Wall -Wextra -DSEQUELA_X86
 
 # GCC 12 sees uninitialized values in its own <immintrin.h>.
-set_avx512_FLAGS := -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-maybe-uninitialized -Wno-uninitialized -fno-exceptions
+set_avx512_FLAGS := -mavx2 -mfma -mavx512f -Wno-maybe-uninitialized -Wno-uninitialized -fno-exceptions
 set_avx2_FLAGS := -mavx2 -mfma -fno-exceptions
 set_portable_FLAGS := -fno-exceptions
 
@@ -63,7 +63,7 @@ sanitize-tsan: $(OUT)/tsan/core_test
 emulate: emulate-haswell emulate-nehalem
 
 emulate-haswell: $(OUT)/plain/core_test $(FUNCTIONS)
-	set -e; for program in $^; do $(QEMU) -cpu Haswell $$program; done
+	set -e; for program in $^; do CORE_TEST_WITHOUT_FORK=1 $(QEMU) -cpu Haswell $$program; done
 
 emulate-nehalem: $(OUT)/plain/core_test $(FUNCTIONS)
-	set -e; for program in $^; do $(QEMU) -cpu Nehalem $$program; done
+	set -e; for program in $^; do CORE_TEST_WITHOUT_FORK=1 $(QEMU) -cpu Nehalem $$program; done

@@ -1,5 +1,6 @@
 // The recurrence: packing of weights, the time loop forward and backward, the weight gradients. Written once; a cell gives
 // its step and its slope. A tile of histories runs through all its steps by itself, and stops when its longest one ends.
+// Longer than other files, so that a cell is short.
 #pragma once
 
 #include "cells/gru.hpp"
@@ -44,8 +45,9 @@ template <class T> INLINE const T* maybe(const void* all, int64_t skip) {
     return all == nullptr ? nullptr : static_cast<const T*>(all) + skip;
 }
 
-// The packed weights of a place, forward. Blocks of C::spread vectors of units; of a block first what every sum starts
-// from (the biases), then the rows of x, then the rows of h; a last, smaller block of a cell without windows is squeezed.
+// The packed weights of a place, forward. Blocks of C::spread vectors of units; of a block first the biases, then the rows
+// of h, then the rows of x: h is small where a history begins, and its sum keeps its digits when it is not added to that of
+// x. A last, smaller block of a cell without windows is squeezed.
 template <class T, class C> struct Gates {
     static constexpr int64_t lanes = Vector<T>::lanes, units = C::spread * lanes;
     using W = typename C::Full;
@@ -60,10 +62,10 @@ template <class T, class C> struct Gates {
                     here,
                     units,
                     W::NV,
-                    (W::R1 - W::L1) * lanes,
                     (W::R2 - W::L2) * lanes,
-                    W::L1 * lanes,
-                    W::L2 * lanes};
+                    (W::R1 - W::L1) * lanes,
+                    W::L2 * lanes,
+                    W::L1 * lanes};
         int64_t vectors = Panels<T>::vectors(C::slots * here);
         return {first, here, here, vectors, vectors * lanes, vectors * lanes, 0, 0};
     }
@@ -79,15 +81,17 @@ template <class T, class C> struct Gates {
 
     static void pack_rows(T* to, const Block& b, const T* weight, const int* from, int64_t width, int64_t skip, int64_t k,
                           int64_t hidden) {
-        for (int64_t i = 0; i < k * width; ++i) to[i] = 0;
-        for (int slot = 0; slot < C::slots; ++slot) {
-            if (from[slot] < 0) continue;
-            for (int64_t u = 0; u < b.units; ++u) {
-                const T* row = weight + (from[slot] * hidden + b.first + u) * k;
-                T* column = to + slot * b.apart + u - skip;
-                for (int64_t i = 0; i < k; ++i) column[i * width] = row[i];
+        constexpr int64_t near = 32;  // rows of a panel that stay in the nearest cache while all units are written to them
+        __builtin_memset(to, 0, static_cast<size_t>(k * width) * sizeof(T));
+        for (int64_t low = 0; low < k; low += near)
+            for (int slot = 0; slot < C::slots; ++slot) {
+                if (from[slot] < 0) continue;
+                for (int64_t u = 0; u < b.units; ++u) {
+                    const T* row = weight + (from[slot] * hidden + b.first + u) * k;
+                    T* column = to + slot * b.apart + u - skip;
+                    for (int64_t i = low; i < smaller(k, low + near); ++i) column[i * width] = row[i];
+                }
             }
-        }
     }
     static void pack(T* to, const Weights& w, int64_t inputs, int64_t hidden) {
         const T *bias_x = static_cast<const T*>(w.bias_ih), *bias_h = static_cast<const T*>(w.bias_hh);
@@ -104,33 +108,34 @@ template <class T, class C> struct Gates {
                     if (of_h && bias_h != nullptr) *at += bias_h[row];
                 }
             to += b.vectors * lanes;
+            if (C::recurrent) {
+                pack_rows(to, b, static_cast<const T*>(w.weight_hh), C::from_h, b.width_h, b.skip_h, hidden, hidden);
+                to += hidden * b.width_h;
+            }
             pack_rows(to, b, static_cast<const T*>(w.weight_ih), C::from_x, b.width_x, b.skip_x, inputs, hidden);
             to += inputs * b.width_x;
-            if (!C::recurrent) continue;
-            pack_rows(to, b, static_cast<const T*>(w.weight_hh), C::from_h, b.width_h, b.skip_h, hidden, hidden);
-            to += hidden * b.width_h;
         }
         if (C::two_products) {
             const T* u = static_cast<const T*>(w.weight_hh) + 2 * hidden * hidden;
-            Panels<T>::pack(to, hidden, hidden, [&](int64_t k, int64_t j) { return u[j * hidden + k]; });
+            Panels<T>::pack_transposed(to, hidden, hidden, u);
         }
     }
 
-    // z = bias + [x, h] W for the rows of a tile.
+    // z = [h, x] W + bias for the rows of a tile.
     static APART void multiply_all(const T* packed, const T* x, int64_t ldx, int64_t inputs, const T* h, int64_t pad,
                                    int64_t hidden, T* z, int64_t zblock, int64_t rows) {
         Product<T> p{};
-        p.lda1 = ldx, p.k1 = inputs, p.lda2 = pad, p.k2 = C::recurrent ? hidden : 0, p.ldc = Panels<T>::width;
+        p.lda1 = pad, p.k1 = C::recurrent ? hidden : 0, p.lda2 = ldx, p.k2 = inputs, p.ldc = Panels<T>::width;
         p.last = static_cast<int>(lanes);
         for (int64_t first = 0; first < hidden; first += units) {
             Block b = block(first, hidden);
             bool full = C::windowed || b.units == units;
-            p.start = packed;
+            p.plus = packed;
             p.b = packed + b.vectors * lanes;
             for (int64_t row = 0; row < rows; row += tile_rows) {
                 int64_t m = smaller(tile_rows, rows - row);
-                p.a1 = x + row * ldx;
-                p.a2 = h + row * pad;
+                p.a1 = h + row * pad;
+                p.a2 = x + row * ldx;
                 p.c = z + row * p.ldc;
                 (full ? of_height<T, W>(m) : of_size<T>(m, static_cast<int>(b.vectors)))(p);
             }
@@ -179,20 +184,35 @@ template <class T> APART void masked(T* to, const T* from, const uint8_t* mask, 
 
 // Rows of a state [*, H] into a tile [*, pad] and back; null: zeros.
 template <class T> INLINE void gather(T* tile, int64_t pad, const T* from, int64_t hidden, int64_t rows) {
+    constexpr int64_t lanes = Vector<T>::lanes;
     for (int64_t row = 0; row < rows; ++row)
-        for (int64_t j = 0; j < pad; ++j)
-            tile[row * pad + j] = from != nullptr && j < hidden ? from[row * hidden + j] : T(0);
+        for (int64_t j = 0; j < pad; j += lanes) {
+            int n = static_cast<int>(smaller(lanes, hidden - j));
+            (from == nullptr ? Vector<T>::all(0) : load(from + row * hidden + j, n)).store(tile + row * pad + j);
+        }
 }
 template <class T> INLINE void scatter(T* to, const T* tile, int64_t pad, int64_t hidden, int64_t rows) {
     if (to == nullptr) return;
+    constexpr int64_t lanes = Vector<T>::lanes;
     for (int64_t row = 0; row < rows; ++row)
-        __builtin_memcpy(to + row * hidden, tile + row * pad, static_cast<size_t>(hidden) * sizeof(T));
+        for (int64_t j = 0; j < hidden; j += lanes)
+            store(to + row * hidden + j, Vector<T>::load(tile + row * pad + j), static_cast<int>(smaller(lanes, hidden - j)));
 }
 
 // A row of a table of states: [L, states, H].
 template <class T> INLINE T* in_table(const Work& w, int64_t row, int64_t layer, int64_t state, int64_t states) {
     const Problem& p = *w.problem;
     return static_cast<T*>(w.update->table) + ((w.update->index[row] * p.layers + layer) * states + state) * p.hidden;
+}
+
+// Rows of a large table lie anywhere; the next tile's are asked for while this one is computed.
+template <class T> INLINE void prefetch_rows(const Work& w, int64_t first, int64_t count, int64_t states) {
+    const Problem& p = *w.problem;
+    int64_t bytes = p.layers * states * p.hidden * static_cast<int64_t>(sizeof(T));
+    for (int64_t row = first; row < smaller(first + count, p.histories); ++row) {
+        const char* at = reinterpret_cast<const char*>(in_table<T>(w, row, 0, 0, states));
+        for (int64_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(at + byte, 1, 2);
+    }
 }
 
 template <class T, class C> struct Scan {
@@ -228,16 +248,16 @@ template <class T, class C> struct Scan {
         const T* hh = static_cast<const T*>(p.weights[place].weight_hh);
         const T* ih = static_cast<const T*>(p.weights[place].weight_ih);
         if (C::two_products) {
-            Panels<T>::pack(to, H, H, [&](int64_t k, int64_t j) { return hh[(2 * H + k) * H + j]; });
+            Panels<T>::pack(to, H, H, hh + 2 * H * H);
             to += Panels<T>::elements(H, H);
             gates -= H;
         }
         if (C::recurrent) {
-            Panels<T>::pack(to, gates, H, [&](int64_t k, int64_t j) { return hh[k * H + j]; });
+            Panels<T>::pack(to, gates, H, hh);
             to += Panels<T>::elements(gates, H);
         }
         if (C::two_products) gates += H;
-        Panels<T>::pack(to, gates, inputs, [&](int64_t k, int64_t j) { return ih[k * inputs + j]; });
+        Panels<T>::pack(to, gates, inputs, ih);
     }
 
     static size_t scratch_bytes(const Problem& p, int64_t rows) {
@@ -267,6 +287,7 @@ template <class T, class C> struct Scan {
         cut(scratch, count * widest(p), x_masked);
         s.z = z;
         s.ldkept = shape.kept * H;
+        if (w.update != nullptr) prefetch_rows<T>(w, first + count, count, shape.states);
         int64_t steps = 0;
         while (steps < p.steps && alive(p, steps, first, count) > 0) ++steps;
         for (int64_t layer = 0; layer < p.layers; ++layer) {
@@ -308,8 +329,8 @@ template <class T, class C> struct Scan {
                         Product<T> second_product{};
                         second_product.a1 = s.reset, second_product.lda1 = s.pad, second_product.k1 = H;
                         second_product.b = second;
-                        second_product.start = second_product.c = s.offered;
-                        second_product.ldstart = second_product.ldc = s.pad;
+                        second_product.plus = second_product.c = s.offered;
+                        second_product.ldplus = second_product.ldc = s.pad;
                         multiply_panels(second_product, s.rows, H);
                     }
                     C::template step<T, Keep>(s);
@@ -396,8 +417,8 @@ template <class T, class C> struct Scan {
             Product<T> to_h{};
             to_h.a1 = s.slopes, to_h.lda1 = s.ldslopes, to_h.k1 = gates;
             to_h.b = packed;
-            to_h.start = to_h.c = s.dh;
-            to_h.ldstart = to_h.ldc = s.pad;
+            to_h.plus = to_h.c = s.dh;
+            to_h.ldplus = to_h.ldc = s.pad;
             if constexpr (C::two_products) {
                 Product<T> to_reset{};
                 to_reset.a1 = s.slopes + 2 * H, to_reset.lda1 = s.ldslopes, to_reset.k1 = H;
@@ -410,7 +431,7 @@ template <class T, class C> struct Scan {
                 to_h.k1 = 2 * H;
                 to_h.a2 = s.slopes + 3 * H, to_h.lda2 = s.ldslopes, to_h.k2 = H;
             } else {
-                to_h.start = nullptr;
+                to_h.plus = nullptr;
             }
             if (C::recurrent) multiply_panels(to_h, s.rows, H);
             if (decay_h != nullptr)
@@ -422,7 +443,7 @@ template <class T, class C> struct Scan {
             to_x.a1 = s.slopes, to_x.lda1 = s.ldslopes, to_x.k1 = gates;
             to_x.b = packed_x;
             to_x.c = reinterpret_cast<T*>(w.dx) + row * inputs, to_x.ldc = inputs;
-            if (direction > 0) to_x.start = to_x.c, to_x.ldstart = to_x.ldc;
+            if (direction > 0) to_x.plus = to_x.c, to_x.ldplus = to_x.ldc;
             multiply_panels(to_x, s.rows, inputs);
             const uint8_t* mask = input_of<T>(p, layer).mask;
             if (mask != nullptr && direction + 1 == D)
@@ -459,43 +480,61 @@ template <class T, class C> struct Scan {
         }
     }
 
-    // out [rows, columns] = slopes[:, from .. from + rows]^T right, and the sums of these slopes into `sums` where wanted.
-    // In blocks of 256 rows of the batch, each summed from zero, added in their order.
-    static void outer(const T* slopes, int64_t ld, int64_t from, int64_t rows, const Right& right, int64_t columns,
-                      int64_t hidden, T* out, T* sums, int64_t n, char* scratch, const Stop& stop) {
+    // A right-hand side, and where its products go: out [G * H, columns] and the sums of the slopes; null: not wanted.
+    struct Target {
+        Right right;
+        int64_t columns;
+        T *out, *sums;
+    };
+
+    // Rows low .. high of each target = slopes[:, from .. from + high - low]^T right. In blocks of 256 rows of the batch,
+    // each summed from zero, added in their order.
+    static void outer(const T* slopes, int64_t ld, int64_t from, int64_t low, int64_t high, const Target* targets,
+                      int64_t count, int64_t hidden, int64_t n, char* scratch, const Stop& stop) {
+        const int64_t rows = high - low;
         T *left, *panel;
         cut(scratch, block_rows * round_up(rows, tile_rows) + lanes, left);
         cut(scratch, block_rows * Panels<T>::width, panel);
-        if (out != nullptr)
-            for (int64_t i = 0; i < rows * columns; ++i) out[i] = T(0);
-        if (sums != nullptr)
-            for (int64_t i = 0; i < rows; ++i) sums[i] = T(0);
+        bool products = false;
+        for (int64_t q = 0; q < count; ++q) {
+            const Target& t = targets[q];
+            if (t.out != nullptr)
+                for (int64_t i = low * t.columns; i < high * t.columns; ++i) t.out[i] = T(0);
+            if (t.sums != nullptr)
+                for (int64_t i = low; i < high; ++i) t.sums[i] = T(0);
+            products = products || t.out != nullptr;
+        }
         for (int64_t row0 = 0; row0 < n; row0 += block_rows) {
             if (stopped(stop)) return;
             int64_t k = smaller(block_rows, n - row0);
-            if (sums != nullptr) add_columns(slopes + row0 * ld + from, ld, rows, k, sums);
-            if (out == nullptr) continue;
-            for (int64_t i = 0; i < rows; i += tile_rows) {
-                const T* at = slopes + row0 * ld + from + i;
-                T* to = left + i * k;
-                int64_t m = smaller(tile_rows, rows - i);
-                for (int64_t r = 0; r < k; ++r, at += ld, to += tile_rows) {
-                    if (m == tile_rows) __builtin_memcpy(to, at, sizeof(T) * tile_rows);
-                    else
-                        for (int64_t q = 0; q < m; ++q) to[q] = at[q];
+            if (products) pack_left(left, slopes + row0 * ld + from, ld, rows, k);
+            for (int64_t q = 0; q < count; ++q) {
+                const Target& t = targets[q];
+                if (t.sums != nullptr) add_columns(slopes + row0 * ld + from, ld, rows, k, t.sums + low);
+                if (t.out == nullptr) continue;
+                for (int64_t first = 0; first < t.columns; first += Panels<T>::width) {
+                    int64_t here = smaller(Panels<T>::width, t.columns - first), vectors = Panels<T>::vectors(here);
+                    pack_right(panel, t.right, row0, k, first, here, hidden);
+                    Product<T> p{};
+                    p.k1 = k, p.b = panel, p.ldc = p.ldplus = t.columns;
+                    p.last = static_cast<int>(here - (vectors - 1) * lanes);
+                    for (int64_t i = 0; i < rows; i += tile_rows) {
+                        p.a1 = left + i * k;
+                        p.plus = p.c = t.out + (low + i) * t.columns + first;
+                        of_size<T, true>(smaller(tile_rows, rows - i), static_cast<int>(vectors))(p);
+                    }
                 }
             }
-            for (int64_t first = 0; first < columns; first += Panels<T>::width) {
-                int64_t here = smaller(Panels<T>::width, columns - first), vectors = Panels<T>::vectors(here);
-                pack_right(panel, right, row0, k, first, here, hidden);
-                Product<T> p{};
-                p.k1 = k, p.b = panel, p.ldc = columns, p.add = true;
-                p.last = static_cast<int>(here - (vectors - 1) * lanes);
-                for (int64_t i = 0; i < rows; i += tile_rows) {
-                    p.a1 = left + i * k;
-                    p.c = out + i * columns + first;
-                    of_size<T, true>(smaller(tile_rows, rows - i), static_cast<int>(vectors))(p);
-                }
+        }
+    }
+    static APART void pack_left(T* to, const T* slopes, int64_t ld, int64_t rows, int64_t k) {
+        for (int64_t i = 0; i < rows; i += tile_rows) {
+            const T* at = slopes + i;
+            int64_t m = smaller(tile_rows, rows - i);
+            for (int64_t r = 0; r < k; ++r, at += ld, to += tile_rows) {
+                if (m == tile_rows) __builtin_memcpy(to, at, sizeof(T) * tile_rows);
+                else
+                    for (int64_t q = 0; q < m; ++q) to[q] = at[q];
             }
         }
     }
@@ -526,26 +565,28 @@ template <class T, class C> struct Scan {
         int64_t tiles = (gates + tile_rows - 1) / tile_rows;
         int64_t begin = smaller(gates, tiles * part / parts * tile_rows);
         int64_t end = smaller(gates, tiles * (part + 1) / parts * tile_rows);
-        auto rows_of = [&](const Right& right, void* weight, void* bias, int64_t columns, int64_t from, int64_t until,
-                           int64_t slope) {
+        const Target of_x{x, x.input.width, static_cast<T*>(to.weight_ih), static_cast<T*>(to.bias_ih)};
+        const Target of_h{h, H, static_cast<T*>(to.weight_hh), static_cast<T*>(to.bias_hh)};
+        // Rows from .. until of the weights, whose slopes begin at column `slope`.
+        auto rows_of = [&](const Target* targets, int64_t count, int64_t from, int64_t until, int64_t slope) {
             int64_t low = begin > from ? begin : from, high = smaller(end, until);
-            if (low >= high || (weight == nullptr && bias == nullptr)) return;
-            outer(slopes, ld, slope + low - from, high - low, right, columns, H,
-                  weight == nullptr ? nullptr : static_cast<T*>(weight) + low * columns,
-                  bias == nullptr ? nullptr : static_cast<T*>(bias) + low, N, scratch, stop);
+            if (low < high) outer(slopes, ld, slope + low - from, low, high, targets, count, H, N, scratch, stop);
         };
-        rows_of(x, to.weight_ih, to.bias_ih, x.input.width, 0, gates, 0);
-        if constexpr (!C::recurrent) return;
-        if constexpr (C::two_products) {
-            Right rh = h;
-            rh.kept = static_cast<const T*>(p.kept) + place * N * shape.kept * H, rh.ldkept = shape.kept * H;
-            rows_of(h, to.weight_hh, to.bias_hh, H, 0, 2 * H, 0);
-            rows_of(rh, to.weight_hh, to.bias_hh, H, 2 * H, gates, 2 * H);
+        const Target both[] = {of_x, of_h};
+        if constexpr (!C::recurrent) {
+            rows_of(&of_x, 1, 0, gates, 0);
+        } else if constexpr (C::two_products) {
+            Target last[] = {of_x, of_h};
+            last[1].right.kept = static_cast<const T*>(p.kept) + place * N * shape.kept * H;
+            last[1].right.ldkept = shape.kept * H;
+            rows_of(both, 2, 0, 2 * H, 0);
+            rows_of(last, 2, 2 * H, gates, 2 * H);
         } else if constexpr (C::windowed) {
-            rows_of(h, to.weight_hh, to.bias_hh, H, 0, 2 * H, 0);
-            rows_of(h, to.weight_hh, to.bias_hh, H, 2 * H, gates, 3 * H);
+            rows_of(both, 2, 0, 2 * H, 0);
+            rows_of(&of_x, 1, 2 * H, gates, 2 * H);
+            rows_of(&of_h, 1, 2 * H, gates, 3 * H);
         } else {
-            rows_of(h, to.weight_hh, to.bias_hh, H, 0, gates, 0);
+            rows_of(both, 2, 0, gates, 0);
         }
         if (part == 0 && to.peephole != nullptr) peephole_gradient(w, place, zeros, static_cast<T*>(to.peephole));
     }

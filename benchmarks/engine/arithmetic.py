@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.workloads import GATES, LAYERS, Shape
 
@@ -37,8 +38,15 @@ def operations_of_inference(shape: Shape) -> float:
     return 2.0 * rows * GATES[shape.cell] * hidden * ((shape.input + hidden) + (LAYERS - 1) * 2 * hidden)
 
 
-def peak_meter(instruction_set: str) -> Callable[[], float]:
-    """Operations a second of a loop that does multiply-adds in registers and nothing else."""
+class Peak(NamedTuple):
+    """Operations a second: by the clock on the wall, and of the processor's time, which others cannot take away."""
+
+    wall: float
+    cpu: float
+
+
+def peak_meter(instruction_set: str) -> Callable[[], Peak]:
+    """A meter of a loop that does multiply-adds in registers, on one core, and nothing else."""
     compiler = next((found for name in ("gcc", "cc", "clang") if (found := shutil.which(name))), None)
     if compiler is None:
         raise RuntimeError("the multiply-add peak is measured by compiling engine/fma_peak.c: install gcc or clang")
@@ -51,9 +59,10 @@ def peak_meter(instruction_set: str) -> Callable[[], float]:
     loaded.operations.argtypes, loaded.operations.restype = [ctypes.c_long], ctypes.c_double
     rounds = 4_000_000
 
-    def peak() -> float:
-        begin = time.perf_counter()
+    def peak() -> Peak:
+        begin, begin_cpu = time.perf_counter(), time.thread_time()
         loaded.spin(rounds, 0.25)
-        return loaded.operations(rounds) / (time.perf_counter() - begin)
+        done = loaded.operations(rounds)
+        return Peak(done / (time.perf_counter() - begin), done / (time.thread_time() - begin_cpu))
 
     return peak

@@ -21,4 +21,4 @@ def info() -> dict:
 
 def instruction_set() -> str:
     """`avx512`, `avx2` or `portable`: what the core chose or was told."""
-    return info()["instruction_set"]
+    return info()["set"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 from engine import ours
-from engine.arithmetic import operations, peak_meter
+from engine.arithmetic import Peak, operations, peak_meter
 from engine.bars import Verdict
 from engine.clock import Turns
 from engine.machine import CpuClock
@@ -28,7 +28,7 @@ def measure(allocator: str, turns: Turns) -> tuple[list[dict], list[Verdict]]:
     return cases, [Verdict(f"share of the multiply-add peak, least ({least['case']})", least["share"], LEAST_SHARE)]
 
 
-def _share(shape: Shape, turns: Turns, peak: Callable[[], float]) -> dict:
+def _share(shape: Shape, turns: Turns, peak: Callable[[], Peak]) -> dict:
     step = training_step(shape, "ours")
     rates, rates_of_cpu, peaks, start = [], [], [], CpuClock.now()
     for _ in range(turns.rounds):
@@ -40,15 +40,15 @@ def _share(shape: Shape, turns: Turns, peak: Callable[[], float]) -> dict:
             step()
             rates.append(operations(shape) / (time.perf_counter() - begin))
             rates_of_cpu.append(operations(shape) / (time.process_time() - begin_cpu))
-    rate, top = statistics.median(rates), statistics.median(peaks)
+    rate, top = statistics.median(rates), statistics.median(each.wall for each in peaks)
     case = {
         "case": shape.name,
         "gflops": rate / 1e9,
         "peak_gflops": top / 1e9,
-        "peak_range_gflops": [min(peaks) / 1e9, max(peaks) / 1e9],
+        "peak_range_gflops": [min(peaks).wall / 1e9, max(peaks).wall / 1e9],
         "share": rate / top,
         # By processor time: what the share would be if nobody else had used the core.
-        "share_of_cpu_time": statistics.median(rates_of_cpu) / max(peaks),
+        "share_of_cpu_time": statistics.median(rates_of_cpu) / statistics.median(each.cpu for each in peaks),
         "steps": len(rates),
         "others_cores": CpuClock.now().others_since(start),
     }

@@ -15,7 +15,7 @@ def _section(part: dict, report: dict) -> str:
     marks += ["quick: too few steps for a median"] if report["quick"] else []
     head = (
         f"### {part['question']}; {part['allocator']} allocator\n\n"
-        f"{facts['date']}, {facts['processor']}, {facts['native']['instruction_set']}, load average {loads}; "
+        f"{facts['date']}, {facts['processor']}, {facts['native']['set']}, load average {loads}; "
         f"{'; '.join(marks)}.\n"
     )
     rows = [_row(case) for case in part["cases"]]
@@ -40,6 +40,8 @@ def _row(case: dict) -> dict[str, str]:
         row["ratio"] = f"{case['ratio']:.2f}"
     if "ratio_of_least" in case:
         row["of the fastest steps"] = f"{case['ratio_of_least']:.2f}"
+    if case.get("threads") == 1:
+        row["of processor time"] = f"{case['ratio_of_cpu_time']:.2f}"
     if "most" in case:
         row["at the peak"] = f"{case['most']:.1f}"
     for name, timed in case.items():
@@ -54,6 +56,8 @@ def _row(case: dict) -> dict[str, str]:
         }
     if "updates_a_second" in case:
         row["million updates a second"] = f"{case['updates_a_second'] / 1e6:.2f}"
+        row["of processor time"] = f"{case['updates_a_second_of_cpu_time'] / 1e6:.2f}"
+        row["at the peak"] = f"{case['most_updates_a_second'] / 1e6:.2f}"
         row["GB/s of states"] = f"{case['state_gigabytes_a_second']:.1f}"
     row["others' cores"] = f"{case['others_cores']:.1f}"
     return row

@@ -49,7 +49,7 @@ inline void step(const Given& given, const Given::Place& w, const double* x, int
     for (int64_t row = 0; row < gates * H; ++row) {
         double a = w.bias_ih.empty() ? 0 : w.bias_ih[row], b = w.bias_hh.empty() ? 0 : w.bias_hh[row];
         for (int64_t j = 0; j < width; ++j) a += w.weight_ih[row * width + j] * x[j];
-        for (int64_t j = 0; j < H; ++j) b += w.weight_hh[row * H + j] * h[j];
+        for (int64_t j = 0; j < H && !w.weight_hh.empty(); ++j) b += w.weight_hh[row * H + j] * h[j];
         from_x[row] = a;
         from_h[row] = b;
     }
@@ -85,7 +85,8 @@ inline void step(const Given& given, const Given::Place& w, const double* x, int
                 break;
             }
             case sequela::RNN_TANH: h_new[k] = std::tanh(gate(0, k)); break;
-            default: h_new[k] = gate(0, k) > 0 ? gate(0, k) : 0;
+            case sequela::RNN_RELU: h_new[k] = gate(0, k) > 0 ? gate(0, k) : 0; break;
+            default: h_new[k] = std::exp(-(gate(0, k) > 0 ? gate(0, k) : 0));
         }
     }
     if (given.cell == sequela::GRU_BEFORE) {

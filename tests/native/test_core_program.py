@@ -23,6 +23,7 @@ def test_the_core_agrees_with_the_equations(out: Path) -> None:
     assert ", 0 failed" in make("core-test", out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("processor", "expected"), [("haswell", {"avx2", "portable"}), ("nehalem", {"portable"})])
 def test_an_older_processor_runs_what_it_can(out: Path, processor: str, expected: set[str]) -> None:
     tool("qemu-x86_64", "qemu-user")

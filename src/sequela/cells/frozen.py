@@ -66,7 +66,8 @@ class Frozen:
 
     def table(self, patients: int) -> Tensor:
         """Return the states of patients of whom nothing was seen, [patients, layers, states, H]."""
-        return torch.zeros(patients, self.layers, self.states, self.hidden_size, dtype=self.dtype)
+        probe = torch.empty(0, dtype=self.dtype)
+        return operator.empty(probe, patients, self.layers, self.states, self.hidden_size).zero_()
 
     def update(
         self, table: Tensor, rows: Tensor, x: Tensor, *, decay_h: Tensor | None = None, decay_c: Tensor | None = None

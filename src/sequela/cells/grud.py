@@ -8,8 +8,9 @@ since each feature was last measured, x̄ the mean over training people, and g(.
     r, z, n, h' = the GRU's, of the input [x̂, m] and the state ĥ
 
 Source: Che et al. 2018 (doi:10.1038/s41598-018-24271-9), equations 3 to 12. As there, the reset gate acts on the state
-(`reset="before"`), the decay of inputs is diagonal, and all gates see the mask. The paper has one layer; here each further
-layer has a decay of its own state. Gaps may be in any unit, as long as it is always the same.
+(`reset="before"`), the decay of inputs is diagonal, and all gates see the mask. PyPOTS 1.5 feeds torch's GRUCell,
+that is `reset="after"`, with [x̂, ĥ, m]: the state enters twice. The paper has one layer; here each further layer has a
+decay of its own state. Gaps may be in any unit, as long as it is always the same.
 """
 
 from __future__ import annotations
@@ -135,6 +136,8 @@ class GRUD(Recurrent):
     ) -> tuple[Any, Tensor]:
         """Return [x̂, m] in the form of the input and the decay of the states, [layers, N, H]."""
         x = input.data if isinstance(input, PackedSequence) else input
+        if x.dtype != self.mean.dtype:
+            raise TypeError(f"The input must be {self.mean.dtype} like the cell's parameters, not {x.dtype}.")
         for name, t in (("observed", observed), ("gaps", gaps)):
             if t.shape != x.shape:
                 raise ValueError(
@@ -145,11 +148,12 @@ class GRUD(Recurrent):
         bias = torch.cat([self.bias_decay_x, self.bias_decay_h])
         across = gaps.transpose(0, 1) if gaps.dim() == 3 and self.batch_first else gaps
         factors = (plain_decay_factors if plain else decay_factors)(across.reshape(-1, self.features), weight, bias)
-        of_x, of_h = factors[:, : self.features], factors[:, self.features :]
+        of_x, of_h = torch.split(factors, [self.features, self.num_layers * self.hidden_size], dim=1)
         of_x = of_x.reshape(across.shape)
         if across is not gaps:
             of_x = of_x.transpose(0, 1)
-        fallback = of_x * x + (1 - of_x) * self.mean
-        joined = torch.cat([torch.where(observed, x, fallback), observed.to(x.dtype)], dim=-1)
+        # x̂ as one product with the factors: where nothing was measured, mean - g_x (mean - x); elsewhere x - g_x 0.
+        pull = torch.where(observed, 0.0, self.mean - x)
+        joined = torch.cat([(x + pull) - of_x * pull, observed.to(x.dtype)], dim=-1)
         decay = of_h.reshape(-1, self.num_layers, self.hidden_size).transpose(0, 1)
         return (input._replace(data=joined) if isinstance(input, PackedSequence) else joined), decay

@@ -72,8 +72,7 @@ class Recurrent(nn.RNNBase):
         """Bring input, states and decay to packed rows, run, and bring the result back to the caller's form."""
         if isinstance(input, PackedSequence):
             x, batch_sizes, order, back = input
-            histories = int(batch_sizes[0]) if len(batch_sizes) else 0
-            state = self._entering(x, hx, histories, order)
+            state = self._entering(x, hx, self._histories(hx, batch_sizes, order), order)
             y, final = self._run(x, batch_sizes, state, decay, engine)
             final = final if back is None else tuple(s.index_select(1, back) for s in final)
             return PackedSequence(y, batch_sizes, order, back), self._leaving(final)
@@ -87,7 +86,7 @@ class Recurrent(nn.RNNBase):
         state = self._entering(across, hx, histories, None)
         batch_sizes = torch.full((steps if histories else 0,), histories, dtype=torch.int64)
         y, final = self._run(across.reshape(steps * histories, width), batch_sizes, state, decay, engine)
-        y = y.view(steps, histories, -1)
+        y = y.view(steps, histories, self.directions * self.hidden_size)
         if single:
             return y.squeeze(1), self._leaving(tuple(s.squeeze(1) for s in final))
         return (y.transpose(0, 1) if self.batch_first else y), self._leaving(final)
@@ -157,6 +156,14 @@ class Recurrent(nn.RNNBase):
         if factor.shape != expected:
             raise ValueError(f"decay_{name} must be {list(expected)} (packed rows), not {list(factor.shape)}.")
         return factor
+
+    def _histories(self, hx: Any, batch_sizes: Tensor, order: Tensor | None) -> int:
+        # A shape, where one tells it: a compiler cannot look into batch_sizes.
+        if order is not None:
+            return order.shape[0]
+        if hx is not None:
+            return self._as_tuple(hx)[0].shape[-2]
+        return int(batch_sizes[0]) if len(batch_sizes) else 0
 
     def _as_tuple(self, hx: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         states = (hx,) if isinstance(hx, Tensor) else tuple(hx)

@@ -49,20 +49,26 @@ RECYCLED_BYTES = 1 << 16  # smaller tensors are torch's own: its allocator is qu
 def run(kind: str, given: Recurrence, weights: Sequence[Sequence[Weights]]) -> tuple[Tensor, State]:
     """Return the outputs [N, directions * H] and the final states, by the native engine."""
     flat = [w for of_layer in weights for of_direction in of_layer for w in of_direction if w is not None]
-    state = (*given.state, None)[:2]
-    decay = (*given.decay, None)[:2]
-    floats = [given.x, *flat, *(t for t in (*state, *decay) if t is not None)]
-    training = torch.is_grad_enabled() and any(t.requires_grad for t in floats)
-    layers, directions, histories = len(weights), len(weights[0]), given.state[0].shape[1]
-    y, h, c, _ = recur(
-        given.x, given.batch_sizes, state[0], state[1], decay[0], decay[1], given.masks, flat,
-        kind, layers, directions, histories, given.keep, training,
-    )  # fmt: skip
+    h0, c0 = (*given.state, None)[:2]
+    decay_h, decay_c = (*given.decay, None)[:2]
+    tensors = (given.x, given.batch_sizes, h0, c0, decay_h, decay_c, given.masks)
+    training = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (*tensors, *flat))
+    sizes = (kind, len(weights), len(weights[0]), given.state[0].shape[1], given.keep)
+    if torch.compiler.is_compiling() or somebody_watches():
+        y, h, c, _ = recur(*tensors, flat, *sizes, training)
+    elif training:
+        y, h, c = apply(Eager, sizes, *tensors, *flat)
+    else:
+        y, h, c, _ = compute(*tensors, flat, *sizes, False)
     return y, (h, c)[: KINDS[kind].states]
 
 
-@torch.library.custom_op("sequela::recur", mutates_args=())
-def recur(
+def somebody_watches() -> bool:
+    """Say whether a tracer or a transform is at work, which must see an operator."""
+    return bool(torch._C._len_torch_dispatch_stack()) or torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def compute(
     x: Tensor,
     batch_sizes: Tensor,
     h0: Tensor | None,
@@ -99,8 +105,7 @@ def recur(
     return y, h, c, kept
 
 
-@torch.library.custom_op("sequela::recur_backward", mutates_args=())
-def recur_backward(
+def compute_backward(
     dy: Tensor | None,
     dh: Tensor | None,
     dc: Tensor | None,
@@ -136,6 +141,59 @@ def recur_backward(
         weight_addresses(made[5:], places, kind, wanted[5:]), 1.0 / keep, torch.get_num_threads(),
     )  # fmt: skip
     return made
+
+
+def apply(function: Any, *arguments: Any) -> Any:
+    """Run a differentiable function."""
+    return function.apply(*arguments)
+
+
+class Eager(torch.autograd.Function):
+    """The engine without the operator's way through torch's dispatcher, which costs more than a small step."""
+
+    @staticmethod
+    def forward(ctx: Any, sizes: tuple[Any, ...], *tensors: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """Run, and keep what backward needs."""
+        x, batch_sizes, h0, c0, decay_h, decay_c, masks, *weights = tensors
+        kind, layers, directions, histories, keep = sizes
+        y, h, c, kept = compute(
+            x, batch_sizes, h0, c0, decay_h, decay_c, masks, weights, kind, layers, directions, histories, keep, True
+        )
+        ctx.set_materialize_grads(False)
+        ctx.sizes = sizes
+        ctx.save_for_backward(y, kept, *tensors)
+        return y, h, c
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tensor | None) -> Any:
+        """Return the gradients of what wants one."""
+        y, kept, *tensors = ctx.saved_tensors
+        needs = ctx.needs_input_grad
+        if dy is None and dh is None and dc is None:
+            return (None,) * len(needs)
+        wanted = [needs[1], *needs[3:7], *needs[8:]]
+        arguments = (dy, dh, dc, *tensors[:7], tensors[7:], y, kept, *ctx.sizes, wanted)
+        made = apply(Once, *arguments) if torch.is_grad_enabled() else compute_backward(*arguments)
+        given = [t if want else None for t, want in zip(made, wanted, strict=True)]
+        return None, given[0], None, *given[1:5], None, *given[5:]
+
+
+class Once(torch.autograd.Function):
+    """Backward, where a derivative of it may be asked for: says that there is none."""
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
+        """Run backward."""
+        return tuple(compute_backward(*arguments))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Refuse."""
+        return refuse(ctx, *grads)
+
+
+recur = torch.library.custom_op("sequela::recur", compute, mutates_args=())
+recur_backward = torch.library.custom_op("sequela::recur_backward", compute_backward, mutates_args=())
 
 
 @recur.register_fake
@@ -184,12 +242,13 @@ def _backward(ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tensor | None,
     return given[0], None, *given[1:5], None, given[5:], *[None] * 6
 
 
-def _refuse(ctx: Any, *grads: Any) -> Any:
+def refuse(ctx: Any, *grads: Any) -> Any:
+    """Say what to do instead of differentiating twice."""
     raise RuntimeError("The engine differentiates once. For a second derivative call the cell's `plain` version.")
 
 
 recur.register_autograd(_backward, setup_context=_keep_for_backward)
-recur_backward.register_autograd(_refuse)
+recur_backward.register_autograd(refuse)
 
 
 def gradients_like(
