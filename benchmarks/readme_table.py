@@ -69,9 +69,11 @@ def lab_page(table: str, metrics: dict[str, Any], environment: dict[str, Any]) -
             "",
             table,
             "",
-            f"Of the 90 % intervals {100 * network['coverage']['value']:.1f} % "
-            f"({100 * network['coverage']['low']:.1f} to {100 * network['coverage']['high']:.1f}) held the value; "
-            f"their width is {network['width']['value']:.1f}.",
+            (
+                f"Of the 90 % intervals {100 * network['coverage']['value']:.1f} % "
+                f"({100 * network['coverage']['low']:.1f} to {100 * network['coverage']['high']:.1f}) held the value; "
+                f"their width is {network['width']['value']:.1f}."
+            ),
             "",
         ]
     )

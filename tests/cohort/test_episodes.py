@@ -108,3 +108,11 @@ def test_a_time_between_the_last_record_of_a_stay_and_the_next_stay_is_asked_liv
     keys = {"from": {"code": "ADM"}, "at": "15h"}
     assert times(TWO_STAYS, **keys)[0] == (0, 0.0, 15.0)
     assert times(TWO_STAYS, live=True, **keys) == [(0, 0.0, 15.0)]
+
+
+def test_from_the_origin_a_person_without_a_record_yet_is_asked_with_nothing_known() -> None:
+    later = events_of((0, 2, "x", 1.0), (1, 50, "x", 1.0), (1, 60, "x", 1.0))
+    keys = {"from": "origin", "at": "12h", "min_records": 0}
+    assert (1, 0.0, 12.0) in times(later, **keys)
+    known = events_of((0, 2, "x", 1.0), (1, None, "sex", "f"))
+    assert (1, 0.0, 12.0) in times(known, live=True, now=12, **keys)
