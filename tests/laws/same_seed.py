@@ -33,4 +33,5 @@ def check_same_seed_same_result(case: Case, folder: Path) -> None:
         assert (runs[0].folder / name).read_bytes() == (runs[1].folder / name).read_bytes(), f"{name} differs"
     told = runs[0].metrics["data"]["predictions"]
     for model, rows in first.group_by("model"):
-        assert dict(rows.group_by("split").len().iter_rows()) == told, f"predictions of {model} are lost"
+        times = rows.unique(["subject_id", "episode_start", "prediction_time"]).group_by("split").len()
+        assert dict(times.iter_rows()) == told, f"predictions of {model} are lost"

@@ -262,7 +262,8 @@ def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
         "measures": measures.measures,
         "comparisons": measures.comparisons,
         "best_baseline": best,
-        "verdict": verdict(
+        "verdict": ("" if len(settings.question.targets) == 1 else f"{settings.question.targets[0]}: ")
+        + verdict(
             measures.models,
             measures.comparisons,
             best_baseline=best,
