@@ -58,7 +58,7 @@ class BundledStudy(Settings):
     question: QuestionSettings
     plausible: dict[str, list[float]]
     model: ModelSettings
-    units: dict[str, str | None]  # of the targets, where the source says
+    units: dict[str, str]  # by code, where the source says
 
 
 class IntervalState(BaseModel):

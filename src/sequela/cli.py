@@ -116,7 +116,8 @@ def predict(
     else:
         _write_table(found.table, out)
     for reason, (predictions, people) in found.excluded.items():
-        typer.echo(f"Not predicted, {reason}: {predictions:,} prediction times of {people:,} people.", err=True)
+        times, whom = (f"{count:,}" if count > 10 else "fewer than 11" for count in (predictions, people))
+        typer.echo(f"Not predicted, {reason}: {times} prediction times of {whom} people.", err=True)
 
 
 @app.command()

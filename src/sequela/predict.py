@@ -51,6 +51,12 @@ class Evidence:
         return str(units[0]) if len(units) else None
 
     @property
+    def units_by_code(self) -> dict[str, str]:
+        """Return the unit of each code that has one in the records."""
+        named = self.events.filter(pl.col("unit").is_not_null()).group_by("code").agg(pl.col("unit").first())
+        return dict(named.sort("code").iter_rows())
+
+    @property
     def implausible_by_code(self) -> dict[str, int]:
         """Return how many values of each code were taken out."""
         return dict(self.implausible.group_by("code").len().sort("code").iter_rows())
@@ -70,6 +76,23 @@ def evidence(
     return Evidence(
         events=events, facts=static_facts(events, people), people=people, implausible=implausible, units=units or {}
     )
+
+
+def check_units(events: pl.DataFrame, expected: Mapping[str, str]) -> None:
+    """Refuse a code whose values come in more than one unit, or in another than the study's: a mean of both is wrong.
+
+    Raises:
+        InputError: with the code; a unit is a cell, and is not shown.
+    """
+    named = events.lazy().filter(pl.col("unit").is_not_null()).select("code", "unit").unique().collect()
+    for code, units in named.group_by("code").agg("unit").sort("code").iter_rows():
+        if len(units) > 1:
+            raise InputError(
+                f"The values of '{code}' come in {len(units)} units. Convert them to one before, or give each unit a "
+                "code of its own."
+            )
+        if code in expected and units[0] != expected[code]:
+            raise InputError(f"The values of '{code}' come in another unit than the study's. Convert them before.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +206,7 @@ class Predictor:
             raise InputError(f'`at` is "last" or is left out; it cannot be "{at}".')
         study = self.bundle.study
         instant = None if now is None else records.clock.parse(now)
+        check_units(records.events, study.units)
         seen = evidence(records, study.plausible, now=instant)
         cohort = ask_live(
             seen.events,

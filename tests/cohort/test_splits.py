@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sequela.cohort import HELD_OUT, TRAIN, TUNING, Split, SplitRequest, SplitSettings, final_split, make_splits
-from sequela.cohort.splits import LABEL_AFTER_CUT, NOT_IN_SPLIT_FILE, UNUSED
+from sequela.cohort.splits import LABEL_AFTER_CUT, NOT_IN_RECORDS, NOT_IN_SPLIT_FILE, UNUSED
 from sequela.errors import CohortError, RecordsError
 
 
@@ -144,7 +144,7 @@ def from_file(folder: Path, content: str | bytes, people: int = 4) -> Split:
 def test_a_file_names_each_persons_part_and_those_it_leaves_out_are_counted(tmp_path: Path) -> None:
     found = from_file(tmp_path, "split,subject_id\ntrain, p0\ntuning,p1\nheld_out,p2\nheld_out,nobody\ntrain,p0\n")
     assert found.part.tolist() == [TRAIN] * 3 + [TUNING] * 3 + [HELD_OUT] * 3 + [UNUSED] * 3
-    assert found.excluded == {NOT_IN_SPLIT_FILE: (3, 1)}
+    assert found.excluded == {NOT_IN_SPLIT_FILE: (3, 1), NOT_IN_RECORDS: (0, 1)}
 
 
 def test_a_file_without_tuning_people_is_read(tmp_path: Path) -> None:
@@ -177,3 +177,8 @@ def test_a_folder_in_place_of_a_split_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "split.csv").mkdir()
     with pytest.raises(RecordsError, match="cannot be read"):
         split(request(4), tmp_path, by="file", path="split.csv")
+
+
+def test_a_split_file_with_a_row_of_nobody_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordsError, match=r"column 'subject_id', row 2: the id is missing"):
+        from_file(tmp_path, "split,subject_id\ntrain,p0\ntrain,\ntuning,p1\nheld_out,p2\n")

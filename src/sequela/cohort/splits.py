@@ -19,6 +19,7 @@ SPLIT_NAMES = ("train", "tuning", "held_out")
 _FEW_PEOPLE = 10  # smaller numbers of people are not told
 LABEL_AFTER_CUT = "the label became known after the training cut"
 NOT_IN_SPLIT_FILE = "not in the split file"
+NOT_IN_RECORDS = "in the split file, but not in the records"
 
 Parts = NDArray[np.int8]
 
@@ -165,6 +166,7 @@ def _purged(request: SplitRequest, part: Parts, begin_of_next: Rows) -> Split:
 def _by_file(request: SplitRequest, path: Path, name: str) -> Split:
     table = _read_split_file(path, name)
     position = {source_id: person for person, source_id in enumerate(request.source_id)}
+    strangers = len(set(table["subject_id"]) - set(position))
     part_of = np.full(len(request.source_id), UNUSED, dtype=np.int8)
     for source_id, word in table.iter_rows():
         if (person := position.get(source_id)) is not None:
@@ -173,6 +175,8 @@ def _by_file(request: SplitRequest, path: Path, name: str) -> Split:
     missing = part == UNUSED
     people = len(np.unique(request.person[missing]))
     excluded = {NOT_IN_SPLIT_FILE: (int(missing.sum()), people)} if missing.any() else {}
+    if strangers:
+        excluded[NOT_IN_RECORDS] = (0, strangers)
     return Split(part=part, fold=0, excluded=excluded)
 
 
@@ -189,6 +193,16 @@ def _read_split_file(path: Path, name: str) -> pl.DataFrame:
         if column not in table.columns:
             raise RecordsError(name, "the column is missing", "The columns are subject_id and split", column=column)
     table = table.select(pl.col("subject_id").str.strip_chars(), pl.col("split").str.strip_chars())
+    nobody = table.with_row_index("row", 1).filter(pl.col("subject_id").fill_null("") == "")
+    if len(nobody):
+        raise RecordsError(
+            name,
+            "the id is missing",
+            "Give every row its id",
+            column="subject_id",
+            rows=nobody["row"].head(5).to_list(),
+            total=len(nobody),
+        )
     wrong = table.with_row_index("row", 1).filter(~pl.col("split").is_in(SPLIT_NAMES) | pl.col("split").is_null())
     if len(wrong):
         raise RecordsError(

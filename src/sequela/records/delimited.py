@@ -33,7 +33,7 @@ def delimited_cells(data: bytes, table: TableSettings, source: str) -> tuple[pl.
     """All cells of a CSV file as text, columns named by the header, and the number of blank lines left out.
 
     Raises:
-        RecordsError: no rows, wrong encoding, a row of another length than the header, a quotation mark left open,
+        RecordsError: no header, wrong encoding, a row of another length than the header, a quotation mark left open,
             column names that occur twice, one column only (the delimiter is another).
     """
     data = _as_utf8(data, table, source)
@@ -51,8 +51,6 @@ def delimited_cells(data: bytes, table: TableSettings, source: str) -> tuple[pl.
         remedy = "Quote fields that contain the delimiter, or check `delimiter`"
         rows = [int(row) + 1 for row in uneven[:5]]
         raise RecordsError(source, problem, remedy, rows=rows, total=int(uneven.size))
-    if shape.fields.size == 1:
-        raise RecordsError(source, "the file has a header but no data rows", "Give at least one data row")
     if len(shape.blank):
         data = _without(data, shape.blank)
     return _parsed(data, table, source, header, shape.fields.size - 1), len(shape.blank)

@@ -78,7 +78,7 @@ def read_records(
         folder: what relative paths are relative to.
         frames: by table name, a frame that is read instead of the table's file, with the same checks.
         kinds: by code, whether its values are numbers or text where an earlier reading has settled that (new
-            records for a bundle); default: what the cells hold.
+            records for a bundle); default: what the cells hold. With it, tables without rows are read too.
         day_resolution: whether a date is known on its day (True) or at its end (False); default: on its day if all
             stamps of the tables are dates only.
 
@@ -90,7 +90,7 @@ def read_records(
     _check_names(tables, frames)
     parts = []
     for table in tables:
-        raw = raw_table(table, folder, frames)
+        raw = raw_table(table, folder, frames, may_be_empty=kinds is not None)
         try:
             parts.append(part_of(table, raw, kinds or {}))
         except pl.exceptions.PolarsError as error:  # its message may hold cells

@@ -23,8 +23,16 @@ class RawTable:
     odd: dict[str, int] = field(default_factory=dict)
 
 
-def raw_table(table: TableSettings, folder: Path, frames: Mapping[str, pl.DataFrame]) -> RawTable:
+def raw_table(
+    table: TableSettings, folder: Path, frames: Mapping[str, pl.DataFrame], *, may_be_empty: bool = False
+) -> RawTable:
     """All rows of a table, those of several files one after the other.
+
+    Args:
+        table: what the study says about it.
+        folder: what relative paths are relative to.
+        frames: by table name, a frame instead of the files.
+        may_be_empty: a table with a header and no rows is read (a new patient without any laboratory value).
 
     Raises:
         RecordsError: a file is missing, unreadable, empty, or has other columns than the first.
@@ -32,8 +40,7 @@ def raw_table(table: TableSettings, folder: Path, frames: Mapping[str, pl.DataFr
     if table.name in frames:
         name = f"frame '{table.name}'"
         frame = frames[table.name]
-        if frame.height == 0:
-            raise RecordsError(name, "it has no data rows", "Give at least one data row")
+        _check_rows(frame, name, may_be_empty=may_be_empty)
         return RawTable(frame, Origin((name,), (frame.height,)))
     names = [table.path] if isinstance(table.path, str) else list(table.path)
     odd: dict[str, int] = {}
@@ -42,6 +49,7 @@ def raw_table(table: TableSettings, folder: Path, frames: Mapping[str, pl.DataFr
         frame, blank = _read(table, name, folder)
         if blank:
             odd["blank line"] = odd.get("blank line", 0) + blank
+        _check_rows(frame, name, may_be_empty=may_be_empty)
         read.append(frame)
     origin = Origin(tuple(names), tuple(frame.height for frame in read))
     return RawTable(_stacked(read, names), origin, odd)
@@ -67,9 +75,12 @@ def _parquet(path: Path, name: str) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
         remedy = 'Write it again, or set source = "csv"'
         raise RecordsError(name, "it cannot be read as Parquet", remedy) from None
-    if frame.height == 0:
-        raise RecordsError(name, "it has no data rows", "Give at least one data row")
     return frame
+
+
+def _check_rows(frame: pl.DataFrame, name: str, *, may_be_empty: bool) -> None:
+    if frame.height == 0 and not may_be_empty:
+        raise RecordsError(name, "it has no data rows", "Give at least one data row")
 
 
 def _stacked(frames: list[pl.DataFrame], names: list[str]) -> pl.DataFrame:

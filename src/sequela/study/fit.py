@@ -124,7 +124,7 @@ def bundled_study(material: Material) -> BundledStudy:
         question=settings.question,
         plausible=settings.prepare.limits,
         model=settings.model,
-        units={code: material.evidence.unit_of(code) for code in settings.question.targets},
+        units=material.evidence.units_by_code,
     )
 
 

@@ -20,7 +20,7 @@ from sequela.cohort import HELD_OUT, TUNING, Split, SplitRequest, ask, final_spl
 from sequela.cohort.labels import horizon_hours
 from sequela.errors import RunError, StudyError
 from sequela.evaluate import Asked, Resamples, forecast_measures, verdict
-from sequela.predict import Evidence, evidence
+from sequela.predict import Evidence, check_units, evidence
 from sequela.records import read_records
 from sequela.report import write_report
 from sequela.study.curves import curves
@@ -82,6 +82,7 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
     watch.stage("Reading the records")
     records = read_records(settings.records, study.folder)
     settings.prepare.check_codes(records.events["code"].unique())
+    check_units(records.events, {})
     seen = evidence(records, settings.prepare.limits, units=settings.prepare.units)
     _check_plausible_targets(seen, settings)
     watch.stage("Asking the question")
