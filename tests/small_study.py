@@ -70,11 +70,13 @@ def patients_csv(people: int = PEOPLE, *, id_prefix: str = "") -> str:
     return "id,sex,height\n" + "\n".join(rows) + "\n"
 
 
-def write_study(folder: Path, changes: dict[str, Any] | None = None, *, people: int = PEOPLE) -> Path:
+def write_study(
+    folder: Path, changes: dict[str, Any] | None = None, *, people: int = PEOPLE, id_prefix: str = ""
+) -> Path:
     """Write the tables and the study file; return the study file."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "visits.csv").write_text(visits_csv(people))
-    (folder / "patients.csv").write_text(patients_csv(people))
+    (folder / "visits.csv").write_text(visits_csv(people, id_prefix=id_prefix))
+    (folder / "patients.csv").write_text(patients_csv(people, id_prefix=id_prefix))
     path = folder / "study.toml"
     path.write_text(tomli_w.dumps(study_document(changes)))
     return path

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 from sequela.cohort import QuestionSettings
 from sequela.errors import BundleError
@@ -169,8 +170,12 @@ def read_bundle(folder: Path) -> Bundle:
         shape = [len(row) for row in after.interval.half_width]
         if shape != [len(study.question.targets)] * len(study.question.horizons):
             _refuse(folder, "after.json", "its intervals are not those of study.json")
+    with torch.device("meta"):  # shapes alone: nothing of the size that a changed study.json may ask for is made
+        expected = network_for(study, prepared).state_dict()
+    weights = _checked_weights(folder, expected, members["weights.safetensors"])
     network = network_for(study, prepared)
-    _load_weights(folder, network, members["weights.safetensors"])
+    network.load_state_dict(weights)
+    network.eval()
     return Bundle(study=study, prepared=prepared, network=network, after=after, card=card)
 
 
@@ -268,13 +273,13 @@ def _parsed(folder: Path, name: str, members: dict[str, bytes], model: type[Mode
         _refuse(folder, name, f"'{key}' {problem}" if key else wanted(first))
 
 
-def _load_weights(folder: Path, network: ForecastNetwork, data: bytes) -> None:
+def _checked_weights(folder: Path, expected: dict[str, Tensor], data: bytes) -> dict[str, Tensor]:
+    """Return the weights, each of the expected shape and finite."""
     name = "weights.safetensors"
     try:
         weights = load_tensors(data)
     except (SafetensorError, ValueError, KeyError):
         _refuse(folder, name, "it is no safetensors file")
-    expected = network.state_dict()
     if set(weights) != set(expected):
         odd = sorted(set(weights) ^ set(expected))[0]
         _refuse(folder, name, f"'{odd}' does not belong to the network of study.json, or is missing")
@@ -283,5 +288,4 @@ def _load_weights(folder: Path, network: ForecastNetwork, data: bytes) -> None:
             _refuse(folder, name, f"'{key}' has another shape or type than the network of study.json")
         if not bool(torch.isfinite(tensor).all()):
             _refuse(folder, name, f"'{key}' holds a number that is not finite")
-    network.load_state_dict(weights)
-    network.eval()
+    return weights

@@ -51,14 +51,16 @@ def check(
     study: Annotated[Path, typer.Argument(help="The study file.")],
     changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, laid over the study file.")] = None,
 ) -> None:
-    """Read the records, ask the question and show what is there; train nothing."""
-    from sequela.study import gather, read_study
+    """Read the records, ask the question, split the people and show what is there; train nothing."""
+    from sequela.study import divide, gather, read_study
     from sequela.terminal import TerminalWatch, reading_tables
 
     console = Console(stderr=True)
     with TerminalWatch(console) as watch:
-        material = gather(read_study(study, _changes(changes)), watch)
-    for table in reading_tables(material):
+        read = read_study(study, _changes(changes))
+        material = gather(read, watch)
+        splits = divide(read, material)
+    for table in reading_tables(material, splits):
         _page().print(table)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from sequela.cohort import SPLIT_NAMES, Split
 from sequela.study import Watch
 from sequela.study.fit import Material
 from sequela.train import Progress as Training
@@ -88,8 +91,8 @@ class TerminalWatch(Watch):
             self._progress = None
 
 
-def reading_tables(material: Material) -> list[Table]:
-    """Return what was read and asked, as tables for the terminal; counts of 1 to 10 are not shown."""
+def reading_tables(material: Material, splits: Sequence[Split]) -> list[Table]:
+    """Return what was read, asked and divided, as tables for the terminal; counts of 1 to 10 are not shown."""
     records, cohort = material.records, material.cohort
     tables = Table(title="Tables", title_justify="left")
     for column in ("name", "file", "rows", "people", "codes"):
@@ -113,7 +116,15 @@ def reading_tables(material: Material) -> list[Table]:
     asked.add_row("asked, with a label", _shown(len(cohort.asked.time)), _shown(with_label))
     for reason, (predictions, people) in cohort.asked.excluded.items():
         asked.add_row(reason, _shown(predictions), _shown(people))
-    return [tables, counted, asked]
+    divided = Table(title="Split" if len(splits) < 3 else f"Split, the first of {len(splits) - 1} folds")
+    divided.title_justify = "left"
+    divided.add_column("part")
+    divided.add_column("predictions", justify="right")
+    divided.add_column("people", justify="right")
+    for part, name in enumerate(SPLIT_NAMES):
+        chosen = splits[0].part == part
+        divided.add_row(name, _shown(int(chosen.sum())), _shown(len(np.unique(cohort.asked.person[chosen]))))
+    return [tables, counted, asked, divided]
 
 
 def _shown(count: int) -> str:

@@ -21,6 +21,7 @@ FORECAST_BASELINES = (PERSISTENCE, MEAN, LINEAR, GRADIENT_BOOSTING)
 
 _RIDGE_PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 _MOST_TREES, _TREES_WITHOUT_GAIN = 2000, 50
+_FEWEST_IN_LEAF = 20
 _FOLDS = 5
 
 
@@ -80,18 +81,19 @@ def fit_forecast_baselines(
         scores = {name: _rmse(model(tuning.statistics), tuning.labels) for name, model in predict.items()}
         return FittedBaselines(predict=predict, selection_rmse=scores)
     squared = dict.fromkeys(names, 0.0)
-    for rest, fold in _folds(training):
+    labelled = training.take(np.asarray(~np.isnan(training.labels[:, :, 0]).all(axis=1)))
+    for rest, fold in _folds(labelled):
+        part = labelled.take(fold)
         for name in names:
-            model = _fit(name, training.take(rest), training.take(fold), seed, threads)
-            part = training.take(fold)
+            model = _fit(name, labelled.take(rest), part, seed, threads)
             squared[name] += _rmse(model(part.statistics), part.labels) ** 2 * len(part.person)
-    scores = {name: float(np.sqrt(total / len(training.person))) for name, total in squared.items()}
+    scores = {name: float(np.sqrt(total / max(len(labelled.person), 1))) for name, total in squared.items()}
     return FittedBaselines(predict=predict, selection_rmse=scores)
 
 
 def _folds(examples: Examples) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     rank = np.unique(examples.person, return_inverse=True)[1]
-    count = min(_FOLDS, int(rank.max()) + 1)
+    count = min(_FOLDS, int(rank.max(initial=-1)) + 1)
     return [(rank % count != fold, rank % count == fold) for fold in range(count)] if count > 1 else []
 
 
@@ -103,13 +105,21 @@ def _rmse(predicted: Floats, labels: Floats) -> float:
 
 def _fit(name: str, training: Examples, tuning: Examples | None, seed: int, threads: int) -> Predict:
     if name in (PERSISTENCE, MEAN):
-        return _carry(name, np.nanmean(training.labels.reshape(-1, training.labels.shape[2]), axis=0), training.labels)
+        return _carry(name, _mean_of_known(training.labels), training.labels)
     fit_one = _fit_linear if name == LINEAR else _fit_boosting
     outputs = [
         [fit_one(training, tuning, (j, k), seed, threads) for k in range(training.labels.shape[2])]
         for j in range(training.labels.shape[1])
     ]
     return lambda statistics: np.stack([np.stack([f(statistics) for f in row], axis=1) for row in outputs], axis=1)
+
+
+def _mean_of_known(labels: Floats) -> Floats:
+    """Return the mean label of each target over predictions and horizons, NaN where none is known."""
+    known = ~np.isnan(labels)
+    count = known.sum(axis=(0, 1))
+    total = np.where(known, labels, 0.0).sum(axis=(0, 1))
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
 def _carry(name: str, fallback: Floats, labels: Floats) -> Predict:
@@ -188,13 +198,13 @@ def _fit_boosting(
 ) -> Callable[[WindowStatistics], Floats]:
     """Return LightGBM on the statistics, stopped by tuning people (or by folds of the training people)."""
     matrix, label, _ = _known(training, output)
-    if not len(label):
-        return _constant(float("nan"))
+    if len(label) < 2 * _FEWEST_IN_LEAF:  # no tree can branch, and LightGBM fails where a sample of rows is empty
+        return _constant(float(label.mean()) if len(label) else float("nan"))
     settings = {
         "objective": "regression",
         "learning_rate": 0.05,
         "num_leaves": 31,
-        "min_data_in_leaf": 20,
+        "min_data_in_leaf": _FEWEST_IN_LEAF,
         "feature_fraction": 0.8,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
@@ -212,6 +222,7 @@ def _fit_boosting(
         found = [
             _boost(settings, (matrix[rest], label[rest]), (matrix[fold], label[fold])).best_iteration
             for rest, fold in _folds(known)
+            if rest.sum() >= 2 * _FEWEST_IN_LEAF
         ]
         trees = round(float(np.mean(found))) if found else 100
         booster = lightgbm.train(settings, lightgbm.Dataset(matrix, label), num_boost_round=max(trees, 1))

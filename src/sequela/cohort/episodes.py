@@ -74,10 +74,11 @@ def find_episodes(
 def _openings(events: pl.DataFrame, timeline: Timeline, question: QuestionSettings, *, live: bool) -> tuple[Rows, Rows]:
     if isinstance(question.from_, CodeSettings):
         return _matches(events, question.from_, live=live)
-    person = np.flatnonzero(np.diff(timeline.step_offsets) > 0)
     if question.from_ == FIRST_RECORD:
+        person = np.flatnonzero(np.diff(timeline.step_offsets) > 0)
         return person, timeline.step_time[timeline.step_offsets[person]]
-    return person, np.zeros(len(person), dtype=np.int64)
+    # Time 0 comes for everybody: who has no record yet is asked with nothing known.
+    return np.arange(timeline.people), np.zeros(timeline.people, dtype=np.int64)
 
 
 def _matches(events: pl.DataFrame, wanted: CodeSettings, *, live: bool) -> tuple[Rows, Rows]:

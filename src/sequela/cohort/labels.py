@@ -15,6 +15,8 @@ from sequela.cohort.settings import NEXT_RECORD, QuestionSettings
 from sequela.errors import CohortError
 from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
 
+_FEW_PEOPLE, _CODES_SHOWN = 10, 12
+
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
@@ -107,10 +109,18 @@ def check_targets(events: pl.DataFrame, targets: Sequence[str]) -> None:
     for target in targets:
         rows = events.filter(pl.col("code") == target)
         if rows.is_empty():
-            codes = ", ".join(f"'{code}'" for code in sorted(events["code"].unique())[:10])
-            raise CohortError(f"[question] target: no record has the code '{target}'. The codes are {codes}.")
+            raise CohortError(
+                f"[question] target: no record has the code '{target}'. Write one of: {_common_codes(events)}."
+            )
         if rows.filter(pl.col("time").is_not_null() & pl.col("numeric_value").is_not_null()).is_empty():
             raise CohortError(
                 f"[question] target: '{target}' has no number with a time, so there is nothing to forecast. "
                 "A forecast needs a measured number; a static fact or a category cannot be one."
             )
+
+
+def _common_codes(events: pl.DataFrame) -> str:
+    """Return the first codes that enough people have: where a wrong column is read as codes, each is somebody's."""
+    people = events.group_by("code").agg(pl.col("subject_id").n_unique()).filter(pl.col("subject_id") > _FEW_PEOPLE)
+    listed = [f"'{code}'" for code in people["code"].sort()[:_CODES_SHOWN]]
+    return ", ".join(listed) if listed else "they are too rare to be listed here"

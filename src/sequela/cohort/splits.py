@@ -16,6 +16,7 @@ from sequela.errors import CohortError, RecordsError
 
 TRAIN, TUNING, HELD_OUT, UNUSED = 0, 1, 2, -1
 SPLIT_NAMES = ("train", "tuning", "held_out")
+_FEW_PEOPLE = 10  # smaller numbers of people are not told
 LABEL_AFTER_CUT = "the label became known after the training cut"
 NOT_IN_SPLIT_FILE = "not in the split file"
 
@@ -108,7 +109,10 @@ def _of_people(request: SplitRequest, people: Rows, part: Parts, fold: int = 0) 
 def _folds(request: SplitRequest, settings: SplitSettings) -> list[Split]:
     people = _hashed(request, settings.seed)
     if len(people) < settings.folds:
-        raise CohortError(f"[split] folds = {settings.folds}, but only {len(people)} people have a prediction.")
+        people_there = f"only {len(people)}" if len(people) > _FEW_PEOPLE else f"at most {_FEW_PEOPLE}"
+        raise CohortError(
+            f"[split] folds = {settings.folds}, but {people_there} people have a prediction. Lower `folds`."
+        )
     fold_of = np.arange(len(people)) * settings.folds // len(people)
     splits = []
     for fold in range(settings.folds):
@@ -216,5 +220,5 @@ def _check_nobody_missing(split: Split, settings: SplitSettings) -> None:
             people = "prediction" if settings.by in ("time", "within") else "person with a prediction"
             raise CohortError(
                 f'[split] by = "{settings.by}" leaves no {people} in {name}: '
-                "there are too few, or the fractions (or the split file) give it none."
+                "there are too few, or the fractions or the split file give it none. Change them, or add people."
             )

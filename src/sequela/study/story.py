@@ -83,6 +83,7 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
     records = read_records(settings.records, study.folder)
     settings.prepare.check_codes(records.events["code"].unique())
     seen = evidence(records, settings.prepare.limits, units=settings.prepare.units)
+    _check_plausible_targets(seen, settings)
     watch.stage("Asking the question")
     cohort = ask(seen.events, seen.people, settings.question, alone=settings.model.bidirectional)
     return Material(settings=settings, records=records, evidence=seen, cohort=cohort)
@@ -112,6 +113,20 @@ def split_request(material: Material) -> SplitRequest:
     )
 
 
+def divide(study: Study, material: Material) -> list[Split]:
+    """Return the split of each fold, and last the one that the bundle is fitted on (without folds, the same one).
+
+    Raises:
+        CohortError: where a part that is needed is empty.
+        RecordsError: where the split file cannot be read.
+    """
+    request = split_request(material)
+    splits = make_splits(request, study.settings.split, study.folder)
+    everyone = final_split(request, study.settings.split) if len(splits) > 1 else splits[0]
+    check_tuning([*splits, everyone], study.settings)
+    return [*splits, everyone]
+
+
 def run(
     study: Study,
     out: str | Path | None = None,
@@ -138,11 +153,8 @@ def run(
     folder = Path(out) if out is not None else Path("runs") / _folder_name(study.settings.name, started)
     check_folder(folder, force=force)
     material = gather(study, watch)
-    request = split_request(material)
-    splits = make_splits(request, study.settings.split, study.folder)
+    *splits, everyone = divide(study, material)
     folded = len(splits) > 1
-    everyone = final_split(request, study.settings.split) if folded else splits[0]
-    check_tuning([*splits, everyone], study.settings)
     fits = [
         fit_split(material, split, watch=watch, number=number, fits=len(splits) + folded)
         for number, split in enumerate(splits, start=1)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
+
+from sequela.baselines import Examples, FittedBaselines, WindowStatistics, fit_forecast_baselines
+from sequela.baselines.forecast import _RIDGE_PENALTIES
+
+Floats = NDArray[np.float64]
+
+
+def examples(seed: int, count: int = 60, *, gaps: bool = True, horizons: int = 1) -> Examples:
+    random = np.random.default_rng(seed)
+    matrix = random.normal(size=(count, 4)) * [1, 10, 100, 0] + [0, 5, 50, 3]
+    labels = matrix[:, :2].sum(axis=1)[:, None, None] + random.normal(size=(count, horizons, 1))
+    if gaps:
+        matrix[random.random((count, 4)) < 0.2] = np.nan
+        labels[random.random(labels.shape) < 0.1] = np.nan
+    last = np.where(random.random((count, 1)) < 0.2, np.nan, random.normal(size=(count, 1)))
+    statistics = WindowStatistics(matrix=matrix, names=list("abcd"), last_target=last, mean_target=last / 2)
+    return Examples(statistics=statistics, labels=labels, person=np.arange(count) // 3)
+
+
+def fit(name: str, training: Examples, tuning: Examples | None = None, *, seed: int = 0) -> FittedBaselines:
+    return fit_forecast_baselines([name], training, tuning, seed=seed, threads=1)
+
+
+@pytest.mark.parametrize(("name", "of"), [("persistence", "last_target"), ("mean", "mean_target")])
+def test_persistence_and_mean_say_what_was_known_else_the_training_mean(name: str, of: str) -> None:
+    training, new = examples(0, horizons=2), examples(1, horizons=2)
+    predicted = fit(name, training).predict[name](new.statistics)
+    known = getattr(new.statistics, of)[:, 0]
+    expected = np.where(np.isnan(known), np.nanmean(training.labels), known)
+    assert predicted.shape == (60, 2, 1)
+    for horizon in range(2):
+        assert np.array_equal(predicted[:, horizon, 0], expected)
+
+
+def by_hand(training: Examples, new: Floats, penalty: float) -> Floats:
+    """Ridge as a pipeline of scikit-learn: standardise, fill with the mean, mark what was missing."""
+    from sklearn.impute import MissingIndicator
+
+    known = ~np.isnan(training.labels[:, 0, 0])
+    filled = make_pipeline(StandardScaler(), SimpleImputer(strategy="constant", fill_value=0.0))
+    table = make_union(filled, MissingIndicator(features="missing-only", error_on_new=False))
+    model = make_pipeline(table, Ridge(alpha=penalty))
+    model.fit(training.statistics.matrix[known], training.labels[known, 0, 0])
+    return np.asarray(model.predict(new))
+
+
+def test_linear_is_the_pipeline_of_scikit_learn_with_the_penalty_that_tuning_people_choose() -> None:
+    training, tuning, new = examples(0), examples(1), examples(2)
+    predicted = fit("linear", training, tuning).predict["linear"](new.statistics)[:, 0, 0]
+    judge = tuning.labels[:, 0, 0]
+
+    def error(penalty: float) -> float:
+        return float(np.nansum((by_hand(training, tuning.statistics.matrix, penalty) - judge) ** 2))
+
+    best = min(_RIDGE_PENALTIES, key=error)
+    assert np.allclose(predicted, by_hand(training, new.statistics.matrix, best), rtol=1e-9)
+
+
+def test_a_linear_prediction_has_the_same_bits_whatever_stands_beside_it() -> None:
+    training, new = examples(0), examples(2)
+    predict = fit("linear", training).predict["linear"]
+    whole = predict(new.statistics)
+    for r in range(0, 60, 7):
+        one = np.arange(60) == r
+        assert predict(new.take(one).statistics).tobytes() == whole[one].tobytes()
+
+
+@pytest.mark.parametrize("with_tuning", [True, False])
+def test_boosting_says_the_same_twice_and_follows_its_seed(with_tuning: bool) -> None:
+    training, new = examples(0, 300), examples(2)
+    tuning = examples(1, 100) if with_tuning else None
+    one, again, other = (
+        fit("gradient_boosting", training, tuning, seed=seed).predict["gradient_boosting"](new.statistics)
+        for seed in (0, 0, 1)
+    )
+    assert one.tobytes() == again.tobytes()
+    assert one.tobytes() != other.tobytes()
+
+
+def test_the_choice_rests_on_tuning_people_or_on_folds_of_whole_people() -> None:
+    training, tuning = examples(0), examples(1)
+    names = ["persistence", "mean", "linear"]
+    fitted = fit_forecast_baselines(names, training, tuning, seed=0, threads=1)
+    for name in names:
+        error = fitted.predict[name](tuning.statistics) - tuning.labels
+        assert fitted.selection_rmse[name] == pytest.approx(np.sqrt(np.nanmean(error**2)))
+    assert fitted.best == "linear"
+    folded = fit_forecast_baselines(names, training, None, seed=0, threads=1)
+    assert folded.best == "linear"
+    assert all(np.isfinite(list(folded.selection_rmse.values())))
+
+
+def test_a_horizon_without_a_label_predicts_nothing() -> None:
+    training = examples(0, horizons=2)
+    training.labels[:, 1] = np.nan
+    predicted = fit("linear", training).predict["linear"](training.statistics)
+    assert np.isfinite(predicted[:, 0]).all()
+    assert np.isnan(predicted[:, 1]).all()
+
+
+def test_a_target_that_few_people_have_still_leaves_a_choice() -> None:
+    training = examples(0)
+    training.labels[training.person != 4] = np.nan
+    training.labels[training.person == 9] = 1.0
+    names = ["persistence", "mean", "linear", "gradient_boosting"]
+    fitted = fit_forecast_baselines(names, training, None, seed=0, threads=1)
+    assert all(np.isfinite(list(fitted.selection_rmse.values())))
+    assert fitted.best is not None
+
+
+def test_boosting_on_a_handful_of_predictions_says_their_mean() -> None:
+    few = examples(0, 3, gaps=False)
+    for tuning in (examples(1, gaps=False), None):
+        predicted = fit("gradient_boosting", few, tuning).predict["gradient_boosting"](few.statistics)
+        assert predicted[:, 0, 0] == pytest.approx(few.labels.mean())

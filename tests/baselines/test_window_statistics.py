@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sequela.baselines import window_statistics
+from sequela.baselines import windows as windows_module
+from sequela.cohort import Sequences, Timeline, build_timeline, one_each, one_pass
+from sequela.cohort.facts import static_facts
+from sequela.prepare import PreparedState, PrepareSettings, fit_preparation
+
+HOUR = 3_600_000_000
+Row = tuple[int, int, str, float, int]
+VALUES = st.tuples(
+    st.integers(0, 3), st.integers(-5, 20), st.sampled_from("xy"), st.integers(-50, 50), st.integers(0, 9)
+)
+
+
+def timeline_of(rows: list[tuple[int, int, str, int, int]]) -> Timeline:
+    known = [(p, t * HOUR, code, float(v), (t + late) * HOUR) for p, t, code, v, late in rows]
+    schema = {"subject_id": pl.Int64, "time": pl.Int64, "code": pl.String, "numeric_value": pl.Float32}
+    frame = pl.DataFrame(known, schema=schema | {"available_time": pl.Int64}, orient="row")
+    frame = frame.unique(["subject_id", "time", "code", "available_time"], keep="first", maintain_order=True)
+    instants = pl.col("time", "available_time").cast(pl.Datetime("us"))
+    return build_timeline(frame.with_columns(instants, text_value=pl.lit(None, pl.String)), 4)
+
+
+def slowly(timeline: Timeline, sequences: Sequences, r: int, code: str) -> list[float]:
+    """Return what the module promises, read off the cells one by one."""
+    variable = [name for name, _ in timeline.variables].index(code)
+    first = sequences.first[sequences.sequence[r]]
+    rows = range(first, sequences.read[r] + 1) if sequences.read[r] >= 0 else range(0)
+    cells = [
+        m
+        for row in rows
+        for m in range(timeline.cell_offsets[row], timeline.cell_offsets[row + 1])
+        if timeline.cell_variable[m] == variable
+    ]
+    if not cells:
+        return [*[np.nan] * 6, 0.0, np.nan, np.nan]
+    value = timeline.cell_number[cells].astype(np.float64)
+    change = value[-1] - value[-2] if len(value) > 1 else np.nan
+    since = (sequences.read_time[r] - timeline.cell_time[cells[-1]]) / HOUR
+    return [value[-1], value[0], value.min(), value.max(), value.mean(), value.std(), len(value), change, since]
+
+
+@pytest.mark.parametrize("history", [None, 6 * HOUR])
+@given(rows=st.lists(VALUES, min_size=2, max_size=30))
+@settings(max_examples=25)
+def test_statistics_are_those_of_the_cells_that_a_prediction_sees(
+    history: int | None, rows: list[tuple[int, int, str, int, int]]
+) -> None:
+    timeline = timeline_of([*rows, (0, 0, "x", 1, 0), (0, 0, "y", 1, 0)])
+    person, time = np.repeat(np.arange(4), 3), np.tile(np.array([-2, 8, 40]) * HOUR, 4)
+    keys = {"person": person, "episode_start": np.zeros(12, dtype=np.int64), "time": time}
+    sequences = one_pass(timeline, **keys) if history is None else one_each(timeline, **keys, history=history)
+    state, facts = fitted(timeline, sequences)
+    found = window_statistics(timeline, facts, state, sequences)
+    names = ("last", "first", "min", "max", "mean", "std", "count", "change", "hours since")
+    for r in range(12):
+        for code in state.columns:
+            columns = [found.names.index(f"{name} {code}") for name in names]
+            expected = slowly(timeline, sequences, r, code)
+            assert np.allclose(found.matrix[r, columns], expected, rtol=1e-9, atol=1e-9, equal_nan=True)
+    assert found.matrix[:, found.names.index("hours since the start")].tolist() == (time / HOUR).tolist()
+    known = sequences.read - sequences.first[sequences.sequence] + 1
+    records = found.matrix[:, found.names.index("records")]
+    assert records.tolist() == np.where(sequences.read >= 0, known, 0).tolist()
+    x = found.names.index("last x")
+    assert np.array_equal(found.last_target[:, 0], found.matrix[:, x], equal_nan=True)
+
+
+def fitted(timeline: Timeline, sequences: Sequences) -> tuple[PreparedState, object]:
+    facts = static_facts(pl.DataFrame(schema={"code": pl.String, "time": pl.Datetime("us"), "subject_id": pl.Int64}), 4)
+    everybody = one_pass(
+        timeline, person=np.arange(4), episode_start=np.zeros(4, dtype=np.int64), time=np.full(4, 99 * HOUR)
+    )
+    keys = PrepareSettings(min_people=1)
+    return fit_preparation(timeline, facts, everybody, {"x": np.array([1.0, 2.0])}, keys)[0], facts
+
+
+def test_statistics_do_not_depend_on_the_rows_walked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    rows = [(int(p), int(t), "xy"[t % 2], int(random.integers(99)), 0) for p in range(4) for t in range(12)]
+    timeline = timeline_of(rows)
+    sequences = one_pass(
+        timeline, person=np.arange(4), episode_start=np.zeros(4, dtype=np.int64), time=np.full(4, 9 * HOUR)
+    )
+    state, facts = fitted(timeline, sequences)
+    whole = window_statistics(timeline, facts, state, sequences).matrix  # type: ignore[arg-type]
+    monkeypatch.setattr(windows_module, "_ROWS_AT_ONCE", 3)
+    assert window_statistics(timeline, facts, state, sequences).matrix.tobytes() == whole.tobytes()  # type: ignore[arg-type]

@@ -1,0 +1,114 @@
+"""A bundle gives the numbers of its study, holds what the design says and nobody's id, and is written whole or not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from small_study import SECRET, write_study
+
+import sequela
+from sequela.bundle import read_bundle, write_bundle
+from sequela.errors import BundleError
+from sequela.study import Run
+
+MEMBERS = {"manifest.json", "study.json", "prepare.json", "weights.safetensors", "card.json", "after.json"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("bundled")
+    study = write_study(folder, {"model.hidden": [4, 3]}, id_prefix=SECRET)
+    return sequela.run(sequela.read_study(study), folder / "run")
+
+
+def test_a_bundle_holds_exactly_the_members_of_the_design(run: Run) -> None:
+    bundle = run.folder / "bundle"
+    assert {path.name for path in bundle.iterdir()} == MEMBERS
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    assert set(manifest) == {"format", "members"}
+    assert set(manifest["members"]) == MEMBERS - {"manifest.json"}
+    for name, entry in manifest["members"].items():
+        data = (bundle / name).read_bytes()
+        assert entry == {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def test_a_study_without_intervals_has_no_member_for_them(run: Run, tmp_path: Path) -> None:
+    bundle = read_bundle(run.folder / "bundle")
+    write_bundle(type(bundle)(**vars(bundle) | {"after": None}), tmp_path / "bundle")
+    assert {path.name for path in (tmp_path / "bundle").iterdir()} == MEMBERS - {"after.json"}
+    assert read_bundle(tmp_path / "bundle").after is None
+
+
+def test_reading_and_writing_again_changes_no_bit(run: Run, tmp_path: Path) -> None:
+    first, copy = run.folder / "bundle", tmp_path / "copy"
+    read = read_bundle(first)
+    write_bundle(read, copy)
+    for name in MEMBERS:
+        assert (copy / name).read_bytes() == (first / name).read_bytes(), name
+    again = read_bundle(copy)
+    assert (again.study, again.prepared, again.after, again.card) == (read.study, read.prepared, read.after, read.card)
+    for name, weight in read.network.state_dict().items():
+        assert torch.equal(weight, again.network.state_dict()[name])
+
+
+def test_a_bundle_gives_the_numbers_of_its_study_to_the_bit(run: Run) -> None:
+    folder = run.folder.parent
+    frames = {name: pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients")}
+    live = sequela.load_bundle(run.folder / "bundle").predict(frames)
+    stored = pl.read_parquet(run.folder / "predictions.parquet").filter(model="network")
+    both = stored.join(live, on=["subject_id", "prediction_time", "code"], suffix="_live", how="left")
+    assert len(stored) > 250
+    for column in ("predicted", "lower", "upper", "episode_start", "flags"):
+        assert both[column].equals(both[f"{column}_live"].alias(column), null_equal=False), column
+
+
+def test_no_member_names_a_person(run: Run) -> None:
+    for member in (run.folder / "bundle").iterdir():
+        assert SECRET.encode() not in member.read_bytes(), member.name
+
+
+def test_a_folder_that_exists_is_not_written_over(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    with pytest.raises(BundleError, match="Choose another"):
+        write_bundle(read_bundle(run.folder / "bundle"), tmp_path / "bundle")
+    assert list((tmp_path / "bundle").iterdir()) == []
+
+
+@pytest.mark.parametrize("after", [0, 3], ids=["at the first member", "in the middle"])
+def test_a_write_that_fails_leaves_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    calls = iter(range(100))
+
+    def full(handle: int) -> None:
+        if next(calls) >= after:
+            raise OSError(28, "No space left on device")
+
+    bundle = read_bundle(run.folder / "bundle")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_bundle(bundle, tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_other_folder_is_there_before_the_whole_bundle_is(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every member is synced while the bundle's own name does not exist yet."""
+    synced = []
+    real = os.fsync
+
+    def watched(handle: int) -> None:
+        synced.append((tmp_path / "bundle").exists())
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    write_bundle(read_bundle(run.folder / "bundle"), tmp_path / "bundle")
+    assert synced[: len(MEMBERS)] == [False] * len(MEMBERS)
+    assert (tmp_path / "bundle").stat().st_mode & 0o777 == 0o755

@@ -1,0 +1,148 @@
+"""Right calls: help, check, run, predict and report, as a user types them."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+from command_line import in_a_process, in_process, listing
+from rich.console import Console
+from small_study import SECRET, write_study
+
+from sequela.terminal import TerminalWatch
+from sequela.train import Progress
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["run", "--help"], ["predict", "--help"], ["check", "--help"]])
+def test_help_is_shown_and_is_no_error(words: list[str], tmp_path: Path, capfd: Capture) -> None:
+    answer = in_process(words, tmp_path, capfd)
+    assert answer.code == 0
+    assert "Usage:" in answer.out
+    assert answer.err == ""
+
+
+def test_examples_are_listed(tmp_path: Path, capfd: Capture) -> None:
+    answer = in_process(["example"], tmp_path, capfd)
+    assert answer.code == 0
+    assert "blood-pressure-series" in answer.out
+
+
+def test_a_study_is_run_and_predicts_from_the_command_line(tmp_path: Path) -> None:
+    write_study(tmp_path, id_prefix=SECRET)
+    ran = in_a_process(
+        ["run", "study.toml", "--out", "run", "--set", "train.epochs=3", "--set", "name=Another"], tmp_path
+    )
+    assert ran.code == 0, ran.err
+    assert "Report: run/report.html" in ran.out
+    assert "persistence" in ran.out
+    assert SECRET not in ran.out + ran.err
+    assert "try a smaller `hidden` in [model]." in ran.err  # brackets are no markup
+    assert "Epoch 3 of 3: loss " in ran.err
+    assert 'name = "Another"' in (tmp_path / "run" / "study.toml").read_text()
+    words = ["predict", "run/bundle", "patients=patients.csv", "visits=visits.csv", "--at", "last"]
+    printed = in_a_process(words, tmp_path)
+    assert printed.code == 0, printed.err
+    table = pl.read_csv(io.StringIO(printed.out))
+    assert table["subject_id"].n_unique() == len(table) == 60
+
+
+def test_predictions_are_written_as_csv_or_parquet(finished: Path, tmp_path: Path, capfd: Capture) -> None:
+    shutil.copytree(finished, tmp_path / "f")
+    words = ["predict", "run/bundle", "visits.csv", "patients.csv", "--now", "60"]
+    for name in ("out.csv", "out.parquet"):
+        answer = in_process([*words, "--out", name], tmp_path / "f", capfd)
+        assert (answer.code, answer.out) == (0, ""), answer.err
+    table, parquet = pl.read_csv(tmp_path / "f" / "out.csv"), pl.read_parquet(tmp_path / "f" / "out.parquet")
+    assert table["predicted"].to_list() == pytest.approx(parquet["predicted"].to_list())
+    assert table["prediction_time"].max() <= 60
+    assert [path.name for path in (tmp_path / "f").iterdir() if path.name.startswith(".")] == []
+
+
+def test_predictions_that_cannot_be_written_leave_nothing(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    def full(table: pl.DataFrame, path: Path) -> None:
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_csv", full)
+    before = listing(finished)
+    words = ["predict", "run/bundle", "visits.csv", "patients.csv", "--out", "out.csv"]
+    answer = in_process(words, finished, capfd)
+    assert answer.code == 2
+    assert "No space left on device" in answer.error
+    assert listing(finished) == before
+
+
+def test_check_reads_and_trains_nothing(finished: Path, capfd: Capture) -> None:
+    before = listing(finished)
+    answer = in_process(["check", "study.toml"], finished, capfd)
+    assert answer.code == 0, answer.err
+    assert "visits.csv" in answer.out
+    assert "asked, with a label" in answer.out
+    assert SECRET not in answer.out + answer.err
+    assert listing(finished) == before
+
+
+def test_a_report_is_written_again(finished: Path, tmp_path: Path, capfd: Capture) -> None:
+    shutil.copytree(finished / "run", tmp_path / "run")
+    (tmp_path / "run" / "report.html").unlink()
+    answer = in_process(["report", "run"], tmp_path, capfd)
+    assert (answer.code, answer.out) == (0, "Report: run/report.html\n")
+    assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
+
+
+def test_a_fault_of_ours_shows_its_kind_and_no_message(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    def broken(*given: object) -> None:
+        raise ZeroDivisionError(SECRET)
+
+    monkeypatch.setattr("sequela.predict.load_bundle", broken)
+    answer = in_process(["predict", "run/bundle", "visits.csv", "patients.csv"], finished, capfd)
+    assert answer.code == 1
+    assert "ZeroDivisionError" in answer.err
+    assert "--debug" in answer.err
+    assert SECRET not in answer.err
+    assert "Traceback" in in_process(["--debug", "predict", "run/bundle", "visits.csv"], finished, capfd).err
+
+
+def test_a_refusal_shows_where_it_was_raised_only_with_debug(finished: Path, capfd: Capture) -> None:
+    assert "Traceback" not in in_process(["run", "nowhere.toml"], finished, capfd).err
+    answer = in_process(["run", "nowhere.toml", "--debug"], finished, capfd)
+    assert answer.code == 2
+    assert "Traceback" in answer.err
+
+
+def test_an_interruption_before_training_writes_nothing(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    def pressed(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sequela.study.story.read_records", pressed)
+    before = listing(finished)
+    answer = in_process(["run", "study.toml", "--out", "another"], finished, capfd)
+    assert answer.code == 130
+    assert "Interrupted; nothing was written." in answer.err
+    assert listing(finished) == before
+
+
+def test_training_is_shown_as_a_bar_on_a_terminal() -> None:
+    shown = io.StringIO()
+    with TerminalWatch(Console(file=shown, force_terminal=True, width=120)) as watch:
+        watch.stage("Reading [the records]")
+        for batch in (1, 2):
+            watch.training(Progress(epoch=1, epochs=1, batch=batch, batches=2, train_loss=0.5, tuning_loss=0.25), 2, 4)
+        watch.trained("all epochs")
+        watch.warn("look at [model]")
+    assert "Reading [the records] ..." in shown.getvalue()
+    assert "look at [model]" in shown.getvalue()
+    assert "Training, fit 2 of 4" in shown.getvalue()
+    assert "epoch 1: loss 0.5000, tuning 0.2500" in shown.getvalue()
+    assert "All epochs are done." in shown.getvalue()

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sequela.cohort import HELD_OUT, TRAIN, TUNING, Split, SplitRequest, SplitSettings, final_split, make_splits
+from sequela.cohort.splits import LABEL_AFTER_CUT, NOT_IN_SPLIT_FILE, UNUSED
+from sequela.errors import CohortError, RecordsError
+
+
+def request(people: int, each: int = 3, *, delay: int = 1, ids: list[str] | None = None) -> SplitRequest:
+    """Return a request of people with predictions at 0, 10, 20 ... whose labels are known `delay` later."""
+    time = np.tile(np.arange(each) * 10, people)
+    return SplitRequest(
+        person=np.repeat(np.arange(people), each),
+        time=time,
+        label_known=time + delay,
+        source_id=ids or [f"p{number}" for number in range(people)],
+        appearance=np.arange(people)[::-1].copy(),
+    )
+
+
+def split(asked: SplitRequest, folder: Path = Path(), **keys: Any) -> Split:
+    (found,) = make_splits(asked, SplitSettings(**keys), folder)
+    return found
+
+
+def people_in(found: Split, asked: SplitRequest, part: int) -> set[str]:
+    return {asked.source_id[person] for person in asked.person[found.part == part]}
+
+
+def test_a_person_stands_in_one_part_and_the_fractions_hold() -> None:
+    asked = request(20)
+    found = split(asked, fractions=[0.6, 0.2, 0.2])
+    parts = [people_in(found, asked, part) for part in (TRAIN, TUNING, HELD_OUT)]
+    assert [len(part) for part in parts] == [12, 4, 4]
+    assert set.union(*parts) == set(asked.source_id)
+
+
+@given(st.permutations(list(range(12))), st.integers(0, 99))
+def test_the_split_of_people_does_not_depend_on_their_order(order: list[int], seed: int) -> None:
+    one = request(12)
+    other = request(12, ids=[f"p{number}" for number in order])
+    keys: dict[str, Any] = {"fractions": [0.5, 0.25, 0.25], "seed": seed}
+    for part in (TRAIN, TUNING, HELD_OUT):
+        assert people_in(split(one, **keys), one, part) == people_in(split(other, **keys), other, part)
+
+
+def test_another_seed_gives_another_split() -> None:
+    asked = request(30)
+    assert not np.array_equal(split(asked, seed=0).part, split(asked, seed=1).part)
+
+
+def test_people_without_a_prediction_take_no_place_in_the_fractions() -> None:
+    asked = request(10)
+    more = SplitRequest(
+        person=asked.person * 2,
+        time=asked.time,
+        label_known=asked.label_known,
+        source_id=[name for number in range(10) for name in (f"p{number}", f"idle{number}")],
+        appearance=np.arange(20),
+    )
+    assert np.array_equal(split(asked).part, split(more).part)
+
+
+def test_order_takes_people_by_first_appearance() -> None:
+    asked = request(10)
+    found = split(asked, by="order", fractions=[0.6, 0.2, 0.2])
+    assert people_in(found, asked, TRAIN) == {"p9", "p8", "p7", "p6", "p5", "p4"}
+    assert people_in(found, asked, HELD_OUT) == {"p0", "p1"}
+
+
+def test_time_cuts_the_calendar_and_purges_labels_known_after_the_cut() -> None:
+    asked = request(4, each=10)
+    found = split(asked, by="time", fractions=[0.5, 0.2, 0.3])
+    assert set(asked.time[found.part == TRAIN]) == {0, 10, 20, 30, 40}
+    assert set(asked.time[found.part == TUNING]) == {50, 60}
+    assert found.excluded == {}
+    late = request(4, each=10, delay=15)
+    found = split(late, by="time", fractions=[0.5, 0.2, 0.3])
+    assert set(late.time[found.part == TRAIN]) == {0, 10, 20, 30}
+    assert set(late.time[found.part == UNUSED]) == {40, 60}
+    assert found.excluded == {LABEL_AFTER_CUT: (8, 4)}
+
+
+def test_a_label_known_just_at_the_cut_trains() -> None:
+    asked = request(4, each=10, delay=10)
+    assert split(asked, by="time", fractions=[0.5, 0.2, 0.3]).excluded == {}
+
+
+def test_within_takes_the_first_part_of_each_course_and_purges_it() -> None:
+    asked = request(3, each=10, delay=11)
+    found = split(asked, by="within", fractions=[0.5, 0.2, 0.3])
+    for person in range(3):
+        part = found.part[asked.person == person].tolist()
+        assert part == [TRAIN] * 4 + [UNUSED] + [TUNING] + [UNUSED] + [HELD_OUT] * 3
+    assert found.excluded == {LABEL_AFTER_CUT: (6, 3)}
+
+
+def test_within_cuts_each_person_at_their_own_time_whatever_the_order_of_predictions() -> None:
+    time = np.array([70, 0, 10, 60, 20, 50, 30, 40])
+    person = np.array([1, 0, 0, 1, 0, 1, 0, 1])
+    asked = SplitRequest(person=person, time=time, label_known=time, source_id=["a", "b"], appearance=np.array([0, 1]))
+    found = split(asked, by="within", fractions=[0.5, 0.25, 0.25])
+    parts = dict(zip(time.tolist(), found.part.tolist(), strict=True))
+    assert parts == {0: 0, 10: 0, 20: 1, 30: 2, 40: 0, 50: 0, 60: 1, 70: 2}
+
+
+def test_folds_hold_every_person_out_once() -> None:
+    asked = request(11)
+    found = make_splits(asked, SplitSettings(folds=4, fractions=[0.6, 0.2, 0.2]), Path())
+    held_out = [people_in(each, asked, HELD_OUT) for each in found]
+    assert [each.fold for each in found] == [0, 1, 2, 3]
+    assert set.union(*held_out) == set(asked.source_id)
+    assert sum(map(len, held_out)) == 11
+    for each in found:
+        assert people_in(each, asked, TRAIN)
+        assert people_in(each, asked, TUNING)
+    assert people_in(final_split(asked, SplitSettings(folds=4)), asked, HELD_OUT) == set()
+
+
+def test_more_folds_than_people_are_refused() -> None:
+    with pytest.raises(CohortError, match="at most 10 people"):
+        make_splits(request(3), SplitSettings(folds=4), Path())
+
+
+@pytest.mark.parametrize("by", ["subject", "order", "time"])
+def test_an_empty_part_is_refused_by_name(by: str) -> None:
+    with pytest.raises(CohortError, match=r"leaves no p.* in (train|tuning|held_out)"):
+        split(request(2, each=1), by=by, fractions=[0.7, 0.15, 0.15])
+
+
+def from_file(folder: Path, content: str | bytes, people: int = 4) -> Split:
+    data = content.encode() if isinstance(content, str) else content
+    (folder / "split.csv").write_bytes(data)
+    return split(request(people), folder, by="file", path="split.csv")
+
+
+def test_a_file_names_each_persons_part_and_those_it_leaves_out_are_counted(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "split,subject_id\ntrain, p0\ntuning,p1\nheld_out,p2\nheld_out,nobody\ntrain,p0\n")
+    assert found.part.tolist() == [TRAIN] * 3 + [TUNING] * 3 + [HELD_OUT] * 3 + [UNUSED] * 3
+    assert found.excluded == {NOT_IN_SPLIT_FILE: (3, 1)}
+
+
+def test_a_file_without_tuning_people_is_read(tmp_path: Path) -> None:
+    assert (from_file(tmp_path, "\ufeffsubject_id,split\np0,train\np1,held_out\n", 2).part != TUNING).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("subject_id,part\np0,train\n", "column 'split': the column is missing"),
+        ("id,split\np0,train\n", "column 'subject_id': the column is missing"),
+        ("subject_id,split\np0,train\np1,test\np2,\n", "rows 2, 3: the split is none of"),
+        ("subject_id,split\np0,train\np1,tuning\np0,held_out\n", "rows 1, 3: a person stands in two splits"),
+        ("", "cannot be read as a CSV file"),
+        ("subject_id,split\np0,train,p1\n", "cannot be read as a CSV file"),
+        (b"subject_id,split\n\xff\xfe,train\n", "cannot be read as a CSV file"),
+    ],
+)
+def test_a_wrong_split_file_is_refused_with_its_rows(tmp_path: Path, content: str | bytes, words: str) -> None:
+    with pytest.raises(RecordsError, match=words):
+        from_file(tmp_path, content)
+
+
+def test_a_missing_split_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordsError, match="no such file"):
+        split(request(4), tmp_path, by="file", path="split.csv")
+
+
+def test_a_folder_in_place_of_a_split_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "split.csv").mkdir()
+    with pytest.raises(RecordsError, match="cannot be read"):
+        split(request(4), tmp_path, by="file", path="split.csv")

@@ -1,0 +1,100 @@
+"""Law 4 as functions that raise AssertionError: what went in comes out, or is counted under a reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from cohorts import Case
+from laws import Rows
+
+from sequela.cohort import SPLIT_NAMES, make_splits
+from sequela.cohort.ask import NO_TARGET
+from sequela.cohort.episodes import BEYOND_EPISODE, NEVER_ASKED, TOO_FEW_RECORDS, Episodes, find_episodes
+from sequela.records.durations import parse_duration
+from sequela.study.fit import Material
+from sequela.study.profile import reading
+from sequela.study.story import split_request
+
+# Reasons that say how something was read, where nothing was left out.
+_KEPT = "no time of availability|superseded|available before|spaces around"
+
+
+def check_rows_are_counted(case: Case, material: Material) -> None:
+    """Cells (of a long table rows) = events + what was merged or left out, for each table."""
+    records = material.records
+    out = records.counts.filter(~pl.col("reason").str.contains(_KEPT))
+    for table, summary in zip(material.settings.records, records.tables, strict=True):
+        frame = case.frames[table.name]
+        wide = 1 if table.layout == "long" else len(frame.columns) - (3 if table.time else 1)
+        of_table = out.filter(pl.col("table") == table.name)
+        whole_rows = int(of_table.filter(pl.col("code").is_null())["rows"].sum())
+        cells = int(of_table.filter(pl.col("code").is_not_null())["rows"].sum())
+        events = records.events.filter(pl.col("code").is_in(summary.codes)).height
+        assert summary.rows == len(frame)
+        assert len(frame) * wide == events + cells + whole_rows * wide, f"{table.name}: a cell is lost or made"
+
+
+def check_values_are_counted(material: Material) -> None:
+    """Values = cells of the timeline + implausible + stale ones + static facts, as the profile tells them."""
+    events, cohort = material.records.events, material.cohort
+    valued = events.filter(pl.col("numeric_value").is_not_null() | pl.col("text_value").is_not_null())
+    timeless = material.evidence.events.filter(pl.col("time").is_null()).height
+    told = {row["reason"]: row["rows"] for row in reading(material)["counts"] if row["table"] == "all"}
+    stale = sum(told.values())
+    implausible = sum(material.evidence.implausible_by_code.values())
+    cells = len(cohort.timeline.cell_time)
+    assert valued.height == cells + stale + implausible + timeless, "a value is neither seen nor counted"
+    assert cells == cohort.timeline.cell_offsets[-1]
+
+
+def check_prediction_times_are_counted(material: Material) -> None:
+    """Candidate times = predictions + excluded ones; people read = people predicted + people with a reason."""
+    cohort, question = material.cohort, material.settings.question
+    episodes = find_episodes(material.evidence.events, cohort.timeline, question)
+    candidates, asked = _candidates(material, episodes), cohort.asked
+    excluded = {reason: count for reason, (count, _) in asked.excluded.items()}
+    no_target = set(NO_TARGET.values())
+    assert set(excluded) <= {NEVER_ASKED, BEYOND_EPISODE, TOO_FEW_RECORDS, *no_target}
+    assert cohort.asked_before_labels == len(asked.time) + sum(excluded.get(reason, 0) for reason in no_target)
+    assert len(candidates) == len(asked.time) + sum(excluded.values()), "a prediction time is lost"
+    people = material.evidence.people
+    never = asked.excluded.get(NEVER_ASKED, (0, 0))[1]
+    assert people == never + len(np.unique(candidates)), "a person is lost"
+    some = sum(count for _, count in asked.excluded.values())
+    assert people - len(np.unique(asked.person)) <= some, "a person without a prediction has no reason"
+
+
+def _candidates(material: Material, episodes: Episodes) -> Rows:
+    """Return whose each prediction time would be, before any is excluded, found one episode at a time."""
+    question, timeline = material.settings.question, material.cohort.timeline
+    found: list[int] = []
+    for person, start, stop, is_open in zip(
+        episodes.person, episodes.start, episodes.stop, episodes.open_ended, strict=True
+    ):
+        steps = timeline.step_time[timeline.step_offsets[person] : timeline.step_offsets[person + 1]]
+        inside = steps[(steps >= start) & ((steps <= stop) if is_open else (steps < stop))]
+        if question.at == "every record":
+            count = len(inside)
+        elif question.at in ("first record", "last record"):
+            count = min(len(inside), 1)
+        elif isinstance(question.at, str) and question.at.startswith("every "):
+            every = parse_duration(question.at.removeprefix("every "))
+            times = np.arange(start + every, stop + 1, every)
+            count = len(times if is_open else times[times < stop])
+        else:
+            count = 1 if isinstance(question.at, str) else len(question.at)
+        found += [int(person)] * count
+    return np.array(found, dtype=np.int64)
+
+
+def check_split_is_counted(material: Material, folder: Path) -> None:
+    """Predictions = those of the three parts + those left out of the split, whose reasons are counted."""
+    settings = material.settings.split
+    for split in make_splits(split_request(material), settings, folder):
+        parts = [int((split.part == part).sum()) for part in range(len(SPLIT_NAMES))]
+        left_out = sum(predictions for predictions, _ in split.excluded.values())
+        assert len(material.cohort.asked.time) == sum(parts) + left_out, "a prediction is in no part, uncounted"
+        gone = material.cohort.asked.person[split.part < 0]
+        assert len(np.unique(gone)) == sum(people for _, people in split.excluded.values())

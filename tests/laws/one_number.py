@@ -1,0 +1,143 @@
+"""Law 2 as a function that raises AssertionError: the same person gives the same number, however it is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from cohorts import TIMED, Case, Frames, day_of, known_day
+from laws import Ready, same_bits
+
+from sequela.bundle import write_bundle
+from sequela.cohort import one_each, one_pass
+from sequela.predict import Predictor, forecast, forecast_table, load_bundle
+from sequela.prepare import flag_words
+from sequela.prepare.rows import RowPreparation
+
+Said = dict[tuple[Any, ...], tuple[Any, ...]]  # whose, when, what -> flags, predicted, lower, upper
+
+
+def said(table: pl.DataFrame) -> Said:
+    """Return a table of predictions by person, episode, time, target and horizon."""
+    names = ["subject_id", "episode_start", "prediction_time", "code", "horizon_hours"]
+    keys = table.select(names).rows()
+    values = table.select("flags", "predicted", "lower", "upper").rows()
+    found = dict(zip(keys, values, strict=True))
+    assert len(found) == len(table), "one prediction is made twice"
+    return found
+
+
+def study_says(fitted: Ready) -> pl.DataFrame:
+    """Return the predictions of the study as a user reads them."""
+    cohort, seen = fitted.material.cohort, fitted.material.evidence
+    state = fitted.bundle.prepared
+    forecasts = forecast(fitted.bundle, cohort.timeline, seen.facts, cohort.sequences)
+    flags = flag_words(cohort.timeline, seen.facts, state, cohort.sequences, seen.implausible)
+    return forecast_table(fitted.settings.question, fitted.material.records, cohort.asked, forecasts, flags)
+
+
+def assert_agree(one: Said, other: Said, where: str, *, complete: bool = False) -> None:
+    """Both say the same of what both were asked; `complete`: and everything that `one` says."""
+    if complete:
+        missing = sorted(map(str, one.keys() - other.keys()))
+        assert not missing, f"{where}: not predicted: {missing[:3]}"
+    for key in one.keys() & other.keys():
+        (words, *numbers), (other_words, *other_numbers) = one[key], other[key]
+        assert words == other_words, f"{where}: {key} has the flags {words!r} or {other_words!r}"
+        assert np.allclose(numbers, other_numbers, rtol=1e-5, atol=1e-5), f"{where}: {key}: {numbers} {other_numbers}"
+
+
+def check_one_number(fitted: Ready, folder: Path, seed: int) -> None:
+    """Law 2: study, bundle, alone, rows in another order, one record at a time, and more threads agree."""
+    generator = np.random.default_rng(seed)
+    case = fitted.case
+    write_bundle(fitted.bundle, folder / "bundle")
+    predictor = load_bundle(folder / "bundle")
+    whole = said(predictor.predict(case.tables()))
+    assert_agree(said(study_says(fitted)), whole, "the study and its bundle", complete=True)
+    shuffled = {name: frame[generator.permutation(len(frame))] for name, frame in case.frames.items()}
+    again = said(predictor.predict(case.tables(shuffled)))
+    assert_agree(whole, again, "rows in another order", complete=True)
+    assert whole.keys() == again.keys()
+    _check_threads(predictor, case, whole)
+    names = fitted.material.records.subjects["source_id"].cast(pl.String).to_list()
+    for name in generator.choice(names, 2, replace=False).tolist():
+        alone = said(predictor.predict(case.tables(rows_of(case.frames, name))).filter(pl.col("subject_id") == name))
+        asked = {key: numbers for key, numbers in whole.items() if str(key[0]) == name}
+        assert_agree(asked, alone, "alone", complete=True)
+    _check_one_record_at_a_time(fitted, predictor, whole, generator)
+
+
+def rows_of(frames: Frames, name: str) -> Frames:
+    """Return the rows of one person; a table may not be empty, so where it would be, one row of somebody else."""
+    found = {table: frame.filter(pl.col("id") == name) for table, frame in frames.items()}
+    return {
+        table: rows if len(rows) else frames[table].filter(pl.col("id") != name)[:1] for table, rows in found.items()
+    }
+
+
+def known_by(frames: Frames, day: float) -> Frames:
+    """Return the rows that are known on a day, as a stream would have brought them by then."""
+    cut = {name: frames[name].filter(pl.Series(known_day(frames[name]) <= day, dtype=pl.Boolean)) for name in TIMED}
+    return {**frames, **{name: rows if len(rows) else frames[name][:1] for name, rows in cut.items()}}
+
+
+def _check_threads(predictor: Predictor, case: Case, whole: Said) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2 if before == 1 else 1)
+    try:
+        assert_agree(whole, said(predictor.predict(case.tables())), "other threads", complete=True)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _check_one_record_at_a_time(
+    fitted: Ready, predictor: Predictor, whole: Said, generator: np.random.Generator
+) -> None:
+    case, clock = fitted.case, fitted.material.records.clock
+    for name, start, instant in fitted.keys(3, generator):
+        now = clock.to_source(pl.Series([instant]).cast(pl.Datetime("us")))[0]
+        written = now.isoformat() if case.calendar else now
+        day = day_of(instant, calendar=case.calendar)
+        for frames in (case.frames, known_by(case.frames, day)):
+            one = rows_of(frames, name)
+            table = predictor.predict(case.tables(one), now=written).filter(pl.col("subject_id") == name)
+            at_that_time = said(table)
+            assert_agree(whole, at_that_time, "one record at a time")
+            begin = clock.to_source(pl.Series([start]).cast(pl.Datetime("us")))[0]
+            asked = {key for key in at_that_time if (str(key[0]), key[1], key[2]) == (name, begin, now)}
+            assert asked, f"{name} is not asked at {now}, the time that it is"
+            assert (table["prediction_time"] <= now).all()
+            question = fitted.settings.question
+            if question.reads_at_records and question.at != "last record":
+                gone = sorted(map(str, at_that_time.keys() - whole.keys()))
+                assert not gone, f"asked at its time, not in hindsight: {gone[:3]}"
+            last = predictor.predict(case.tables(one), now=written, at="last").filter(pl.col("subject_id") == name)
+            assert (last["prediction_time"] == now).all()
+            assert_agree(at_that_time, said(last), "the last prediction time")
+
+
+def check_one_pass_is_one_each(fitted: Ready) -> None:
+    """Law 2: one pass over a history and one cut sequence for each prediction prepare the same rows, bit for bit."""
+    cohort = fitted.material.cohort
+    asked, timeline = cohort.asked, cohort.timeline
+    preparation = RowPreparation(timeline, fitted.bundle.prepared)
+    keys = {"person": asked.person, "episode_start": asked.episode_start, "time": asked.time}
+    together, apart = one_pass(timeline, **keys), one_each(timeline, **keys)
+    whole = preparation.rows(together, np.arange(len(together.person)))
+    cut = preparation.rows(apart, np.arange(len(apart.person)))
+    begin = np.cumsum(together.lengths) - together.lengths
+    cut_begin = np.cumsum(apart.lengths) - apart.lengths
+    assert same_bits(together.read, apart.read)
+    for r, s in enumerate(together.sequence):
+        count = apart.lengths[r]
+        for name in ("values", "observed", "gap_hours", "hours"):
+            one = getattr(whole, name)[begin[s] : begin[s] + count]
+            assert same_bits(one, getattr(cut, name)[cut_begin[r] : cut_begin[r] + count]), name
+    if not fitted.settings.model.bidirectional and fitted.settings.question.history == "all":
+        facts = fitted.material.evidence.facts
+        one, other = (forecast(fitted.bundle, timeline, facts, each).predicted for each in (together, apart))
+        assert np.allclose(one, other, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,24 @@
+"""Law 3: same seed, same machine, same result, to the last digit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fixed_cases import fixed_case
+from same_seed import check_same_seed_same_result
+
+
+def test_two_runs_with_one_seed_write_the_same_bytes(tmp_path: Path) -> None:
+    case = fixed_case(1, people=24, model={"hidden": [3, 3], "dropout": 0.2}, train={"epochs": 2, "batch_size": 4})
+    check_same_seed_same_result(case, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("question", [{"history": "36h"}, {"at": "every 6h", "horizon": ["12h", "1d"]}])
+@pytest.mark.parametrize("model", [{"bidirectional": True}, {"cell": "gru", "decay": True}])
+def test_two_runs_of_other_studies_write_the_same_bytes(
+    tmp_path: Path, question: dict[str, object], model: dict[str, object]
+) -> None:
+    case = fixed_case(2, people=24, question=question, model=model, split={"fractions": [0.6, 0.2, 0.2]})
+    check_same_seed_same_result(case, tmp_path)

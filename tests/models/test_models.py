@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sequela.batch import Batch
+from sequela.models import (
+    LOSSES,
+    Encoder,
+    ModelSettings,
+    RowwiseLinear,
+    build_forecast_network,
+    forecast_loss,
+    parameter_count,
+)
+from sequela.prepare import collate
+
+
+def batch_of(lengths: list[int], reads: list[tuple[int, int]], *, facts: int = 1) -> Batch:
+    """Return a batch of random rows; each prediction reads (sequence, step), step -1 = nothing known."""
+    features, random = 2, np.random.default_rng(0)
+    place, sizes, order = collate.pack(np.array(lengths))
+    begin = np.cumsum(lengths) - lengths
+    rows = len(place)
+    values = np.concatenate([np.random.default_rng(100 + s).normal(size=(n, features)) for s, n in enumerate(lengths)])
+    packed = np.zeros((rows, features), dtype=np.float32)
+    packed[place] = values
+    hours = np.zeros(rows, dtype=np.float32)
+    hours[place] = np.concatenate([np.arange(n) for n in lengths])
+    return Batch(
+        values=torch.from_numpy(packed),
+        observed=torch.ones(rows, features, dtype=torch.bool),
+        gap_hours=torch.ones(rows, features),
+        hours=torch.from_numpy(hours),
+        batch_sizes=torch.from_numpy(sizes),
+        order=torch.from_numpy(order),
+        static=torch.from_numpy(random.normal(size=(len(lengths), facts)).astype(np.float32)),
+        reads=torch.tensor([int(place[begin[s] + t]) if t >= 0 else -1 for s, t in reads]),
+        read_sequence=torch.tensor([s for s, _ in reads]),
+        read_lag_hours=torch.zeros(len(reads)),
+        targets=torch.zeros(len(reads), 1, 1),
+        target_known=torch.ones(len(reads), 1, 1, dtype=torch.bool),
+        weight=torch.ones(len(reads)),
+    )
+
+
+def encoder(**keys: Any) -> Encoder:
+    torch.manual_seed(0)
+    given = {"static": 1, "hidden_sizes": [3], "inputs": ["values", "observed", "gaps"], "gap_unit_hours": [1.0, 2.0]}
+    return Encoder(**{**given, **keys}).eval()
+
+
+@pytest.mark.parametrize("width", [1, 7, 8, 33, 64, 257, 1024])
+def test_a_rowwise_linear_has_the_same_bits_for_a_row_in_any_company(width: int) -> None:
+    torch.manual_seed(width)
+    linear, rows = RowwiseLinear(width, 3), torch.randn(50, width)
+    whole = linear(rows)
+    for some in ([0], [7, 8], list(range(49, -1, -1)), [3] * 5):
+        assert torch.equal(linear(rows[some]), whole[some])
+    assert torch.allclose(whole, nn.functional.linear(rows, linear.weight, linear.bias), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("lengths", [[0, 2, 0, 4, 0], [3, 1, 0]])
+def test_a_prediction_that_knows_nothing_reads_a_state_of_zero(
+    cell: str, bidirectional: bool, lengths: list[int]
+) -> None:
+    reads = [(s, n - 1) for s, n in enumerate(lengths)]
+    state = encoder(cell=cell, bidirectional=bidirectional)(batch_of(lengths, reads))
+    for (_, step), row in zip(reads, state, strict=True):
+        assert bool((row == 0).all()) == (step == -1)
+
+
+def test_a_batch_in_which_nobody_knows_anything_is_all_zero() -> None:
+    state = encoder()(batch_of([0, 0], [(0, -1), (1, -1)]))
+    assert state.shape == (2, 3)
+    assert not state.any()
+
+
+@pytest.mark.parametrize("sizes", [[3], [3, 3], [4, 2]])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", [("lstm", nn.LSTM), ("gru", nn.GRU), ("rnn", nn.RNN)])
+def test_a_read_is_the_output_of_torchs_own_layers_over_the_sequence(
+    sizes: list[int], bidirectional: bool, cell: tuple[str, type[nn.RNNBase]]
+) -> None:
+    lengths = [2, 5, 3]
+    network = encoder(hidden_sizes=sizes, bidirectional=bidirectional, cell=cell[0], static=0, inputs=["values"])
+    state = network(batch_of(lengths, [(s, n - 1) for s, n in enumerate(lengths)], facts=0))
+    for s, n in enumerate(lengths):
+        steps = torch.from_numpy(np.random.default_rng(100 + s).normal(size=(n, 2)).astype(np.float32))
+        for layer in network.layers:
+            twin = cell[1](layer.input_size, layer.hidden_size, layer.num_layers, bidirectional=bidirectional)
+            twin.load_state_dict(layer.state_dict())
+            steps, _ = twin(steps)
+        half = sizes[-1]
+        expected = torch.cat([steps[-1, :half], steps[0, half:]])
+        assert torch.allclose(state[s], expected, atol=1e-5)
+
+
+def test_steps_after_the_read_do_not_change_the_state_that_is_read() -> None:
+    network = encoder()
+    short = network(batch_of([2, 4], [(0, 1), (1, 3)]))
+    long = network(batch_of([7, 4], [(0, 1), (1, 3)]))
+    assert torch.allclose(short, long, rtol=1e-6, atol=1e-7)
+
+
+def test_a_gap_of_the_typical_length_enters_as_one_half() -> None:
+    batch = batch_of([1], [(0, 0)])
+    entering = encoder()._steps(batch)
+    assert entering[0, 4:6].tolist() == pytest.approx([1 / 2, 1 / 3])
+    assert entering.shape == (1, 3 * 2 + 1 + 1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "theirs"), [("squared", nn.MSELoss()), ("absolute", nn.L1Loss()), ("huber", nn.HuberLoss())]
+)
+def test_losses_are_those_of_torch_over_the_known_targets(loss: str, theirs: nn.Module) -> None:
+    torch.manual_seed(0)
+    predicted, target = 3 * torch.randn(20, 2, 2), 3 * torch.randn(20, 2, 2)
+    known = torch.rand(20, 2, 2) < 0.6
+    batch = batch_of([1], [(0, 0)])
+    fields = {name: getattr(batch, name) for name in Batch.__dataclass_fields__}
+    fields |= {"targets": target, "target_known": known, "weight": torch.ones(20)}
+    assert torch.allclose(forecast_loss(predicted, Batch(**fields), loss), theirs(predicted[known], target[known]))
+    nothing = Batch(**{**fields, "target_known": torch.zeros_like(known)})
+    assert float(forecast_loss(predicted, nothing, loss)) == 0.0
+    assert set(LOSSES) == {"squared", "absolute", "huber"}
+
+
+def test_the_lag_to_a_prediction_time_is_an_input_only_where_there_is_one() -> None:
+    for reads_at_records, horizons, targets in itertools.product([True, False], [1, 2], [1, 3]):
+        network = build_forecast_network(
+            ModelSettings(hidden=4),
+            static=1,
+            gap_unit_hours=[1.0, 3.0],
+            horizons=horizons,
+            targets=targets,
+            reads_at_records=reads_at_records,
+        ).eval()
+        batch = batch_of([2], [(0, 1)])
+        fields = {name: getattr(batch, name) for name in Batch.__dataclass_fields__}
+        later = Batch(**{**fields, "read_lag_hours": torch.tensor([9.0])})
+        assert network(batch).shape == (1, horizons, targets)
+        assert torch.equal(network(batch), network(later)) == reads_at_records
+
+
+def test_parameters_are_counted_as_torch_has_them() -> None:
+    network = encoder(hidden_sizes=[5], static=0, inputs=["values"])
+    assert parameter_count(network) == 4 * 5 * (2 + 5 + 2)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from preparing import Course
+from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
+
+from sequela.cohort import one_pass
+from sequela.prepare import Collation, collate, scale_targets
+
+LENGTHS = st.lists(st.integers(0, 6), min_size=1, max_size=9)
+
+
+@given(LENGTHS)
+def test_packing_is_that_of_torch(lengths: list[int]) -> None:
+    place, sizes, order = collate.pack(np.array(lengths))
+    whole = torch.arange(sum(lengths), dtype=torch.float32)
+    parts = [part for part in torch.split(whole, lengths) if len(part)]
+    if not parts:
+        assert len(place) == len(sizes) == len(order) == 0
+        return
+    expected = pack_sequence(parts, enforce_sorted=False)
+    packed = torch.empty_like(whole)
+    packed[place] = whole
+    assert sizes.tolist() == expected.batch_sizes.tolist()
+    assert sorted(order.tolist()) == [number for number, length in enumerate(lengths) if length]
+    for rank, number in enumerate(order.tolist()):
+        column, _ = pad_packed_sequence(torch.nn.utils.rnn.PackedSequence(packed, torch.from_numpy(sizes)))
+        begin = sum(lengths[:number])
+        assert column[: lengths[number], rank].tolist() == list(range(begin, begin + lengths[number]))
+
+
+def course(lengths: list[int]) -> Course:
+    rows = [(p, hour, "x", 100.0 * p + hour) for p, length in enumerate(lengths) for hour in range(length)]
+    return Course((len(lengths), 0, "x", 0.0), *rows, people=len(lengths) + 1)
+
+
+@given(LENGTHS, st.randoms(use_true_random=False))
+def test_each_prediction_reads_its_own_row_and_minus_one_where_nothing_is_known(
+    lengths: list[int], random: object
+) -> None:
+    given_course = course(lengths)
+    hours = 3_600_000_000
+    person = np.repeat(np.arange(len(lengths)), 3)
+    time = np.tile(np.array([-1, 2, 99]) * hours, len(lengths))
+    sequences = one_pass(given_course.timeline, person=person, episode_start=np.zeros_like(person), time=time)
+    collation = Collation(given_course.timeline, given_course.facts, given_course.fit(scale="none"), sequences)
+    chosen = np.arange(len(lengths))
+    random.shuffle(chosen)  # type: ignore[attr-defined]
+    batch, prediction = collation.batch(chosen)
+    assert sorted(prediction.tolist()) == list(range(len(person)))
+    for r, p in enumerate(prediction.tolist()):
+        seen = min(lengths[person[p]], {0: 0, 1: 3, 2: 99}[p % 3])
+        assert int(chosen[batch.read_sequence[r]]) == person[p]
+        if seen:
+            assert float(batch.values[batch.reads[r], 0]) == 100 * person[p] + seen - 1
+            assert float(batch.hours[batch.reads[r]]) == seen - 1
+        else:
+            assert int(batch.reads[r]) == -1
+
+
+def test_every_prediction_comes_once_whatever_the_size_of_the_batches() -> None:
+    given_course = course([3, 0, 5, 1])
+    collation = Collation(given_course.timeline, given_course.facts, given_course.fit(), given_course.sequences)
+    for batches in (collation.batches(2), collation.batches_of_rows(3), collation.batches(3, torch.Generator())):
+        seen = [int(p) for _, predictions in batches for p in predictions]
+        assert sorted(seen) == list(range(5))
+
+
+def test_rows_prepared_anew_for_each_batch_are_the_kept_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_course = course([3, 0, 5, 1])
+    keys = (given_course.timeline, given_course.facts, given_course.fit(), given_course.sequences)
+    kept, _ = Collation(*keys).batch(np.array([2, 0]))
+    monkeypatch.setattr(collate, "_KEPT_BYTES", 0)
+    anew, _ = Collation(*keys).batch(np.array([2, 0]))
+    for name in ("values", "observed", "gap_hours", "hours"):
+        assert torch.equal(getattr(kept, name), getattr(anew, name))
+
+
+def test_targets_are_scaled_and_unknown_ones_marked() -> None:
+    given_course = course([2])
+    found = scale_targets(np.array([[[1.0]], [[np.nan]], [[3.0]]]), given_course.fit(scale="standard"))
+    assert found.value.tolist() == [[[-1]], [[0]], [[1]]]
+    assert found.known.tolist() == [[[True]], [[False]], [[True]]]

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from preparing import Course
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+
+from sequela.errors import CohortError
+from sequela.prepare import scaling
+from sequela.prepare.state import CategoryState, NumberState, StaticCategoryState, StaticNumberState
+
+SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler, "robust": RobustScaler}
+
+
+@pytest.mark.parametrize("scale", list(SCALERS))
+@given(values=st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=30), unit=st.sampled_from([1.0, 1e-9, 1e6]))
+def test_scaling_is_that_of_scikit_learn_in_any_unit(scale: str, values: list[int], unit: float) -> None:
+    array = np.array(values, dtype=np.float64) * unit
+    center, spread = scaling(array, scale)  # type: ignore[arg-type]
+    expected = SCALERS[scale]().fit_transform(array[:, None])[:, 0]
+    if len(set(values)) > 1 and spread != 1.0:
+        assert np.allclose((array - center) / spread, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", ["standard", "minmax", "robust"])
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e8, -3e-12])
+def test_a_value_that_never_changes_is_not_stretched(scale: str, value: float) -> None:
+    center, spread = scaling(np.full(7, np.float32(value), dtype=np.float64), scale)  # type: ignore[arg-type]
+    assert spread == 1.0
+    assert abs(value - center) <= 1e-6 * abs(value)
+
+
+def test_small_units_are_scaled_too() -> None:
+    assert scaling(np.array([1e-9, 3e-9]), "standard") == pytest.approx((2e-9, 1e-9), rel=1e-9, abs=0)
+
+
+def test_none_changes_nothing() -> None:
+    assert scaling(np.array([5.0, 7.0]), "none") == (0.0, 1.0)
+
+
+NUMBERS = Course((0, 0, "x", 1.0), (0, 2, "x", 3.0), (0, 8, "x", 5.0), (1, 1, "x", 7.0), (1, 3, "y", 2.0))
+
+
+def test_numbers_are_fitted_on_values_each_once() -> None:
+    x, y = NUMBERS.fit().features
+    assert isinstance(x, NumberState)
+    assert (x.center, x.spread, x.fill) == (4.0, pytest.approx(np.sqrt(5.0)), 4.0)
+    assert x.typical_gap_hours == 4.0  # the median of 2 and 6
+    assert y.typical_gap_hours == 24.0  # nobody has two
+    assert [target.center for target in NUMBERS.fit().targets] == [2.0]
+
+
+def test_rules_by_code_fall_back_to_the_star_and_then_to_the_default() -> None:
+    x, y = NUMBERS.fit(missing={"x": "zero"}, scale={"y": "none", "*": "minmax"}).features
+    assert isinstance(x, NumberState)
+    assert isinstance(y, NumberState)
+    assert (x.missing, y.missing) == ("zero", "last")
+    assert (x.center, x.spread, y.center, y.spread) == (1.0, 6.0, 0.0, 1.0)
+
+
+def test_codes_of_too_few_people_are_left_out_with_a_reason() -> None:
+    state, unused = NUMBERS.fit_with_reasons(min_people=2)
+    assert state.columns == ["x"]
+    assert unused == {"y": "fewer than 2 training people have a value"}
+    with pytest.raises(CohortError, match="min_people = 3"):
+        NUMBERS.fit(min_people=3)
+
+
+def test_levels_of_too_few_people_fall_to_other_and_shares_add_up() -> None:
+    course = Course(
+        *((0, 0, "ward", "A"), (0, 1, "ward", "A"), (1, 0, "ward", "A"), (1, 1, "ward", "B"), (2, 0, "ward", "B")),
+        *((2, 1, "ward", "rare"), (2, 2, "ward", "rare"), (0, 5, "ward", "A")),
+    )
+    (ward,) = course.fit(min_people=2).features
+    assert isinstance(ward, CategoryState)
+    assert ward.levels == ["A", "B"]
+    assert ward.shares == [0.5, 0.25, 0.25]
+    rows = course.rows(course.fit(min_people=2))
+    assert rows.values[:, 2].tolist() == [0, 0, 0, 0, 0, 0, 1, 1]
+
+
+def test_the_usual_range_rests_on_min_people_at_each_end() -> None:
+    course = Course(*((person, hour, "x", 10.0 * person + hour) for person in range(40) for hour in (0, 1)))
+    (x,) = course.fit(min_people=2).features
+    assert isinstance(x, NumberState)
+    assert x.usual == (5.0, 386.0)  # (0 + 10) / 2 and (381 + 391) / 2
+    (alone,) = course.fit(min_people=3).features
+    assert isinstance(alone, NumberState)
+    assert alone.usual is None
+
+
+def test_facts_are_fitted_on_one_value_a_person() -> None:
+    course = Course(
+        *((p, 0, "x", 1.0) for p in range(3)),
+        *((0, None, "height", 160.0), (2, None, "height", 180.0), (0, None, "sex", "f"), (1, None, "sex", "m")),
+        *((2, None, "sex", "f"), (0, -365.25 * 24 * 50, "MEDS_BIRTH", None)),
+    )
+    height, age, sex = course.fit().static
+    assert isinstance(height, StaticNumberState)
+    assert (height.center, height.spread, height.fill) == (170.0, 10.0, 170.0)
+    assert isinstance(age, StaticNumberState)
+    assert (age.code, age.center, age.spread) == ("age at the start", 50.0, 1.0)
+    assert isinstance(sex, StaticCategoryState)
+    assert sex.levels == ["f", "m"]
+    state, unused = course.fit_with_reasons(min_people=2)
+    assert [fact.code for fact in state.static] == ["height", "sex"]
+    assert state.static_columns == ["height", "height is known", "sex = f", "sex = (other)"]
+    assert list(unused) == ["age at the start"]

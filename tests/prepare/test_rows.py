@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from preparing import Course, events_of
+
+from sequela.cohort import one_each
+from sequela.prepare import flag_words, without_implausible
+from sequela.prepare.rows import RowPreparation, prepare_static
+
+HOUR = 3_600_000_000
+COURSE = Course(
+    *((0, 0, "y", 8.0), (0, 2, "x", 4.0), (0, 5, "y", 9.0), (0, 6, "x", 6.0)),
+    *((1, 0, "x", 2.0), (1, 1, "y", 7.0)),
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("last", [4.0, 4.0, 4.0, 6.0, 2.0, 2.0]),
+        ("mean", [4.0, 4.0, 4.0, 6.0, 2.0, 4.0]),
+        ("zero", [0, 4.0, 0, 6.0, 2.0, 0]),
+    ],
+)
+def test_what_is_missing_is_filled_by_its_rule(rule: str, expected: list[float]) -> None:
+    rows = COURSE.rows(COURSE.fit(missing=rule, scale="none"))
+    assert rows.values[:, 0].tolist() == expected
+    assert rows.observed[:, 0].tolist() == [False, True, False, True, True, False]
+
+
+def test_zero_means_zero_in_the_codes_own_unit() -> None:
+    state = COURSE.fit(missing="zero", scale="minmax")
+    assert COURSE.rows(state).values[0, 0] == pytest.approx((0 - 2) / 4)
+
+
+def test_gaps_count_since_the_feature_was_last_seen_strictly_before_else_since_the_start() -> None:
+    rows = COURSE.rows(COURSE.fit())
+    assert rows.gap_hours[:, 0].tolist() == [0, 2, 3, 4, 0, 1]
+    assert rows.gap_hours[:, 1].tolist() == [0, 2, 5, 1, 0, 1]
+    assert rows.hours.tolist() == [0, 2, 5, 6, 0, 1]
+
+
+def test_gaps_count_from_the_measurements_own_time() -> None:
+    late = Course((0, 0, "y", 1.0), (0, 1, "x", 1.0, 4), (0, 6, "y", 1.0))
+    rows = late.rows(late.fit())
+    assert rows.hours.tolist() == [0, 4, 6]
+    assert rows.gap_hours[:, 0].tolist() == [0, 4, 5]
+
+
+def test_nothing_is_carried_from_one_sequence_into_the_next() -> None:
+    course = Course((0, 0, "x", 5.0), (1, 0, "y", 1.0), (1, 1, "x", 9.0))
+    rows = course.rows(course.fit(scale="none"))
+    assert rows.values[1, 0] == 7.0  # the training mean, not the 5 of the person before
+    assert rows.gap_hours[1].tolist() == [0, 0]
+
+
+def test_nothing_is_carried_into_a_window() -> None:
+    state = COURSE.fit(scale="none")
+    keys = {"person": np.array([0]), "episode_start": np.array([0]), "time": np.array([6 * HOUR])}
+    window = one_each(COURSE.timeline, **keys, history=3 * HOUR)
+    rows = RowPreparation(COURSE.timeline, state).rows(window, np.array([0]))
+    assert rows.values.tolist() == [[4.0, 9.0], [6.0, 9.0]]
+    assert rows.gap_hours.tolist() == [[2, 2], [3, 1]]
+
+
+def test_categories_are_one_column_a_level_and_one_for_the_rest() -> None:
+    course = Course((0, 0, "ward", "A"), (0, 1, "x", 1.0), (0, 2, "ward", "B"), (1, 0, "ward", "A"))
+    state = course.fit(min_people=1, missing="last")
+    assert state.columns == ["ward = A", "ward = B", "ward = (other)", "x"]
+    assert course.rows(state).values[:3, :3].tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 0]]
+    assert course.rows(state).observed[:3, 0].tolist() == [True, False, True]
+    new = Course((0, 0, "ward", "Z"), (0, 1, "x", 1.0), (0, 2, "x", 1.0))
+    assert new.rows(state).values[0, :3].tolist() == [0, 0, 1]
+    shares = course.rows(course.fit(missing="mean")).values[1, :3]
+    assert shares.tolist() == pytest.approx([2 / 3, 1 / 3, 0])
+
+
+def test_facts_are_scaled_and_say_whether_they_are_known() -> None:
+    course = Course(
+        *((p, 0, "x", 1.0) for p in range(3)),
+        *((0, None, "height", 160.0), (1, None, "height", 180.0), (0, None, "sex", "f"), (2, None, "sex", "z")),
+    )
+    state = course.fit(min_people=1)
+    few = Course((0, 0, "x", 1.0), (0, None, "sex", "unheard of"))
+    static = prepare_static(course.facts, state, course.sequences, np.arange(3))
+    assert static.tolist() == [[-1, 1, 1, 0, 0], [1, 1, 0, 0, 0], [0, 0, 0, 1, 0]]
+    assert prepare_static(few.facts, state, few.sequences, np.arange(1)).tolist() == [[0, 0, 0, 0, 1]]
+
+
+def test_implausible_values_are_taken_out_at_the_limits_and_told() -> None:
+    events = events_of(
+        *((0, hour, "x", float(value)) for hour, value in enumerate([39, 40, 300, 301])), (0, 9, "y", 1e9)
+    )
+    kept, gone = without_implausible(events, {"x": [40.0, 300.0]})
+    assert kept["numeric_value"].to_list() == [40, 300, 1e9]
+    assert gone.height == 2
+    assert kept.schema == events.schema
+
+
+def test_flags_name_what_is_missing_out_of_range_unseen_and_implausible() -> None:
+    training = Course(
+        *((p, 0, "x", 10.0 * (p % 4)) for p in range(40)),
+        *((p, 1, "ward", "AB"[p % 2]) for p in range(40)),
+        *((p, None, "sex", "fm"[p % 2]) for p in range(40)),
+    )
+    state = training.fit(min_people=2)
+    events = events_of(
+        *((0, 0, "x", 99.0), (0, 1, "ward", "A"), (0, None, "sex", "f"), (1, 0, "x", 15.0), (1, 1, "ward", "Z")),
+        *((1, None, "sex", "d"), (2, 0, "x", 15.0), (2, 1, "y", 1.0), (3, 0, "x", 15.0), (3, 2, "x", 5000.0)),
+        *((4, 0, "x", 5000.0), (4, 2, "x", 15.0)),
+    )
+    kept, gone = without_implausible(events, {"x": [0.0, 1000.0]})
+    new = Course(*_rows(kept), people=6)
+    words = flag_words(new.timeline, new.facts, state, new.sequences, gone)
+    assert words == [
+        "out of range: x",
+        "unseen category: ward, sex",
+        "missing: ward, sex",
+        "missing: ward, sex; out of range: x",
+        "missing: ward, sex",
+        "nothing known; missing: ward, x, sex",
+    ]
+
+
+def _rows(events: object) -> list[tuple[object, ...]]:
+    frame = events.with_columns(hour=events["time"].dt.epoch("us") / HOUR)  # type: ignore[attr-defined]
+    values = frame.select("subject_id", "hour", "code", "numeric_value", "text_value").rows()
+    return [(person, hour, code, number if text is None else text) for person, hour, code, number, text in values]

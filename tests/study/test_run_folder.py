@@ -1,0 +1,176 @@
+"""What a run leaves behind: the files of the design's section 9, in their formats, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from small_study import SECRET
+
+import sequela
+from sequela.errors import RunError
+from sequela.study import Run, story
+from sequela.study.settings import parse_study
+
+FILES = {
+    "study.toml", "metrics.json", "predictions.parquet", "history.json", "profile.json", "audit.json", "curves.json",
+    "environment.json", "report.html", "bundle",
+}  # fmt: skip
+COLUMNS = {
+    "subject_id": pl.String, "episode_start": pl.Float64, "prediction_time": pl.Float64, "split": pl.String,
+    "fold": pl.Int32, "model": pl.String, "code": pl.String, "flags": pl.String, "horizon_hours": pl.Float64,
+    "target": pl.Float64, "predicted": pl.Float64, "lower": pl.Float64, "upper": pl.Float64,
+}  # fmt: skip
+
+
+def read(run: Run, name: str) -> Any:
+    def constant(word: str) -> None:
+        raise AssertionError(f"{name} holds {word}")
+
+    return json.loads((run.folder / name).read_text(encoding="utf-8"), parse_constant=constant)
+
+
+def test_a_run_folder_holds_the_files_of_the_design_and_no_others(plain: Run) -> None:
+    assert {path.name for path in plain.folder.iterdir()} == FILES
+    assert [path.name for path in plain.folder.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_study_of_a_run_can_be_run_again(plain: Run) -> None:
+    settings = parse_study(tomllib.loads((plain.folder / "study.toml").read_text()), "study.toml")
+    assert settings == sequela.read_study(plain.folder.parent / "study.toml").settings
+
+
+def test_metrics_have_the_format_of_the_design(plain: Run) -> None:
+    metrics = read(plain, "metrics.json")
+    assert set(metrics) - {"units"} == {
+        "format", "question", "target", "data", "models", "measures", "comparisons", "best_baseline", "verdict"
+    }  # fmt: skip
+    assert (metrics["format"], metrics["question"], metrics["target"]) == (1, "forecast", ["sbp"])
+    parts = {"train", "tuning", "held_out"}
+    assert set(metrics["data"]) == {"people", "predictions"}
+    assert metrics["data"]["people"] == {"train": 30, "tuning": 15, "held_out": 15}
+    assert set(metrics["data"]["predictions"]) == parts
+    assert set(metrics["models"]) == {"network", "persistence", "mean"}
+    for model in metrics["models"].values():
+        assert set(model) >= {"rmse", "mae", "mse"}
+        for estimate in model.values():
+            assert {"value", "low", "high"} <= set(estimate)
+    for measure in metrics["measures"]:
+        assert set(measure) >= {
+            "model", "metric", "target", "horizon_hours", "cause", "at", "subgroup", "threshold", "recalibrated",
+            "value", "low", "high", "people", "events", "reason",
+        }  # fmt: skip
+        assert (measure["value"] is None) <= bool(measure["reason"])
+    for comparison in metrics["comparisons"]:
+        assert set(comparison) >= {"model", "against", "metric", "difference", "low", "high", "outcome"}
+        assert comparison["outcome"] in ("better", "no_difference", "worse", None)
+    assert metrics["best_baseline"] in ("persistence", "mean")
+    assert metrics["verdict"].endswith(".")
+    assert plain.metrics == metrics
+
+
+def test_predictions_have_the_columns_and_types_of_the_design(plain: Run) -> None:
+    table = pl.read_parquet(plain.folder / "predictions.parquet")
+    assert dict(table.schema) == COLUMNS
+    assert set(table["split"]) == {"train", "tuning", "held_out"}
+    assert set(table["model"]) == {"network", "persistence", "mean"}
+    for name in ("subject_id", "prediction_time", "split", "fold", "horizon_hours", "target", "predicted"):
+        assert table[name].null_count() == 0
+    network = table.filter(model="network")
+    assert (network["lower"] < network["predicted"]).all()
+    assert (network["predicted"] < network["upper"]).all()
+    assert table.filter(pl.col("model") != "network")["lower"].is_null().all()
+
+
+def test_headline_errors_are_those_of_the_predictions_file(plain: Run) -> None:
+    table = pl.read_parquet(plain.folder / "predictions.parquet").filter(split="held_out")
+    for model, of_model in plain.metrics["models"].items():
+        chosen = table.filter(model=model)
+        error = (chosen["predicted"] - chosen["target"]).to_numpy()
+        assert of_model["rmse"]["value"] == pytest.approx(np.sqrt(np.mean(error**2)))
+        assert of_model["mae"]["value"] == pytest.approx(np.mean(np.abs(error)))
+
+
+def test_history_names_each_epoch_and_why_training_ended(plain: Run) -> None:
+    (fit,) = read(plain, "history.json")["fits"]
+    assert [epoch["epoch"] for epoch in fit["epochs"]] == [1, 2]
+    assert fit["stopped"] == "all epochs"
+    assert fit["best_epoch"] in (1, 2)
+
+
+def test_what_leaves_the_hospital_names_no_person_and_no_path(plain: Run) -> None:
+    members = [*(plain.folder / "bundle").iterdir(), plain.folder / "report.html"]
+    for member in members:
+        content = member.read_bytes()
+        assert SECRET.encode() not in content, member.name
+        assert str(plain.folder).encode() not in content, member.name
+        if member.suffix == ".json" and member.name != "manifest.json":
+            assert b"visits.csv" not in content, member.name
+            assert b'"path"' not in content, member.name
+
+
+def test_a_run_folder_that_exists_is_replaced_only_by_force(run_study: Any) -> None:
+    first = run_study()
+    (first.folder / "note.txt").write_text("mine")
+    with pytest.raises(RunError, match="--force"):
+        run_study({"train.seed": 1})
+    assert (first.folder / "note.txt").exists()
+    second = run_study({"train.seed": 1}, force=True)
+    assert {path.name for path in second.folder.iterdir()} == FILES
+    assert "seed = 1" in (second.folder / "study.toml").read_text()
+    assert [path.name for path in second.folder.parent.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("fault", [ValueError("a fault"), KeyboardInterrupt(), OSError(28, "No space left on device")])
+@pytest.mark.parametrize("there_is_one", [False, True], ids=["new", "replaced"])
+def test_nothing_half_written_is_left(
+    run_study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException, there_is_one: bool
+) -> None:
+    """Everything is written when the report fails: the folder of before stands, or none."""
+    if there_is_one:
+        run_study()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.suffix not in (".toml", ".csv")}
+
+    def failing(folder: Path) -> None:
+        raise fault
+
+    monkeypatch.setattr(story, "write_report", failing)
+    with pytest.raises(RunError if isinstance(fault, OSError) else type(fault)):
+        run_study(force=True)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.suffix not in (".toml", ".csv")}
+    assert after == before
+
+
+def test_a_run_that_cannot_be_put_in_place_leaves_the_one_of_before(
+    run_study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = (run_study().folder / "metrics.json").read_bytes()
+    real = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if target.name == "run" and not path.name.endswith(".old"):
+            raise OSError(5, "Input/output error")
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(RunError, match="cannot be written"):
+        run_study({"train.seed": 1}, force=True)
+    assert (tmp_path / "run" / "metrics.json").read_bytes() == metrics
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_same_seed_gives_the_same_digits(run_study: Any) -> None:
+    found = []
+    for _ in range(2):
+        run = run_study(force=True)
+        found.append(
+            [(run.folder / name).read_bytes() for name in ("metrics.json", "predictions.parquet", "curves.json")]
+            + [(run.folder / "bundle" / "weights.safetensors").read_bytes()]
+        )
+    assert found[0] == found[1]
+    assert run_study({"train.seed": 1}, force=True).metrics["models"]["network"] != json.loads(found[0][0])["models"]

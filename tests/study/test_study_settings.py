@@ -1,0 +1,162 @@
+"""The study file: defaults, what may be changed, and every key of the design."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from small_study import study_document, write_study
+
+from sequela.errors import NotAvailableYet, StudyError
+from sequela.study.settings import StudySettings, parse_study, read_study_file, resolved
+
+# Section 7 of the design: every key, with the value that is its default or asks for nothing.
+DESIGN: dict[str, dict[str, Any]] = {
+    "records": {
+        "name": "visits", "source": "csv", "path": "visits.csv", "role": "input", "layout": "visits", "subject": "id",
+        "time": "day", "time_unit": "days", "time_zone": "UTC", "available": "resulted", "columns": ["sbp"],
+        "categorical": [], "code": "code", "value": "numeric_value", "unit": "unit", "text": "text_value",
+        "series": None, "rename": {}, "delimiter": ",", "decimal": ".", "encoding": "utf-8", "na": ["", "NA"],
+    },
+    "question": {
+        "kind": "forecast", "target": "sbp", "from": "first record", "to": "last record", "at": "every record",
+        "horizon": "next record", "tolerance": "auto", "history": "all", "min_records": 1, "given": [],
+        "labels": None, "outcome": None, "follow_up": None, "incomplete": None,
+    },
+    "split": {"by": "subject", "fractions": [0.7, 0.15, 0.15], "path": None, "folds": 1, "seed": 0},
+    "prepare": {
+        "plausible": "none", "units": {}, "outliers": "none", "outlier_action": "flag", "missing": "last",
+        "carry_limit": "none", "transform": "none", "scale": "standard", "grid": "none", "aggregate": "mean",
+        "min_people": 11,
+    },
+    "model": {
+        "cell": "lstm", "gates": "standard", "decay": False, "inputs": ["values", "observed", "gaps"], "hidden": 64,
+        "layers": 1, "bidirectional": False, "dropout": 0.0, "readout": ["last"], "members": 1, "hybrid": False,
+        "loss": "auto", "recalibrate": "none", "interval": 0.9,
+    },
+    "train": {
+        "epochs": 100, "batch_size": 32, "learning_rate": 0.001, "weight_decay": 0.0, "patience": 10, "seed": 0,
+    },
+    "evaluate": {
+        "at": "same", "baselines": "default", "bootstrap": 500, "subgroups": [], "thresholds": [0.1, 0.2],
+        "missing_sensitivity": False, "reason": "not for the committee",
+    },
+    "audit": {"accept": []},
+    "report": {"individuals": False},
+}  # fmt: skip
+KEYS = [(section, key) for section, keys in DESIGN.items() for key in keys]
+NEUTRAL = [(section, key) for section, key in KEYS if DESIGN[section][key] is not None]
+
+
+def parsed(changes: dict[str, Any] | None = None) -> StudySettings:
+    return parse_study(study_document(changes), "study.toml")
+
+
+def at(section: str, key: str) -> str:
+    return f"records.0.{key}" if section == "records" else f"{section}.{key}"
+
+
+@pytest.mark.parametrize(("section", "key"), NEUTRAL)
+def test_the_default_of_every_key_of_the_design_may_be_written(section: str, key: str) -> None:
+    assert parsed({at(section, key): DESIGN[section][key]})
+
+
+@pytest.mark.parametrize(("section", "key"), KEYS)
+def test_every_key_of_the_design_is_known_or_not_available_yet(section: str, key: str) -> None:
+    for value in (987_654_321, "nonsense", {"nonsense": 1}, [["nonsense"]], True, date(2020, 1, 5)):
+        refusal = refused({at(section, key): value})
+        if isinstance(refusal, NotAvailableYet):
+            assert "not available yet" in str(refusal)
+        if refusal is not None:
+            assert key in str(refusal)
+            assert "there is no key" not in str(refusal) or isinstance(value, dict)
+
+
+def refused(changes: dict[str, Any]) -> StudyError | None:
+    try:
+        parsed(changes)
+    except StudyError as error:
+        return error
+    return None
+
+
+def test_every_key_that_there_is_stands_in_the_design() -> None:
+    for name, field in StudySettings.model_fields.items():
+        inside = field.annotation.__args__[0] if name == "records" else field.annotation
+        for key, setting in getattr(inside, "model_fields", {}).items():
+            assert (setting.alias or key) in DESIGN[name]
+
+
+@pytest.mark.parametrize("section", ["split", "prepare", "model", "train", "evaluate", "report"])
+def test_a_key_that_is_left_out_has_the_design_s_default(section: str) -> None:
+    settings = getattr(parsed({section: {}}), section)
+    for key, value in settings.model_dump(by_alias=True, exclude_none=True).items():
+        assert value == DESIGN[section][key]
+
+
+CHANGES: list[dict[str, Any]] = [
+    {},
+    {"split": {}, "model": {}, "train": {}, "evaluate": {}},
+    {"question.from": {"code": ["A", "B"]}, "question.to": "96h", "question.horizon": ["6h", "1d"]},
+    {"question.target": ["sbp", "dbp"], "question.at": ["1y", "3y"], "question.tolerance": "3d"},
+    {"prepare.plausible": {"sbp": [40, 300]}, "prepare.missing": {"*": "mean", "sbp": "last"}, "prepare.scale": "none"},
+    {"model.hidden": [5, 4], "model.interval": 0.8, "model.dropout": 0, "train.learning_rate": 1},
+    {"split.fractions": [1, 0, 0], "train.patience": 0},
+    {"split.by": "file", "split.path": "split.csv", "records.0.path": ["a.csv", "b.csv"], "records.0.na": ["-9"]},
+    {"evaluate.baselines": [], "evaluate.reason": "a quotation \" and a line\nbreak", "name": "Ünï \\ \"code\""},
+    {"records.1.layout": "series", "records.1.series": {"code": "hr"}, "report.individuals": True},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=lambda changes: ", ".join(changes) or "as it is")
+def test_the_resolved_study_reads_back_as_the_same_study(changes: dict[str, Any], tmp_path: Path) -> None:
+    settings = parsed(changes)
+    text = resolved(settings)
+    assert parse_study(tomllib.loads(text), "study.toml") == settings
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    assert read_study_file(tmp_path / "study.toml") == settings
+
+
+def test_the_resolved_study_holds_every_default() -> None:
+    document = tomllib.loads(resolved(parsed()))
+    for section in ("question", "prepare", "model", "train", "split", "evaluate", "report"):
+        held = set(document[section])
+        assert held >= {
+            k for k in type(getattr(parsed(), section)).model_fields if k not in ("path", "reason", "from_")
+        }
+
+
+def test_values_laid_over_the_file_win(tmp_path: Path) -> None:
+    changes = {
+        "train.seed": 7, "records.visits.time_unit": "hours", "records.1.na": ["-"], "report.individuals": True,
+        "question.from": {"code": "A"},
+    }  # fmt: skip
+    settings = read_study_file(write_study(tmp_path), changes)
+    assert (settings.train.seed, settings.records[0].time_unit, settings.records[1].na) == (7, "hours", ["-"])
+    assert settings.report.individuals
+    assert not isinstance(settings.question.from_, str)
+
+
+def test_a_table_is_named_by_its_file_where_it_has_no_name() -> None:
+    assert parsed({"records.0.name": None}).records[0].name == "visits"
+
+
+def test_without_tuning_people_the_default_is_no_interval() -> None:
+    assert parsed({"split.fractions": [0.8, 0, 0.2], "train.patience": 0}).model.interval == "none"
+
+
+@pytest.mark.parametrize("table", [{"*": "none"}, {"sbp": "none", "dbp": "none"}])
+def test_a_table_by_code_that_asks_for_nothing_is_accepted(table: dict[str, str]) -> None:
+    assert parsed({"prepare.transform": table})
+    with pytest.raises(NotAvailableYet):
+        parsed({"prepare.transform": table | {"hr": "log"}})
+
+
+def test_a_study_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + tomli_w.dumps(study_document()).encode())
+    assert read_study_file(path) == parsed()

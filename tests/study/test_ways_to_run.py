@@ -1,0 +1,138 @@
+"""Every split, several targets and horizons, and studies without tuning: from the file to the report."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+import pytest
+from small_study import PEOPLE
+
+import sequela
+from sequela.study import Run
+
+
+def predictions(run: Run) -> pl.DataFrame:
+    return pl.read_parquet(run.folder / "predictions.parquet")
+
+
+def network(run: Run) -> pl.DataFrame:
+    return predictions(run).filter(model="network")
+
+
+def test_with_folds_everyone_is_held_out_once_and_the_bundle_is_fitted_on_all(run_study: Any) -> None:
+    run = run_study({"split.folds": 3, "train.epochs": 1})
+    held_out = network(run).filter(split="held_out")
+    assert held_out["subject_id"].n_unique() == PEOPLE
+    assert held_out.select("subject_id", "prediction_time").is_duplicated().sum() == 0
+    assert held_out.group_by("subject_id").agg(pl.col("fold").n_unique())["fold"].max() == 1
+    assert set(held_out["fold"]) == {0, 1, 2}
+    assert run.metrics["data"]["people"]["held_out"] == PEOPLE
+    card = json.loads((run.folder / "bundle" / "card.json").read_text())
+    assert "fitted on all" in card["performance_is_of"]
+    history = json.loads((run.folder / "history.json").read_text())
+    assert [fit["fold"] for fit in history["fits"]] == [0, 1, 2]
+    folder = run.folder.parent
+    paths = {"visits": folder / "visits.csv", "patients": folder / "patients.csv"}
+    live = sequela.load_bundle(run.folder / "bundle").predict_files(paths).table
+    assert live["predicted"].is_finite().all()
+
+
+def test_a_split_by_time_trains_on_the_past_only(run_study: Any) -> None:
+    table = network(run_study({"split.by": "time"}))
+    last = {split: table.filter(split=split)["prediction_time"].max() for split in ("train", "tuning")}
+    first = {split: table.filter(split=split)["prediction_time"].min() for split in ("tuning", "held_out")}
+    assert last["train"] < first["tuning"]
+    assert last["tuning"] < first["held_out"]
+
+
+def test_a_split_within_people_trains_on_the_first_part_of_each(run_study: Any) -> None:
+    table = network(run_study({"split.by": "within"}))
+    assert table.filter(split="held_out")["subject_id"].n_unique() > PEOPLE / 2
+    for _, person in table.group_by("subject_id"):
+        cut = person.filter(split="train")["prediction_time"].max()
+        later = person.filter(pl.col("split") != "train")["prediction_time"].min()
+        assert later is None or cut is None or cut < later
+
+
+def test_a_split_by_order_trains_on_those_who_appear_first(run_study: Any) -> None:
+    table = network(run_study({"split.by": "order"}))
+    ids = {split: set(table.filter(split=split)["subject_id"]) for split in ("train", "tuning", "held_out")}
+    assert max(ids["train"]) < min(ids["tuning"])
+    assert max(ids["tuning"]) < min(ids["held_out"])
+
+
+def test_a_split_file_is_followed(run_study: Any) -> None:
+    words = {p: ("train", "tuning", "held_out")[p % 3] for p in range(PEOPLE - 3)}
+    text = "subject_id,split\n" + "".join(f"{p},{word}\n" for p, word in words.items())
+    run = run_study({"split": {"by": "file", "path": "split.csv"}}, {"split.csv": text})
+    table = network(run)
+    assert dict(table.select("subject_id", "split").unique().iter_rows()) == words
+    profile = json.loads((run.folder / "profile.json").read_text())
+    assert {"reason": "not in the split file", "predictions": 15, "people": 3} in profile["exclusions"]
+
+
+def test_several_targets_and_horizons_are_forecast_side_by_side(run_study: Any) -> None:
+    run = run_study({"question.target": ["sbp", "dbp"], "question.horizon": ["30d", "90d"]})
+    table = network(run)
+    assert set(table["code"]) == {"sbp", "dbp"}
+    assert run.metrics["target"] == ["sbp", "dbp"]
+    pairs = {(m["target"], m["horizon_hours"]) for m in run.metrics["measures"] if m["model"] == "network"}
+    assert {(code, hours) for code in ("sbp", "dbp") for hours in (720.0, 2160.0)} <= pairs
+    assert table["target"].null_count() == 0
+    assert len(json.loads((run.folder / "curves.json").read_text())["targets"]) == 2
+
+
+@pytest.mark.parametrize("at", ["first record", "every 20d", ["10d", "40d"], "10d"])
+def test_a_question_may_be_asked_at_any_of_the_times(run_study: Any, at: Any) -> None:
+    run = run_study({"question.at": at, "question.horizon": "30d", "train.epochs": 1, "prepare.min_people": 5})
+    assert network(run)["predicted"].is_finite().all()
+
+
+def test_a_question_may_be_asked_at_the_last_record_of_a_span(run_study: Any) -> None:
+    table = network(run_study({"question.at": "last record", "question.to": "60d", "question.horizon": "60d"}))
+    assert table.select("subject_id", "episode_start").is_duplicated().sum() == 0
+    assert (table["prediction_time"] < table["episode_start"] + 60).all()
+
+
+def test_a_study_without_tuning_people_runs_all_epochs_and_has_no_intervals(run_study: Any) -> None:
+    run = run_study({"split.fractions": [0.7, 0.0, 0.3], "train.patience": 0, "train.epochs": 3})
+    assert network(run)["lower"].null_count() == len(network(run))
+    (fit,) = json.loads((run.folder / "history.json").read_text())["fits"]
+    assert [epoch["tuning_loss"] for epoch in fit["epochs"]] == [None, None, None]
+    assert (fit["best_epoch"], fit["stopped"]) == (3, "all epochs")
+    assert not (run.folder / "bundle" / "after.json").exists()
+    assert run.metrics["best_baseline"] in ("persistence", "mean")
+
+
+def test_individuals_are_drawn_only_where_the_study_asks_for_them(run_study: Any, plain: Run) -> None:
+    run = run_study({"report.individuals": True})
+    assert len(run.report.read_text()) > len(plain.report.read_text())
+    assert "individuals = true" in (run.folder / "study.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model.hidden": [4, 3], "model.dropout": 0.2},
+        {"model.bidirectional": True},
+        {"model.inputs": ["values"]},
+        {"model.loss": "huber"},
+        {"model.interval": "none"},
+        {"question.history": "30d"},
+        {"question.from": "origin", "question.to": "200d"},
+        {"prepare.missing": "mean", "prepare.scale": "robust"},
+        {"prepare.missing": {"*": "zero"}, "prepare.scale": {"sbp": "minmax", "*": "none"}},
+        {"prepare.plausible": {"sbp": [100, 150]}},
+        {"evaluate.baselines": [], "evaluate.reason": "a test"},
+        {"evaluate.baselines": "default"},
+        {"records.0.columns": ["sbp"], "records.0.categorical": []},
+        {"train.seed": 2**40, "split.seed": -3},
+    ],
+    ids=lambda changes: ", ".join(changes),
+)
+def test_what_a_study_may_ask_for_runs_to_the_end(run_study: Any, changes: dict[str, Any]) -> None:
+    run = run_study({"train.epochs": 1, **changes})
+    assert run.report.stat().st_size > 10_000
+    assert network(run)["predicted"].is_finite().all()

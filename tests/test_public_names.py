@@ -1,0 +1,177 @@
+"""The public names of each package: literally these, each there and explained; and importing sequela costs nothing."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from typing import Literal, get_origin
+
+import pytest
+
+import sequela
+
+PUBLIC: dict[str, list[str]] = {
+    "sequela": ["load_bundle", "read_study", "run"],
+    "sequela.baselines": [
+        "Examples",
+        "FORECAST_BASELINES",
+        "FittedBaselines",
+        "WindowStatistics",
+        "fit_forecast_baselines",
+        "window_statistics",
+    ],
+    "sequela.cells": [
+        "Frozen",
+        "GRU",
+        "GRUD",
+        "LSTM",
+        "RNN",
+        "decay_factors",
+    ],
+    "sequela.cohort": [
+        "Cohort",
+        "HELD_OUT",
+        "QuestionSettings",
+        "SPLIT_NAMES",
+        "Sequences",
+        "Split",
+        "SplitRequest",
+        "SplitSettings",
+        "TRAIN",
+        "TUNING",
+        "Timeline",
+        "ask",
+        "ask_live",
+        "build_timeline",
+        "final_split",
+        "known_by",
+        "make_splits",
+        "one_each",
+        "one_pass",
+    ],
+    "sequela.evaluate": [
+        "Asked",
+        "Band",
+        "Difference",
+        "Estimate",
+        "HalfWidth",
+        "Hexagons",
+        "Measures",
+        "Resamples",
+        "bootstrap_interval",
+        "bootstrap_metric",
+        "conformal_half_width",
+        "coverage",
+        "error_by",
+        "fewest_people",
+        "forecast_measures",
+        "hexagons",
+        "mae",
+        "mse",
+        "paired_difference",
+        "person_weights",
+        "rmse",
+        "supported_range",
+        "verdict",
+        "width",
+    ],
+    "sequela.examples": [
+        "available",
+        "write",
+    ],
+    "sequela.models": [
+        "Encoder",
+        "ForecastHead",
+        "ForecastNetwork",
+        "LOSSES",
+        "ModelSettings",
+        "RowwiseLinear",
+        "build_forecast_network",
+        "forecast_loss",
+        "parameter_count",
+    ],
+    "sequela.prepare": [
+        "Collation",
+        "PrepareSettings",
+        "PreparedState",
+        "ScaledTargets",
+        "fit_preparation",
+        "flag_words",
+        "scale_targets",
+        "scaling",
+        "without_implausible",
+    ],
+    "sequela.records": [
+        "BIRTH_PREFIX",
+        "Clock",
+        "DEATH_PREFIX",
+        "Records",
+        "SeriesSettings",
+        "TableSettings",
+        "TableSummary",
+        "TimeUnit",
+        "read_records",
+    ],
+    "sequela.report": [
+        "results_table",
+        "write_report",
+    ],
+    "sequela.study": [
+        "Run",
+        "Study",
+        "StudySettings",
+        "Watch",
+        "divide",
+        "gather",
+        "read_study",
+        "run",
+    ],
+    "sequela.train": [
+        "Epoch",
+        "History",
+        "Progress",
+        "TrainSettings",
+        "mean_loss",
+        "threads_for_step",
+        "train",
+    ],
+}
+
+
+@pytest.mark.parametrize("package", list(PUBLIC))
+def test_the_public_names_are_these(package: str) -> None:
+    assert sorted(importlib.import_module(package).__all__) == sorted(PUBLIC[package])
+
+
+@pytest.mark.parametrize(("package", "name"), [(package, name) for package in PUBLIC for name in PUBLIC[package]])
+def test_every_public_name_is_there_and_explained(package: str, name: str) -> None:
+    found = getattr(importlib.import_module(package), name)
+    if inspect.isclass(found) or inspect.isroutine(found):
+        assert inspect.getdoc(found)
+        assert not str(found.__doc__).startswith(f"{name}(")  # what a dataclass writes where nobody did
+    else:
+        assert name.isupper() or get_origin(found) is Literal
+
+
+def test_every_package_is_listed() -> None:
+    packages = {f"sequela.{module.name}" for module in pkgutil.iter_modules(sequela.__path__) if module.ispkg}
+    assert packages == set(PUBLIC) - {"sequela"}
+
+
+@pytest.mark.parametrize(
+    "statement", ["import sequela", "import sequela.cli", "import sequela.records, sequela.cohort"]
+)
+def test_importing_these_loads_no_torch(statement: str) -> None:
+    code = (
+        f"import sys; {statement}; sys.exit(any(name in sys.modules for name in ('torch', 'lightgbm', 'matplotlib')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_names_of_the_package_are_listed_and_others_refused() -> None:
+    assert set(PUBLIC["sequela"]) <= set(dir(sequela))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = sequela.nothing

@@ -1,0 +1,238 @@
+"""The one training loop: it learns, stops when told to, keeps the right weights, and takes the steps of its formula."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_study import write_study
+from torch import nn
+
+import sequela
+from sequela.bundle import network_for
+from sequela.errors import CohortError
+from sequela.prepare import Collation, fit_preparation, scale_targets
+from sequela.study import gather
+from sequela.study.fit import bundled_study
+from sequela.train import Progress, TrainSettings, mean_loss, train
+
+Weights = dict[str, torch.Tensor]
+
+
+class Course:
+    """Training and tuning people of the small study, and a network with the first weights of seed 0."""
+
+    def __init__(self, folder: Path) -> None:
+        material = gather(sequela.read_study(write_study(folder)))
+        cohort, facts = material.cohort, material.evidence.facts
+        labels = material.labels
+        training = np.flatnonzero(cohort.asked.person < 40)
+        prepared, _ = fit_preparation(
+            cohort.timeline,
+            facts,
+            cohort.sequences.take(training),
+            {"sbp": labels[training].reshape(-1)},
+            material.settings.prepare,
+        )
+
+        def collation(chosen: np.ndarray) -> Collation:
+            targets = scale_targets(labels[chosen], prepared)
+            return Collation(cohort.timeline, facts, prepared, cohort.sequences.take(chosen), targets)
+
+        self.training = collation(training)
+        self.tuning = collation(np.flatnonzero(cohort.asked.person >= 40))
+        torch.manual_seed(0)
+        self._network = network_for(bundled_study(material), prepared)
+
+    @property
+    def network(self) -> nn.Module:
+        return copy.deepcopy(self._network)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    return Course(tmp_path_factory.mktemp("course"))
+
+
+def settings(**given: float) -> TrainSettings:
+    return TrainSettings(**{"epochs": 5, "batch_size": 8, "learning_rate": 0.01} | given)
+
+
+def weights(network: nn.Module) -> Weights:
+    return copy.deepcopy(network.state_dict())
+
+
+def same(one: Weights, other: Weights) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_loss_falls_where_there_is_something_to_learn(course: Course) -> None:
+    network = course.network
+    before = mean_loss(network, course.tuning, "squared")
+    history = train(network, course.training, course.tuning, settings(epochs=30, patience=0), loss="squared")
+    assert mean_loss(network, course.tuning, "squared") < 0.5 * before
+    losses = [epoch.train_loss for epoch in history.epochs]
+    assert losses[-1] < 0.5 * losses[0]
+    assert [epoch.epoch for epoch in history.epochs] == list(range(1, 31))
+    assert not network.training
+
+
+def test_patience_ends_training_and_restores_the_best_weights(course: Course) -> None:
+    network, of_epoch = course.network, {}
+
+    def watch(progress: Progress) -> None:
+        of_epoch[progress.epoch] = weights(network)  # the last call of an epoch is after its last step
+
+    given = settings(epochs=60, learning_rate=0.2, patience=3)
+    history = train(network, course.training, course.tuning, given, loss="squared", watch=watch)
+    tuning = [epoch.tuning_loss for epoch in history.epochs]
+    assert history.stopped == "patience"
+    assert history.best_epoch == 1 + tuning.index(min(tuning))
+    assert len(tuning) == history.best_epoch + 3
+    assert same(weights(network), of_epoch[history.best_epoch])
+    assert not same(weights(network), of_epoch[len(tuning)])
+    assert mean_loss(network, course.tuning, "squared") == pytest.approx(min(tuning))
+
+
+def test_without_patience_all_epochs_run_and_the_last_weights_stay(course: Course) -> None:
+    network = course.network
+    given = settings(epochs=12, learning_rate=0.2, patience=0)
+    history = train(network, course.training, course.tuning, given, loss="squared")
+    assert (len(history.epochs), history.best_epoch, history.stopped) == (12, 12, "all epochs")
+    assert mean_loss(network, course.tuning, "squared") == pytest.approx(history.epochs[-1].tuning_loss)
+
+
+def test_without_tuning_people_the_last_weights_stay(course: Course) -> None:
+    history = train(course.network, course.training, None, settings(patience=3), loss="squared")
+    assert (len(history.epochs), history.best_epoch, history.stopped) == (5, 5, "all epochs")
+    assert all(epoch.tuning_loss is None for epoch in history.epochs)
+
+
+def interrupt(at_epoch: int, at_batch: int, network: nn.Module, seen: list[Weights]) -> Callable[[Progress], None]:
+    def watch(progress: Progress) -> None:
+        seen.append(weights(network))
+        if (progress.epoch, progress.batch) == (at_epoch, at_batch):
+            raise KeyboardInterrupt
+
+    return watch
+
+
+def test_an_interruption_in_the_first_epoch_keeps_what_was_learned(course: Course) -> None:
+    network, seen = course.network, []
+    watch = interrupt(1, 3, network, seen)
+    history = train(network, course.training, course.tuning, settings(), loss="squared", watch=watch)
+    assert (history.stopped, history.best_epoch, history.epochs) == ("interrupted", 0, [])
+    assert same(weights(network), seen[-1])
+    assert not network.training
+
+
+@pytest.mark.parametrize("patience", [10, 0])
+def test_an_interruption_in_the_third_epoch_keeps_the_best_weights_so_far(course: Course, patience: int) -> None:
+    network, seen = course.network, []
+    watch = interrupt(3, 2, network, seen)
+    history = train(network, course.training, course.tuning, settings(patience=patience), loss="squared", watch=watch)
+    assert (history.stopped, len(history.epochs)) == ("interrupted", 2)
+    assert history.best_epoch == 2
+    assert same(weights(network), seen[2 * 5 - 1])  # five batches of eight people an epoch
+
+
+def test_progress_counts_batches_and_epochs(course: Course) -> None:
+    seen: list[Progress] = []
+    train(course.network, course.training, course.tuning, settings(epochs=2), loss="squared", watch=seen.append)
+    assert [(each.epoch, each.batch) for each in seen] == [(e, b) for e in (1, 2) for b in range(1, 6)]
+    assert {(each.epochs, each.batches) for each in seen} == {(2, 5)}
+    assert all(each.tuning_loss is None for each in seen[:5])
+    assert all(math.isfinite(each.tuning_loss) for each in seen[5:])
+
+
+def test_the_same_seed_takes_the_same_steps_and_another_does_not(course: Course) -> None:
+    found = []
+    for seed in (3, 3, 4):
+        network = course.network
+        train(network, course.training, course.tuning, settings(seed=seed), loss="squared")
+        found.append(weights(network))
+    assert same(found[0], found[1])
+    assert not same(found[0], found[2])
+
+
+@pytest.mark.parametrize("size", [1e25, float("nan"), float("inf")])
+def test_a_loss_that_is_no_longer_finite_is_refused_with_the_remedy(course: Course, size: float) -> None:
+    network = course.network
+    with torch.no_grad():
+        network.head.linear.weight.mul_(size)
+    with pytest.raises(CohortError, match=r"diverged.*Lower learning_rate"):
+        train(network, course.training, course.tuning, settings(), loss="squared")
+
+
+def test_weights_that_the_last_step_broke_are_refused(course: Course) -> None:
+    """The loss of a step is measured before the step: a network that breaks in the last one must not be kept."""
+    network = course.network
+
+    def watch(progress: Progress) -> None:
+        if (progress.epoch, progress.batch) == (5, 5):
+            with torch.no_grad():
+                network.head.linear.weight.fill_(torch.nan)
+
+    for tuning in (course.tuning, None):
+        with pytest.raises(CohortError, match="diverged"):
+            train(network, course.training, tuning, settings(patience=0), loss="squared", watch=watch)
+        network = course.network
+
+
+LOSSES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "squared": lambda error: error**2,
+    "absolute": lambda error: error.abs(),
+    "huber": lambda error: torch.where(error.abs() < 1, 0.5 * error**2, error.abs() - 0.5),
+}
+
+
+@pytest.mark.parametrize("loss", list(LOSSES))
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_steps_are_those_of_adam_written_by_hand(course: Course, loss: str, weight_decay: float) -> None:
+    """Source: Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1; weight decay is added to the gradient."""
+    network, by_hand = course.network, course.network
+    given = settings(epochs=2, weight_decay=weight_decay, patience=0, seed=5)
+    train(network, course.training, None, given, loss=loss)
+
+    shuffle = torch.Generator().manual_seed(5)
+    parameters = list(by_hand.parameters())
+    first = [torch.zeros_like(p) for p in parameters]
+    second = [torch.zeros_like(p) for p in parameters]
+    step = 0
+    by_hand.train()
+    for _ in range(2):
+        for batch, _ in course.training.batches(8, shuffle):
+            step += 1
+            error = (by_hand(batch) - batch.targets)[batch.target_known]
+            gradients = list(torch.autograd.grad(LOSSES[loss](error).mean(), parameters))
+            length = torch.sqrt(sum((g**2).sum() for g in gradients))
+            with torch.no_grad():
+                for k, p in enumerate(parameters):
+                    g = gradients[k] * min(1.0, 5.0 / (float(length) + 1e-6)) + weight_decay * p
+                    first[k] = 0.9 * first[k] + 0.1 * g
+                    second[k] = 0.999 * second[k] + 0.001 * g**2
+                    mean, spread = first[k] / (1 - 0.9**step), second[k] / (1 - 0.999**step)
+                    p -= 0.01 * mean / (spread.sqrt() + 1e-8)
+    assert step == 10
+    moved = 0.0
+    for name, weight in by_hand.named_parameters():
+        torch.testing.assert_close(network.state_dict()[name], weight.detach(), rtol=2e-4, atol=2e-5)
+        moved = max(moved, float((weight.detach() - course.network.state_dict()[name]).abs().max()))
+    assert moved > 0.03
+
+
+def test_long_gradients_are_shortened_to_five(course: Course) -> None:
+    network, lengths = course.network, []
+    with torch.no_grad():
+        network.head.linear.weight.mul_(1000)
+
+    def watch(progress: Progress) -> None:
+        lengths.append(float(torch.sqrt(sum((p.grad**2).sum() for p in network.parameters() if p.grad is not None))))
+
+    train(network, course.training, None, settings(epochs=1), loss="squared", watch=watch)
+    assert max(lengths) == pytest.approx(5.0, rel=1e-4)
