@@ -40,7 +40,9 @@ public:
         }
         work(0);
         inside_.fetch_or(closed);
-        while ((inside_.load(std::memory_order_acquire) & ~closed) != 0) pause_briefly();
+        // On a machine with more threads than cores a worker may have lost its core: let it have this one.
+        for (int turn = 0; (inside_.load(std::memory_order_acquire) & ~closed) != 0; ++turn)
+            turn < 4000 ? pause_briefly() : std::this_thread::yield();
         callers_.unlock();
     }
 

@@ -362,9 +362,9 @@ def check(
     for name, t, expected in shapes:
         if t is None:
             continue
-        if t.device.type != "cpu" or t.dtype != x.dtype:
+        if not t.is_cpu or t.dtype != x.dtype:
             raise TypeError(f"Expected {name} as {x.dtype} on the CPU, like the input; got {t.dtype} on {t.device}.")
-        if tuple(t.shape) != expected:
+        if t.shape != expected:
             raise ValueError(f"Expected {name} of shape {list(expected)}, got {list(t.shape)}.")
     if masks is not None and (
         tuple(masks.shape) != (layers - 1, rows, directions * hidden) or masks.dtype != torch.bool
