@@ -1,11 +1,11 @@
-# make demo | test | test-slow | check | format | bench | docs     the same for people and CI
+# make demo | test | test-slow | check | sanitize | emulate | format | bench | docs     the same for people and CI
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 # Small networks gain nothing from several threads in torch's own loops, and tests run side by side.
 ONE_THREAD := OMP_NUM_THREADS=1
 
-.PHONY: demo test test-slow check format bench docs clean
+.PHONY: demo test test-slow check sanitize emulate format bench docs clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -36,12 +36,17 @@ check: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# The native core without Python: under the sanitizers, and as older processors would run it (Debian's qemu-user).
+sanitize emulate:
+	$(MAKE) -f native/sanitize.mk $@
+
 format: $(VENV)/.installed-test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/reading.py
+	$(BIN)/python benchmarks/cells.py
 
 docs: $(VENV)/.installed-test
 	$(ONE_THREAD) $(BIN)/pytest -q tests/docs

@@ -44,13 +44,8 @@ def window_statistics(timeline: Timeline, facts: Facts, state: PreparedState, se
     count = len(sequences.read)
     parts = np.full((count, len(_Running.STATISTICS), len(is_number)), np.nan)
     parts[:, _Running.STATISTICS.index("count")] = 0.0
-    by_sequence = np.argsort(sequences.sequence, kind="stable")
-    edges = np.searchsorted(sequences.sequence[by_sequence], np.arange(len(sequences.person) + 1))
-    ends = np.cumsum(sequences.lengths)
-    for chosen in np.split(np.arange(len(ends)), np.flatnonzero(np.diff(ends // _ROWS_AT_ONCE)) + 1):
-        if len(chosen):
-            reads = by_sequence[edges[chosen[0]] : edges[chosen[-1] + 1]]
-            parts[reads] = _walk(preparation, sequences, chosen, reads)
+    for chosen, reads in sequences.runs(_ROWS_AT_ONCE):
+        parts[reads] = _walk(preparation, sequences, chosen, reads)
     names, columns = _by_statistic(parts, state, is_number)
     columns += [
         (sequences.read_time - sequences.episode_start[sequences.sequence]) / MICROSECONDS_PER_HOUR,

@@ -7,6 +7,7 @@ prediction at t may see are those before `Timeline.known_until(person, t)`, and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -195,6 +196,15 @@ class Sequences:
         lag = np.zeros(len(self.read))
         lag[seen] = (self.read_time[seen] - timeline.step_time[self.read[seen]]) / MICROSECONDS_PER_HOUR
         return lag.astype(np.float32)
+
+    def runs(self, rows: int) -> Iterator[tuple[Rows, Rows]]:
+        """Yield the sequences in runs of about `rows` steps, and with each the predictions that read it."""
+        by_sequence = np.argsort(self.sequence, kind="stable")
+        edges = np.searchsorted(self.sequence[by_sequence], np.arange(len(self.person) + 1))
+        ends = np.cumsum(self.lengths)
+        for run in np.split(np.arange(len(ends)), np.flatnonzero(np.diff(ends // rows)) + 1):
+            if len(run):
+                yield run, by_sequence[edges[run[0]] : edges[run[-1] + 1]]
 
     def take(self, predictions: Rows) -> Sequences:
         """Return the sequences that these predictions read, each cut after its last read."""

@@ -63,17 +63,12 @@ def _last_known(preparation: RowPreparation, sequences: Sequences) -> tuple[NDAr
     """Return the last known values [R, F] in their own units, and since when each was known; NEVER where none is."""
     shape = (len(sequences.read), len(preparation.center))
     last, since = np.zeros(shape, dtype=np.float32), np.full(shape, NEVER)
-    by_sequence = np.argsort(sequences.sequence, kind="stable")
-    edges = np.searchsorted(sequences.sequence[by_sequence], np.arange(len(sequences.person) + 1))
-    ends = np.cumsum(sequences.lengths)
-    for chosen in np.split(np.arange(len(ends)), np.flatnonzero(np.diff(ends // _ROWS_AT_ONCE)) + 1):
-        if not len(chosen):
-            continue
-        reads = by_sequence[edges[chosen[0]] : edges[chosen[-1] + 1]]
-        reads = reads[sequences.read[reads] >= 0]
+    for chosen, asked in sequences.runs(_ROWS_AT_ONCE):
+        reads = asked[sequences.read[asked] >= 0]
         values, times = preparation.last_known(sequences, chosen)
         local = sequences.sequence[reads] - chosen[0]
-        begin = ends[chosen] - sequences.lengths[chosen] - (ends[chosen[0]] - sequences.lengths[chosen[0]])
+        lengths = sequences.lengths[chosen]
+        begin = np.cumsum(lengths) - lengths
         row = begin[local] + sequences.read[reads] - sequences.first[chosen][local]
         last[reads], since[reads] = values[row], times[row]
     return last, since
