@@ -149,7 +149,7 @@ class Predictor:
 
     def predict(
         self,
-        frames: Mapping[str, pl.DataFrame] | Sequence[pl.DataFrame],
+        frames: Mapping[str, pl.DataFrame] | Sequence[pl.DataFrame] | pl.DataFrame,
         *,
         now: str | float | None = None,
         at: str | None = None,
@@ -157,7 +157,8 @@ class Predictor:
         """Return predictions for new records, one row for each prediction time, horizon and target.
 
         Args:
-            frames: one table for each table of the study, by name or in the study's order, with that table's columns.
+            frames: one table for each table of the study, by name or in the study's order, with that table's columns;
+                of a study with one table, that table.
             now: the instant that it is, as the study writes times; later records are not looked at. None: each
                 person's last record.
             at: "last" for the last prediction time of each person only.
@@ -165,7 +166,8 @@ class Predictor:
         Raises:
             InputError: where a table is missing or cannot be read as the study's.
         """
-        named = frames if isinstance(frames, Mapping) else self._in_order(frames)
+        tables = [frames] if isinstance(frames, pl.DataFrame) else frames
+        named = tables if isinstance(tables, Mapping) else self._in_order(tables)
         self._check_names(named)
         return self._predict(self._read(self.bundle.study.records, named), now, at).table
 
