@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
-from small_study import SECRET, write_study
+from small_study import DOCUMENT, SECRET, write_study
 
 import sequela
 from sequela.bundle import read_bundle, write_bundle
@@ -112,3 +112,23 @@ def test_no_other_folder_is_there_before_the_whole_bundle_is(
     write_bundle(read_bundle(run.folder / "bundle"), tmp_path / "bundle")
     assert synced[: len(MEMBERS)] == [False] * len(MEMBERS)
     assert (tmp_path / "bundle").stat().st_mode & 0o777 == 0o755
+
+
+def test_tables_are_given_by_name_in_order_or_alone(tmp_path: Path) -> None:
+    study = write_study(tmp_path, {"records": [DOCUMENT["records"][0]]})
+    loaded = sequela.load_bundle(sequela.run(sequela.read_study(study), tmp_path / "run").folder / "bundle")
+    visits = pl.read_csv(tmp_path / "visits.csv")
+    by_name = loaded.predict({"visits": visits})
+    assert len(by_name)
+    assert by_name.equals(loaded.predict([visits]))
+    assert by_name.equals(loaded.predict(visits))
+
+
+def test_a_table_without_rows_is_read_for_a_new_person(run: Run) -> None:
+    folder = run.folder.parent
+    frames = {name: pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients")}
+    loaded = sequela.load_bundle(run.folder / "bundle")
+    found = loaded.predict(frames | {"patients": frames["patients"].clear()})
+    assert len(found) == len(loaded.predict(frames))
+    assert found["flags"].str.contains("missing").all()
+    assert loaded.predict(frames | {"visits": frames["visits"].clear()}).is_empty()

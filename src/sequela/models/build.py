@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from sequela.cells import operator
+from sequela.errors import InputError
 from sequela.models.encoder import Encoder
 from sequela.models.forecast import ForecastHead, ForecastNetwork
 from sequela.models.settings import ModelSettings
@@ -29,7 +31,13 @@ def build_forecast_network(
         horizons: horizons of the question.
         targets: targets of the question.
         reads_at_records: True where every prediction time is a record.
+
+    Raises:
+        InputError: where the native core is not built and the network needs it.
     """
+    needs_core = settings.decay or settings.gates != "standard"
+    if needs_core and not operator.BUILT:
+        raise InputError(f'[model] decay and gates other than "standard" need the native core. {operator.REMEDY}')
     encoder = Encoder(
         static=static,
         hidden_sizes=settings.hidden_sizes,
