@@ -19,7 +19,7 @@ def measure(allocator: str, turns: Turns) -> tuple[list[dict], list[Verdict]]:
 
 
 def memory_verdict(cases: list[dict]) -> Verdict:
-    """Must-show 4: peak memory of a training step is not above torch's packed one."""
+    """Peak memory of a training step is not above torch's packed one."""
     known = [case for case in cases if "peak_mb" in case["ours"]]
     ratios = [case["torch_packed"]["peak_mb"] / case["ours"]["peak_mb"] for case in known]
     return Verdict("peak memory of torch packed over ours: least", min(ratios), 1.0)

@@ -1,4 +1,4 @@
-"""A bundle gives the numbers of its study, holds what the design says and nobody's id, and is written whole or not."""
+"""A bundle gives the numbers of its study, holds its listed members and nobody's id, and is written whole or not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return sequela.run(sequela.read_study(study), folder / "run")
 
 
-def test_a_bundle_holds_exactly_the_members_of_the_design(run: Run) -> None:
+def test_a_bundle_holds_exactly_the_listed_members(run: Run) -> None:
     bundle = run.folder / "bundle"
     assert {path.name for path in bundle.iterdir()} == MEMBERS
     manifest = json.loads((bundle / "manifest.json").read_text())

@@ -1,4 +1,4 @@
-"""The laws of the design's section 10 as functions that raise AssertionError where a law is broken."""
+"""The laws that every study keeps, as functions that raise AssertionError where a law is broken."""
 
 from __future__ import annotations
 

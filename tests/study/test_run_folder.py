@@ -1,4 +1,4 @@
-"""What a run leaves behind: the files of the design's section 9, in their formats, whole or not at all."""
+"""What a run leaves behind: the files of docs/run_folder.md, in their formats, whole or not at all."""
 
 from __future__ import annotations
 

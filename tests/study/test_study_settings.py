@@ -1,4 +1,4 @@
-"""The study file: defaults, what may be changed, and every key of the design."""
+"""The study file: defaults, what may be changed, and every key, those of later versions included."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from small_study import study_document, write_study
 from sequela.errors import NotAvailableYet, StudyError
 from sequela.study.settings import StudySettings, parse_study, read_study_file, resolved
 
-# Section 7 of the design: every key, with the value that is its default or asks for nothing.
+# Every key of a study file, those of later versions included, with the value that is its default or asks for nothing.
 DESIGN: dict[str, dict[str, Any]] = {
     "records": {
         "name": "visits", "source": "csv", "path": "visits.csv", "role": "input", "layout": "visits", "subject": "id",
