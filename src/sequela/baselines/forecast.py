@@ -82,7 +82,7 @@ def fit_forecast_baselines(
         return FittedBaselines(predict=predict, selection_rmse=scores)
     squared = dict.fromkeys(names, 0.0)
     labelled = training.take(np.asarray(~np.isnan(training.labels[:, :, 0]).all(axis=1)))
-    for rest, fold in _folds(labelled):
+    for rest, fold in _folds(labelled.person):
         part = labelled.take(fold)
         for name in names:
             model = _fit(name, labelled.take(rest), part, seed, threads)
@@ -91,8 +91,9 @@ def fit_forecast_baselines(
     return FittedBaselines(predict=predict, selection_rmse=scores)
 
 
-def _folds(examples: Examples) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    rank = np.unique(examples.person, return_inverse=True)[1]
+def _folds(person: Rows) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Return for each fold of people which rows are of the others, and which are of the fold."""
+    rank = np.unique(person, return_inverse=True)[1]
     count = min(_FOLDS, int(rank.max(initial=-1)) + 1)
     return [(rank % count != fold, rank % count == fold) for fold in range(count)] if count > 1 else []
 
@@ -152,16 +153,14 @@ def _fit_linear(
     if not len(label):
         return _constant(float("nan"))
     table = _Standardised(matrix)
-    if tuning is not None and len(_known(tuning, output)[1]):
-        judged = [(table(matrix), label, table(_known(tuning, output)[0]), _known(tuning, output)[1])]
+    judge, judge_label, _ = _known(tuning, output) if tuning is not None else (matrix[:0], label[:0], person[:0])
+    if len(judge_label):
+        judged = [(table(matrix), label, table(judge), judge_label)]
     else:
-        part = Examples(statistics=training.statistics, labels=training.labels, person=training.person)
         judged = []
-        known = ~np.isnan(part.labels[:, output[0], output[1]])
-        for rest, fold in _folds(part.take(known)):
+        for rest, fold in _folds(person):
             inner = _Standardised(matrix[rest])
             judged.append((inner(matrix[rest]), label[rest], inner(matrix[fold]), label[fold]))
-    del person
 
     def error(penalty: float) -> float:
         return sum(
@@ -197,7 +196,7 @@ def _fit_boosting(
     training: Examples, tuning: Examples | None, output: tuple[int, int], seed: int, threads: int
 ) -> Callable[[WindowStatistics], Floats]:
     """Return LightGBM on the statistics, stopped by tuning people (or by folds of the training people)."""
-    matrix, label, _ = _known(training, output)
+    matrix, label, person = _known(training, output)
     if len(label) < 2 * _FEWEST_IN_LEAF:  # no tree can branch, and LightGBM fails where a sample of rows is empty
         return _constant(float(label.mean()) if len(label) else float("nan"))
     settings = {
@@ -218,10 +217,9 @@ def _fit_boosting(
         booster = _boost(settings, (matrix, label), _known(tuning, output)[:2])
         trees = booster.best_iteration
     else:
-        known = training.take(~np.isnan(training.labels[:, output[0], output[1]]))
         found = [
             _boost(settings, (matrix[rest], label[rest]), (matrix[fold], label[fold])).best_iteration
-            for rest, fold in _folds(known)
+            for rest, fold in _folds(person)
             if rest.sum() >= 2 * _FEWEST_IN_LEAF
         ]
         trees = round(float(np.mean(found))) if found else 100

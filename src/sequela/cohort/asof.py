@@ -132,7 +132,7 @@ def build_timeline(events: pl.DataFrame, people: int) -> Timeline:
     )
     counts = np.bincount(step_of_cell["step"].to_numpy(), minlength=len(steps))
     return Timeline(
-        step_offsets=_offsets(np.bincount(steps["subject_id"].to_numpy(), minlength=people)),
+        step_offsets=offsets_by_person(steps["subject_id"].to_numpy(), people),
         step_time=_microseconds(steps["known"]),
         cell_offsets=_offsets(counts),
         cell_variable=fresh["variable"].cast(pl.Int32).to_numpy(),
@@ -157,6 +157,11 @@ def _without_stale(cells: pl.DataFrame) -> pl.DataFrame:
     ordered = cells.sort(*place, "time", "numeric_value", "level_number")
     ordered = ordered.with_columns(pl.col("time").cum_max().over("subject_id", "variable").alias("newest"))
     return ordered.filter(pl.col("time") == pl.col("newest")).unique(place, keep="last", maintain_order=True)
+
+
+def offsets_by_person(person: Rows, people: int) -> Rows:
+    """Return where the rows of each person begin and end [people + 1], given the sorted person of each row."""
+    return _offsets(np.bincount(person, minlength=people))
 
 
 def _offsets(counts: NDArray[np.int64]) -> Rows:

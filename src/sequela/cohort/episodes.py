@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sequela.cohort.asof import NEVER, Rows, Timeline, known_time
+from sequela.cohort.asof import NEVER, Rows, Timeline, known_time, last_at_or_before, offsets_by_person
 from sequela.cohort.settings import EVERY_RECORD, FIRST_RECORD, LAST_RECORD, CodeSettings, QuestionSettings
 from sequela.errors import CohortError
 from sequela.records.durations import parse_duration
@@ -103,12 +103,8 @@ def _first_after(closing_person: Rows, closing_time: Rows, person: Rows, start: 
     if not len(closing_time):
         return np.zeros_like(start), np.zeros(len(start), dtype=bool)
     people = int(max(closing_person.max(initial=-1), person.max(initial=-1))) + 1
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(closing_person, minlength=people))]).astype(np.int64)
-    low, high = offsets[person], offsets[person + 1]
-    while (low < high).any():
-        middle = (low + high) >> 1
-        before = closing_time[np.minimum(middle, len(closing_time) - 1)] <= start
-        low, high = np.where((low < high) & before, middle + 1, low), np.where((low < high) & ~before, middle, high)
+    offsets = offsets_by_person(closing_person, people)
+    low = last_at_or_before(offsets, closing_time, person, start) + 1
     found = low < offsets[person + 1]
     return np.where(found, closing_time[np.minimum(low, len(closing_time) - 1)], 0), found
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sequela.cohort.asof import Rows, known_time, last_at_or_before
+from sequela.cohort.asof import Rows, known_time, last_at_or_before, offsets_by_person
 from sequela.cohort.episodes import Asked
 from sequela.cohort.settings import NEXT_RECORD, QuestionSettings
 from sequela.errors import CohortError
@@ -95,9 +95,8 @@ def _measurements(events: pl.DataFrame, target: str, people: int) -> _Series:
         .unique(["subject_id", "time"], keep="last", maintain_order=True)
         .collect()
     )
-    counts = np.bincount(measured["subject_id"].to_numpy(), minlength=people)
     return _Series(
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        offsets=offsets_by_person(measured["subject_id"].to_numpy(), people),
         time=measured["time"].cast(pl.Datetime("us")).to_physical().to_numpy(),
         known=measured["known"].cast(pl.Datetime("us")).to_physical().to_numpy(),
         value=measured["numeric_value"].cast(pl.Float64).to_numpy(),

@@ -193,38 +193,27 @@ def _read_split_file(path: Path, name: str) -> pl.DataFrame:
         if column not in table.columns:
             raise RecordsError(name, "the column is missing", "The columns are subject_id and split", column=column)
     table = table.select(pl.col("subject_id").str.strip_chars(), pl.col("split").str.strip_chars())
-    nobody = table.with_row_index("row", 1).filter(pl.col("subject_id").fill_null("") == "")
-    if len(nobody):
-        raise RecordsError(
-            name,
-            "the id is missing",
-            "Give every row its id",
-            column="subject_id",
-            rows=nobody["row"].head(5).to_list(),
-            total=len(nobody),
-        )
-    wrong = table.with_row_index("row", 1).filter(~pl.col("split").is_in(SPLIT_NAMES) | pl.col("split").is_null())
-    if len(wrong):
-        raise RecordsError(
-            name,
-            "the split is none of train, tuning, held_out",
-            "Name one of the three in every row",
-            column="split",
-            rows=wrong["row"].head(5).to_list(),
-            total=len(wrong),
-        )
-    twice = table.with_row_index("row", 1).unique(["subject_id", "split"], keep="first", maintain_order=True)
-    twice = twice.filter(pl.col("subject_id").is_duplicated())
-    if len(twice):
-        raise RecordsError(
-            name,
-            "a person stands in two splits",
-            "Give each person one split",
-            column="subject_id",
-            rows=twice["row"].head(5).to_list(),
-            total=len(twice),
-        )
+    rows = table.with_row_index("row", 1)
+    _refuse(
+        name,
+        rows.filter(pl.col("subject_id").fill_null("") == ""),
+        "subject_id",
+        "the id is missing",
+        "Give every row its id",
+    )
+    wrong = rows.filter(~pl.col("split").is_in(SPLIT_NAMES) | pl.col("split").is_null())
+    _refuse(name, wrong, "split", "the split is none of train, tuning, held_out", "Name one of the three in every row")
+    distinct = rows.unique(["subject_id", "split"], keep="first", maintain_order=True)
+    twice = distinct.filter(pl.col("subject_id").is_duplicated())
+    _refuse(name, twice, "subject_id", "a person stands in two splits", "Give each person one split")
     return table.unique("subject_id")
+
+
+def _refuse(name: str, faulty: pl.DataFrame, column: str, problem: str, remedy: str) -> None:
+    """Refuse the split file where there is a faulty row."""
+    if len(faulty):
+        rows = faulty["row"].head(5).to_list()
+        raise RecordsError(name, problem, remedy, column=column, rows=rows, total=len(faulty))
 
 
 def _check_nobody_missing(split: Split, settings: SplitSettings) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sequela.cohort.asof import NEVER, Rows, Sequences, Timeline, last_at_or_before
+from sequela.cohort.asof import NEVER, Rows, Sequences, Timeline, last_at_or_before, offsets_by_person
 from sequela.cohort.facts import AGE, Facts
 from sequela.prepare.rows import RowPreparation
 from sequela.prepare.state import CategoryState, PreparedState, StaticNumberState, column_names
@@ -102,8 +102,7 @@ def _about_implausible(
     claims: list[Claim] = []
     timed = implausible.filter(pl.col("known").is_not_null() & (pl.col("subject_id") < people))
     for (code,), rows in timed.sort("code", "subject_id", "known").group_by("code", maintain_order=True):
-        counts = np.bincount(rows["subject_id"].to_numpy(), minlength=people)
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        offsets = offsets_by_person(rows["subject_id"].to_numpy(), people)
         times = rows["known"].cast(pl.Datetime("us")).to_physical().to_numpy()
         row = last_at_or_before(offsets, times, person, sequences.read_time)
         found = row >= offsets[person]

@@ -14,8 +14,8 @@ _WORTH_SHARING = 2e8  # operations of a step, some milliseconds of one core: bel
 def threads_for_step(parameters: int, rows: float) -> Iterator[None]:
     """Use one thread inside where a training step is small, and all of torch's where it is not.
 
-    On a machine whose cores are busy, torch's threads wait for each other: a step of the blood-pressure example that
-    takes 2 ms on one thread was measured at 11 to 50 ms on four.
+    On a machine whose cores are busy, torch's threads wait for each other at every small operation:
+    docs/lab/reading.md, "Threads of a small network".
 
     Args:
         parameters: of the network; each is used about six times a row, forward and backward.
