@@ -11,6 +11,18 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+PROVENANCE = ("measured", "carried", "mean", "zero", "linear", "regression", "knn", "decay", "nothing")
+"""Where the value of a cell comes from; `Batch.provenance` holds the place in this list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Events:
+    """What is many and sparse, in the order of the packed rows: those of row n are `offsets[n]` to `offsets[n + 1]`."""
+
+    ids: Tensor  # [E] int64, places in the vocabulary of the fitted preparation
+    amounts: Tensor  # [E] float32, scaled; 0 where an event has none
+    offsets: Tensor  # [N + 1] int64
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -30,9 +42,11 @@ class Batch:
     reads: Tensor  # [R] int64, packed row whose state is read, or -1
     read_sequence: Tensor  # [R] int64, the caller's number of the sequence that is read
     read_lag_hours: Tensor  # [R] float32, from that row to the prediction time
-    targets: Tensor  # [R, horizons, targets] float32, scaled; 0 where unknown
-    target_known: Tensor  # [R, horizons, targets] bool
+    targets: Tensor  # [R, horizons, targets] float32, scaled, 0 where unknown; of a risk [R], 0 or 1
+    target_known: Tensor  # bool, of the targets' shape
     weight: Tensor  # [R] float32, of the prediction in the loss
+    provenance: Tensor | None = None  # [N, F] uint8, places in `PROVENANCE`
+    events: Events | None = None  # of the N rows
 
     def packed(self, steps: Tensor) -> PackedSequence:
         """Return steps [N, *] of this batch as torch's own packed sequence, the longest sequence first."""
