@@ -11,9 +11,10 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
@@ -22,9 +23,11 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from sequela.cohort import QuestionSettings
+from sequela.baselines import HybridModel
+from sequela.cohort import ForecastQuestion, Question
 from sequela.errors import BundleError
-from sequela.models import ForecastNetwork, InputShape, ModelSettings, build_forecast_network
+from sequela.evaluate import RecalibrationState
+from sequela.models import Ensemble, InputShape, ModelSettings, Network, build_forecast_network, build_risk_network
 from sequela.prepare import PreparedState
 from sequela.records import TableSettings, TimeUnit
 from sequela.records.values import Kind
@@ -35,7 +38,8 @@ Model = TypeVar("Model", bound=BaseModel)
 FORMAT = 1
 MANIFEST = "manifest.json"
 MEMBERS = ("study.json", "prepare.json", "weights.safetensors", "card.json")
-OPTIONAL_MEMBERS = ("after.json",)
+AFTER, TREES = "after.json", "trees.txt"
+OPTIONAL_MEMBERS = (AFTER, TREES)
 _LARGEST_JSON = 64 << 20
 
 
@@ -55,8 +59,9 @@ class BundledStudy(Settings):
     clock: BundledClock
     records: list[TableSettings]
     kinds: dict[str, Kind]  # of the codes' values, as the study's records settled them
-    question: QuestionSettings
+    question: Question
     plausible: dict[str, list[float]]
+    conversions: dict[str, str] = {}  # by code, such as "mmol/L -> mg/dL"
     model: ModelSettings
     units: dict[str, str]  # by code, where the source says
 
@@ -71,11 +76,12 @@ class IntervalState(BaseModel):
 
 
 class AfterState(BaseModel):
-    """What is done to the network's output."""
+    """What is done to the models' outputs: intervals around forecasts, recalibration of risks by model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    interval: IntervalState
+    interval: IntervalState | None = None
+    recalibration: dict[str, RecalibrationState] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,20 +90,46 @@ class Bundle:
 
     study: BundledStudy
     prepared: PreparedState
-    network: ForecastNetwork
+    network: Network
+    trees: HybridModel | None = None
     after: AfterState | None
     card: dict[str, Any]
 
 
-def network_for(study: BundledStudy, prepared: PreparedState) -> ForecastNetwork:
-    """Return an untrained network of the study's shape."""
-    return build_forecast_network(
-        study.model,
-        InputShape(static=len(prepared.static_columns), gap_unit_hours=prepared.gap_unit_hours),
-        horizons=len(study.question.horizons),
-        targets=len(study.question.targets),
-        reads_at_records=study.question.reads_at_records,
+def network_for(study: BundledStudy, prepared: PreparedState) -> Network:
+    """Return an untrained network of the study's shape: one member, or an ensemble of several."""
+    members = [member_for(study, prepared) for _ in range(study.model.members)]
+    return as_one(members)
+
+
+def as_one(members: Sequence[Network]) -> Network:
+    """Return several networks that answer as one; a single one as it is."""
+    return members[0] if len(members) == 1 else Ensemble(members)
+
+
+def members_of(network: Network) -> list[Network]:
+    """Return the members of a network; of a single one, itself."""
+    return [cast(Network, member) for member in network.member] if isinstance(network, Ensemble) else [network]
+
+
+def member_for(study: BundledStudy, prepared: PreparedState) -> Network:
+    """Return an untrained member of the study's network."""
+    question = study.question
+    shape = InputShape(
+        static=len(prepared.static_columns),
+        gap_unit_hours=prepared.gap_unit_hours,
+        decay_towards=prepared.decay_towards,
+        events=len(prepared.event_vocabulary),
     )
+    if isinstance(question, ForecastQuestion):
+        return build_forecast_network(
+            study.model,
+            shape,
+            horizons=len(question.horizons),
+            targets=len(question.targets),
+            reads_at_records=question.reads_at_records,
+        )
+    return build_risk_network(study.model, shape, reads_at_records=question.reads_at_records)
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> None:
@@ -117,7 +149,9 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         "card.json": _json(bundle.card),
     }
     if bundle.after is not None:
-        members["after.json"] = _json(bundle.after.model_dump(mode="json"))
+        members[AFTER] = _json(bundle.after.model_dump(mode="json"))
+    if bundle.trees is not None:
+        members[TREES] = bundle.trees.to_text().encode()
     listed = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in members.items()}
     members[MANIFEST] = _json({"format": FORMAT, "members": listed})
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -159,23 +193,45 @@ def read_bundle(folder: Path) -> Bundle:
     members = _checked_members(folder)
     study = _parsed(folder, "study.json", members, BundledStudy, _with_paths)
     prepared = _parsed(folder, "prepare.json", members, PreparedState)
-    after = _parsed(folder, "after.json", members, AfterState) if "after.json" in members else None
+    after = _parsed(folder, AFTER, members, AfterState) if AFTER in members else None
     card = _read_json(folder, "card.json", members["card.json"])
-    if [target.code for target in prepared.targets] != study.question.targets:
-        _refuse(folder, "prepare.json", "its targets are not those of study.json")
-    if not prepared.features:
-        _refuse(folder, "prepare.json", "it has no input")
-    if after is not None:
-        shape = [len(row) for row in after.interval.half_width]
-        if shape != [len(study.question.targets)] * len(study.question.horizons):
-            _refuse(folder, "after.json", "its intervals are not those of study.json")
+    _check_parts(folder, study, prepared, after)
+    trees = _trees(folder, study, members)
     with torch.device("meta"):  # shapes alone: nothing of the size that a changed study.json may ask for is made
         expected = network_for(study, prepared).state_dict()
     weights = _checked_weights(folder, expected, members["weights.safetensors"])
     network = network_for(study, prepared)
     network.load_state_dict(weights)
     network.eval()
-    return Bundle(study=study, prepared=prepared, network=network, after=after, card=card)
+    return Bundle(study=study, prepared=prepared, network=network, trees=trees, after=after, card=card)
+
+
+def _check_parts(folder: Path, study: BundledStudy, prepared: PreparedState, after: AfterState | None) -> None:
+    """Refuse members that do not belong together."""
+    question = study.question
+    targets = question.targets if isinstance(question, ForecastQuestion) else []
+    if [target.code for target in prepared.targets] != targets:
+        _refuse(folder, "prepare.json", "its targets are not those of study.json")
+    if not prepared.features and not prepared.words:
+        _refuse(folder, "prepare.json", "it has no input")
+    if after is not None and after.interval is not None:
+        horizons = len(question.horizons) if isinstance(question, ForecastQuestion) else 0
+        if [len(row) for row in after.interval.half_width] != [len(targets)] * horizons:
+            _refuse(folder, AFTER, "its intervals are not those of study.json")
+    for model in after.recalibration if after is not None else ():
+        if isinstance(question, ForecastQuestion) or model not in ("network", "hybrid"):
+            _refuse(folder, AFTER, "it recalibrates what is no model of study.json")
+
+
+def _trees(folder: Path, study: BundledStudy, members: dict[str, bytes]) -> HybridModel | None:
+    if study.model.hybrid != (TREES in members):
+        _refuse(folder, TREES, "study.json and the members disagree about a hybrid")
+    if TREES not in members:
+        return None
+    try:
+        return HybridModel.from_text(members[TREES].decode())
+    except ValueError:
+        _refuse(folder, TREES, "it holds no trees that can be read")
 
 
 def _refuse(folder: Path, member: str, problem: str) -> NoReturn:

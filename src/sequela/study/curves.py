@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sequela.evaluate import error_by, hexagons, supported_range
-from sequela.study.fit import Material
-
-if TYPE_CHECKING:
-    from sequela.study.story import HeldOut
+from sequela.study.material import HeldOut, Material
 
 Floats = NDArray[np.float64]
 _FEWEST_PEOPLE = 11
@@ -19,7 +16,7 @@ _BANDS = 8
 _HOURS = {"hours": 1.0, "days": 24.0, "years": 24 * 365.25}
 
 
-def curves(material: Material, unseen: HeldOut, metrics: dict[str, Any]) -> list[dict[str, Any]]:
+def forecast_curves(material: Material, unseen: HeldOut, metrics: dict[str, Any]) -> list[dict[str, Any]]:
     """Return for each target the hexagons of predicted against observed, and the error by gap and by history."""
     drawn = ["network", *([metrics["best_baseline"]] if metrics["best_baseline"] else [])]
     return [

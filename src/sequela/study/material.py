@@ -1,0 +1,109 @@
+"""What every fit of a study starts from, and what one comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sequela.bundle import Bundle, BundledClock, BundledStudy
+from sequela.cohort import HELD_OUT, Cohort, Split
+from sequela.predict import Evidence
+from sequela.records import Records
+from sequela.study.settings import StudySettings
+from sequela.train import History
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What every fit of a study starts from."""
+
+    settings: StudySettings
+    records: Records
+    evidence: Evidence
+    cohort: Cohort
+
+    @property
+    def labels(self) -> Floats:
+        """Return the labels: of a forecast [R, horizons, targets], of a risk [R]."""
+        assert self.cohort.labels is not None
+        return self.cohort.labels.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """A fitted bundle and what every model says of all R predictions."""
+
+    split: Split
+    bundle: Bundle
+    histories: list[History]  # one a member
+    parameters: int  # of one member
+    warning: str | None
+    unused: dict[str, str]  # codes that are no input -> reason
+    selection: dict[str, float]  # baseline -> loss on people that it was not fitted on; lower is better
+    notes: dict[str, str] = field(default_factory=dict)  # baseline -> how it was tuned
+    predicted: dict[str, Floats]  # model -> as the labels
+    before: dict[str, Floats] = field(default_factory=dict)  # model -> before recalibration, where there is one
+    lower: Floats | None = None  # of the network's intervals, where the question has them
+    upper: Floats | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Held-out predictions of all folds, one after the other."""
+
+    prediction: Numbers  # [Q] number of the prediction in the cohort
+    predicted: dict[str, Floats]  # model -> [Q, ...]
+    before: dict[str, Floats]
+    lower: Floats | None
+    upper: Floats | None
+
+
+def held_out(fits: list[Fit]) -> HeldOut:
+    """Return what each model said of the people that its fit did not see."""
+    rows = [np.flatnonzero(fit.split.part == HELD_OUT) for fit in fits]
+
+    def unseen(of_fits: list[Floats | None]) -> Floats | None:
+        known = [values for values in of_fits if values is not None]
+        if len(known) < len(fits):
+            return None
+        return np.concatenate([values[row] for values, row in zip(known, rows, strict=True)])
+
+    def by_model(of_fits: list[dict[str, Floats]]) -> dict[str, Floats]:
+        joined = {model: unseen([values.get(model) for values in of_fits]) for model in of_fits[0]}
+        return {model: values for model, values in joined.items() if values is not None}
+
+    return HeldOut(
+        prediction=np.concatenate(rows),
+        predicted=by_model([fit.predicted for fit in fits]),
+        before=by_model([fit.before for fit in fits]),
+        lower=unseen([fit.lower for fit in fits]),
+        upper=unseen([fit.upper for fit in fits]),
+    )
+
+
+def best_baseline(fits: list[Fit]) -> str | None:
+    """Return the baseline with the smallest loss on people that it was not fitted on, over all folds."""
+    names = list(fits[0].selection)
+    return min(names, key=lambda name: sum(fit.selection[name] ** 2 for fit in fits)) if names else None
+
+
+def bundled_study(material: Material) -> BundledStudy:
+    """Return what the bundle keeps of the study."""
+    settings, clock = material.settings, material.records.clock
+    return BundledStudy(
+        name=settings.name,
+        clock=BundledClock(
+            calendar=clock.calendar, unit=clock.unit, time_zone=clock.time_zone, day_resolution=clock.day_resolution
+        ),
+        records=settings.records,
+        kinds=material.evidence.kinds,
+        question=settings.question,
+        plausible=settings.prepare.limits,
+        model=settings.model,
+        units=material.evidence.units_by_code,
+    )
