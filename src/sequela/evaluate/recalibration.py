@@ -11,6 +11,7 @@ Silverman, An empirical distribution function for sampling with incomplete infor
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Literal
 
 import numpy as np
@@ -73,7 +74,7 @@ class IsotonicState(_State):
         if len(self.predicted) != len(self.observed):
             raise ValueError("predicted and observed must have one entry a knot")
         for name, knots in (("predicted", self.predicted), ("observed", self.observed)):
-            if any(after < before for before, after in zip(knots, knots[1:], strict=False)):
+            if any(after < before for before, after in itertools.pairwise(knots)):
                 raise ValueError(f"{name} must not fall from knot to knot")
             if not all(0 <= knot <= 1 for knot in knots):
                 raise ValueError(f"{name} must lie between 0 and 1")

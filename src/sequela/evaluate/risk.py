@@ -103,7 +103,7 @@ def risk_measures(
         ValueError: lengths that differ, a risk outside of 0 to 1, a threshold that cannot be, a recalibrated model
             that was not predicted, people unknown to `resamples`.
     """
-    risks = _risks(asked, predicted, recalibrated or {}, thresholds)
+    risks = checked_risks(asked, predicted, recalibrated or {}, thresholds)
     found = Measures({}, [], [])
     for block in _blocks(asked, subgroups or {}):
         scores = _Scores(asked, risks, block, resamples, thresholds)
@@ -207,7 +207,7 @@ def landmark(hours: float) -> str:
     return f"{hours:.0f}h" if hours % 1 == 0 else f"{hours * 60:g}min"
 
 
-def _risks(
+def checked_risks(
     asked: RiskAsked, predicted: Mapping[str, Floats], recalibrated: Mapping[str, Floats], thresholds: Sequence[float]
 ) -> dict[_Name, Floats]:
     """Return the risks by model and whether they are recalibrated, checked."""

@@ -57,7 +57,12 @@ def risk_verdict(
     if best_baseline is None:
         why = f" ({reason})" if reason else ""
         return f"{opening} stands alone: the study has no baselines{why}, so nothing says whether it earns its place."
-    return f"{opening} {_judged('network', models, comparisons, best_baseline)}.{_hybrid(models, comparisons, best_baseline)}"
+    sentence = f"{opening} {_judged('network', models, comparisons, best_baseline)}."
+    hybrid = models.get("hybrid", {}).get("auroc")
+    if hybrid is None or hybrid["value"] is None:
+        return sentence
+    judged = _judged("hybrid", models, comparisons, best_baseline)
+    return f"{sentence} The hybrid's AUROC ({_with_interval(hybrid)}) {judged}."
 
 
 def _judged(
@@ -70,39 +75,41 @@ def _judged(
     other, rows = models.get(best, {}).get("auroc"), _against(comparisons, model, best)
     if other is None or "auroc" not in rows:
         raise ValueError(f"the best baseline '{best}' lacks its AUROC or its comparison with the {model}")
-    row = rows["auroc"]
-    name = f"the best baseline, {spoken(best)} ({other['value']:.3f})"
+    row, name = rows["auroc"], f"the best baseline, {spoken(best)} ({_three(other['value'])})"
     if row["low"] is None:
         return f"cannot be told apart from that of {name}: {row['reason'] or 'no interval'}; no verdict"
-    worse = [_NAMES[metric] for metric in ("auprc", "brier") if rows.get(metric, {}).get("outcome") == "worse"]
-    better = [_NAMES[metric] for metric in ("auprc", "brier") if rows.get(metric, {}).get("outcome") == "better"]
-    interval = f"{_three(row['low'])} to {_three(row['high'])}"
+    low, high, difference = row["low"], row["high"], row["difference"]
     if row["outcome"] == "better":
-        end = (
-            f"yet its {' and its '.join(worse)} is worse, so its place is not clear" if worse else "it earns its place"
-        )
-        return f"is higher than that of {name}, by {_three(row['difference'])} ({interval}): {end}"
+        return f"is higher than that of {name}, by {_difference(difference, low, high)}: {_if_better(rows)}"
     if row["outcome"] == "worse":
-        return f"is lower than that of {name}, by {_three(-row['difference'])} ({_three(-row['high'])} to {_three(-row['low'])}): it does not earn its place; use the baseline"
-    end = "the simpler baseline suffices"
-    if worse or better:
-        said = [
-            f"its {' and its '.join(words)} is {how}" for words, how in ((better, "better"), (worse, "worse")) if words
-        ]
-        end = f"{' and '.join(said)}; by AUROC the simpler baseline suffices"
-    return f"is not distinguishable from that of {name}, difference {_three(row['difference'])} ({interval}): {end}"
+        gap = _difference(-difference, -high, -low)
+        return f"is lower than that of {name}, by {gap}: it does not earn its place; use the baseline"
+    gap = _difference(difference, low, high)
+    return f"is not distinguishable from that of {name}, difference {gap}: {_if_unclear(rows)}"
 
 
-def _hybrid(
-    models: Mapping[str, Mapping[str, Mapping[str, Any]]], comparisons: Sequence[Mapping[str, Any]], best: str
-) -> str:
-    if "hybrid" not in models or models["hybrid"]["auroc"]["value"] is None:
-        return ""
-    return f" The hybrid's AUROC ({_with_interval(models['hybrid']['auroc'])}) {_judged('hybrid', models, comparisons, best)}."
+def _if_better(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    worse = _decided(rows, "worse")
+    return f"yet {worse}, so its place is not clear" if worse else "it earns its place"
+
+
+def _if_unclear(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    said = " and ".join(filter(None, (_decided(rows, "better"), _decided(rows, "worse"))))
+    return f"{said}, but by AUROC the simpler baseline suffices" if said else "the simpler baseline suffices"
+
+
+def _decided(rows: Mapping[str, Mapping[str, Any]], outcome: str) -> str:
+    """Return which of AUPRC and Brier score are that, as words; empty where none is."""
+    names = [_NAMES[metric] for metric in ("auprc", "brier") if rows.get(metric, {}).get("outcome") == outcome]
+    return f"its {' and its '.join(names)} {'are' if len(names) > 1 else 'is'} {outcome}" if names else ""
 
 
 def _against(comparisons: Sequence[Mapping[str, Any]], model: str, best: str) -> dict[str, Mapping[str, Any]]:
     return {row["metric"]: row for row in comparisons if (row["model"], row["against"]) == (model, best)}
+
+
+def _difference(value: float, low: float, high: float) -> str:
+    return f"{_three(value)} ({_three(low)} to {_three(high)})"
 
 
 def _with_interval(own: Mapping[str, Any]) -> str:
