@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +111,3 @@ def held_out(seed: int, people: int, **how: Any) -> HeldOut:
     events, outcome = drawn_cohort(seed + 1000, people, **how)
     facts = static_facts(events, people)
     return HeldOut(events=events, facts=facts, asked=asked_of(np.arange(people)), labels=outcome)
-
-
-Model = Callable[[Histories], np.ndarray]
