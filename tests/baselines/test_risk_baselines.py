@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+
+from sequela.baselines import RISK_BASELINES, Examples, FittedRiskBaselines, WindowStatistics, fit_risk_baselines
+from sequela.baselines.boosting import SPACE, drawn_settings
+
+Floats = NDArray[np.float64]
+
+
+def examples(seed: int, count: int = 300, *, gaps: bool = True) -> Examples:
+    random = np.random.default_rng(seed)
+    matrix = random.normal(size=(count, 4)) * [1, 10, 100, 0] + [0, 5, 50, 3]
+    margin = matrix[:, 0] + matrix[:, 1] / 10 - 1
+    labels = (random.random(count) < 1 / (1 + np.exp(-margin))).astype(float)
+    if gaps:
+        matrix[random.random((count, 4)) < 0.2] = np.nan
+        labels[random.random(count) < 0.1] = np.nan
+    nothing = np.zeros((count, 0))
+    statistics = WindowStatistics(
+        matrix=matrix.astype(np.float32), names=list("abcd"), last_target=nothing, mean_target=nothing
+    )
+    return Examples(statistics=statistics, labels=labels, person=np.arange(count) // 3)
+
+
+def fit(name: str, training: Examples, tuning: Examples | None, **keys: int) -> FittedRiskBaselines:
+    return fit_risk_baselines([name], training, tuning, **{"seed": 0, "threads": 1, "trials": 2} | keys)
+
+
+@pytest.mark.parametrize("name", RISK_BASELINES)
+@pytest.mark.parametrize("with_tuning", [True, False])
+def test_probabilities_tell_who_has_the_event(name: str, with_tuning: bool) -> None:
+    fitted = fit(name, examples(0), examples(1) if with_tuning else None)
+    new = examples(2, gaps=False)
+    predicted = fitted.predict[name](new.statistics)
+    assert predicted.shape == (300,)
+    assert (predicted > 0).all()
+    assert (predicted < 1).all()
+    assert log_loss(new.labels, predicted) < 0.62
+    assert fitted.selection_log_loss[name] < 0.68
+    judge = "tuning people" if with_tuning else "folds of training people"
+    assert fitted.searches[name].judge == judge
+
+
+@pytest.mark.parametrize("name", RISK_BASELINES)
+def test_the_lowest_log_loss_of_tuning_people_chooses(name: str) -> None:
+    training, tuning = examples(0), examples(1)
+    fitted = fit(name, training, tuning, trials=4)
+    known = ~np.isnan(tuning.labels)
+    predicted = fitted.predict[name](tuning.statistics)[known]
+    search = fitted.searches[name]
+    losses = [trial.log_loss for trial in search.trials]
+    assert losses[search.chosen] == min(losses)  # type: ignore[type-var]
+    assert fitted.selection_log_loss[name] == pytest.approx(log_loss(tuning.labels[known], predicted), rel=1e-4)
+
+
+def test_logistic_is_that_of_scikit_learn() -> None:
+    training, tuning, new = examples(0, gaps=False), examples(1, gaps=False), examples(2, gaps=False)
+    fitted = fit("logistic", training, tuning)
+    search = fitted.searches["logistic"]
+    penalty = search.trials[search.chosen].settings["penalty"]
+    matrix = training.statistics.matrix.astype(np.float64)
+    spread = np.where(matrix.std(axis=0) > 1e-9, matrix.std(axis=0), 1)
+    table = (matrix - matrix.mean(axis=0)) / spread
+    model = LogisticRegression(C=1 / float(penalty), tol=1e-8, max_iter=10_000).fit(table, training.labels)
+    expected = model.predict_proba((new.statistics.matrix - matrix.mean(axis=0)) / spread)[:, 1]
+    assert fitted.predict["logistic"](new.statistics) == pytest.approx(expected, abs=1e-3)
+
+
+def test_what_is_missing_counts_when_it_tells_something() -> None:
+    training, tuning, new = (examples(seed, gaps=False) for seed in (0, 1, 2))
+    for part in (training, tuning, new):
+        part.statistics.matrix[part.labels > 0, 3] = np.nan
+    predicted = fit("logistic", training, tuning).predict["logistic"](new.statistics)
+    assert predicted[new.labels > 0].min() > predicted[new.labels == 0].max()
+
+
+def test_one_typing_error_does_not_decide_a_risk() -> None:
+    fitted = fit("logistic", examples(0), examples(1))
+    new = examples(2, gaps=False)
+    new.statistics.matrix[0, 2] = 1e30
+    predicted = fitted.predict["logistic"](new.statistics)
+    assert 1e-3 < predicted[0] < 1 - 1e-3
+
+
+@pytest.mark.parametrize("name", RISK_BASELINES)
+def test_the_same_seed_gives_the_same_bits_whatever_stands_beside_a_row(name: str) -> None:
+    training, tuning, new = examples(0), examples(1), examples(2)
+    one, again = (fit(name, training, tuning).predict[name] for _ in range(2))
+    whole = one(new.statistics)
+    assert whole.tobytes() == again(new.statistics).tobytes()
+    for r in range(0, 300, 37):
+        assert one(new.statistics.take(np.array([r]))).tobytes() == whole[r].tobytes()
+    assert one(new.statistics.take(np.arange(0))).shape == (0,)
+
+
+def test_boosting_gives_the_same_with_more_threads() -> None:
+    training, tuning, new = examples(0), examples(1), examples(2)
+    one, two = (fit("gradient_boosting", training, tuning, threads=n) for n in (1, 2))
+    predicted = [model.predict["gradient_boosting"](new.statistics) for model in (one, two)]
+    assert predicted[0] == pytest.approx(predicted[1], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", RISK_BASELINES)
+@pytest.mark.parametrize("with_tuning", [True, False])
+def test_one_class_gives_a_risk_that_is_no_certainty(name: str, with_tuning: bool) -> None:
+    training, tuning = examples(0, gaps=False), examples(1) if with_tuning else None
+    training.labels[:] = 0
+    fitted = fit(name, training, tuning)
+    assert fitted.predict[name](training.statistics) == pytest.approx(0.5 / 301)
+    assert fitted.searches == {}
+
+
+@pytest.mark.parametrize("name", RISK_BASELINES)
+def test_a_handful_of_rows_give_their_share_of_events(name: str) -> None:
+    few = examples(0, 9, gaps=False)
+    predicted = fit(name, few, None).predict[name](few.statistics)
+    assert predicted == pytest.approx((few.labels.sum() + 0.5) / 10)
+
+
+def test_tuning_people_of_one_class_still_judge() -> None:
+    training, tuning = examples(0), examples(1)
+    tuning.labels[tuning.labels > 0] = np.nan
+    for name in RISK_BASELINES:
+        assert np.isfinite(fit(name, training, tuning).selection_log_loss[name])
+
+
+def test_more_trials_begin_with_the_same_and_stay_in_the_space() -> None:
+    assert drawn_settings(12, 7)[:5] == drawn_settings(5, 7)
+    assert drawn_settings(3, 7) != drawn_settings(3, 8)
+    for settings in drawn_settings(50, 0)[1:]:
+        for name, (low, high) in SPACE.items():
+            assert low <= float(settings[name]) <= high
+
+
+def test_the_search_can_be_printed() -> None:
+    fitted = fit_risk_baselines(list(RISK_BASELINES), examples(0), examples(1), seed=0, threads=1, trials=3)
+    written = json.loads(json.dumps({name: search.to_dict() for name, search in fitted.searches.items()}))
+    assert len(written["gradient_boosting"]["trials"]) == 3
+    assert written["gradient_boosting"]["space"] == SPACE
+    assert fitted.best in RISK_BASELINES
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert FittedRiskBaselines(predict={}, selection_log_loss={}, searches={}).best is None

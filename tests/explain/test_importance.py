@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from simulated import HOUR, asked_of, contract, held_out, trained
+
+from sequela.cohort.facts import static_facts
+from sequela.explain import METRICS, HeldOut, Histories, Importance, ImportanceSettings, variable_importance
+
+CODES, STATIC = ["driver", "noise", "rare noise"], ["sex", "weight"]
+WHOLE = ImportanceSettings(edges_hours=())
+
+
+def shares(histories: Histories) -> np.ndarray:
+    """Return a risk that is the share of records of the driver: a model that needs no training."""
+    rows = histories.events.filter(histories.events["code"] == "driver")
+    count = np.bincount(rows["subject_id"].to_numpy(), minlength=histories.people)
+    return (1 / (1 + np.exp(-count / 10)))[histories.asked.person]
+
+
+def of(importance: Importance, name: str) -> tuple[float, float, float]:
+    loss = next(variable.loss for variable in importance.variables if variable.name == name)
+    assert loss.value is not None
+    assert loss.low is not None
+    assert loss.high is not None
+    return loss.value, loss.low, loss.high
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["logistic", "gradient_boosting"])
+def test_the_driver_comes_first_and_what_has_no_effect_holds_zero(name: str) -> None:
+    first, holds = 0, dict.fromkeys(["noise", "rare noise", "sex", "weight"], 0)
+    for seed in range(20):
+        model, judged = trained(seed, 800, name), held_out(seed, 400)
+        settings = replace(WHOLE, seed=seed)
+        found = variable_importance(judged, model, codes=CODES, static=STATIC, metric="auroc", settings=settings)
+        first += found.variables[0].name == "driver" and of(found, "driver")[1] > 0
+        for variable in holds:
+            _, low, high = of(found, variable)
+            holds[variable] += low <= 0 <= high
+    assert first == 20
+    assert min(holds.values()) >= 18
+
+
+def test_a_driver_of_the_last_hours_is_found_in_the_last_hours() -> None:
+    model, judged = trained(3, 800, when=(42, 48)), held_out(3, 300, when=(42, 48))
+    found = variable_importance(judged, model, codes=["driver", "noise"], static=[], metric="log_loss")
+    driver = found.variables[0]
+    assert driver.name == "driver"
+    late, middle, early = driver.spans
+    assert late.low is not None
+    assert late.low > 0
+    assert late.value > max(abs(middle.value or 0), abs(early.value or 0)) * 2  # type: ignore[operator]
+    noise = found.variables[1]
+    assert all(span.low <= 0 <= span.high for span in noise.spans)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("metric", ["auroc", "brier", "log_loss", "rmse"])
+def test_metrics_are_those_of_scikit_learn_with_weights(metric: str) -> None:
+    from sklearn import metrics
+
+    random = np.random.default_rng(5)
+    label = (random.random(80) < 0.3).astype(float)
+    predicted = np.round(random.uniform(0.05, 0.95, 80), 1)
+    weights = random.integers(0, 4, size=(6, 80)).astype(float)
+    reference = {
+        "auroc": metrics.roc_auc_score,
+        "brier": metrics.brier_score_loss,
+        "log_loss": metrics.log_loss,
+        "rmse": metrics.root_mean_squared_error,
+    }[metric]
+    expected = [reference(label, predicted, sample_weight=weight) for weight in weights]
+    assert METRICS[metric][0](label, predicted, weights) == pytest.approx(expected, rel=1e-12)
+
+
+def test_what_cannot_be_judged_says_why_and_comes_last() -> None:
+    judged = held_out(0, 40)
+    few = contract([(p, 5, "few", 1.0) for p in range(10)])
+    judged = replace(judged, events=judged.events.vstack(few))
+    found = variable_importance(judged, shares, codes=["few", "never", "driver"], static=["sex", "x"], metric="brier")
+    last = found.variables[-3:]
+    assert {variable.name for variable in last} == {"few", "never", "x"}
+    for variable in last:
+        assert (variable.loss.value, variable.loss.low) == (None, None)
+        assert variable.loss.reason == "fewer than 11 held-out people have a value"
+        assert variable.spans == []
+    assert "NaN" not in json.dumps(found.to_dict())
+    assert found.variables[0].name == "driver"
+
+
+def test_ten_people_give_no_number() -> None:
+    found = variable_importance(held_out(0, 10), shares, codes=["driver"], static=["sex"], metric="auroc")
+    assert all(variable.loss.value is None and variable.loss.reason for variable in found.variables)
+
+
+def test_one_class_gives_a_reason() -> None:
+    judged = replace(held_out(0, 30), labels=np.zeros(30))
+    found = variable_importance(judged, shares, codes=["driver"], static=[], metric="auroc", settings=WHOLE)
+    assert found.baseline is None
+    assert found.variables[0].loss.reason == "not defined on these people"
+
+
+def test_the_same_seed_gives_the_same_numbers_and_progress_reaches_its_end() -> None:
+    seen: list[tuple[int, int]] = []
+    runs = [
+        variable_importance(
+            held_out(0, 40), shares, codes=CODES, static=STATIC, metric="auroc", progress=lambda *n: seen.append(n)
+        ).to_dict()
+        for _ in range(2)
+    ]
+    assert json.dumps(runs[0]) == json.dumps(runs[1])
+    assert seen[-1] == (3 * (3 * 4 + 2), 3 * (3 * 4 + 2))
+    assert [done for done, _ in seen[: len(seen) // 2]] == sorted({done for done, _ in seen})
+
+
+def test_several_predictions_a_person_are_cut_to_what_the_cost_allows() -> None:
+    judged = several_each(held_out(0, 60))
+    predicted = 0
+
+    def counted(histories: Histories) -> np.ndarray:
+        nonlocal predicted
+        predicted += len(histories.asked.time)
+        return shares(histories)
+
+    settings = ImportanceSettings(most_histories=1000, repeats=2)
+    found = variable_importance(
+        judged, counted, codes=["driver", "noise"], static=["sex"], metric="brier", settings=settings
+    )
+    assert found.people == found.predictions == 1000 // (2 * (2 * 4 + 1))
+    assert predicted <= 1000 + found.predictions
+    unbounded = variable_importance(judged, shares, codes=["driver"], static=[], metric="brier", settings=WHOLE)
+    assert (unbounded.people, unbounded.predictions) == (60, 240)
+
+
+def several_each(judged: HeldOut) -> HeldOut:
+    people = len(judged.labels)
+    times = np.tile(np.array([12, 24, 36, 48]) * HOUR, people)
+    return replace(judged, asked=asked_of(np.repeat(np.arange(people), 4), times), labels=np.repeat(judged.labels, 4))
+
+
+def test_beyond_the_cap_the_most_widespread_variables_are_looked_at_and_the_others_counted() -> None:
+    settings = ImportanceSettings(most_variables=1, edges_hours=())
+    found = variable_importance(held_out(0, 40), shares, codes=CODES, static=[], metric="brier", settings=settings)
+    assert [variable.name for variable in found.variables] == ["driver"]
+    assert found.left_out == {"not among the 1 most widespread": 2}
+
+
+def test_forecasts_of_several_horizons_leave_out_what_is_unknown() -> None:
+    people = 60
+    random = np.random.default_rng(0)
+    level = random.normal(size=people)
+    events = contract([(p, 10, "x", level[p]) for p in range(people)])
+    labels = np.stack([level, level + 1], axis=1)
+    labels[:9, 1] = np.nan
+    judged = HeldOut(
+        events=events, facts=static_facts(events, people), asked=asked_of(np.arange(people)), labels=labels
+    )
+
+    def carried(histories: Histories) -> np.ndarray:
+        values = histories.events.sort("subject_id")["numeric_value"].to_numpy().astype(float)
+        return np.stack([values, values + 1], axis=1)[histories.asked.person]
+
+    found = variable_importance(judged, carried, codes=["x"], static=[], metric="rmse", settings=WHOLE)
+    assert found.baseline == pytest.approx(0, abs=1e-6)
+    assert of(found, "x")[0] == pytest.approx(np.sqrt(2) * level.std(), rel=0.3)
+    assert found.to_dict()["windows"] == []
