@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -12,13 +12,22 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from sequela.bundle import Bundle, read_bundle
-from sequela.cohort import ForecastQuestion, Sequences, Timeline, ask_live, known_by
+from sequela.baselines import WindowStatistics, span_statistics, window_statistics
+from sequela.bundle import Bundle, members_of, read_bundle
+from sequela.cohort import ForecastQuestion, Question, RiskQuestion, Sequences, Timeline, ask_live, known_by, set_apart
 from sequela.cohort.episodes import Asked
 from sequela.cohort.facts import Facts, static_facts
 from sequela.cohort.labels import horizon_hours
 from sequela.errors import InputError
-from sequela.prepare import Collation, flag_words, without_implausible
+from sequela.models import mean_logit, risk_of
+from sequela.prepare import (
+    Collation,
+    flag_words,
+    last_known_targets,
+    needs_last_target,
+    unscale_targets,
+    without_implausible,
+)
 from sequela.records import Records, TableSettings, read_records
 from sequela.records.values import Kind
 
@@ -28,9 +37,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Checked records as predictions see them: implausible values taken out, static facts apart."""
+    """Checked records as predictions see them: implausible values taken out, static facts and outcomes apart."""
 
     events: pl.DataFrame
+    outcomes: pl.DataFrame  # rows of outcome tables, and the outcome's columns
     facts: Facts
     people: int
     implausible: pl.DataFrame  # subject_id, known, code of each value that was taken out
@@ -64,17 +74,32 @@ class Evidence:
 
 def evidence(
     records: Records,
+    question: Question,
     limits: dict[str, list[float]],
     *,
     units: Mapping[str, str] | None = None,
     now: datetime | None = None,
 ) -> Evidence:
-    """Return what the records say, as far as it is known at `now`, once implausible values are out."""
-    known = records.events if now is None else known_by(records.events, now)
+    """Return what the records say, as far as it is known at `now`, once implausible values are out.
+
+    Args:
+        records: as read.
+        question: the columns of its outcome are set apart.
+        limits: lowest and highest plausible value by code.
+        units: by code, as the study names them.
+        now: the instant that it is, UTC; None: all is known.
+    """
+    inputs, outcomes = set_apart(records.events, records.outcomes, question)
+    known = inputs if now is None else known_by(inputs, now)
     events, implausible = without_implausible(known, limits)
     people = len(records.subjects)
     return Evidence(
-        events=events, facts=static_facts(events, people), people=people, implausible=implausible, units=units or {}
+        events=events,
+        outcomes=outcomes,
+        facts=static_facts(events, people),
+        people=people,
+        implausible=implausible,
+        units=units or {},
     )
 
 
@@ -96,33 +121,95 @@ def check_units(events: pl.DataFrame, expected: Mapping[str, str]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forecast:
-    """Forecasts of R predictions in each target's unit."""
+class Said:
+    """What models say of R predictions: forecasts [R, horizons, targets] in each target's unit, or risks [R].
 
-    predicted: Floats  # [R, horizons, targets]
-    lower: Floats  # [R, horizons, targets], NaN where there is no interval
-    upper: Floats  # [R, horizons, targets]
+    Where risks are recalibrated, `predicted` is after that and `before` before; else `before` is empty.
+    """
+
+    predicted: dict[str, Floats]  # model -> forecasts or risks
+    before: dict[str, Floats] = field(default_factory=dict)
+    lower: Floats | None = None  # of the network's forecasts, NaN where there is no interval
+    upper: Floats | None = None
 
 
-def forecast(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) -> Forecast:
-    """Return the forecasts of all predictions that read these sequences, in their order."""
-    shape = (len(sequences.read), len(bundle.study.question.horizons), len(bundle.prepared.targets))
-    scaled = np.zeros(shape)
-    collation = Collation(timeline, facts, bundle.prepared, sequences)
+def say(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) -> Said:
+    """Return what the bundle says of all predictions that read these sequences, in their order."""
+    return finished(bundle, outputs(bundle, timeline, facts, sequences))
+
+
+def outputs(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) -> dict[str, Floats]:
+    """Return what the network says, and the hybrid where there is one, before intervals and recalibration.
+
+    Args:
+        bundle: of the study.
+        timeline: what became known.
+        facts: static facts.
+        sequences: R predictions and what they read.
+    """
+    each = member_outputs(bundle, timeline, facts, sequences)
+    said = {"network": of_members(bundle, each, timeline, sequences)}
+    if bundle.trees is not None:
+        said["hybrid"] = bundle.trees.predict(statistics_of(bundle, timeline, facts, sequences), each)
+    return said
+
+
+def member_outputs(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) -> Floats:
+    """Return the output of each member of the network [members, R, ...]: scaled forecasts, or logits of risks."""
+    members = members_of(bundle.network)
     bundle.network.eval()
+    collation = Collation(timeline, facts, bundle.prepared, sequences)
+    found = np.zeros((len(members), len(sequences.read), *_outputs_of_one(bundle)))
     with torch.no_grad():
         for batch, prediction in collation.batches_of_rows(_ROWS_AT_ONCE):
-            scaled[prediction] = bundle.network(batch).numpy()
-    center = np.array([target.center for target in bundle.prepared.targets])
-    spread = np.array([target.spread for target in bundle.prepared.targets])
-    predicted = scaled * spread + center
-    half = half_widths(bundle, shape)
-    return Forecast(predicted=predicted, lower=predicted - half, upper=predicted + half)
+            for number, member in enumerate(members):
+                found[number, prediction] = member(batch).numpy()
+    return found
+
+
+def of_members(bundle: Bundle, each: Floats, timeline: Timeline, sequences: Sequences) -> Floats:
+    """Return what the network says of R predictions: the mean of its members, of forecasts or of risks.
+
+    Args:
+        bundle: of the study.
+        each: [members, R, ...] their outputs.
+        timeline: what became known.
+        sequences: the R predictions and what they read.
+    """
+    if isinstance(bundle.study.question, RiskQuestion):
+        logits = torch.from_numpy(each)
+        return np.asarray(risk_of(logits[0] if len(logits) == 1 else mean_logit(logits)).numpy())
+    prepared = bundle.prepared
+    codes = [target.code for target in prepared.targets]
+    last = last_known_targets(timeline, sequences, codes) if needs_last_target(prepared) else None
+    return unscale_targets(each.mean(axis=0), prepared, last)
+
+
+def statistics_of(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) -> WindowStatistics:
+    """Return what the simple models are given: running statistics for a forecast, those of spans for a risk."""
+    risk = isinstance(bundle.study.question, RiskQuestion)
+    return (span_statistics if risk else window_statistics)(timeline, facts, bundle.prepared, sequences)
+
+
+def finished(bundle: Bundle, raw: dict[str, Floats]) -> Said:
+    """Return outputs with what tuning people taught after training: recalibration of risks, intervals of forecasts."""
+    if isinstance(bundle.study.question, RiskQuestion):
+        maps = bundle.after.recalibration if bundle.after is not None else {}
+        after = {model: maps[model].apply(risk) if model in maps else risk for model, risk in raw.items()}
+        return Said(predicted=after, before={model: raw[model] for model in maps if model in raw})
+    half = half_widths(bundle, raw["network"].shape)
+    return Said(predicted=raw, lower=raw["network"] - half, upper=raw["network"] + half)
+
+
+def _outputs_of_one(bundle: Bundle) -> tuple[int, ...]:
+    """Return the shape of what a network says of one prediction."""
+    question = bundle.study.question
+    return () if isinstance(question, RiskQuestion) else (len(question.horizons), len(question.targets))
 
 
 def half_widths(bundle: Bundle, shape: tuple[int, ...]) -> Floats:
     """Return the half-width of each interval [horizons, targets], NaN where there is none."""
-    if bundle.after is None:
+    if bundle.after is None or bundle.after.interval is None:
         return np.full(shape[1:], np.nan)
     table = bundle.after.interval.half_width
     return np.array([[np.nan if width is None else width for width in row] for row in table])
@@ -209,7 +296,7 @@ class Predictor:
         study = self.bundle.study
         instant = None if now is None else records.clock.parse(now)
         check_units(records.events, study.units)
-        seen = evidence(records, study.plausible, now=instant)
+        seen = evidence(records, study.question, study.plausible, now=instant)
         cohort = ask_live(
             seen.events,
             seen.people,
@@ -218,9 +305,11 @@ class Predictor:
             alone=study.model.bidirectional,
             last_only=at == "last",
         )
-        forecasts = forecast(self.bundle, cohort.timeline, seen.facts, cohort.sequences)
+        said = say(self.bundle, cohort.timeline, seen.facts, cohort.sequences)
         flags = flag_words(cohort.timeline, seen.facts, self.bundle.prepared, cohort.sequences, seen.implausible)
-        table = forecast_table(study.question, records, cohort.asked, forecasts, flags)
+        table = said_table(study.question, records, cohort.asked, said, flags)
+        if self.bundle.trees is None:
+            table = table.drop("model")
         return LivePredictions(table=table, excluded=cohort.asked.excluded)
 
 
@@ -245,28 +334,40 @@ def _check_clock(bundle: Bundle, records: Records) -> None:
         )
 
 
-def forecast_table(
-    question: ForecastQuestion, records: Records, asked: Asked, forecasts: Forecast, flags: list[str]
-) -> pl.DataFrame:
-    """Return forecasts as a table with the source's own ids and times, one row a prediction, horizon and target."""
-    shape = forecasts.predicted.shape
-    each = shape[1] * shape[2]
-    row = np.repeat(np.arange(shape[0]), each)
-    hours = np.array([np.nan if hours is None else hours for hours in horizon_hours(question)])
-    instants = pl.DataFrame({"episode_start": asked.episode_start[row], "prediction_time": asked.time[row]})
+def said_table(question: Question, records: Records, asked: Asked, said: Said, flags: list[str]) -> pl.DataFrame:
+    """Return what models say as a table with the source's own ids and times, one row a model, prediction and output."""
+    who = _who_and_when(records, asked, flags)
+    parts = []
+    for model in said.predicted:
+        named = who.with_columns(model=pl.lit(model))
+        if isinstance(question, RiskQuestion):
+            of_model = named.with_columns(code=pl.lit(question.name), predicted=pl.Series(said.predicted[model]))
+        else:
+            of_model = _forecasts(question, named, said, model)
+        parts.append(of_model)
+    first = ("subject_id", "episode_start", "prediction_time", "model", "code", "flags")
+    return pl.concat(parts).select(*first, pl.exclude(*first))
+
+
+def _who_and_when(records: Records, asked: Asked, flags: list[str]) -> pl.DataFrame:
     ids = records.subjects.sort("subject_id")["source_id"]
-    return pl.DataFrame(
-        {
-            "subject_id": ids.gather(asked.person[row]),
-            **{
-                name: records.clock.to_source(instants[name].cast(pl.Datetime("us")))
-                for name in ("episode_start", "prediction_time")
-            },
-            "code": pl.Series(question.targets * (shape[0] * shape[1]), dtype=pl.String),
-            "flags": pl.Series(flags, dtype=pl.String).gather(row),
-            "horizon_hours": pl.Series(np.tile(np.repeat(hours, shape[2]), shape[0])).fill_nan(None),
-            "predicted": forecasts.predicted.reshape(-1),
-            "lower": pl.Series(forecasts.lower.reshape(-1)).fill_nan(None),
-            "upper": pl.Series(forecasts.upper.reshape(-1)).fill_nan(None),
-        }
+    times = {"episode_start": asked.episode_start, "prediction_time": asked.time}
+    written = {
+        name: records.clock.to_source(pl.Series(instants).cast(pl.Datetime("us"))) for name, instants in times.items()
+    }
+    return pl.DataFrame({"subject_id": ids.gather(asked.person), **written, "flags": pl.Series(flags, dtype=pl.String)})
+
+
+def _forecasts(question: ForecastQuestion, who: pl.DataFrame, said: Said, model: str) -> pl.DataFrame:
+    """Return the forecasts of one model, one row a prediction, horizon and target; intervals are the network's."""
+    shape = said.predicted[model].shape
+    hours = np.array([np.nan if hours is None else hours for hours in horizon_hours(question)])
+    has_band = model == "network" and said.lower is not None and said.upper is not None
+    nothing = np.full(shape, np.nan)
+    band = {"lower": said.lower, "upper": said.upper} if has_band else {"lower": nothing, "upper": nothing}
+    return who[np.repeat(np.arange(shape[0]), shape[1] * shape[2])].with_columns(
+        code=pl.Series(question.targets * (shape[0] * shape[1]), dtype=pl.String),
+        horizon_hours=pl.Series(np.tile(np.repeat(hours, shape[2]), shape[0])).fill_nan(None),
+        predicted=pl.Series(said.predicted[model].reshape(-1)),
+        **{name: pl.Series(np.asarray(bound).reshape(-1)).fill_nan(None) for name, bound in band.items()},
     )

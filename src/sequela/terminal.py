@@ -12,7 +12,7 @@ from rich.table import Table
 
 from sequela.cohort import SPLIT_NAMES, Split
 from sequela.study import Watch
-from sequela.study.fit import Material
+from sequela.study.material import Material
 from sequela.train import Progress as Training
 
 _MOST_CODES = 100

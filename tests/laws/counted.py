@@ -13,7 +13,7 @@ from sequela.cohort import SPLIT_NAMES, make_splits
 from sequela.cohort.ask import NO_TARGET
 from sequela.cohort.episodes import BEYOND_EPISODE, NEVER_ASKED, TOO_FEW_RECORDS, Episodes, find_episodes
 from sequela.records.durations import parse_duration
-from sequela.study.fit import Material
+from sequela.study.material import Material
 from sequela.study.profile import reading
 from sequela.study.story import split_request
 

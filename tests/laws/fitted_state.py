@@ -10,7 +10,7 @@ from cohorts import TIMED, Case, Frames, day_of, future_noise, known_day, noise_
 from laws import Key, fitted_state, keys_of, material_of
 
 from sequela.cohort import TRAIN, make_splits
-from sequela.study.fit import Material
+from sequela.study.material import Material
 from sequela.study.story import split_request
 
 

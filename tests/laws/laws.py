@@ -18,11 +18,11 @@ from sequela.bundle import AfterState, Bundle, IntervalState, network_for
 from sequela.cohort import Sequences, Timeline, ask, build_timeline
 from sequela.cohort.ask import histories
 from sequela.cohort.episodes import Asked, find_episodes, prediction_times
-from sequela.predict import Evidence, evidence, forecast
+from sequela.predict import Evidence, evidence, say
 from sequela.prepare import PreparedState, fit_preparation, flag_words
 from sequela.prepare.rows import RowPreparation, prepare_static
 from sequela.records import Records, read_records
-from sequela.study.fit import Material, bundled_study
+from sequela.study.material import Material, bundled_study
 from sequela.study.settings import StudySettings, parse_study
 
 Rows = NDArray[np.int64]
@@ -83,7 +83,7 @@ def material_of(case: Case, frames: Frames | None = None) -> Material:
     """Return what a run gathers before it splits: records, evidence, labelled predictions."""
     settings = settings_of(case)
     records = read_records(settings.records, Path(), frames=case.tables(frames))
-    seen = evidence(records, settings.prepare.limits)
+    seen = evidence(records, settings.question, settings.prepare.limits)
     cohort = ask(seen.events, seen.people, settings.question, alone=settings.model.bidirectional)
     return Material(settings=settings, records=records, evidence=seen, cohort=cohort)
 
@@ -119,7 +119,7 @@ def ready(case: Case, frames: Frames | None = None, *, boosting: bool = True) ->
     bundle = Bundle(study=study, prepared=state, network=network, after=AfterState(interval=interval), card={})
     statistics = window_statistics(material.cohort.timeline, material.evidence.facts, state, material.cohort.sequences)
     examples = Examples(statistics=statistics, labels=material.labels, person=person)
-    names = [name for name in material.settings.evaluate.names if boosting or name != "gradient_boosting"]
+    names = [name for name in material.settings.baselines if boosting or name != "gradient_boosting"]
     chosen = np.isin(np.arange(len(person)), training)
     tuning = examples.take(~chosen) if not chosen.all() else None
     baselines = fit_forecast_baselines(names, examples.take(chosen), tuning, seed=0, threads=1)
@@ -147,7 +147,7 @@ def sights(fitted: Ready, records: Records, wanted: list[Key], now: int | None =
     """
     settings = fitted.settings
     instant = None if now is None else pl.Series([now]).cast(pl.Datetime("us"))[0]
-    seen = evidence(records, settings.prepare.limits, now=instant)
+    seen = evidence(records, settings.question, settings.prepare.limits, now=instant)
     timeline = build_timeline(seen.events, seen.people)
     asked = asked_of(settings, seen, now)
     numbers = {str(name): number for number, name in records.subjects.select("subject_id", "source_id").iter_rows()}
@@ -177,7 +177,7 @@ def _inputs(fitted: Ready, timeline: Timeline, seen: Evidence, sequences: Sequen
     static = prepare_static(seen.facts, state, sequences, np.arange(len(sequences.person)))
     statistics = window_statistics(timeline, seen.facts, state, sequences)
     flags = flag_words(timeline, seen.facts, state, sequences, seen.implausible)
-    said = forecast(fitted.bundle, timeline, seen.facts, sequences)
+    said = say(fitted.bundle, timeline, seen.facts, sequences)
     simple = {name: predict(statistics) for name, predict in fitted.baselines.predict.items()}
     lag = sequences.read_lag_hours(timeline)
     found: list[Sight] = []
@@ -189,7 +189,7 @@ def _inputs(fitted: Ready, timeline: Timeline, seen: Evidence, sequences: Sequen
             {f"row {name}": getattr(rows, name)[span] for name in ("values", "observed", "gap_hours", "hours")}
             | {"static": static[s], "lag": lag[r], "statistics": statistics.matrix[r]}
             | {"last target": statistics.last_target[r], "mean target": statistics.mean_target[r]}
-            | {"flags": np.array(flags[r]), "network": said.predicted[r]}
+            | {"flags": np.array(flags[r]), "network": said.predicted["network"][r]}
             | {name: predicted[r] for name, predicted in simple.items()}
         )
     return found
@@ -217,7 +217,7 @@ def check_future_cannot_be_seen(fitted: Ready, seed: int, predictions: int = 2) 
         (before,) = sights(fitted, fitted.material.records, [key])
         day = day_of(key[2], calendar=case.calendar)
         records = fitted.read(future_noise(generator, case.frames, day))
-        seen = evidence(records, settings.prepare.limits)
+        seen = evidence(records, settings.question, settings.prepare.limits)
         if not depends_on_what_follows(settings):
             assert key in keys_of(records, asked_of(settings, seen)), f"{key} is no longer asked"
         (after,) = sights(fitted, records, [key])

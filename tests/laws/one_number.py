@@ -13,7 +13,7 @@ from laws import Ready, same_bits
 
 from sequela.bundle import write_bundle
 from sequela.cohort import one_each, one_pass
-from sequela.predict import Predictor, forecast, forecast_table, load_bundle
+from sequela.predict import Predictor, load_bundle, said_table, say
 from sequela.prepare import flag_words
 from sequela.prepare.rows import RowPreparation
 
@@ -34,9 +34,9 @@ def study_says(fitted: Ready) -> pl.DataFrame:
     """Return the predictions of the study as a user reads them."""
     cohort, seen = fitted.material.cohort, fitted.material.evidence
     state = fitted.bundle.prepared
-    forecasts = forecast(fitted.bundle, cohort.timeline, seen.facts, cohort.sequences)
+    words = say(fitted.bundle, cohort.timeline, seen.facts, cohort.sequences)
     flags = flag_words(cohort.timeline, seen.facts, state, cohort.sequences, seen.implausible)
-    return forecast_table(fitted.settings.question, fitted.material.records, cohort.asked, forecasts, flags)
+    return said_table(fitted.settings.question, fitted.material.records, cohort.asked, words, flags)
 
 
 def assert_agree(one: Said, other: Said, where: str, *, complete: bool = False) -> None:
@@ -139,5 +139,5 @@ def check_one_pass_is_one_each(fitted: Ready) -> None:
             assert same_bits(one, getattr(cut, name)[cut_begin[r] : cut_begin[r] + count]), name
     if not fitted.settings.model.bidirectional and fitted.settings.question.history == "all":
         facts = fitted.material.evidence.facts
-        one, other = (forecast(fitted.bundle, timeline, facts, each).predicted for each in (together, apart))
+        one, other = (say(fitted.bundle, timeline, facts, each).predicted["network"] for each in (together, apart))
         assert np.allclose(one, other, rtol=1e-5, atol=1e-5)

@@ -20,7 +20,7 @@ from laws import material_of
 
 from sequela.errors import CohortError
 from sequela.records import TableSettings, read_records
-from sequela.study.fit import Material
+from sequela.study.material import Material
 
 QUIET = {"suppress_health_check": [HealthCheck.filter_too_much, HealthCheck.too_slow]}
 SPLITS = st.sampled_from(["subject", "time", "order", "within", "file"])

@@ -189,7 +189,9 @@ def now_is_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def limits_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     evidence = predict.evidence
-    patch.setattr(predict, "evidence", lambda records, limits, now=None: evidence(records, {}, now=now))
+    patch.setattr(
+        predict, "evidence", lambda records, question, limits, now=None: evidence(records, question, {}, now=now)
+    )
 
 
 def the_last_row_wins(patch: pytest.MonkeyPatch) -> None:
@@ -251,10 +253,10 @@ def weights_begin_by_chance(patch: pytest.MonkeyPatch) -> None:
 
 
 def boosting_draws_by_chance(patch: pytest.MonkeyPatch) -> None:
-    fit = study.fit.fit_forecast_baselines
+    fit = study.forecast.fit_forecast_baselines
     chance = random.SystemRandom()
     patch.setattr(
-        study.fit,
+        study.forecast,
         "fit_forecast_baselines",
         lambda *given, seed, threads: fit(*given, seed=chance.randrange(2**30), threads=threads),
     )

@@ -14,7 +14,8 @@ from small_study import SECRET
 
 import sequela
 from sequela.errors import RunError
-from sequela.study import Run, story
+from sequela.study import Run
+from sequela.study import folder as folder_module
 from sequela.study.settings import parse_study
 
 FILES = {
@@ -139,7 +140,7 @@ def test_nothing_half_written_is_left(
     def failing(folder: Path) -> None:
         raise fault
 
-    monkeypatch.setattr(story, "write_report", failing)
+    monkeypatch.setattr(folder_module, "write_report", failing)
     with pytest.raises(RunError if isinstance(fault, OSError) else type(fault)):
         run_study(force=True)
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.suffix not in (".toml", ".csv")}

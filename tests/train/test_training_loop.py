@@ -18,7 +18,7 @@ from sequela.bundle import network_for
 from sequela.errors import CohortError
 from sequela.prepare import Collation, fit_preparation, scale_targets
 from sequela.study import gather
-from sequela.study.fit import bundled_study
+from sequela.study.material import bundled_study
 from sequela.train import Progress, TrainSettings, mean_loss, train
 
 Weights = dict[str, torch.Tensor]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sequela.cohort import ForecastQuestion, Labels
 from sequela.evaluate import error_by, hexagons, supported_range
 from sequela.study.material import HeldOut, Material
 
@@ -19,14 +20,14 @@ _HOURS = {"hours": 1.0, "days": 24.0, "years": 24 * 365.25}
 def forecast_curves(material: Material, unseen: HeldOut, metrics: dict[str, Any]) -> list[dict[str, Any]]:
     """Return for each target the hexagons of predicted against observed, and the error by gap and by history."""
     drawn = ["network", *([metrics["best_baseline"]] if metrics["best_baseline"] else [])]
-    return [
-        _of_target(material, unseen, drawn, k, target) for k, target in enumerate(material.settings.question.targets)
-    ]
+    question = material.settings.question
+    assert isinstance(question, ForecastQuestion)
+    return [_of_target(material, unseen, drawn, k, target) for k, target in enumerate(question.targets)]
 
 
 def _of_target(material: Material, unseen: HeldOut, drawn: list[str], k: int, target: str) -> dict[str, Any]:
     labels, asked = material.cohort.labels, material.cohort.asked
-    assert labels is not None
+    assert isinstance(labels, Labels)
     observed = labels.value[unseen.prediction][:, :, k]
     known = ~np.isnan(observed)
     person = np.repeat(asked.person[unseen.prediction][:, None], known.shape[1], axis=1)[known]

@@ -6,24 +6,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import nn
 
-from sequela.baselines import Examples, FittedBaselines, fit_hybrid, people_folds, window_statistics
-from sequela.bundle import Bundle, member_for
+from sequela.baselines import Examples, HybridModel, people_folds
+from sequela.bundle import AfterState, Bundle, as_one, member_for
 from sequela.cohort import TRAIN, TUNING, Split
-from sequela.models import Ensemble, parameter_count
-from sequela.predict import after, member_outputs, outputs, statistics_of
+from sequela.models import Network, parameter_count
+from sequela.predict import finished, member_outputs, of_members, statistics_of
 from sequela.prepare import Collation, PreparedState, fit_preparation
 from sequela.study.kinds import kind_of
-from sequela.study.material import Fit, Floats, Material, Numbers, bundled_study
+from sequela.study.material import Baselines, Fit, Floats, Material, Numbers, bundled_study
 from sequela.study.watch import Watch
 from sequela.train import History, threads_for_step, train
 
+_OWN_MODELS = ("network", "hybrid")
 _WORTH_SHARING = 20_000_000  # numbers in a table of statistics; below, threads wait for each other more than they help
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Fitting:
+class _Parts:
     """What the parts of one fit share."""
 
     material: Material
@@ -31,22 +31,168 @@ class _Fitting:
     tuning: Numbers
     prepared: PreparedState
     watch: Watch
-    words: str  # which of several fits this is, for who watches; empty for one
+    number: int  # of this fit
+    fits: int
+
+    @property
+    def which(self) -> str:
+        """Return which of several fits this is, in words; nothing for a single one."""
+        return f" (fit {self.number} of {self.fits})" if self.fits > 1 else ""
 
 
 def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fits: int) -> Fit:
     """Return what training and tuning people taught, and what each model then says of everybody."""
-    kind, settings = kind_of(material), material.settings
+    kind, settings, cohort, facts = kind_of(material), material.settings, material.cohort, material.evidence.facts
     training, tuning = np.flatnonzero(split.part == TRAIN), np.flatnonzero(split.part == TUNING)
     kind.check_labels(material, training)
     prepared, unused = fit_preparation(
-        material.cohort.timeline,
-        material.evidence.facts,
-        material.cohort.sequences.take(training),
+        cohort.timeline,
+        facts,
+        cohort.sequences.take(training),
         kind.target_labels(material, training),
         settings.prepare,
     )
-    words = f" (fit {number} of {fits})" if fits > 1 else ""
-    fitting = _Fitting(
-        material=material, training=training, tuning=tuning, prepared=prepared, watch=watch, words=words
+    parts = _Parts(
+        material=material,
+        training=training,
+        tuning=tuning,
+        prepared=prepared,
+        watch=watch,
+        number=number,
+        fits=fits,
+    )
+    members, histories, warning = _train_members(parts)
+    bundle = Bundle(study=bundled_study(material), prepared=prepared, network=as_one(members), after=None, card={})
+    each = member_outputs(bundle, cohort.timeline, facts, cohort.sequences)
+    raw = {"network": of_members(bundle, each, cohort.timeline, cohort.sequences)}
+    watch.stage("Fitting the baselines" + parts.which)
+    statistics = statistics_of(bundle, cohort.timeline, facts, cohort.sequences)
+    examples = Examples(statistics=statistics, labels=material.labels, person=cohort.asked.person)
+    if settings.model.hybrid:
+        bundle = replace(bundle, trees=_fit_trees(parts, examples, each))
+        raw["hybrid"] = bundle.trees.predict(statistics, each)
+    baselines = _fit_baselines(parts, examples)
+    raw |= {name: predict(statistics) for name, predict in baselines.predict.items()}
+    after = kind.after_training(material, raw, tuning)
+    said = finished(replace(bundle, after=after), raw)
+    return Fit(
+        split=split,
+        bundle=replace(bundle, after=_of_own_models(after)),
+        histories=histories,
+        parameters=parameter_count(members[0]),
+        warning=warning,
+        unused=unused,
+        selection=baselines.selection,
+        search=baselines.search,
+        predicted=said.predicted,
+        before=said.before,
+        lower=said.lower,
+        upper=said.upper,
+    )
+
+
+def _train_members(parts: _Parts) -> tuple[list[Network], list[History], str | None]:
+    """Return the trained members, how it went, and a warning; those of a hybrid each without a fold of the people."""
+    material, settings = parts.material, parts.material.settings
+    tuning = _collation(parts, parts.tuning) if len(parts.tuning) else None
+    everyone = None if settings.model.hybrid else _collation(parts, parts.training)
+    folds = _folds(parts) if settings.model.hybrid else None
+    members: list[Network] = []
+    histories: list[History] = []
+    warning = None
+    for number in range(settings.model.members):
+        seed = settings.train.seed + number
+        torch.manual_seed(seed)
+        member = member_for(bundled_study(material), parts.prepared)
+        kind_of(material).begin(member, material, parts.training)
+        if not number:
+            warning = _size_warning(parameter_count(member), len(parts.training))
+            _announce(parts, parameter_count(member), warning)
+        examples = everyone or _collation(parts, parts.training[folds != number])
+        histories.append(_train_one(parts, member, examples, tuning, number))
+        members.append(member)
+    return members, histories, warning
+
+
+def _train_one(parts: _Parts, member: Network, examples: Collation, tuning: Collation | None, number: int) -> History:
+    settings = parts.material.settings
+    count = settings.model.members
+    fit, fits = (parts.number - 1) * count + number + 1, parts.fits * count
+    with threads_for_step(parameter_count(member), examples.mean_length * settings.train.batch_size):
+        history = train(
+            member,
+            examples,
+            tuning,
+            settings.train.model_copy(update={"seed": settings.train.seed + number}),
+            loss=settings.model.loss,
+            watch=lambda progress: parts.watch.training(progress, fit, fits),
+        )
+    parts.watch.trained(history.stopped)
+    return history
+
+
+def _announce(parts: _Parts, parameters: int, warning: str | None) -> None:
+    people = len(np.unique(parts.material.cohort.asked.person[parts.training]))
+    members = parts.material.settings.model.members
+    parts.watch.note(
+        f"{people:,} people and {len(parts.training):,} predictions to train on, {parameters:,} parameters to fit"
+        + (f", {members} times" if members > 1 else "")
+        + parts.which
+    )
+    if warning:
+        parts.watch.warn(warning)
+
+
+def _folds(parts: _Parts) -> Numbers:
+    """Return the fold of people of each training prediction."""
+    settings = parts.material.settings
+    return people_folds(parts.material.cohort.asked.person[parts.training], settings.model.members, settings.train.seed)
+
+
+def _fit_trees(parts: _Parts, examples: Examples, each: Floats) -> HybridModel:
+    """Return boosting that sees the network: of training people only what members said that were not trained on them.
+
+    Args:
+        parts: of this fit.
+        examples: of all R predictions.
+        each: [members, R, ...] what each member says of them.
+    """
+
+
+def _fit_baselines(parts: _Parts, examples: Examples) -> Baselines:
+    statistics, settings = examples.statistics, parts.material.settings
+    return kind_of(parts.material).fit_baselines(
+        parts.material,
+        examples.take(parts.training),
+        examples.take(parts.tuning) if len(parts.tuning) else None,
+        seed=settings.train.seed,
+        threads=1 if statistics.matrix.size < _WORTH_SHARING else torch.get_num_threads(),
+    )
+
+
+def _of_own_models(after: AfterState | None) -> AfterState | None:
+    """Return what a bundle keeps: nothing of baselines, which are not in it."""
+    if after is None:
+        return None
+    own = {model: state for model, state in after.recalibration.items() if model in _OWN_MODELS}
+    return after.model_copy(update={"recalibration": own})
+
+
+def _collation(parts: _Parts, predictions: Numbers) -> Collation:
+    material = parts.material
+    return Collation(
+        material.cohort.timeline,
+        material.evidence.facts,
+        parts.prepared,
+        material.cohort.sequences.take(predictions),
+        kind_of(material).targets(material, parts.prepared, predictions),
+    )
+
+
+def _size_warning(parameters: int, predictions: int) -> str | None:
+    if parameters <= predictions:
+        return None
+    return (
+        f"The network has {parameters:,} parameters for {predictions:,} training predictions. A network this large for "
+        "its data may learn it by heart: look at the tuning loss, and try a smaller `hidden` in [model]."
     )

@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sequela.baselines import Examples, FittedBaselines, fit_forecast_baselines
+from sequela.baselines import Examples, fit_forecast_baselines
 from sequela.bundle import AfterState, IntervalState
 from sequela.cohort import ForecastQuestion
 from sequela.cohort.labels import Labels, horizon_hours
 from sequela.errors import CohortError
 from sequela.evaluate import Asked, Resamples, conformal_half_width, forecast_measures, verdict
-from sequela.prepare import PreparedState, ScaledTargets, scale_targets
+from sequela.models import Network
+from sequela.prepare import PreparedState, ScaledTargets, last_known_targets, needs_last_target, scale_targets
 from sequela.study.curves import forecast_curves
-from sequela.study.material import Fit, Floats, Material, Numbers, best_baseline, held_out
+from sequela.study.material import Baselines, Fit, Floats, Material, Numbers, best_baseline, held_out
 
 DEFAULT_LOSS = "squared"
-SELECTED_BY = "rmse"
+SELECTED_BY = "selection_rmse"
 
 
 def question_of(material: Material) -> ForecastQuestion:
@@ -57,7 +58,15 @@ def target_labels(material: Material, training: Numbers) -> dict[str, Floats]:
 
 def targets(material: Material, prepared: PreparedState, predictions: Numbers) -> ScaledTargets:
     """Return the labels of the predictions as a network learns them."""
-    return scale_targets(material.labels[predictions], prepared)
+    last = None
+    if needs_last_target(prepared):
+        sequences = material.cohort.sequences.take(predictions)
+        last = last_known_targets(material.cohort.timeline, sequences, question_of(material).targets)
+    return scale_targets(material.labels[predictions], prepared, last)
+
+
+def begin(network: Network, material: Material, training: Numbers) -> None:
+    """Leave the network as it is: scaled targets have the mean 0."""
 
 
 def after_training(material: Material, raw: dict[str, Floats], tuning: Numbers) -> AfterState | None:
@@ -80,11 +89,10 @@ def after_training(material: Material, raw: dict[str, Floats], tuning: Numbers) 
 
 def fit_baselines(
     material: Material, training: Examples, tuning: Examples | None, *, seed: int, threads: int
-) -> FittedBaselines:
+) -> Baselines:
     """Return what the network must beat, fitted."""
-    return fit_forecast_baselines(
-        material.settings.baseline_names, training, tuning, seed=seed, threads=threads
-    )
+    fitted = fit_forecast_baselines(material.settings.baselines, training, tuning, seed=seed, threads=threads)
+    return Baselines(predict=fitted.predict, selection=fitted.selection_rmse)
 
 
 def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:

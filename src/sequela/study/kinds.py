@@ -6,40 +6,54 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from sequela.baselines import Examples, FittedBaselines
+from sequela.baselines import Examples
 from sequela.bundle import AfterState
+from sequela.models import Network
 from sequela.prepare import PreparedState, ScaledTargets
 from sequela.study import forecast, risk
-from sequela.study.material import Fit, Floats, Material, Numbers
+from sequela.study.material import Baselines, Fit, Floats, Material, Numbers
 
 
 class Kind(Protocol):
     """What the story asks of a kind of question; each is a module."""
 
-    @property
-    def DEFAULT_LOSS(self) -> str: ...  # noqa: N802 - a module's constant
+    DEFAULT_LOSS: str
+    SELECTED_BY: str
 
-    def check_labels(self, material: Material, training: Numbers) -> None: ...
+    def check_labels(self, material: Material, training: Numbers) -> None:
+        """Refuse a split whose training people cannot teach the question."""
 
-    def target_labels(self, material: Material, training: Numbers) -> dict[str, Floats]: ...
+    def target_labels(self, material: Material, training: Numbers) -> dict[str, Floats]:
+        """Return the labels that preparation scales, by target; a kind may have none."""
 
-    def targets(self, material: Material, prepared: PreparedState, predictions: Numbers) -> ScaledTargets: ...
+    def targets(self, material: Material, prepared: PreparedState, predictions: Numbers) -> ScaledTargets:
+        """Return the labels of the predictions as a network learns them."""
 
-    def after_training(self, material: Material, raw: dict[str, Floats], tuning: Numbers) -> AfterState | None: ...
+    def begin(self, network: Network, material: Material, training: Numbers) -> None:
+        """Set what a network begins training with."""
+
+    def after_training(self, material: Material, raw: dict[str, Floats], tuning: Numbers) -> AfterState | None:
+        """Return what tuning people teach after training: intervals, recalibration."""
 
     def fit_baselines(
         self, material: Material, training: Examples, tuning: Examples | None, *, seed: int, threads: int
-    ) -> FittedBaselines: ...
+    ) -> Baselines:
+        """Return what the network must beat, fitted."""
 
-    def judge(self, material: Material, fits: list[Fit]) -> dict[str, Any]: ...
+    def judge(self, material: Material, fits: list[Fit]) -> dict[str, Any]:
+        """Return the measures of `metrics.json` and the verdict."""
 
-    def curves(self, material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[str, Any]: ...
+    def curves(self, material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[str, Any]:
+        """Return what the figures draw."""
 
-    def asked(self, material: Material) -> dict[str, Any]: ...
+    def asked(self, material: Material) -> dict[str, Any]:
+        """Return what `profile.json` says of the question."""
 
-    def with_labels(self, table: pl.DataFrame, material: Material) -> pl.DataFrame: ...
+    def with_labels(self, table: pl.DataFrame, material: Material) -> pl.DataFrame:
+        """Return a table of what models say with what came as `target`."""
 
-    def intended_use(self, material: Material) -> str: ...
+    def intended_use(self, material: Material) -> str:
+        """Return what the card of a bundle says that it is for."""
 
 
 _KINDS: dict[str, Kind] = {"forecast": forecast, "risk": risk}

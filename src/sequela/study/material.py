@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sequela.baselines import WindowStatistics
 from sequela.bundle import Bundle, BundledClock, BundledStudy
 from sequela.cohort import HELD_OUT, Cohort, Split
 from sequela.predict import Evidence
@@ -35,6 +38,15 @@ class Material:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Baselines:
+    """What the network must beat, fitted."""
+
+    predict: Mapping[str, Callable[[WindowStatistics], Floats]]
+    selection: dict[str, float]  # loss on people that it was not fitted on; lower is better
+    search: dict[str, Any] = field(default_factory=dict)  # settings that were tried
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fit:
     """A fitted bundle and what every model says of all R predictions."""
 
@@ -45,7 +57,7 @@ class Fit:
     warning: str | None
     unused: dict[str, str]  # codes that are no input -> reason
     selection: dict[str, float]  # baseline -> loss on people that it was not fitted on; lower is better
-    notes: dict[str, str] = field(default_factory=dict)  # baseline -> how it was tuned
+    search: dict[str, Any] = field(default_factory=dict)  # baseline -> settings that were tried
     predicted: dict[str, Floats]  # model -> as the labels
     before: dict[str, Floats] = field(default_factory=dict)  # model -> before recalibration, where there is one
     lower: Floats | None = None  # of the network's intervals, where the question has them

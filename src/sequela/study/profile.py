@@ -9,7 +9,8 @@ import polars as pl
 
 from sequela.cohort import HELD_OUT, SPLIT_NAMES
 from sequela.cohort.facts import AGE
-from sequela.study.fit import Fit, Material
+from sequela.study.kinds import kind_of
+from sequela.study.material import Fit, Material
 
 
 def split_counts(material: Material, fits: list[Fit]) -> dict[str, dict[str, int]]:
@@ -28,23 +29,15 @@ def split_counts(material: Material, fits: list[Fit]) -> dict[str, dict[str, int
 def profile(material: Material, fits: list[Fit], final: Fit) -> dict[str, Any]:
     """Return the profile of a run."""
     settings, cohort = material.settings, material.cohort
-    labels = cohort.labels
-    assert labels is not None
     excluded = dict(cohort.asked.excluded)
     for fit in fits[:1]:
         excluded |= fit.split.excluded
-    hours = labels.hours[~np.isnan(labels.hours)]
     counts = split_counts(material, fits)
     return {
         **reading(material),
         "variables": _variables(material, final.unused),
         "exclusions": exclusions(excluded),
-        "asked": {
-            "predictions": cohort.asked_before_labels,
-            "without_target_share": 1 - len(cohort.asked.time) / cohort.asked_before_labels,
-            "nothing_seen": int((cohort.sequences.read < 0).sum()),
-            "horizon_hours_quartiles": np.quantile(hours, [0.25, 0.5, 0.75]).tolist(),
-        },
+        "asked": kind_of(material).asked(material),
         "split": {
             "by": settings.split.by,
             "fractions": settings.split.fractions,

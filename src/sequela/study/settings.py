@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from sequela.baselines import FORECAST_BASELINES
-from sequela.cohort import ForecastQuestion, SplitSettings
+from sequela.baselines import FORECAST_BASELINES, RISK_BASELINES
+from sequela.cohort import Question, SplitSettings
 from sequela.errors import StudyError
-from sequela.models import ModelSettings
+from sequela.models import FORECAST_LOSSES, RISK_LOSSES, ModelSettings
 from sequela.prepare import PrepareSettings
 from sequela.records import TableSettings
 from sequela.settings import Settings
@@ -22,24 +22,35 @@ from sequela.study.not_yet import without_later_keys
 from sequela.study.wording import worded
 from sequela.train import TrainSettings
 
+_BASELINES = {"forecast": FORECAST_BASELINES, "risk": RISK_BASELINES}
+_LOSSES = {"forecast": tuple(FORECAST_LOSSES), "risk": RISK_LOSSES}
+
 
 class EvaluateSettings(Settings):
     """The `[evaluate]` of a study."""
 
-    baselines: Literal["default"] | list[Literal["persistence", "mean", "linear", "gradient_boosting"]] = "default"
+    baselines: Literal["default"] | list[Literal["persistence", "mean", "linear", "logistic", "gradient_boosting"]] = (
+        "default"
+    )
     reason: str | None = None
+    trials: Annotated[int, Field(ge=1, le=1000)] = 8
     bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 500
+    subgroups: list[str] = []
+    thresholds: list[Annotated[float, Field(gt=0, lt=1)]] = [0.1, 0.2]
+    missing_sensitivity: bool = False
+
+    @field_validator("subgroups", "thresholds")
+    @classmethod
+    def _no_repeats(cls, value: list[Any]) -> list[Any]:
+        if len(set(value)) != len(value):
+            raise ValueError("the list names the same thing twice: remove one")
+        return value
 
     @model_validator(mode="after")
     def _no_baselines_need_a_reason(self) -> EvaluateSettings:
         if self.baselines == [] and not self.reason:
             raise ValueError('`baselines` = [] needs a reason: write reason = "..." that says why nothing is compared')
         return self
-
-    @property
-    def names(self) -> list[str]:
-        """Return the baselines by name."""
-        return list(FORECAST_BASELINES) if self.baselines == "default" else list(dict.fromkeys(self.baselines))
 
 
 class ReportSettings(Settings):
@@ -53,7 +64,7 @@ class StudySettings(Settings):
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     records: Annotated[list[TableSettings], Field(min_length=1)]
-    question: ForecastQuestion
+    question: Question
     split: SplitSettings = SplitSettings()
     prepare: PrepareSettings = PrepareSettings()
     model: ModelSettings = ModelSettings()
@@ -69,6 +80,26 @@ class StudySettings(Settings):
         if twice:
             raise ValueError(f"two tables are named '{twice[0]}': give each its own `name`")
         return tables
+
+    @property
+    def baselines(self) -> list[str]:
+        """Return the names of the baselines."""
+        given = self.evaluate.baselines
+        return list(_BASELINES[self.question.kind]) if given == "default" else list(dict.fromkeys(given))
+
+    @model_validator(mode="after")
+    def _parts_fit_the_kind(self) -> StudySettings:
+        kind = self.question.kind
+        for name in self.baselines:
+            if name not in _BASELINES[kind]:
+                known = ", ".join(_BASELINES[kind])
+                raise ValueError(f"evaluate.baselines: a {kind} has no baseline '{name}'; write one of: {known}")
+        if self.model.loss not in ("auto", *_LOSSES[kind]):
+            known = '", "'.join(_LOSSES[kind])
+            raise ValueError(f'model.loss: a {kind} has no loss "{self.model.loss}"; write "auto" or one of "{known}"')
+        if kind == "forecast" and self.model.recalibrate != "none":
+            raise ValueError('model.recalibrate is for a risk: write recalibrate = "none", or remove it')
+        return self
 
     @model_validator(mode="after")
     def _tuning_people_where_needed(self) -> StudySettings:
@@ -124,6 +155,8 @@ def parse_study(document: dict[str, Any], file: str) -> StudySettings:
     _name_tables(kept)
     _no_intervals_without_tuning(kept)
     question = kept.get("question")
+    if isinstance(question, dict):
+        question.setdefault("kind", "forecast")
     if isinstance(question, dict) and "from_" in question:  # the name of `from` in Python, where that is a word
         raise StudyError(f"{file}: there is no key 'question.from_'. Did you mean 'from'?")
     try:

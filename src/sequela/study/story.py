@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sequela.bundle import Bundle, write_bundle
-from sequela.cohort import HELD_OUT, TUNING, Split, SplitRequest, ask, final_split, make_splits
-from sequela.cohort.labels import horizon_hours
-from sequela.errors import RunError, StudyError
-from sequela.evaluate import Asked, Resamples, forecast_measures, verdict
+from sequela.cohort import (
+    TUNING,
+    ForecastQuestion,
+    LabelTable,
+    RiskQuestion,
+    Split,
+    SplitRequest,
+    ask,
+    final_split,
+    make_splits,
+    read_label_table,
+)
+from sequela.errors import StudyError
 from sequela.predict import Evidence, check_units, evidence
-from sequela.records import read_records
-from sequela.report import write_report
-from sequela.study.curves import curves
+from sequela.records import Records, read_records
 from sequela.study.environment import environment
-from sequela.study.fit import Fit, Material, fit_split
+from sequela.study.fit import fit_split
+from sequela.study.folder import RunContent, check_folder, write_run
+from sequela.study.kinds import kind_of
+from sequela.study.material import Fit, Material
 from sequela.study.predictions import predictions_table
 from sequela.study.profile import profile, split_counts
 from sequela.study.settings import StudySettings, read_study_file, resolved
+from sequela.study.subgroups import check_subgroups
 from sequela.study.watch import Watch
-from sequela.study.write import write_json
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,16 +84,34 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
     records = read_records(settings.records, study.folder)
     settings.prepare.check_codes(records.events["code"].unique())
     check_units(records.events, {})
-    seen = evidence(records, settings.prepare.limits, units=settings.prepare.units)
+    seen = evidence(records, settings.question, settings.prepare.limits, units=settings.prepare.units)
     _check_plausible_targets(seen, settings)
     watch.stage("Asking the question")
-    cohort = ask(seen.events, seen.people, settings.question, alone=settings.model.bidirectional)
-    return Material(settings=settings, records=records, evidence=seen, cohort=cohort)
+    cohort = ask(
+        seen.events,
+        seen.people,
+        settings.question,
+        outcomes=seen.outcomes,
+        label_table=_label_table(study, records),
+        clock=records.clock,
+        alone=settings.model.bidirectional,
+    )
+    material = Material(settings=settings, records=records, evidence=seen, cohort=cohort)
+    check_subgroups(material)
+    return material
+
+
+def _label_table(study: Study, records: Records) -> LabelTable | None:
+    question = study.settings.question
+    if not isinstance(question, RiskQuestion) or question.labels is None:
+        return None
+    return read_label_table(study.folder / question.labels, records.subjects, records.clock)
 
 
 def _check_plausible_targets(seen: Evidence, settings: StudySettings) -> None:
     left = set(seen.events["code"].unique())
-    for target in settings.question.targets:
+    question = settings.question
+    for target in question.targets if isinstance(question, ForecastQuestion) else ():
         if target in seen.implausible_by_code and target not in left:
             raise StudyError(
                 f"[prepare] plausible: every value of '{target}', the target, lies outside its range. "
@@ -111,6 +130,7 @@ def split_request(material: Material) -> SplitRequest:
         label_known=labels.known,
         source_id=[str(source_id) for source_id in subjects["source_id"]],
         appearance=subjects["appearance"].to_numpy(),
+        source_split=material.records.source_split,
     )
 
 
@@ -169,7 +189,20 @@ def run(
     facts = environment(
         seed=study.settings.train.seed, started=started, seconds=time.monotonic() - began, command=command
     )
-    _write(folder, material, fits, final, metrics, facts, force=force)
+    content = RunContent(
+        study=resolved(study.settings),
+        documents={
+            "metrics": metrics,
+            "history": _history(material, fits),
+            "profile": profile(material, fits, final),
+            "audit": {"format": 1, "findings": [], "done": False},
+            "curves": {"format": 1, **kind_of(material).curves(material, fits, metrics)},
+            "environment": facts,
+        },
+        predictions=predictions_table(material, fits),
+        bundle=replace(final.bundle, card=_card(material, fits, metrics)),
+    )
+    write_run(folder, content, force=force)
     return Run(folder=folder, metrics=metrics)
 
 
@@ -191,3 +224,57 @@ def check_tuning(splits: list[Split], settings: StudySettings) -> None:
         raise StudyError(f"{where}, so nothing can end training. Give it people, or set patience = 0 in [train].")
     if settings.model.interval != "none":
         raise StudyError(f'{where} to measure intervals on. Give it people, or set interval = "none" in [model].')
+
+
+def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
+    """Return `metrics.json`: every model on the same held-out predictions, and the verdict."""
+    question = material.settings.question
+    return {
+        "format": 1,
+        "question": question.kind,
+        "data": split_counts(material, fits),
+        **kind_of(material).judge(material, fits),
+    }
+
+
+def _card(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the card of the bundle: what it is for, what it learned from, how well it did."""
+    return {
+        "format": 1,
+        "name": material.settings.name,
+        "intended_use": (
+            f"{kind_of(material).intended_use(material)} "
+            "Not for decisions about single patients without a study of its own at the place of use."
+        ),
+        "data": {what: _coarse(counts) for what, counts in split_counts(material, fits).items()},
+        "performance": {name: metrics["models"]["network"][name] for name in metrics["models"]["network"]},
+        "best_baseline": metrics["best_baseline"],
+        "verdict": metrics["verdict"],
+        "performance_is_of": "this network" if len(fits) == 1 else "networks of the folds; this one was fitted on all",
+    }
+
+
+def _coarse(counts: dict[str, int]) -> dict[str, int | str]:
+    """Return the counts; 1 to 10 are not told, since a bundle is made to leave the house."""
+    return {name: "fewer than 11" if 0 < count < 11 else count for name, count in counts.items()}
+
+
+def _history(material: Material, fits: list[Fit]) -> dict[str, Any]:
+    kind, loss = kind_of(material), material.settings.model.loss
+    return {
+        "format": 1,
+        "loss": kind.DEFAULT_LOSS if loss == "auto" else loss,
+        "fits": [
+            {
+                "fold": fit.split.fold,
+                "member": member,
+                "best_epoch": history.best_epoch,
+                "stopped": history.stopped,
+                "epochs": [vars(epoch) for epoch in history.epochs],
+                kind.SELECTED_BY: fit.selection,
+                "search": fit.search,
+            }
+            for fit in fits
+            for member, history in enumerate(fit.histories)
+        ],
+    }
