@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from small_tables import table
+from small_tables import meds_folder, stay_files, table, tar_of, zip_of
 
-from sequela.records import Records, SeriesSettings, read_records
+from sequela.records import Records, SeriesSettings, TableSettings, read_records
 
 SCHEMA = {
     "subject_id": pl.Int64,
@@ -87,17 +88,101 @@ def _text_frame(frame: pl.DataFrame, folder: Path, keys: dict[str, Any]) -> Reco
     return read_records([table(**keys)], folder, frames={"t": text})
 
 
+def _as_read(folder: Path, frames: dict[str, pl.DataFrame] | None = None, **keys: Any) -> Records:
+    return read_records([TableSettings(**{"name": "t", "path": "there", **keys})], folder, frames=frames)
+
+
+def _stay_folder(frame: pl.DataFrame, folder: Path, keys: dict[str, Any]) -> Records:
+    files = stay_files(frame)
+    for name, content in files.items():
+        (folder / "there" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "there" / name).write_bytes(content)
+    records = _as_read(folder, **keys)
+    for name in files:
+        (folder / "there" / name).unlink()
+    return records
+
+
+def _stay_tar(frame: pl.DataFrame, folder: Path, keys: dict[str, Any]) -> Records:
+    (folder / "stays.tar.xz").write_bytes(tar_of(stay_files(frame), "xz"))
+    return _as_read(folder, **keys, path="stays.tar.xz")
+
+
+def _stay_zip(frame: pl.DataFrame, folder: Path, keys: dict[str, Any]) -> Records:
+    (folder / "stays.zip").write_bytes(zip_of(stay_files(frame)))
+    return _as_read(folder, **keys, path="stays.zip")
+
+
+def _stay_frame(frame: pl.DataFrame, folder: Path, keys: dict[str, Any]) -> Records:
+    return _as_read(folder, {"t": frame}, **keys)
+
+
+def _meds_file(frame: pl.DataFrame, folder: Path, keys: dict[str, Any]) -> Records:
+    frame.write_parquet(folder / "events.parquet")
+    return _as_read(folder, **keys, path="events.parquet")
+
+
+def _meds_shards(frame: pl.DataFrame, folder: Path, keys: dict[str, Any]) -> Records:
+    meds_folder(frame, folder / "meds")
+    return _as_read(folder, **keys, path="meds")
+
+
+def _meds_frame(frame: pl.DataFrame, folder: Path, keys: dict[str, Any]) -> Records:
+    return _as_read(folder, {"t": frame}, **keys)
+
+
 Source = Callable[[pl.DataFrame, Path, dict[str, Any]], Records]
 SOURCES: list[Source] = [_csv, _parquet, _frame, _text_frame]
+STAYS = (
+    {"source": "physionet2012"},
+    pl.DataFrame(
+        [
+            (3, "00:00", "Age", 61.0), (3, "00:00", "Gender", 1.0), (3, "00:00", "Height", -1.0),
+            (3, "00:00", "Weight", 70.5), (3, "00:07", "HR", 80.0), (3, "00:07", "HR", 82.0), (3, "47:59", "HR", 90.0),
+            (1, "00:00", "Gender", 0.0), (1, "00:00", "Weight", -1.0), (1, "07:30", "Lactate", None),
+            (2, "00:00", "ICUType", 3.0),
+        ],
+        schema={"RecordID": pl.Int64, "Time": pl.String, "Parameter": pl.String, "Value": pl.Float64},
+        orient="row",
+    ),
+)  # fmt: skip
+MEDS = (
+    {"source": "meds"},
+    pl.DataFrame(
+        [
+            (3, None, "GENDER//F", None, None), (3, datetime(1960, 1, 1), "MEDS_BIRTH", None, None),
+            (3, datetime(2020, 5, 1), "LAB//1", 7.5, None), (3, datetime(2020, 5, 1), "LAB//1", 8.5, None),
+            (3, datetime(2020, 5, 1, 8), "LAB//1", None, None), (1, datetime(2020, 4, 1), "NOTE", None, "calm"),
+            (2, datetime(2020, 4, 1), "ADMISSION", None, None), (2, datetime(2020, 4, 2), "MEDS_DEATH", None, None),
+        ],
+        schema={
+            "subject_id": pl.Int64, "time": pl.Datetime("us"), "code": pl.String, "numeric_value": pl.Float32,
+            "text_value": pl.String,
+        },
+        orient="row",
+    ),
+)  # fmt: skip
+Case = tuple[dict[str, Any], pl.DataFrame]
+FORMATS: list[tuple[Case, list[Source]]] = [
+    *((case, SOURCES) for case in LAYOUTS.values()),
+    (STAYS, [_stay_folder, _stay_tar, _stay_zip, _stay_frame]),
+    (MEDS, [_meds_file, _meds_shards, _meds_frame]),
+]
+READERS = [
+    pytest.param((case, sources[0], source), id=f"{name}{source.__name__}")
+    for name, (case, sources) in zip([*LAYOUTS, "physionet2012", "meds"], FORMATS, strict=True)
+    for source in sources
+]
 
 
 @pytest.fixture(params=list(LAYOUTS))
-def case(request: pytest.FixtureRequest) -> tuple[dict[str, Any], pl.DataFrame]:
+def case(request: pytest.FixtureRequest) -> Case:
     return LAYOUTS[request.param]
 
 
-@pytest.fixture(params=SOURCES, ids=lambda source: source.__name__)
-def source(request: pytest.FixtureRequest) -> Source:
+@pytest.fixture(params=READERS)
+def reader(request: pytest.FixtureRequest) -> tuple[Case, Source, Source]:
+    """A table, the plainest way to write it down, and another one."""
     return request.param  # type: ignore[no-any-return]
 
 
@@ -109,41 +194,60 @@ def same(one: Records, other: Records, *, counts: bool = True) -> None:
         assert sorted(one.counts.rows(), key=str) == sorted(other.counts.rows(), key=str)
 
 
-def test_events_have_the_columns_and_order_of_the_contract(case: Any, source: Source, tmp_path: Path) -> None:
-    keys, frame = case
+def test_events_have_the_columns_and_order_of_the_contract(reader: Any, tmp_path: Path) -> None:
+    (keys, frame), _, source = reader
     records = source(frame, tmp_path, keys)
     assert records.events.schema == pl.Schema(SCHEMA)
+    assert records.outcomes.schema == pl.Schema(SCHEMA)
     keys_of_order = ["subject_id", "time", "code"]
     assert_frame_equal(records.events, records.events.sort(keys_of_order, maintain_order=True))
-    assert records.subjects["source_id"].to_list() == sorted(frame["id"].unique().to_list())
+    assert records.subjects["source_id"].to_list() == sorted(frame[frame.columns[0]].unique().to_list())
     assert records.subjects["source_id"].dtype == pl.Int64
     assert records.subjects["subject_id"].to_list() == list(range(records.subjects.height))
 
 
-def test_every_source_gives_the_same_records(case: Any, source: Source, tmp_path: Path) -> None:
-    keys, frame = case
-    same(_csv(frame, tmp_path, keys), source(frame, tmp_path, keys))
+def test_every_source_gives_the_same_records(reader: Any, tmp_path: Path) -> None:
+    (keys, frame), plain, source = reader
+    same(plain(frame, tmp_path, keys), source(frame, tmp_path, keys))
 
 
-def test_order_of_rows_changes_nothing(case: Any, source: Source, tmp_path: Path) -> None:
-    keys, frame = case
-    same(source(frame, tmp_path, keys), source(frame.reverse(), tmp_path, keys))
+def test_order_of_rows_changes_nothing(reader: Any, tmp_path: Path) -> None:
+    (keys, frame), _, source = reader
+    other = frame.reverse()
+    if keys.get("source") == "meds":  # it has its rows sorted by time: people change places
+        other = pl.concat(reversed(frame.partition_by("subject_id", maintain_order=True)))
+    same(source(frame, tmp_path, keys), source(other, tmp_path, keys))
 
 
-def test_a_row_written_twice_counts_once(case: Any, source: Source, tmp_path: Path) -> None:
-    keys, frame = case
-    once, twice = source(frame, tmp_path, keys), source(pl.concat([frame, frame.head(1)]), tmp_path, keys)
+def test_a_row_written_twice_counts_once(reader: Any, tmp_path: Path) -> None:
+    (keys, frame), _, source = reader
+    once, twice = source(frame, tmp_path, keys), source(pl.concat([frame.head(1), frame]), tmp_path, keys)
     same(once, twice, counts=False)
     assert ("t", "duplicate row", None, 1) in twice.counts.rows()
 
 
-def test_cells_are_values_or_counted(case: Any, source: Source, tmp_path: Path) -> None:
-    keys, frame = case
+def test_cells_are_values_or_counted(reader: Any, tmp_path: Path) -> None:
+    (keys, frame), _, source = reader
     records = source(frame, tmp_path, keys)
     values = [name for name in frame.columns if name not in ("id", "day")]
     counted = records.counts["rows"].sum()
-    cells_a_row = 1 if keys["layout"] == "long" else len(values)
+    cells_a_row = 1 if keys.get("layout", "long") == "long" else len(values)
     assert records.events.height + counted == frame.height * cells_a_row
+
+
+@pytest.mark.parametrize("case", [*LAYOUTS.values(), MEDS], ids=[*LAYOUTS, "meds"])
+def test_an_outcome_table_gives_outcomes_and_no_events(case: Case, tmp_path: Path) -> None:
+    keys, frame = case
+    as_given = {"name": "t", "path": "t", "subject": frame.columns[0], **keys}
+    as_given["time_unit"] = "days" if keys.get("time") == "day" else None
+    input_table = read_records([TableSettings(**as_given)], tmp_path, frames={"t": frame})
+    people = pl.DataFrame({"id": [3, 1, 2], "age": [50, 60, 70]})
+    tables = [table(name="people", layout="static"), TableSettings(**as_given, role="outcome")]
+    records = read_records(tables, tmp_path, frames={"people": people, "t": frame})
+    assert records.events["code"].unique().to_list() == ["age"]
+    own = input_table.subjects["source_id"].gather(input_table.events["subject_id"]) - 1
+    expected = input_table.events.with_columns(own.alias("subject_id"))
+    assert_frame_equal(records.outcomes, expected, check_exact=True)
 
 
 @pytest.mark.parametrize(
@@ -198,10 +302,12 @@ def test_several_files_are_one_table(case: Any, tmp_path: Path) -> None:
         same(plain, read_records([table(**keys, path=["a.csv", "b.csv"])], tmp_path))
 
 
-def test_text_ids_stay_text(case: Any, source: Source, tmp_path: Path) -> None:
-    keys, frame = case
-    frame = frame.with_columns(pl.col("id").replace_strict({1: "007", 2: "10", 3: "9"}, return_dtype=pl.String))
-    assert source(frame, tmp_path, keys).subjects["source_id"].to_list() == sorted(frame["id"].unique().to_list())
+@pytest.mark.parametrize("reader", [reader for reader in READERS if "meds" not in str(reader.id)])
+def test_text_ids_stay_text(reader: Any, tmp_path: Path) -> None:
+    (keys, frame), _, source = reader
+    subject = frame.columns[0]
+    frame = frame.with_columns(pl.col(subject).replace_strict({1: "007", 2: "10", 3: "9"}, return_dtype=pl.String))
+    assert source(frame, tmp_path, keys).subjects["source_id"].to_list() == sorted(frame[subject].unique().to_list())
     assert "007" in source(frame, tmp_path, keys).subjects["source_id"].to_list()
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from small_tables import table
 
-from sequela.errors import NotAvailableYet, RecordsError
+from sequela.errors import RecordsError
 from sequela.records import SeriesSettings, read_records
 
 # A refusal: file, keys of the table, what the message must say. Cells hold SECRET or 4711 where they could leak.
@@ -231,7 +231,7 @@ def test_tables_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         read_records([first, first], tmp_path, frames={"one": visits})
     with pytest.raises(RecordsError, match="no table of this name"):
         read_records([first], tmp_path, frames={"uno": visits})
-    with pytest.raises(NotAvailableYet, match="outcome"):
+    with pytest.raises(RecordsError, match="outcome tables only"):
         read_records([table(role="outcome")], tmp_path)
     with pytest.raises(RecordsError, match="names no table"):
         read_records([], tmp_path)

@@ -1,4 +1,4 @@
-"""From the columns of a table to its events: one function a layout.
+"""From the columns of a table to its events: one function a layout, or a source that has a layout of its own.
 
 A check that needs row numbers runs while every row is still in its place; rows are left out only afterwards.
 """
@@ -11,9 +11,11 @@ import polars as pl
 
 from sequela.records.durations import duration
 from sequela.records.long_layout import long_part
+from sequela.records.meds import meds_part
 from sequela.records.origin import remedy_for
 from sequela.records.parts import BIRTH_PREFIX, Part, Reading
-from sequela.records.settings import Layout, TableSettings
+from sequela.records.physionet2012 import physionet2012_part
+from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
 from sequela.records.times import INSTANT, Stamps, stamps
@@ -28,7 +30,10 @@ def part_of(table: TableSettings, raw: RawTable, kinds: Mapping[str, Kind]) -> P
     Raises:
         RecordsError: the table cannot be read as the study says.
     """
-    return _READERS[table.layout](Reading(table, raw, kinds))
+    read = _READERS_OF_SOURCES.get(table.source) or _READERS[table.layout]
+    part = read(Reading(table, raw, kinds))
+    part.split = raw.split
+    return part
 
 
 def _wide_part(reading: Reading) -> Part:
@@ -230,4 +235,8 @@ _READERS: dict[Layout, Callable[[Reading], Part]] = {
     "static": _wide_part,
     "series": _series_part,
     "long": long_part,
+}
+_READERS_OF_SOURCES: dict[Source, Callable[[Reading], Part]] = {
+    "meds": meds_part,
+    "physionet2012": physionet2012_part,
 }

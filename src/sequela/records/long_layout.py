@@ -30,9 +30,26 @@ def long_part(reading: Reading) -> Part:
     Raises:
         RecordsError: a missing code, text among the numbers of a code, columns that the table has not.
     """
+    has_value = reading.table.value in reading.columns
+    part = coded_rows(reading)
+    part.events = _without_empty(part, reading, has_value=has_value)
+    rename_codes(part, reading)
+    return part
+
+
+def coded_rows(reading: Reading, *, static_rows: bool = False) -> Part:
+    """A part with every row of the table in its place, under the codes of the source.
+
+    Args:
+        reading: the table.
+        static_rows: a row without a time is a static fact, as in MEDS; else it is refused.
+
+    Raises:
+        RecordsError: a missing code, text among the numbers of a code, columns that the table has not.
+    """
     columns = _named_columns(reading)
     table, rows = reading.table, reading.raw.frame.height
-    part = person_and_time(reading, rows=rows)
+    part = person_and_time(reading, rows=rows, static_rows=static_rows)
     raw = typed(reading.take(table.code), table, reading.origin, name=table.code)
     code = canonical(cells(raw, table), table) if raw.dtype != pl.String else cells(raw, table)
     if code.null_count():
@@ -52,8 +69,6 @@ def long_part(reading: Reading) -> Part:
             part.events = part.events.with_columns(unit.alias("unit"))
     for left in reading.columns:
         reading.count(f"column '{left}' is not read in layout long", rows)
-    part.events = _without_empty(part, reading, has_value=columns.value is not None)
-    _rename(part, reading)
     return part
 
 
@@ -176,7 +191,7 @@ def _without_empty(part: Part, reading: Reading, *, has_value: bool) -> pl.DataF
     return events.filter(~left_out)
 
 
-def _rename(part: Part, reading: Reading) -> None:
+def rename_codes(part: Part, reading: Reading) -> None:
     """Gives codes their new names; a name that does not occur is counted, since a small file may lack a code."""
     table = reading.table
     for key, names in (("rename", list(table.rename)), ("categorical", table.categorical)):

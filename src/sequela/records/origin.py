@@ -21,17 +21,24 @@ class Origin:
     """The files (or the frame) whose rows, one after the other, are the rows of a table.
 
     Args:
-        names: what the user wrote: a path, or `frame 'NAME'`.
+        names: what the user wrote: a path, or `frame 'NAME'`; a file inside of an archive or a folder below its path.
         heights: data rows of each.
+        given: what the user wrote, where that is a folder or an archive of many files.
     """
 
     names: tuple[str, ...]
     heights: tuple[int, ...]
+    given: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What the user wrote: files, folders, archives, or the frame."""
+        return self.given or self.names
 
     @property
     def name(self) -> str:
-        """All files as one text."""
-        return ", ".join(self.names)
+        """All sources as one text."""
+        return ", ".join(self.sources)
 
     def refusal(
         self, problem: str, remedy: str, *, column: str | None = None, faulty: pl.Series | None = None

@@ -43,6 +43,7 @@ class Part:
         all_days: whether all stamps are dates only; None: the table has none.
         unit: of numeric times.
         rows: data rows read.
+        split: source_id and split, where the source divides its people itself.
     """
 
     table: TableSettings
@@ -55,6 +56,7 @@ class Part:
     all_days: bool | None = None
     unit: TimeUnit | None = None
     rows: int = 0
+    split: pl.DataFrame | None = None
 
     @property
     def is_timed(self) -> bool:

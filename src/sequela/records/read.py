@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
-from sequela.errors import NotAvailableYet, RecordsError
+from sequela.errors import RecordsError
 from sequela.records.clock import Clock
-from sequela.records.events import gathered, merged_events
+from sequela.records.events import SCHEMA, gathered, merged_events
 from sequela.records.layouts import part_of
-from sequela.records.parts import Part
+from sequela.records.parts import Count, Part
 from sequela.records.settings import TableSettings
 from sequela.records.sources import raw_table
 from sequela.records.values import Kind
 
 COUNTS = {"table": pl.String, "reason": pl.String, "code": pl.String, "rows": pl.Int64}
+NOT_A_PERSON = "person in an outcome table only, left out"
+SPLIT_ONLY = "person in the source's splits only, left out"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class TableSummary:
         people: ids in it.
         codes: codes that it gives, sorted.
         first_time, last_time: of its events (UTC, or counted from the origin); None where it has no times.
+        role: input, or outcome.
     """
 
     name: str
@@ -41,6 +45,7 @@ class TableSummary:
     codes: tuple[str, ...]
     first_time: datetime | None
     last_time: datetime | None
+    role: Literal["input", "outcome"] = "input"
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,14 @@ class Records:
 
     Args:
         events: the long table of contract 1, sorted by person, by when it was known, by time and code.
+            Nothing of an outcome table is in it.
         subjects: subject_id (0, 1, ... by sorted source id), source_id (String or Int64, as in the source) and
             appearance (0, 1, ... in the order in which people first appear in the tables as given).
         clock: how the study writes times.
         counts: table, reason, code (null where the reason is not a code's), rows (or cells).
         tables: what was read from each table.
+        outcomes: what outcome tables say of these people, as contract 1 has it.
+        source_split: subject_id and split (train, tuning, held_out), where a source divides its people itself.
     """
 
     events: pl.DataFrame
@@ -61,6 +69,8 @@ class Records:
     clock: Clock
     counts: pl.DataFrame
     tables: list[TableSummary] = field(default_factory=list)
+    outcomes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMA))
+    source_split: pl.DataFrame | None = None
 
 
 def read_records(
@@ -78,42 +88,57 @@ def read_records(
         folder: what relative paths are relative to.
         frames: by table name, a frame that is read instead of the table's file, with the same checks.
         kinds: by code, whether its values are numbers or text where an earlier reading has settled that (new
-            records for a bundle); default: what the cells hold. With it, tables without rows are read too.
+            records for a bundle); default: what the cells hold. With it, tables without rows are read too, and
+            outcome tables are not.
         day_resolution: whether a date is known on its day (True) or at its end (False); default: on its day if all
             stamps of the tables are dates only.
 
     Raises:
         RecordsError: a table cannot be read as the study says; names file, column, data rows and remedy.
-        NotAvailableYet: a table has the role "outcome".
     """
     frames = frames or {}
     _check_names(tables, frames)
-    parts = []
+    parts: list[Part] = []
     for table in tables:
-        raw = raw_table(table, folder, frames, may_be_empty=kinds is not None)
-        try:
-            parts.append(part_of(table, raw, kinds or {}))
-        except pl.exceptions.PolarsError as error:  # its message may hold cells
-            problem = f"the table holds something that cannot be read ({type(error).__name__})"
-            raise raw.origin.refusal(problem, "Check the types of its columns") from None
-        _check_codes(parts)
-        _check_clocks(parts)
-    clock = _clock(parts, day_resolution)
-    subjects = _subjects(parts)
+        if table.role == "input" or kinds is None:
+            parts.append(_part(table, folder, frames, kinds))
+            _check_codes(parts)
+            _check_clocks(parts)
+    inputs = [part for part in parts if part.table.role == "input"]
+    clock = _clock(inputs, day_resolution)
+    subjects = _subjects(inputs)
     summaries = [_summary(part) for part in parts]
+    said = [_of_known_people(part, subjects) for part in parts if part.table.role == "outcome"]
+    split = _source_split(inputs, subjects)
     counts = [count for part in parts for count in part.counts]
-    events, merged = merged_events(gathered(parts, subjects, day_resolution=clock.day_resolution))
+    events, merged = merged_events(gathered(inputs, subjects, day_resolution=clock.day_resolution))
+    outcomes = pl.DataFrame(schema=SCHEMA)
+    if said:
+        outcomes, also = merged_events(gathered(said, subjects, day_resolution=clock.day_resolution))
+        merged += also
     rows = [(count.table, count.reason, count.code, count.rows) for count in [*counts, *merged]]
-    return Records(events, subjects, clock, pl.DataFrame(rows, schema=COUNTS, orient="row"), summaries)
+    found = pl.DataFrame(rows, schema=COUNTS, orient="row")
+    return Records(events, subjects, clock, found, summaries, outcomes, split)
+
+
+def _part(
+    table: TableSettings, folder: Path, frames: Mapping[str, pl.DataFrame], kinds: Mapping[str, Kind] | None
+) -> Part:
+    raw = raw_table(table, folder, frames, may_be_empty=kinds is not None)
+    try:
+        return part_of(table, raw, kinds or {})
+    except pl.exceptions.PolarsError as error:  # its message may hold cells
+        problem = f"the table holds something that cannot be read ({type(error).__name__})"
+        raise raw.origin.refusal(problem, "Check the types of its columns") from None
 
 
 def _check_names(tables: Sequence[TableSettings], frames: Mapping[str, pl.DataFrame]) -> None:
     names = [table.name for table in tables]
     if not names:
         raise RecordsError("records", "the study names no table", "Add a [[records]] table")
+    if all(table.role == "outcome" for table in tables):
+        raise RecordsError("records", "the study names outcome tables only", 'Add a table of role "input"')
     for table in tables:
-        if table.role == "outcome":
-            raise NotAvailableYet(f"Table '{table.name}': role = \"outcome\" is not available yet. Remove the table.")
         if names.count(table.name) > 1:
             raise RecordsError(f"table '{table.name}'", "two tables have this name", "Give each its own `name`")
     for name in frames:
@@ -169,6 +194,59 @@ def _subjects(parts: list[Part]) -> pl.DataFrame:
     return subjects.select("subject_id", "source_id", "appearance")
 
 
+def _source_ids(ids: pl.Series, subjects: pl.DataFrame) -> pl.Series:
+    """Ids of another table as the type of the people's own, null where one cannot be theirs."""
+    if subjects.schema["source_id"] == pl.String or ids.dtype == pl.Int64:
+        return ids.cast(subjects.schema["source_id"])
+    numbers = ids.cast(pl.Int64, strict=False)
+    return (
+        numbers.to_frame("number")
+        .select(pl.when((pl.col("number").cast(pl.String) == ids).fill_null(value=False)).then("number"))
+        .to_series()
+    )
+
+
+def _of_known_people(part: Part, subjects: pl.DataFrame) -> Part:
+    """An outcome table without those whom no input table knows.
+
+    Raises:
+        RecordsError: it knows none of the people.
+    """
+    ids = _source_ids(part.people, subjects)
+    known = ids.is_in(subjects["source_id"].implode()).fill_null(value=False)
+    if not known.any():
+        problem = "none of its people stands in a table of role input"
+        remedy = "Check `subject`: ids must be written alike in all tables"
+        raise part.origin.refusal(problem, remedy, column=part.table.subject)
+    if strangers := int((~known).sum()):
+        part.counts.append(Count(part.table.name, NOT_A_PERSON, None, strangers))
+    events = part.events.filter(known.gather(part.events["person"]))
+    return replace(part, people=ids, events=events)
+
+
+def _source_split(parts: list[Part], subjects: pl.DataFrame) -> pl.DataFrame | None:
+    """The splits that sources come with, of the people at hand.
+
+    Raises:
+        RecordsError: two tables put a person into different splits.
+    """
+    own = [(part, part.split) for part in parts if part.split is not None]
+    if not own:
+        return None
+    found = []
+    for part, split in own:
+        ids = split.with_columns(_source_ids(split["source_id"], subjects).alias("source_id"))
+        here = subjects.select("subject_id", "source_id").join(ids, on="source_id").select("subject_id", "split")
+        if strangers := split.height - here.height:
+            part.counts.append(Count(part.table.name, SPLIT_ONLY, None, strangers))
+        found.append(here)
+    together = pl.concat(found).unique().sort("subject_id")
+    if together["subject_id"].is_duplicated().any():
+        problem = "the tables' own splits put a person into different ones"
+        raise own[-1][0].origin.refusal(problem, "Give each person one split")
+    return together
+
+
 def _whole_numbers(ids: pl.Series) -> pl.Series | None:
     if ids.dtype == pl.Int64:
         return ids
@@ -182,10 +260,11 @@ def _summary(part: Part) -> TableSummary:
     first, last = time.min(), time.max()
     return TableSummary(
         name=part.table.name,
-        files=tuple(name if name.startswith("frame ") else Path(name).name for name in part.origin.names),
+        files=tuple(name if name.startswith("frame ") else Path(name).name for name in part.origin.sources),
         rows=part.rows,
         people=part.people.len(),
         codes=tuple(sorted(part.codes)),
         first_time=first if isinstance(first, datetime) else None,
         last_time=last if isinstance(last, datetime) else None,
+        role=part.table.role,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
@@ -13,6 +14,29 @@ from sequela.settings import Settings
 __all__ = ["Layout", "SeriesSettings", "Settings", "TableSettings", "TimeUnit"]
 
 Layout = Literal["visits", "long", "series", "static"]
+Source = Literal["csv", "parquet", "meds", "physionet2012"]
+
+# What a source settles by itself: a study leaves these keys out, or writes what stands here (as a resolved study does).
+_SETTLED: dict[str, dict[str, str]] = {
+    "meds": {"layout": "long"},
+    "physionet2012": {
+        "layout": "long",
+        "subject": "RecordID",
+        "time": "Time",
+        "time_unit": "hours",
+        "code": "Parameter",
+        "value": "Value",
+        "role": "input",
+    },
+}
+_PRESET: dict[str, dict[str, str]] = {"meds": {"time": "time"}}
+# Keys that mean nothing to a source: their default is all that is let in.
+_WITHOUT_USE: dict[str, tuple[str, ...]] = {
+    "meds": ("time_unit", "series", "delimiter", "decimal", "encoding"),
+    "physionet2012": (
+        "time_zone", "available", "columns", "unit", "text", "series", "delimiter", "decimal", "encoding"
+    ),
+}  # fmt: skip
 
 
 class SeriesSettings(Settings):
@@ -32,7 +56,7 @@ class TableSettings(Settings):
     """One `[[records]]` table of the study file (docs/study.md)."""
 
     name: str
-    source: Literal["csv", "parquet"] = "csv"
+    source: Source = "csv"
     path: str | Annotated[list[str], Field(min_length=1)]
     role: Literal["input", "outcome"] = "input"
     layout: Layout = "visits"
@@ -53,6 +77,22 @@ class TableSettings(Settings):
     decimal: Literal[".", ","] = "."
     encoding: str = "utf-8"
     na: list[str] = ["", "NA"]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_source_has_it(cls, given: Any) -> Any:
+        source = given.get("source") if isinstance(given, Mapping) else None
+        if not isinstance(source, str) or source not in _SETTLED:
+            return given
+        settled = _SETTLED[source]
+        for key in settled:
+            if given.get(key) not in (None, settled[key]):
+                raise ValueError(_settled_already(source, key))
+        for key in _WITHOUT_USE[source]:
+            default = cls.model_fields[key].get_default(call_default_factory=True)
+            if given.get(key) not in (None, default):
+                raise ValueError(f"source '{source}' has no use for `{key}`: remove it")
+        return _PRESET.get(source, {}) | {key: value for key, value in given.items() if value is not None} | settled
 
     @field_validator("time_zone")
     @classmethod
@@ -87,3 +127,14 @@ class TableSettings(Settings):
         if self.decimal == self.delimiter:
             raise ValueError("`decimal` and `delimiter` are the same character")
         return self
+
+
+def _settled_already(source: str, key: str) -> str:
+    if key == "role":
+        return (
+            f"source '{source}' holds inputs only: give the outcomes in a table of their own, "
+            'with source = "csv", layout = "static" and role = "outcome"'
+        )
+    if key == "layout":
+        return f"source '{source}' has a layout of its own: remove `layout`"
+    return f"source '{source}' has columns of its own: remove `{key}`"

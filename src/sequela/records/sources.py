@@ -1,4 +1,4 @@
-"""From what the study names to raw columns: files of CSV or Parquet, or frames in memory."""
+"""From what the study names to raw columns: files, folders and archives, or frames in memory."""
 
 from __future__ import annotations
 
@@ -10,17 +10,28 @@ import polars as pl
 
 from sequela.errors import RecordsError
 from sequela.records.delimited import delimited_cells
+from sequela.records.meds_files import meds_files, meds_splits
 from sequela.records.origin import Origin
+from sequela.records.parquet import read_parquet
 from sequela.records.settings import TableSettings
+from sequela.records.stays import stays
 
 
 @dataclass
 class RawTable:
-    """The columns of a table as the source holds them, text cells not yet read."""
+    """The columns of a table as the source holds them, text cells not yet read.
+
+    Args:
+        frame: the columns.
+        origin: where its rows come from.
+        odd: rows (or files) that are left out, by reason.
+        split: source_id and split, where the source divides its people itself.
+    """
 
     frame: pl.DataFrame
     origin: Origin
     odd: dict[str, int] = field(default_factory=dict)
+    split: pl.DataFrame | None = None
 
 
 def raw_table(
@@ -43,6 +54,12 @@ def raw_table(
         _check_rows(frame, name, may_be_empty=may_be_empty)
         return RawTable(frame, Origin((name,), (frame.height,)))
     names = [table.path] if isinstance(table.path, str) else list(table.path)
+    if table.source == "physionet2012":
+        return RawTable(*stays(names, folder))
+    given, split = tuple(names), None
+    if table.source == "meds":
+        split = meds_splits(names, folder)
+        names = meds_files(names, folder)
     odd: dict[str, int] = {}
     read = []
     for name in names:
@@ -51,8 +68,8 @@ def raw_table(
             odd["blank line"] = odd.get("blank line", 0) + blank
         _check_rows(frame, name, may_be_empty=may_be_empty)
         read.append(frame)
-    origin = Origin(tuple(names), tuple(frame.height for frame in read))
-    return RawTable(_stacked(read, names), origin, odd)
+    origin = Origin(tuple(names), tuple(frame.height for frame in read), given)
+    return RawTable(_stacked(read, names), origin, odd, split)
 
 
 def _read(table: TableSettings, name: str, folder: Path) -> tuple[pl.DataFrame, int]:
@@ -62,20 +79,11 @@ def _read(table: TableSettings, name: str, folder: Path) -> tuple[pl.DataFrame, 
             raise RecordsError(name, "expected a file, this is a folder", "Name the file itself")
         if not path.exists():
             raise RecordsError(name, "there is no such file", f"Check `path` of table '{table.name}'")
-        if table.source == "parquet":
-            return _parquet(path, name), 0
+        if table.source != "csv":
+            return read_parquet(path, name), 0
         return delimited_cells(path.read_bytes(), table, name)
     except OSError:
         raise RecordsError(name, "the file cannot be opened", "Check the path and its permissions") from None
-
-
-def _parquet(path: Path, name: str) -> pl.DataFrame:
-    try:
-        frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
-        remedy = 'Write it again, or set source = "csv"'
-        raise RecordsError(name, "it cannot be read as Parquet", remedy) from None
-    return frame
 
 
 def _check_rows(frame: pl.DataFrame, name: str, *, may_be_empty: bool) -> None:

@@ -10,10 +10,15 @@ from sequela.records.times import INSTANT, Stamps, stamps
 NO_STAMP = "no time of availability, known at its time"
 
 
-def person_and_time(reading: Reading, *, rows: int) -> Part:
+def person_and_time(reading: Reading, *, rows: int, static_rows: bool = False) -> Part:
     """A part whose events are the rows as they stand: person, time, availability; no values yet.
 
     Where a row is a person (`series`, `static` without a time) the column `row` numbers them from 0.
+
+    Args:
+        reading: the table.
+        rows: data rows of it.
+        static_rows: a row without a time is a static fact, as in MEDS; else it is refused.
 
     Raises:
         RecordsError: a missing id or time, a time that is none, availability of another kind than the times.
@@ -26,7 +31,7 @@ def person_and_time(reading: Reading, *, rows: int) -> Part:
         part.events = frame.with_columns(time=pl.lit(None, INSTANT)).with_row_index("row")
         return part
     time = stamps(reading.take(table.time), table, origin)
-    if time.time.null_count():
+    if time.time.null_count() and not static_rows:
         remedy = "Give every row its time, or put facts that have none into a table of layout 'static' without `time`"
         raise origin.refusal("the time is missing", remedy, column=table.time, faulty=time.time.is_null())
     part.calendar, part.unit = time.calendar, table.time_unit
