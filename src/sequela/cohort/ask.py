@@ -97,7 +97,7 @@ def ask(
         found = with_risk_labels(asked, episodes, seen, question)
     _refuse_nobody(found.asked, question)
     if isinstance(found.labels, RiskLabels):
-        _refuse_one_outcome(found.labels)
+        _refuse_one_outcome(found.asked, found.labels)
     return Cohort(
         timeline=timeline,
         asked=found.asked,
@@ -117,25 +117,25 @@ def _with_forecast_labels(asked: Asked, seen: Seen, question: ForecastQuestion) 
 
 def _refuse_nobody(asked: Asked, question: QuestionSettings) -> None:
     if not len(asked.time):
-        reasons = "; ".join(f"{reason}: {count[0]:,}" for reason, count in asked.excluded.items())
-        keys = (
-            "`from`, `to`, `at`, `horizon`"
-            if isinstance(question, ForecastQuestion)
-            else "`from`, `to`, `at`, `outcome`"
-        )
+        keys = "`horizon`" if isinstance(question, ForecastQuestion) else "`outcome`"
         raise CohortError(
-            f"The question leaves no prediction at all ({reasons or 'no episode was found'}). "
-            f"Look at {keys} and `min_records` in [question]."
+            f"The question leaves no prediction at all ({_reasons(asked) or 'no episode was found'}). "
+            f"Look at `from`, `to`, `at`, {keys} and `min_records` in [question]."
         )
 
 
-def _refuse_one_outcome(labels: RiskLabels) -> None:
-    for value, what in ((1.0, "no prediction is"), (0.0, "every prediction is")):
+def _refuse_one_outcome(asked: Asked, labels: RiskLabels) -> None:
+    for value, what in ((1.0, "no prediction that is left is"), (0.0, "every prediction that is left is")):
         if not (labels.value == value).any():
             raise CohortError(
-                f"There is nothing to learn of the outcome: {what} followed by it. "
-                "Look at `outcome`, `at` and `from` in [question]."
+                f"There is nothing to learn of the outcome: {what} followed by it"
+                f"{' (left out: ' * bool(asked.excluded)}{_reasons(asked)}{')' * bool(asked.excluded)}. "
+                "Look at `outcome`, `at`, `from` and `follow_up` in [question]."
             )
+
+
+def _reasons(asked: Asked) -> str:
+    return "; ".join(f"{reason}: {count[0]:,}" for reason, count in asked.excluded.items())
 
 
 def _asked_by_table(table: LabelTable, episodes: Episodes, timeline: Timeline, question: QuestionSettings) -> Asked:

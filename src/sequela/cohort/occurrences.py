@@ -118,8 +118,8 @@ def _refuse_no_record(found: pl.DataFrame, outcome: OutcomeSettings) -> None:
 
 
 def _refuse_zeros(found: pl.DataFrame, outcome: OutcomeSettings) -> None:
-    values = set(found["numeric_value"].drop_nulls().unique())
-    if not outcome.has_threshold and 0.0 in values and values <= {0.0, 1.0}:
+    values = found["numeric_value"]
+    if not outcome.has_threshold and (values == 0).any() and values.drop_nulls().is_in([0.0, 1.0]).all():
         raise CohortError(
             f"[question] outcome: '{outcome.name}' holds 0 and 1, and of a code every record is an event, those of 0 "
             "as well. Write above = 0.5 beside `code`."

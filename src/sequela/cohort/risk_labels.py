@@ -22,7 +22,7 @@ from sequela.records.durations import MICROSECONDS, MICROSECONDS_PER_HOUR, parse
 
 NOT_KNOWN = "whether the outcome happened is not known"
 NOT_DATED = "the outcome happened, and nothing says when"
-HAD_IT = "the outcome had happened before: not at risk any more"
+HAD_IT = "the outcome had happened already, so not at risk any more"
 INCOMPLETE = "follow-up ends before the outcome's window does, without an event"
 AFTER_FOLLOW_UP = "the event lies after the end of follow-up, and counts"
 AFTER_EPISODE = "the event lies after the end of its episode on the same day, and counts"

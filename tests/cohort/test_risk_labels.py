@@ -1,0 +1,353 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from asking import HOUR, events_of, people_of
+from risking import ask_risk, excluded, labels_of, risk, said, values_at
+
+from sequela.cohort import ask_live, set_apart
+from sequela.cohort.risk_labels import AFTER_EPISODE, AFTER_FOLLOW_UP, HAD_IT, INCOMPLETE, NOT_DATED, NOT_KNOWN
+from sequela.errors import CohortError
+from sequela.records import Clock
+
+DAY = 24.0
+# Two people watched for 40 h; the first has an event at 10 h and at 30 h.
+WATCHED = events_of(
+    *((p, hour, "y", 1.0) for p in (0, 1) for hour in (0, 4, 6, 10, 12, 30, 40)), (0, 10, "FALL//bed"), (0, 30, "FALL")
+)
+FALL = {"code": "FALL", "within": "6h"}
+
+
+def hours(**keys: Any) -> dict[float, float]:
+    return values_at(ask_risk(WATCHED, **keys))
+
+
+# A code within a horizon.
+
+
+def test_an_event_counts_strictly_after_the_time_and_to_the_end_of_the_window() -> None:
+    found = ask_risk(WATCHED, outcome=FALL, at=["1h", "4h", "9h"])
+    assert values_at(found) == {1.0: 0.0, 4.0: 1.0, 9.0: 1.0}  # 4 h + 6 h = 10 h, its end included
+    assert labels_of(found).event_hours[:3].tolist()[1:] == [6.0, 1.0]
+
+
+def test_who_had_the_event_is_asked_no_more_from_its_instant_on() -> None:
+    found = ask_risk(WATCHED, outcome=FALL)
+    assert sorted(values_at(found)) == [0.0, 4.0, 6.0]
+    assert excluded(found, HAD_IT) == 4  # at 10, 12, 30 and 40 h
+
+
+def test_what_can_happen_again_is_asked_again() -> None:
+    found = hours(outcome={**FALL, "recurrent": True})
+    assert found == {0.0: 0.0, 4.0: 1.0, 6.0: 1.0, 10.0: 0.0, 12.0: 0.0, 30.0: 0.0}
+
+
+def test_an_event_that_was_known_late_happened_when_it_happened() -> None:
+    late = events_of((0, 0, "y", 1.0), (0, 4, "FALL", None, 20), (0, 5, "y", 1.0), (0, 40, "y", 1.0), (1, 0, "y", 1.0))
+    found = ask_risk(pl.concat([late, events_of((1, 40, "y", 1.0))]), outcome=FALL)
+    assert values_at(found) == {0.0: 1.0}
+    assert labels_of(found).known[0] == 20 * HOUR
+    assert excluded(found, HAD_IT) == 2
+
+
+def test_several_codes_are_one_outcome() -> None:
+    both = pl.concat([WATCHED, events_of((1, 8, "FRACTURE"))])
+    found = ask_risk(both, outcome={"code": ["FALL", "FRAC"], "within": "6h"}, at=["1h", "4h"])
+    assert said(found) == [(0, 1.0, 0.0), (0, 4.0, 1.0), (1, 1.0, 0.0), (1, 4.0, 1.0)]
+
+
+def test_a_code_in_an_outcome_table_counts_as_well() -> None:
+    inputs, outcomes = WATCHED.filter(pl.col("code") == "y"), WATCHED.filter(pl.col("code") != "y")
+    assert said(ask_risk(inputs, outcomes, outcome=FALL)) == said(ask_risk(WATCHED, outcome=FALL))
+
+
+def test_a_code_of_zeros_and_ones_asks_for_a_threshold() -> None:
+    flags = events_of((0, 0, "tube", 0.0), (0, 6, "tube", 1.0), (0, 9, "tube", 0.0))
+    with pytest.raises(CohortError, match=r"above = 0\.5"):
+        ask_risk(flags, outcome={"code": "tube", "within": "4h"})
+    found = ask_risk(flags, outcome={"code": "tube", "above": 0.5, "within": "4h"}, at=["1h", "3h"])
+    assert values_at(found) == {1.0: 0.0, 3.0: 1.0}
+
+
+def test_a_code_that_nobody_has_is_refused() -> None:
+    with pytest.raises(CohortError, match="begins with 'NOTHING'"):
+        ask_risk(WATCHED, outcome={"code": "NOTHING", "within": "1h"})
+
+
+def test_an_outcome_that_follows_nothing_or_everything_is_refused_with_the_reasons() -> None:
+    with pytest.raises(CohortError, match=f"no prediction that is left.*{HAD_IT}"):
+        ask_risk(WATCHED, outcome=FALL, at=["1h", "20h"])
+    with pytest.raises(CohortError, match="every prediction"):
+        ask_risk(WATCHED.filter(pl.col("subject_id") == 0), outcome=FALL, at="4h")
+
+
+# A threshold.
+
+PRESSURE = events_of(
+    *((0, hour, "MAP", value) for hour, value in ((0, 80.0), (2, 65.0), (5, 64.0), (9, 90.0), (20, 80.0))),
+    (0, 3, "MAP_cuff", 40.0),
+    (1, 0, "MAP", 80.0),
+    (1, 20, "MAP", 80.0),
+)
+LOW = {"code": "MAP", "below": 65, "within": "3h"}
+
+
+def test_a_threshold_counts_values_strictly_beyond_it_of_the_whole_code() -> None:
+    found = values_at(ask_risk(PRESSURE, outcome=LOW, at=["1h", "2h", "3h", "4h", "5h", "9h"]))
+    assert found == {1.0: 0.0, 2.0: 1.0, 3.0: 1.0, 4.0: 1.0}
+    again = values_at(ask_risk(PRESSURE, outcome={**LOW, "recurrent": True}, at=["4h", "5h", "9h"]))
+    assert again == {4.0: 1.0, 5.0: 0.0, 9.0: 0.0}
+
+
+def test_a_threshold_is_read_as_the_values_are() -> None:
+    tenths = events_of((0, 0, "ph", 7.0), (0, 1, "ph", 7.1), (0, 2, "ph", 7.2), (0, 9, "ph", 7.0))
+    keys: dict[str, Any] = {"at": ["30min", "90min"]}
+    found = ask_risk(tenths, outcome={"code": "ph", "above": 7.1, "within": "1h"}, **keys)
+    assert values_at(found) == {0.5: 0.0, 1.5: 1.0}  # 7.1 is not above 7.1, though Float32 rounds it up
+
+
+def test_the_last_version_of_a_value_decides() -> None:
+    corrected = events_of(
+        *((0, 0, "MAP", 80.0), (0, 2, "MAP", 60.0), (0, 2, "MAP", 70.0, 8), (0, 20, "MAP", 80.0)),
+        *((1, 0, "MAP", 80.0), (1, 2, "MAP", 70.0), (1, 2, "MAP", 60.0, 8), (1, 20, "MAP", 80.0)),
+    )
+    found = ask_risk(corrected, outcome=LOW, at="1h")
+    assert said(found) == [(0, 1.0, 0.0), (1, 1.0, 1.0)]
+    assert labels_of(found).known.tolist() == [4 * HOUR, 8 * HOUR]
+
+
+# Follow-up.
+
+
+def test_a_window_beyond_follow_up_is_incomplete_unless_the_event_came() -> None:
+    keys: dict[str, Any] = {"outcome": {**FALL, "recurrent": True}, "at": ["25h", "36h"]}
+    found = ask_risk(WATCHED, **keys)
+    assert said(found) == [(0, 25.0, 1.0), (1, 25.0, 0.0)]
+    assert found.asked.excluded[INCOMPLETE] == (2, 2)
+    counted = ask_risk(WATCHED, incomplete="no event", **keys)
+    assert said(counted) == [(0, 25.0, 1.0), (0, 36.0, 0.0), (1, 25.0, 0.0), (1, 36.0, 0.0)]
+    assert labels_of(counted).known.tolist() == [30 * HOUR, 40 * HOUR, 31 * HOUR, 40 * HOUR]
+
+
+def test_a_code_ends_follow_up_at_its_next_record_and_else_the_last_record_does() -> None:
+    ended = pl.concat([WATCHED, events_of((1, 8, "LEFT"), (1, 26, "LEFT"))])
+    keys: dict[str, Any] = {"outcome": {**FALL, "recurrent": True}, "follow_up": {"code": "LEFT"}}
+    found = ask_risk(ended, at=["1h", "4h", "12h", "25h", "27h"], **keys)
+    assert values_at(found, 1) == {1.0: 0.0, 12.0: 0.0, 27.0: 0.0}
+    assert values_at(found, 0) == {1.0: 0.0, 4.0: 1.0, 12.0: 0.0, 25.0: 1.0, 27.0: 1.0}
+
+
+def test_a_column_says_until_when_each_was_watched() -> None:
+    until = events_of((0, None, "left", 12.0), (1, None, "left", 30.0))
+    keys: dict[str, Any] = {"follow_up": {"column": "left", "time_unit": "hours"}, "at": ["4h", "20h", "25h"]}
+    found = ask_risk(WATCHED, until, outcome={**FALL, "recurrent": True}, **keys)
+    assert said(found) == [(0, 4.0, 1.0), (0, 25.0, 1.0), (1, 4.0, 0.0), (1, 20.0, 0.0)]
+    assert found.notes == {AFTER_FOLLOW_UP: (1, 1)}  # the fall at 30 h, seen though nobody watched
+
+
+def test_who_has_no_value_of_the_follow_up_column_has_no_complete_window() -> None:
+    until = events_of((0, None, "left", 40.0))
+    found = ask_risk(WATCHED, until, outcome=FALL, at=["1h", "4h"], follow_up={"column": "left", "time_unit": "hours"})
+    assert said(found) == [(0, 1.0, 0.0), (0, 4.0, 1.0)]
+    assert found.asked.excluded == {INCOMPLETE: (2, 1)}
+
+
+# Within an episode.
+
+STAYS = events_of(
+    *((p, hour, "y", 1.0) for p in (0, 1, 2, 3) for hour in (1, 4, 9)),
+    *((p, 0, "ADMISSION") for p in (0, 1, 2, 3)),
+    *((p, 10, "DISCHARGE") for p in (0, 1, 2)),
+    (0, 10, "DEATH"),
+    (1, 20, "DEATH"),
+    (2, 30, "DEATH"),
+)
+STAY: dict[str, Any] = {"from": {"code": "ADMISSION"}, "to": {"code": "DISCHARGE"}, "outcome": {"code": "DEATH"}}
+
+
+def test_a_death_within_a_stay_is_one_to_the_end_of_the_day_on_which_it_ends() -> None:
+    found = ask_risk(STAYS, at="2h", **STAY)
+    assert said(found) == [(0, 2.0, 1.0), (1, 2.0, 1.0), (2, 2.0, 0.0)]
+    assert found.notes == {AFTER_EPISODE: (1, 1)}
+    assert found.asked.excluded == {INCOMPLETE: (1, 1)}  # of the fourth nobody knows how the stay ended
+    assert labels_of(found).known.tolist() == [10 * HOUR, 20 * HOUR, 24 * HOUR - 1]
+
+
+def test_a_death_on_the_day_of_a_readmission_belongs_to_the_later_stay() -> None:
+    again = pl.concat([STAYS, events_of((1, 15, "ADMISSION"), (1, 16, "y", 1.0), (1, 20, "DISCHARGE"))])
+    assert said(ask_risk(again, at="1h", **STAY))[1:3] == [(1, 1.0, 0.0), (1, 16.0, 1.0)]
+
+
+def test_an_episode_that_nothing_closed_counts_an_event_before_the_next_one() -> None:
+    unclosed = pl.concat([STAYS, events_of((3, 50, "DEATH"))])
+    assert (3, 2.0, 1.0) in said(ask_risk(unclosed, at="2h", **STAY))
+
+
+def test_a_span_that_is_named_ends_to_the_instant() -> None:
+    watched = pl.concat([STAYS, events_of(*((p, 60, "y", 1.0) for p in (0, 1, 2, 3)))])
+    found = ask_risk(watched, at="2h", **{**STAY, "to": "20h"})
+    assert [value for *_, value in said(found)] == [1.0, 1.0, 0.0, 0.0]
+    shorter = ask_risk(watched, at="2h", **{**STAY, "to": "19h"})
+    assert [value for *_, value in said(shorter)] == [1.0, 0.0, 0.0, 0.0]
+
+
+# Columns.
+
+OUTCOMES = events_of((0, None, "died", 1.0), (1, None, "died", 0.0), (0, None, "sofa", 8.0), (1, None, "sofa", 2.0))
+
+
+def test_an_outcome_without_a_time_gives_one_prediction_at_the_last_record() -> None:
+    found = ask_risk(WATCHED, OUTCOMES, outcome={"column": "died"})
+    assert said(found) == [(0, 40.0, 1.0), (1, 40.0, 0.0)]
+    assert np.isnan(labels_of(found).event_hours).all()
+
+
+def test_asked_at_several_times_an_outcome_without_a_time_is_repeated() -> None:
+    found = ask_risk(WATCHED, OUTCOMES, outcome={"column": "died"}, at="every 20h")
+    assert said(found) == [(0, 20.0, 1.0), (0, 40.0, 1.0), (1, 20.0, 0.0), (1, 40.0, 0.0)]
+    assert set(labels_of(found).known) == {40 * HOUR}
+    assert found.sequences.lengths.tolist() == [7, 7]  # one pass serves both times
+
+
+def test_whose_outcome_is_missing_is_counted() -> None:
+    third = pl.concat([WATCHED, events_of((2, 5, "y", 1.0))])
+    found = ask_risk(third, OUTCOMES, outcome={"column": "died"})
+    assert found.asked.excluded == {NOT_KNOWN: (1, 1)}
+
+
+def test_an_outcome_of_a_person_with_several_episodes_needs_a_time() -> None:
+    stays = events_of(
+        (0, 0, "ADMISSION"), (0, 1, "y", 1.0), (0, 9, "ADMISSION"), (0, 10, "y", 1.0), (1, 0, "ADMISSION")
+    )
+    with pytest.raises(CohortError, match="several episodes"):
+        ask_risk(stays, OUTCOMES, outcome={"column": "died"}, **{"from": {"code": "ADMISSION"}})
+
+
+@pytest.mark.parametrize(
+    ("values", "keys"),
+    [
+        (("true", "false"), {}),
+        (("True", "0"), {}),
+        (("dead", "alive"), {"positive": "dead"}),
+        ((2.0, 1.0), {"positive": 2}),
+    ],
+)
+def test_an_outcome_is_true_or_false_or_a_named_level(values: tuple[Any, Any], keys: dict[str, Any]) -> None:
+    outcomes = events_of((0, None, "died", values[0]), (1, None, "died", values[1]))
+    found = ask_risk(WATCHED, outcomes, outcome={"column": "died", **keys})
+    assert [value for *_, value in said(found)] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "keys", "words"),
+    [
+        ([(0, None, "died", 2.0)], {}, "other than 0 and 1.*positive"),
+        ([(0, None, "died", "dead")], {}, "other than 0 and 1.*positive"),
+        ([(0, None, "died", "dead")], {"positive": "Dead"}, "nobody has the value of `positive`"),
+        ([(0, 1, "died", 1.0), (0, 2, "died", 0.0)], {}, "several values of 'died'"),
+        ([(0, None, "dies", 1.0)], {}, "no table has a column 'died'.*dies"),
+        ([], {}, 'the role "outcome"'),
+    ],
+)
+def test_an_outcome_of_other_values_is_refused(rows: list[Any], keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(CohortError, match=words):
+        ask_risk(WATCHED, events_of(*rows), outcome={"column": "died", **keys})
+
+
+DATED = events_of((0, None, "left", 1.0), (0, None, "day", 1.25), (1, None, "left", 0.0), (1, None, "day", 1.5))
+LEFT = {"column": "left", "time": "day", "time_unit": "days", "within": "6h"}
+
+
+def test_an_outcome_with_a_time_is_one_within_the_window_until_it_happened() -> None:
+    found = ask_risk(WATCHED, DATED, outcome=LEFT, at=["12h", "24h", "30h", "36h"])  # the first left at 30 h
+    assert values_at(found) == {12.0: 0.0, 24.0: 1.0}
+    assert values_at(found, 1) == {12.0: 0.0, 24.0: 0.0, 30.0: 0.0}
+    assert found.asked.excluded == {HAD_IT: (2, 1), INCOMPLETE: (1, 1)}
+
+
+def test_an_outcome_whose_value_or_time_is_missing_is_counted() -> None:
+    some = pl.concat([DATED.head(3), events_of((2, None, "left", 1.0), (3, None, "day", 1.0))])
+    people = pl.concat([WATCHED, events_of((2, 0, "y", 1.0), (3, 0, "y", 1.0))])
+    found = ask_risk(people, some, outcome=LEFT, at="24h")
+    assert found.asked.excluded == {NOT_DATED: (1, 1), NOT_KNOWN: (1, 1)}
+
+
+def test_a_time_is_read_as_the_table_wrote_it() -> None:
+    outcomes = events_of((0, None, "left", 1.0), (0, None, "year", 1.095), (1, None, "left", 0.0))
+    at = 1.095 * 365.25 * 24
+    years = events_of(
+        (0, 0, "y", 1.0), (0, at, "y", 1.0), (0, 2 * at, "y", 1.0), (1, 0, "y", 1.0), (1, 9 * at, "y", 1.0)
+    )
+    found = ask_risk(years, outcomes, outcome={"column": "left", "time": "year", "time_unit": "years", "within": "2y"})
+    assert values_at(found) == {0.0: 1.0}  # the record at 1.095 years is no record before the event
+
+
+def test_rows_of_an_outcome_table_may_carry_their_own_time() -> None:
+    rows = events_of((0, 3, "left", 0.0), (0, 30, "left", 1.0), (1, 3, "left", 0.0))
+    found = ask_risk(WATCHED, rows, outcome={"column": "left", "time": "when", "within": "6h"}, at=["12h", "24h"])
+    assert values_at(found) == {12.0: 0.0, 24.0: 1.0}
+    assert values_at(found, 1) == {12.0: 0.0, 24.0: 0.0}
+
+
+@pytest.mark.parametrize(
+    ("cell", "keys", "clock", "words"),
+    [
+        (1.0, {}, Clock(), "write `time_unit`"),
+        (1.0, {"time_unit": "days"}, Clock(calendar=True), "the times of the records are dates"),
+        ("2024-01-01", {}, Clock(), "the times of the records are numbers"),
+        ("2024-01-01", {"time_unit": "days"}, Clock(calendar=True), "Remove `time_unit`"),
+        ("in May", {}, Clock(calendar=True), "ISO 8601"),
+    ],
+)
+def test_a_time_of_an_outcome_is_refused_where_it_is_none(cell: Any, keys: Any, clock: Clock, words: str) -> None:
+    from sequela.cohort import ask
+
+    outcomes = events_of((0, None, "left", 1.0), (0, None, "day", cell), (1, None, "left", 0.0))
+    question = risk(outcome={"column": "left", "time": "day", "within": "6h", **keys})
+    with pytest.raises(CohortError, match=words):
+        ask(WATCHED, 2, question, outcomes=outcomes, clock=clock)
+
+
+def test_dates_of_an_outcome_are_read() -> None:
+    outcomes = events_of((0, None, "left", 1.0), (0, None, "day", "1970-01-02T06:00Z"), (1, None, "left", 0.0))
+    found = ask_risk(WATCHED, outcomes, outcome={"column": "left", "time": "day", "within": "6h"}, at=["12h", "24h"])
+    assert values_at(found) == {12.0: 0.0, 24.0: 1.0}
+
+
+# Inputs and live use.
+
+
+def test_columns_of_the_outcome_leave_the_inputs_and_a_thresholded_code_stays() -> None:
+    together = pl.concat([WATCHED, DATED])
+    events, outcomes = set_apart(together, None, risk(outcome=LEFT, follow_up={"column": "day"}))
+    assert set(outcomes["code"]) == {"left", "day"}
+    assert not set(events["code"]) & {"left", "day"}
+    stays, nothing = set_apart(PRESSURE, None, risk(outcome=LOW))
+    assert stays.equals(PRESSURE)
+    assert nothing.is_empty()
+
+
+def test_people_without_a_record_are_asked_from_the_origin_with_nothing_seen() -> None:
+    some = pl.concat([WATCHED, events_of((2, None, "sex", "f"))])
+    outcomes = pl.concat([OUTCOMES, events_of((2, None, "died", 1.0))])
+    found = ask_risk(some, outcomes, outcome={"column": "died"}, at="48h", min_records=0, **{"from": "origin"})
+    assert said(found)[-1] == (2, 48.0, 1.0)
+    assert found.sequences.read[-1] == -1
+    assert found.asked.excluded == {}
+
+
+def test_who_is_known_to_have_had_it_is_not_asked_live() -> None:
+    found = ask_live(WATCHED, people_of(WATCHED), risk(outcome=FALL))
+    assert (found.asked.time[found.asked.person == 0] / HOUR).tolist() == [0.0, 4.0, 6.0]
+    assert found.asked.excluded == {HAD_IT: (4, 1)}
+    again = ask_live(WATCHED, people_of(WATCHED), risk(outcome={**FALL, "recurrent": True}))
+    assert len(again.asked.time) == 14
+
+
+def test_live_the_outcome_need_not_be_in_the_records() -> None:
+    quiet = WATCHED.filter(pl.col("code") == "y")
+    for outcome in (FALL, {"code": "MAP", "below": 65, "within": "1h"}, {"column": "died"}):
+        assert ask_live(quiet, 2, risk(outcome=outcome, at="last record")).asked.excluded == {}
