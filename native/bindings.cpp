@@ -4,19 +4,23 @@
 // them alive. The interpreter is released while the core works.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "engine.h"
 #include "pool.hpp"
+#include "rows.hpp"
 
 namespace nb = nanobind;
+using namespace nb::literals;
 using namespace sequela;
 
 namespace {
@@ -216,6 +220,87 @@ nb::ndarray<nb::pytorch, uint8_t, nb::ndim<1>> buffer(size_t bytes) {
     return nb::ndarray<nb::pytorch, uint8_t, nb::ndim<1>>(owned->block, {bytes}, owner);
 }
 
+// Arrays of the preparation, each of one axis; src/sequela/prepare/plain.py documents them.
+template <class T> using Line = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T> using Plane = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// Of the right length, or refused.
+template <class A> auto* checked(const A& array, size_t length, const char* name) {
+    if (array.shape(0) != length) throw std::invalid_argument(std::string(name) + " has another length than expected");
+    return array.data();
+}
+
+Cells cells_of(const Line<const int64_t>& offsets, const Line<const int32_t>& variable, const Line<const float>& number,
+               const Line<const int32_t>& level, const Line<const int64_t>& time) {
+    size_t cells = variable.shape(0);
+    return {offsets.data(), variable.data(), checked(number, cells, "number"), checked(level, cells, "level"),
+            checked(time, cells, "time")};
+}
+
+Clock clock_of(int64_t span, const std::vector<Line<const int64_t>>& courses, const Line<const int64_t>& step_time,
+               const Line<const uint8_t>& aggregate, const Cells& cells) {
+    size_t count = courses.at(0).shape(0);
+    if (span < 1) throw std::invalid_argument("span must be positive");
+    return {static_cast<int64_t>(count), span, static_cast<int64_t>(aggregate.shape(0)), courses.at(0).data(),
+            checked(courses.at(1), count, "stop"), checked(courses.at(2), count, "origin"),
+            checked(courses.at(3), count, "reach"), step_time.data(), aggregate.data(), cells};
+}
+
+void count_bins_of(int64_t span, const std::vector<Line<const int64_t>>& courses, const Line<const int64_t>& step_time,
+                   const Line<const uint8_t>& aggregate, const Line<const int64_t>& offsets,
+                   const Line<const int32_t>& variable, const Line<const float>& number,
+                   const Line<const int32_t>& level, const Line<const int64_t>& time, const Line<int64_t>& rows,
+                   const Line<int64_t>& counts, int threads) {
+    Clock clock = clock_of(span, courses, step_time, aggregate, cells_of(offsets, variable, number, level, time));
+    size_t count = static_cast<size_t>(clock.courses);
+    int64_t *r = checked(rows, count, "rows"), *c = checked(counts, count, "counts");
+    nb::gil_scoped_release free;
+    count_bins(clock, r, c, threads);
+}
+
+void fill_bins_of(int64_t span, const std::vector<Line<const int64_t>>& courses, const Line<const int64_t>& step_time,
+                  const Line<const uint8_t>& aggregate, const Line<const int64_t>& offsets,
+                  const Line<const int32_t>& variable, const Line<const float>& number,
+                  const Line<const int32_t>& level, const Line<const int64_t>& time,
+                  const Line<const int64_t>& row_begin, const Line<const int64_t>& cell_begin, const Line<int64_t>& edge,
+                  const Line<int64_t>& made_offsets, const Line<int32_t>& made_variable, const Line<float>& made_number,
+                  const Line<int32_t>& made_level, int threads) {
+    Clock clock = clock_of(span, courses, step_time, aggregate, cells_of(offsets, variable, number, level, time));
+    size_t count = static_cast<size_t>(clock.courses), cells = made_variable.shape(0);
+    Bins bins{checked(row_begin, count, "row_begin"), checked(cell_begin, count, "cell_begin"), edge.data(),
+              checked(made_offsets, edge.shape(0) + 1, "offsets"), made_variable.data(),
+              checked(made_number, cells, "number"), checked(made_level, cells, "level")};
+    nb::gil_scoped_release free;
+    fill_bins(clock, bins, threads);
+}
+
+void fill_rows_of(const Line<const int64_t>& offsets, const Line<const int32_t>& variable, const Line<const float>& number,
+                  const Line<const int32_t>& level, const Line<const int64_t>& time, const Line<const double>& center,
+                  const Line<const double>& spread, const Line<const float>& fill, const Line<const uint8_t>& carried,
+                  const Line<const int64_t>& limit, const Line<const uint8_t>& empty, const Line<const uint8_t>& stands,
+                  const Line<const int32_t>& first_column, const Line<const int32_t>& last_column,
+                  const Line<const int32_t>& of_level, const std::vector<Line<const int64_t>>& spans,
+                  const Line<const int64_t>& step_time, const std::optional<Line<const uint8_t>>& flagged,
+                  const std::optional<Line<const int64_t>>& place, const Plane<float>& values,
+                  const Plane<uint8_t>& observed, const Plane<float>& gap_hours,
+                  const std::optional<Plane<uint8_t>>& provenance, int threads) {
+    size_t F = center.shape(0), count = spans.at(0).shape(0), rows = values.shape(0);
+    Columns columns{static_cast<int64_t>(F), center.data(), checked(spread, F, "spread"), checked(fill, F, "fill"),
+                    checked(carried, F, "carried"), checked(limit, F, "limit"), checked(empty, F, "empty"),
+                    checked(stands, F, "stands"), first_column.data(),
+                    checked(last_column, first_column.shape(0), "last_column"), of_level.data()};
+    Spans of{static_cast<int64_t>(count), spans[0].data(), checked(spans.at(1), count, "stop"),
+             checked(spans.at(2), count, "start"), checked(spans.at(3), count, "begin"), step_time.data(),
+             flagged ? checked(*flagged, variable.shape(0), "flagged") : nullptr};
+    if (values.shape(1) != F || observed.shape(1) != F || gap_hours.shape(1) != F || (provenance && provenance->shape(1) != F))
+        throw std::invalid_argument("a table has another width than there are columns");
+    Rows made{place ? checked(*place, rows, "place") : nullptr, values.data(), checked(observed, rows, "observed"),
+              checked(gap_hours, rows, "gap_hours"), provenance ? checked(*provenance, rows, "provenance") : nullptr};
+    Cells cells = cells_of(offsets, variable, number, level, time);
+    nb::gil_scoped_release free;
+    fill_rows(cells, columns, of, made, threads);
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -253,6 +338,22 @@ NB_MODULE(_native, module) {
                nb::arg("mask_scale"), nb::arg("threads"), "Run a recurrence backward. Arguments are addresses.");
     module.def("buffer", &buffer, nb::arg("size"), "Return recycled memory as a tensor of bytes; its content is undefined.");
     module.def("release_memory", &release_memory, "Give recycled memory back to the system.");
+    module.def("count_bins", &count_bins_of, "span"_a, "courses"_a, "step_time"_a.noconvert(), "aggregate"_a.noconvert(),
+               "offsets"_a.noconvert(), "variable"_a.noconvert(), "number"_a.noconvert(), "level"_a.noconvert(),
+               "time"_a.noconvert(), "rows"_a.noconvert(), "counts"_a.noconvert(), "threads"_a,
+               "Count rows and cells of each course on a regular clock.");
+    module.def("fill_bins", &fill_bins_of, "span"_a, "courses"_a, "step_time"_a.noconvert(), "aggregate"_a.noconvert(),
+               "offsets"_a.noconvert(), "variable"_a.noconvert(), "number"_a.noconvert(), "level"_a.noconvert(),
+               "time"_a.noconvert(), "row_begin"_a.noconvert(), "cell_begin"_a.noconvert(), "edge"_a.noconvert(),
+               "made_offsets"_a.noconvert(), "made_variable"_a.noconvert(), "made_number"_a.noconvert(),
+               "made_level"_a.noconvert(), "threads"_a, "Write the rows and cells of courses on a regular clock.");
+    module.def("fill_rows", &fill_rows_of, "offsets"_a.noconvert(), "variable"_a.noconvert(), "number"_a.noconvert(),
+               "level"_a.noconvert(), "time"_a.noconvert(), "center"_a.noconvert(), "spread"_a.noconvert(),
+               "fill"_a.noconvert(), "carried"_a.noconvert(), "limit"_a.noconvert(), "empty"_a.noconvert(),
+               "stands"_a.noconvert(), "first_column"_a.noconvert(), "last_column"_a.noconvert(),
+               "of_level"_a.noconvert(), "spans"_a, "step_time"_a.noconvert(), "flagged"_a.none(), "place"_a.none(),
+               "values"_a.noconvert(), "observed"_a.noconvert(), "gap_hours"_a.noconvert(), "provenance"_a.none(),
+               "threads"_a, "Write prepared rows of sequences.");
     nb::class_<Snapshot>(module, "Snapshot", "Packed weights of a cell, never changed after they were made.")
         .def(nb::init<const std::vector<int64_t>&, const Addresses&>(), nb::arg("sizes"), nb::arg("weights"))
         .def("step", &Snapshot::step, nb::arg("histories"), nb::arg("inputs"), nb::arg("outputs"), nb::arg("threads"),
