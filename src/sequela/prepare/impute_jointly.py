@@ -253,7 +253,7 @@ def people_for(person: Rows, seed: int, most_rows: int = _ROWS_TO_FIT) -> Rows:
 
     Example:
         >>> people_for(np.array([4, 4, 7, 7]), seed=0, most_rows=2).tolist()
-        [2, 3]
+        [0, 1]
     """
     people, place, count = np.unique(person, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(people))
