@@ -79,7 +79,8 @@ class Encoder(nn.Module):
 
     def _last(self, steps: PackedSequence, batch: Batch, reads: Tensor) -> Tensor:
         """Return the states after the rows that are read; backwards, after a sequence's first row."""
-        rows = steps.data[reads]
+        # Not `data[reads]`: with several threads its derivative adds up in an order left to chance.
+        rows = steps.data.index_select(0, reads)
         if self.fading:
             lag = batch.read_lag_hours[:, None]
             return torch.where(lag > 0, rows * self.fading[-1](lag / self.inputs.hours_unit)[-1], rows)
@@ -88,7 +89,7 @@ class Encoder(nn.Module):
         place = torch.zeros(len(batch.static), dtype=torch.long)
         place[batch.order] = torch.arange(len(batch.order))
         half = rows.shape[1] // 2
-        return torch.cat([rows[:, :half], steps.data[place[batch.read_sequence]][:, half:]], dim=1)
+        return torch.cat([rows[:, :half], steps.data.index_select(0, place[batch.read_sequence])[:, half:]], dim=1)
 
 
 class Fading(nn.Module):

@@ -109,7 +109,7 @@ class EventEmbedding(nn.Module):
         """Return the sums [N, width]; zeros where a step has no event."""
         if events is None:
             raise ValueError("The network embeds events, but the batch has none.")
-        factor = 1.0 + self.slope[events.ids] * events.amounts
+        factor = 1.0 + self.slope.index_select(0, events.ids) * events.amounts
         return functional.embedding_bag(
             events.ids, self.weight, events.offsets, mode="sum", per_sample_weights=factor, include_last_offset=True
         )

@@ -1,8 +1,8 @@
 """Sums and maxima over everything up to a row, for all rows of a batch in one pass.
 
 A packed batch falls into blocks of steps in which equally many sequences go on. Within a block the rows are a full
-rectangle [steps, sequences, columns], so a running sum or maximum is one call of torch; from block to block the last
-row is carried on. There are at most sqrt(2 N) blocks in N rows, and one where all sequences are equally long.
+rectangle [steps, sequences, columns]; from block to block the last step is carried on. There are at most sqrt(2 N)
+blocks in N rows, and one where all sequences are equally long.
 
 Running sums are taken in float64 and one after the other, so that they have the same bits wherever a block ends, that
 is, whichever other sequences stand in the batch. Only the rows that are read are kept.
@@ -10,7 +10,6 @@ is, whichever other sequences stand in the batch. Only the rows that are read ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 Blocks = list[tuple[int, int, int]]  # first row, steps, sequences
+_WIDE = 256  # numbers in a step; above, one call of torch a step is faster than torch's own cumsum and cummax
 
 
 def blocks_of(batch_sizes: Tensor) -> Blocks:
@@ -66,52 +66,84 @@ class _PrefixSum(torch.autograd.Function):
         ctx.save_for_backward(batch_sizes, reads)
         ctx.like = rows.dtype
         sums = rows.to(torch.float64, copy=True)
-        before: Tensor | None = None
+        before = sums[:0]
         for block in _rectangles(sums, blocks_of(batch_sizes)):
-            if before is not None:
+            if len(before):
                 block[0] += before[: block.shape[1]]
-            before = block.cumsum_(0)[-1]
+            _add_up(block)
+            before = block[-1]
         return sums[reads]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         batch_sizes, reads = ctx.saved_tensors
         sums = grad.new_zeros(int(batch_sizes.sum()), grad.shape[1]).index_add_(0, reads, grad)
-        after: Tensor | None = None
-        for block in reversed(list(_rectangles(sums, blocks_of(batch_sizes)))):
-            if after is not None:
-                block[-1, : len(after)] += after
-            after = block.copy_(block.flip(0).cumsum_(0).flip(0))[0]
+        after = sums[:0]
+        for block in reversed(_rectangles(sums, blocks_of(batch_sizes))):
+            block[-1, : len(after)] += after
+            _add_up_from_the_end(block)
+            after = block[0]
         return sums.to(ctx.like), None, None
 
 
 class _PrefixMax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, batch_sizes: Tensor, reads: Tensor) -> Tensor:
-        largest, place = torch.empty_like(rows), torch.empty_like(rows, dtype=torch.long)
+        largest, source = torch.empty_like(rows), torch.empty_like(rows, dtype=torch.long)
         blocks = blocks_of(batch_sizes)
-        numbers = torch.arange(len(rows))[:, None]
-        parts = [list(_rectangles(each, blocks)) for each in (rows, largest, place, numbers)]
-        for k, (block, most, where, number) in enumerate(zip(*parts, strict=True)):
-            torch.cummax(block, 0, out=(most, where))
-            where.copy_(number[:, 0][where] + number[:1] - number[0, 0])
-            if k:
-                ended = parts[1][k - 1][-1, : block.shape[1]]
-                earlier = ended > most
-                most.copy_(torch.where(earlier, ended, most))
-                where.copy_(torch.where(earlier, parts[2][k - 1][-1, : block.shape[1]], where))
-        ctx.save_for_backward(place[reads])
+        rectangles = zip(*(_rectangles(each, blocks) for each in (rows, largest, source)), strict=True)
+        before: tuple[Tensor, Tensor] | None = None
+        for (begin, _, sequences), (block, most, where) in zip(blocks, rectangles, strict=True):
+            _running_max(block, most, where)
+            where.mul_(sequences).add_(torch.arange(begin, begin + sequences)[:, None])
+            if before is not None:
+                earlier = before[0][:sequences] > most
+                torch.where(earlier, before[1][:sequences], where, out=where)
+                torch.where(earlier, before[0][:sequences], most, out=most)
+            before = most[-1], where[-1]
+        ctx.save_for_backward(source[reads])
         ctx.rows = len(rows)
         return largest[reads]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        (place,) = ctx.saved_tensors
-        return grad.new_zeros(ctx.rows, grad.shape[1]).scatter_add_(0, place, grad), None, None
+        (source,) = ctx.saved_tensors
+        return grad.new_zeros(ctx.rows, grad.shape[1]).scatter_add_(0, source, grad), None, None
 
 
-def _rectangles(rows: Tensor, blocks: Blocks) -> Iterator[Tensor]:
-    """Yield the blocks of rows [N, K] as views [steps, sequences, K]."""
-    edges = [begin for begin, _, _ in blocks] + [len(rows)]
-    for (begin, end), (_, steps, sequences) in zip(pairwise(edges), blocks, strict=True):
-        yield rows[begin:end].view(steps, sequences, rows.shape[1])
+def _rectangles(rows: Tensor, blocks: Blocks) -> list[Tensor]:
+    """Return the blocks of rows [N, K] as views [steps, sequences, K]."""
+    return [
+        rows[begin : begin + steps * sequences].view(steps, sequences, rows.shape[1])
+        for begin, steps, sequences in blocks
+    ]
+
+
+def _add_up(block: Tensor) -> None:
+    """Add to each step the steps before it, in place."""
+    if block[0].numel() < _WIDE:
+        block.cumsum_(0)
+        return
+    for before, now in pairwise(block.unbind(0)):
+        now += before
+
+
+def _add_up_from_the_end(block: Tensor) -> None:
+    """Add to each step the steps after it, in place."""
+    if block[0].numel() < _WIDE:
+        block.copy_(block.flip(0).cumsum_(0).flip(0))
+        return
+    for after, now in pairwise(reversed(block.unbind(0))):
+        now += after
+
+
+def _running_max(block: Tensor, most: Tensor, where: Tensor) -> None:
+    """Write the running maximum of a block over its steps, and the latest step at which it was reached."""
+    if block[0].numel() < _WIDE:
+        torch.cummax(block, 0, out=(most, where))
+        return
+    most[0], where[0] = block[0], 0
+    steps = torch.arange(len(block)).unbind(0)
+    for t, (before, now) in enumerate(pairwise(most.unbind(0)), start=1):
+        torch.maximum(before, block[t], out=now)
+        torch.where(block[t] >= before, steps[t], where[t - 1], out=where[t])
