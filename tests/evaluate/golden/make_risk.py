@@ -29,9 +29,9 @@ def case(seed, size, decimals, base, slope):
 def numbers(event, risk, weight):
     logit = np.log(risk / (1 - risk))
     slope = sm.GLM(event, sm.add_constant(logit), family=sm.families.Binomial(), freq_weights=weight).fit(tol=1e-13)
-    offset = sm.GLM(
-        event, np.ones(len(event)), family=sm.families.Binomial(), offset=logit, freq_weights=weight
-    ).fit(tol=1e-13)
+    offset = sm.GLM(event, np.ones(len(event)), family=sm.families.Binomial(), offset=logit, freq_weights=weight).fit(
+        tol=1e-13
+    )
     return {
         "auroc": roc_auc_score(event, risk, sample_weight=weight),
         "auprc": average_precision_score(event, risk, sample_weight=weight),
