@@ -1,9 +1,12 @@
 """A smooth line through events, where risks are many and events are 0 or 1: local straight lines, tricube weights.
 
 For the numbers that are reported the line is fitted at every distinct risk (`lowess`); it equals statsmodels'
-`lowess(frac, it=0, delta=0)`. In resamples of people it is fitted at `Smoother.places`, at most 101 quantiles of the
-risk, with the widths of the people as they are, and taken as straight between them. So 500 resamples cost some matrix
-products. What that changes is measured in the tests: below 2 % of the interval's width, for cohorts of 300 people on.
+`lowess(frac, it=0, delta=0)`. With more than 5,000 distinct risks it is fitted at 500 of them, and straight between.
+
+In resamples of people it is fitted at `Smoother.places`, at most 101 quantiles of the risk, straight between them, and
+what is near a place stays as wide as it is for the people as they are. So 500 resamples cost one matrix product.
+Against lines fitted anew at every drawn risk, the ends of the interval of ICI moved by 0.2 to 2.6 % of its width (four
+simulated cohorts of 100 to 1,200 people, 200 resamples each): the fixed widths do that, the places only 0.4 %.
 
 Source: Cleveland, Robust locally weighted regression and smoothing scatterplots, JASA 74 (1979), 829-836, without
 robustifying iterations.
@@ -135,7 +138,7 @@ def widths(places: Floats, ordered: Floats, fraction: float) -> Floats:
 
 
 def _kernel(places: Floats, x: Floats, width: Floats) -> tuple[Floats, Floats]:
-    """Distances and tricube weights, both [places, R]; where three quarters of the points are one, only that one."""
+    """Distances and tricube weights, both [places, R]; where all that is near lies at the place, only that counts."""
     away = x - places[:, None]
     share = np.abs(away) / np.maximum(width, 1e-300)[:, None]
     np.minimum(share, 1, out=share)

@@ -216,10 +216,9 @@ def pooled_blocks(risk: Floats, event: Floats) -> list[NDArray[np.intp]]:
 
 def _isotonic(event: Floats, risk: Floats, person: Ids, min_people: int) -> IsotonicState:
     blocks = _joined(pooled_blocks(risk, event), event, person, min_people)
-    return IsotonicState(
-        predicted=[float(risk[rows].mean()) for rows in blocks],
-        observed=[_never_certain(float(event[rows].mean()), len(np.unique(person[rows]))) for rows in blocks],
-    )
+    people = np.array([len(np.unique(person[rows])) for rows in blocks])
+    observed = _never_certain(np.array([event[rows].mean() for rows in blocks]), people)
+    return IsotonicState(predicted=[float(risk[rows].mean()) for rows in blocks], observed=observed.tolist())
 
 
 def _joined(blocks: list[NDArray[np.intp]], event: Floats, person: Ids, min_people: int) -> list[NDArray[np.intp]]:
@@ -238,10 +237,11 @@ def _joined(blocks: list[NDArray[np.intp]], event: Floats, person: Ids, min_peop
     return blocks
 
 
-def _never_certain(share: float, people: int) -> float:
-    """Return a share of 0 or 1 as half an event off: that many people say nothing of certainty."""
+def _never_certain(share: Floats, people: NDArray[np.intp]) -> Floats:
+    """Return rising shares with those of 0 and 1 half an event off: that many people say nothing of certainty."""
     edge = 0.5 / (people + 1)
-    return min(max(share, edge), 1 - edge) if share in (0.0, 1.0) else share
+    share = np.where(share == 0, np.minimum(edge, np.min(share[share > 0], initial=1)), share)
+    return np.where(share == 1, np.maximum(1 - edge, np.max(share[share < 1], initial=0)), share)
 
 
 def _risks(predicted: ArrayLike) -> Floats:

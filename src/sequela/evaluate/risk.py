@@ -150,11 +150,12 @@ class _Scores:
         enough = min(self.events, len(event) - self.events) >= FEWEST_EVENTS
         self.reason = None if enough else TOO_FEW_EVENTS
         self.reason = TOO_FEW_PEOPLE if self.people < FEWEST_PEOPLE else self.reason
+        index = self.resamples.index(person)
         if self.reason is None:
-            self._score(event, person)
+            self._score(event, person, index)
 
-    def _score(self, event: Floats, person: Ids) -> None:
-        index, size = self.resamples.index(person), len(self.resamples.people)
+    def _score(self, event: Floats, person: Ids, index: NDArray[np.intp]) -> None:
+        size = len(self.resamples.people)
         weights = {"predictions": np.ones(len(event))}
         if self.people < len(event):  # where everybody has one prediction, people and predictions count the same
             weights["people"] = person_weights(person)
