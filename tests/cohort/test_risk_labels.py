@@ -186,6 +186,11 @@ def test_an_episode_that_nothing_closed_counts_an_event_before_the_next_one() ->
     assert (3, 2.0, 1.0) in said(ask_risk(unclosed, at="2h", **STAY))
 
 
+def test_an_episode_that_nothing_closed_had_no_event_where_none_came_before_the_next_one() -> None:
+    unclosed = pl.concat([STAYS, events_of((3, 50, "ADMISSION"), (3, 51, "y", 1.0), (3, 52, "DISCHARGE"))])
+    assert said(ask_risk(unclosed, at="2h", **STAY))[3] == (3, 2.0, 0.0)
+
+
 def test_a_span_that_is_named_ends_to_the_instant() -> None:
     watched = pl.concat([STAYS, events_of(*((p, 60, "y", 1.0) for p in (0, 1, 2, 3)))])
     found = ask_risk(watched, at="2h", **{**STAY, "to": "20h"})
