@@ -109,7 +109,7 @@ class Course:
         last = max((row[1] for row in self.rows if row[1] is not None), default=-np.inf)
         if self.question.follow_up == "last record":
             return float(last)
-        if self.question.follow_up.code is None:  # type: ignore[union-attr]
+        if self.question.follow_up.code is None:
             return -np.inf if self.when is None else self.when
         return next((hour for hour in self.times("DIS") if hour > time), float(last))
 
@@ -216,7 +216,7 @@ def test_what_comes_after_the_window_changes_no_label(rows: list[Row], outcome: 
     rows = [row for row in rows if row[2] not in ("left", "when")] + [
         (person, 11, "y", 1.0) for person in range(PEOPLE)
     ]
-    early = [row for row in rows if row[1] <= 10 or row[1] == 11 and row[2] == "y"]
+    early = [row for row in rows if row[1] <= 10 or (row[1] == 11 and row[2] == "y")]
     late = [
         (
             int(generator.integers(PEOPLE)),
@@ -286,6 +286,6 @@ def test_many_prediction_times_share_one_pass_and_say_what_each_says_alone(at: A
 
 def _labels_alone(events: pl.DataFrame, question: RiskQuestion) -> list[float]:
     try:
-        return labels_of(ask(events, PEOPLE, question)).value.tolist()
+        return list(labels_of(ask(events, PEOPLE, question)).value)
     except CohortError as error:
         return [1.0 if "every" in str(error) else 0.0] * PEOPLE
