@@ -24,7 +24,7 @@ from torch import Tensor
 
 from sequela.cohort import ForecastQuestion
 from sequela.errors import BundleError
-from sequela.models import ForecastNetwork, ModelSettings, build_forecast_network
+from sequela.models import ForecastNetwork, InputShape, ModelSettings, build_forecast_network
 from sequela.prepare import PreparedState
 from sequela.records import TableSettings, TimeUnit
 from sequela.records.values import Kind
@@ -93,8 +93,7 @@ def network_for(study: BundledStudy, prepared: PreparedState) -> ForecastNetwork
     """Return an untrained network of the study's shape."""
     return build_forecast_network(
         study.model,
-        static=len(prepared.static_columns),
-        gap_unit_hours=prepared.gap_unit_hours,
+        InputShape(static=len(prepared.static_columns), gap_unit_hours=prepared.gap_unit_hours),
         horizons=len(study.question.horizons),
         targets=len(study.question.targets),
         reads_at_records=study.question.reads_at_records,
