@@ -4,8 +4,8 @@ from sequela.prepare.collate import Collation
 from sequela.prepare.fit import fit_preparation, scaling
 from sequela.prepare.flags import flag_words
 from sequela.prepare.plausible import without_implausible
-from sequela.prepare.settings import PrepareSettings, needs_own_sequences
-from sequela.prepare.state import GridState, PreparedState
+from sequela.prepare.settings import GridState, PrepareSettings, needs_own_sequences
+from sequela.prepare.state import PreparedState
 from sequela.prepare.targets import (
     ScaledTargets,
     last_known_targets,

@@ -77,7 +77,7 @@ class Filled:
 
 @dataclass(frozen=True, kw_only=True)
 class Courses:
-    """C courses that get a regular clock: the rows first to stop, bins from `origin` on, up to bin `reach` or further."""
+    """C courses that get a regular clock: the rows first to stop, bins from `origin` on, at least to `reach`."""
 
     first: Rows  # [C]
     stop: Rows  # [C]

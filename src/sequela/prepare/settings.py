@@ -22,11 +22,18 @@ Limits = Annotated[list[float], Field(min_length=2, max_length=2)] | Literal["no
 Rule = TypeVar("Rule")
 
 NONE, DEFAULT, REST = "none", "default", "*"
-_TRANSFORM = re.compile(r"none|difference|moving_average:[1-9][0-9]{0,3}|log|yeo_johnson")
+_TRANSFORM = re.compile(r"none|difference|moving_average:([2-9]|[1-9][0-9]{1,2}|1000)|log|yeo_johnson")
 _TABLES = (
     *("plausible", "units", "outliers", "outlier_action", "missing", "carry_limit", "transform", "scale"),
     "aggregate",
 )
+
+
+class GridState(Settings):
+    """A regular clock: bins of one span, right-closed from the episode's start, and how a bin sums up its values."""
+
+    microseconds: Annotated[int, Field(gt=0)]
+    aggregate: dict[str, Aggregate]  # by code, "*" for the rest
 
 
 class PrepareSettings(Settings):
@@ -103,9 +110,12 @@ class PrepareSettings(Settings):
         return {code: limits for code, limits in table.items() if not isinstance(limits, str)}
 
     @property
-    def grid_microseconds(self) -> int | None:
-        """Return the span of a bin, or None where every distinct instant is a step."""
-        return None if self.grid == NONE else parse_duration(self.grid)
+    def grid_state(self) -> GridState | None:
+        """Return the clock that records are put on before anything is fitted."""
+        if self.grid == NONE:
+            return None
+        table = self.aggregate if isinstance(self.aggregate, dict) else {REST: self.aggregate}
+        return GridState(microseconds=parse_duration(self.grid), aggregate=table)
 
     def wants_default_limits(self, code: str) -> bool:
         """Say whether the built-in table gives the limits of a code."""
