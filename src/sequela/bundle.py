@@ -22,7 +22,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from sequela.cohort import QuestionSettings
+from sequela.cohort import ForecastQuestion
 from sequela.errors import BundleError
 from sequela.models import ForecastNetwork, InputShape, ModelSettings, build_forecast_network
 from sequela.prepare import PreparedState
@@ -55,7 +55,7 @@ class BundledStudy(Settings):
     clock: BundledClock
     records: list[TableSettings]
     kinds: dict[str, Kind]  # of the codes' values, as the study's records settled them
-    question: QuestionSettings
+    question: ForecastQuestion
     plausible: dict[str, list[float]]
     model: ModelSettings
     units: dict[str, str]  # by code, where the source says
