@@ -93,7 +93,12 @@ def network_for(study: BundledStudy, prepared: PreparedState) -> ForecastNetwork
     """Return an untrained network of the study's shape."""
     return build_forecast_network(
         study.model,
-        InputShape(static=len(prepared.static_columns), gap_unit_hours=prepared.gap_unit_hours),
+        InputShape(
+            static=len(prepared.static_columns),
+            gap_unit_hours=prepared.gap_unit_hours,
+            decay_towards=prepared.decay_towards,
+            events=len(prepared.event_vocabulary),
+        ),
         horizons=len(study.question.horizons),
         targets=len(study.question.targets),
         reads_at_records=study.question.reads_at_records,

@@ -129,7 +129,8 @@ def train(
 def _step(network: Network, batch: Batch, optimizer: torch.optim.Optimizer, loss: str) -> float:
     optimizer.zero_grad(set_to_none=True)
     error = network.loss(network(batch), batch, loss)
-    error.backward()  # type: ignore[no-untyped-call]
+    penalty = network.penalty()
+    (error if penalty is None else error + penalty).backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT_NORM)
     optimizer.step()
     return _finite(float(error.detach()))
