@@ -66,9 +66,9 @@ class Wide(nn.Module):
         self.mean.zero_()
         whole = torch.from_numpy(statistics).to(self.lower.dtype)
         sums = [self.pieces(whole[begin : begin + 4096]).sum(dim=0) for begin in range(0, len(whole), 4096)]
-        known = (~torch.isnan(whole)).sum(dim=0)[:, None].clamp(min=1)
+        counts = (~torch.isnan(whole)).sum(dim=0)[:, None].clamp(min=1)
         self.mean.copy_(torch.stack(sums).sum(dim=0))
-        self.mean[:, :PIECES] /= known
+        self.mean[:, :PIECES] /= counts
         self.mean[:, PIECES:] /= len(whole)
 
     def pieces(self, summary: Tensor) -> Tensor:
