@@ -94,6 +94,7 @@ PUBLIC: dict[str, list[str]] = {
         "RISK_LOSSES",
         "RiskNetwork",
         "RowwiseLinear",
+        "Wide",
         "build_forecast_network",
         "build_risk_network",
         "forecast_loss",
