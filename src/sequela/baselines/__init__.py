@@ -1,13 +1,25 @@
 """What the network must beat, on the same predictions from the same as-of records."""
 
-from sequela.baselines.forecast import FORECAST_BASELINES, Examples, FittedBaselines, fit_forecast_baselines
+from sequela.baselines.examples import Examples, people_folds
+from sequela.baselines.forecast import FORECAST_BASELINES, FittedBaselines, fit_forecast_baselines
+from sequela.baselines.risk import RISK_BASELINES, FittedRiskBaselines, fit_risk_baselines
+from sequela.baselines.search import Search, Trial
+from sequela.baselines.spans import SPAN_HOURS, span_statistics
 from sequela.baselines.windows import WindowStatistics, window_statistics
 
 __all__ = [
     "FORECAST_BASELINES",
+    "RISK_BASELINES",
+    "SPAN_HOURS",
     "Examples",
     "FittedBaselines",
+    "FittedRiskBaselines",
+    "Search",
+    "Trial",
     "WindowStatistics",
     "fit_forecast_baselines",
+    "fit_risk_baselines",
+    "people_folds",
+    "span_statistics",
     "window_statistics",
 ]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
-from sequela.baselines.windows import WindowStatistics
+from sequela.baselines.examples import Examples, Standardised, folds
+from sequela.baselines.windows import Matrix, WindowStatistics
 from sequela.cohort.asof import Rows
 
 Floats = NDArray[np.float64]
@@ -22,30 +23,6 @@ FORECAST_BASELINES = (PERSISTENCE, MEAN, LINEAR, GRADIENT_BOOSTING)
 _RIDGE_PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 _MOST_TREES, _TREES_WITHOUT_GAIN = 2000, 50
 _FEWEST_IN_LEAF = 20
-_FOLDS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Examples:
-    """Predictions with their statistics, labels and people."""
-
-    statistics: WindowStatistics
-    labels: Floats  # [R, horizons, targets], NaN where unknown
-    person: Rows  # [R]
-
-    def take(self, chosen: NDArray[np.bool_]) -> Examples:
-        """Return the examples that are chosen."""
-        s = self.statistics
-        return Examples(
-            statistics=WindowStatistics(
-                matrix=s.matrix[chosen],
-                names=s.names,
-                last_target=s.last_target[chosen],
-                mean_target=s.mean_target[chosen],
-            ),
-            labels=self.labels[chosen],
-            person=self.person[chosen],
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,20 +59,13 @@ def fit_forecast_baselines(
         return FittedBaselines(predict=predict, selection_rmse=scores)
     squared = dict.fromkeys(names, 0.0)
     labelled = training.take(np.asarray(~np.isnan(training.labels[:, :, 0]).all(axis=1)))
-    for rest, fold in _folds(labelled.person):
+    for rest, fold in folds(labelled.person):
         part = labelled.take(fold)
         for name in names:
             model = _fit(name, labelled.take(rest), part, seed, threads)
             squared[name] += _rmse(model(part.statistics), part.labels) ** 2 * len(part.person)
     scores = {name: float(np.sqrt(total / max(len(labelled.person), 1))) for name, total in squared.items()}
     return FittedBaselines(predict=predict, selection_rmse=scores)
-
-
-def _folds(person: Rows) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Return for each fold of people which rows are of the others, and which are of the fold."""
-    rank = np.unique(person, return_inverse=True)[1]
-    count = min(_FOLDS, int(rank.max(initial=-1)) + 1)
-    return [(rank % count != fold, rank % count == fold) for fold in range(count)] if count > 1 else []
 
 
 def _rmse(predicted: Floats, labels: Floats) -> float:
@@ -134,7 +104,7 @@ def _carry(name: str, fallback: Floats, labels: Floats) -> Predict:
     return predict
 
 
-def _known(examples: Examples, output: tuple[int, int]) -> tuple[Floats, Floats, Rows]:
+def _known(examples: Examples, output: tuple[int, int]) -> tuple[Matrix, Floats, Rows]:
     label = examples.labels[:, output[0], output[1]]
     known = ~np.isnan(label)
     return examples.statistics.matrix[known], label[known], examples.person[known]
@@ -152,14 +122,14 @@ def _fit_linear(
     matrix, label, person = _known(training, output)
     if not len(label):
         return _constant(float("nan"))
-    table = _Standardised(matrix)
+    table = Standardised(matrix)
     judge, judge_label, _ = _known(tuning, output) if tuning is not None else (matrix[:0], label[:0], person[:0])
     if len(judge_label):
         judged = [(table(matrix), label, table(judge), judge_label)]
     else:
         judged = []
-        for rest, fold in _folds(person):
-            inner = _Standardised(matrix[rest])
+        for rest, fold in folds(person):
+            inner = Standardised(matrix[rest])
             judged.append((inner(matrix[rest]), label[rest], inner(matrix[fold]), label[fold]))
 
     def error(penalty: float) -> float:
@@ -173,23 +143,6 @@ def _fit_linear(
     weights, intercept = np.asarray(model.coef_, dtype=np.float64), float(model.intercept_)
     # A sum over each row by itself: a matrix product may give other bits where other rows stand beside it.
     return lambda statistics: (table(statistics.matrix) * weights).sum(axis=1) + intercept
-
-
-class _Standardised:
-    """Standardised columns, and for each column that misses values one that says where; fitted once."""
-
-    def __init__(self, matrix: Floats) -> None:
-        known = ~np.isnan(matrix)
-        count = np.maximum(known.sum(axis=0), 1)
-        self.mean = np.where(known, matrix, 0.0).sum(axis=0) / count
-        self.std = np.sqrt((np.where(known, matrix - self.mean, 0.0) ** 2).sum(axis=0) / count)
-        self.std[self.std < 1e-12] = 1.0
-        self.incomplete = np.flatnonzero(~known.all(axis=0))
-
-    def __call__(self, matrix: Floats) -> Floats:
-        missing = np.isnan(matrix)
-        filled = np.where(missing, 0.0, (matrix - self.mean) / self.std)
-        return np.ascontiguousarray(np.concatenate([filled, missing[:, self.incomplete]], axis=1))
 
 
 def _fit_boosting(
@@ -219,7 +172,7 @@ def _fit_boosting(
     else:
         found = [
             _boost(settings, (matrix[rest], label[rest]), (matrix[fold], label[fold])).best_iteration
-            for rest, fold in _folds(person)
+            for rest, fold in folds(person)
             if rest.sum() >= 2 * _FEWEST_IN_LEAF
         ]
         trees = round(float(np.mean(found))) if found else 100
@@ -234,7 +187,7 @@ def _fit_boosting(
     return predict
 
 
-def _boost(settings: dict[str, object], fit: tuple[Floats, Floats], judge: tuple[Floats, Floats]) -> lightgbm.Booster:
+def _boost(settings: dict[str, object], fit: tuple[Matrix, Floats], judge: tuple[Matrix, Floats]) -> lightgbm.Booster:
     data = lightgbm.Dataset(*fit)
     return lightgbm.train(
         settings,

@@ -19,6 +19,7 @@ from sequela.prepare.state import NumberState, PreparedState, column_names
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
+Matrix = Floats | NDArray[np.float32]
 _ROWS_AT_ONCE = 1 << 19
 
 
@@ -26,10 +27,19 @@ _ROWS_AT_ONCE = 1 << 19
 class WindowStatistics:
     """R predictions as rows of a table."""
 
-    matrix: Floats  # [R, C], NaN where nothing was measured
+    matrix: Matrix  # [R, C], NaN where nothing was measured
     names: list[str]  # [C]
     last_target: Floats  # [R, targets] last value known, NaN where none
     mean_target: Floats  # [R, targets] mean of all values known, NaN where none
+
+    def take(self, chosen: NDArray[np.bool_] | Rows) -> WindowStatistics:
+        """Return the rows that are chosen."""
+        return WindowStatistics(
+            matrix=self.matrix[chosen],
+            names=self.names,
+            last_target=self.last_target[chosen],
+            mean_target=self.mean_target[chosen],
+        )
 
 
 def window_statistics(timeline: Timeline, facts: Facts, state: PreparedState, sequences: Sequences) -> WindowStatistics:

@@ -1,0 +1,95 @@
+"""What baselines learn from: statistics with labels and people, folds of people, and a table for linear models."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sequela.baselines.windows import Matrix, WindowStatistics
+from sequela.cohort.asof import Rows
+
+Floats = NDArray[np.float64]
+Chosen = NDArray[np.bool_]
+
+_FOLDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Predictions with their statistics, labels and people."""
+
+    statistics: WindowStatistics
+    labels: Floats  # forecast [R, horizons, targets], risk [R] 0 or 1; NaN where unknown
+    person: Rows  # [R]
+
+    def take(self, chosen: Chosen | Rows) -> Examples:
+        """Return the examples that are chosen."""
+        return Examples(statistics=self.statistics.take(chosen), labels=self.labels[chosen], person=self.person[chosen])
+
+
+def folds(person: Rows) -> list[tuple[Chosen, Chosen]]:
+    """Return for each fold of people which rows are of the others, and which are of the fold."""
+    rank = np.unique(person, return_inverse=True)[1]
+    count = min(_FOLDS, int(rank.max(initial=-1)) + 1)
+    return [(rank % count != fold, rank % count == fold) for fold in range(count)] if count > 1 else []
+
+
+def people_folds(person: Rows, members: int, seed: int) -> Rows:
+    """Return the fold of each row [R], 0 to members - 1: the fold that a member of an ensemble is trained without.
+
+    People are dealt out in the order of a hash of (seed, person), so that the folds have the same size to within one
+    person, all rows of a person are in one fold, and the order of rows changes nothing.
+
+    Args:
+        person: [R] whose row it is.
+        members: folds, at least 2.
+        seed: of the study.
+
+    Raises:
+        ValueError: fewer than two folds, or fewer people than folds.
+
+    Example:
+        >>> fold = people_folds(np.array([7, 7, 9, 4]), 3, seed=0)
+        >>> bool(fold[0] == fold[1]), sorted(set(fold.tolist()))
+        (True, [0, 1, 2])
+    """
+    people, index = np.unique(person, return_inverse=True)
+    if not 2 <= members <= len(people):
+        raise ValueError(f"folds of people need at least 2 folds and as many people, got {members} folds")
+    digests = [hashlib.blake2b(f"{seed}:fold:{p}".encode(), digest_size=16).digest() for p in people.tolist()]
+    fold = np.empty(len(people), dtype=np.int64)
+    fold[sorted(range(len(people)), key=digests.__getitem__)] = np.arange(len(people)) % members
+    return np.asarray(fold[index])
+
+
+class Standardised:
+    """Standardised columns, and for each column that misses values one that says where; fitted once.
+
+    Args:
+        matrix: [R, C], NaN where unknown.
+        distinct: True keeps one of several indicator columns that are the same, as the statistics of one span have.
+        limit: standardised values beyond it, in standard deviations, become it.
+    """
+
+    def __init__(self, matrix: Matrix, *, distinct: bool = False, limit: float = np.inf) -> None:
+        known = ~np.isnan(matrix)
+        count = np.maximum(known.sum(axis=0), 1)
+        self.limit = limit
+        self.mean = np.where(known, matrix, 0.0).sum(axis=0, dtype=np.float64) / count
+        self.std = np.sqrt((np.where(known, matrix - self.mean, 0.0) ** 2).sum(axis=0) / count)
+        self.std[self.std < 1e-12] = 1.0
+        self.incomplete = np.flatnonzero(~known.all(axis=0))
+        if distinct:
+            patterns = np.packbits(known[:, self.incomplete], axis=0)
+            self.incomplete = self.incomplete[np.sort(np.unique(patterns, axis=1, return_index=True)[1])]
+
+    def __call__(self, matrix: Matrix) -> Floats:
+        """Return the standardised rows [R, C + indicators] of a matrix [R, C]."""
+        missing = np.isnan(matrix)
+        filled = np.where(missing, 0.0, (matrix - self.mean) / self.std)
+        if np.isfinite(self.limit):
+            filled = np.clip(filled, -self.limit, self.limit)
+        return np.ascontiguousarray(np.concatenate([filled, missing[:, self.incomplete]], axis=1))

@@ -1,0 +1,124 @@
+"""What a network must beat in a risk: logistic regression and gradient boosting on statistics of the records.
+
+Both are given what a network is given: tuning people choose between settings by the mean log loss, and stop the
+boosting. Without tuning people, folds of the training people do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from sequela.baselines.boosting import FEWEST_ROWS, boosted_probability
+from sequela.baselines.examples import Examples, Standardised
+from sequela.baselines.search import Judged, Search, Trial, judged_pairs, log_loss
+from sequela.baselines.windows import WindowStatistics
+
+Floats = NDArray[np.float64]
+PredictRisk = Callable[[WindowStatistics], Floats]  # -> [R] probabilities
+
+LOGISTIC, GRADIENT_BOOSTING = "logistic", "gradient_boosting"
+RISK_BASELINES = (LOGISTIC, GRADIENT_BOOSTING)
+
+_PENALTIES = (10000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0, 1.0)
+_FARTHEST = 5.0  # standard deviations: one typing error must not decide a risk
+_STEPS = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedRiskBaselines:
+    """Baselines by name, how good each was on people that it was not fitted on, and what was tried for it."""
+
+    predict: dict[str, PredictRisk]
+    selection_log_loss: dict[str, float]
+    searches: dict[str, Search]
+
+    @property
+    def best(self) -> str | None:
+        """Return the name of the best one, chosen without held-out people; None where there is none."""
+        scores = self.selection_log_loss
+        return min(scores, key=scores.__getitem__) if scores else None
+
+
+def fit_risk_baselines(
+    names: Sequence[str], training: Examples, tuning: Examples | None, *, seed: int, threads: int, trials: int = 8
+) -> FittedRiskBaselines:
+    """Return fitted baselines that give probabilities.
+
+    Args:
+        names: of `RISK_BASELINES`.
+        training: examples of training people, labels [R] of 0 and 1, NaN where unknown.
+        tuning: examples of tuning people, or None.
+        seed: of the boosting and of the settings that are tried.
+        threads: that LightGBM may use.
+        trials: settings of the boosting that are tried, the usual ones first and then random ones.
+    """
+    training, tuning = _labelled(training), None if tuning is None else _labelled(tuning)
+    judged = judged_pairs(training, tuning)
+    predict: dict[str, PredictRisk] = {}
+    searches: dict[str, Search] = {}
+    for name in names:
+        if _too_little(training):
+            predict[name] = _constant(training.labels)
+        elif name == LOGISTIC:
+            predict[name], searches[name] = _logistic(training, judged)
+        else:
+            predict[name], searches[name] = boosted_probability(training, judged, seed, threads, trials)
+    scores = {name: searches[name].score if name in searches else judged.score(predict[name]) for name in names}
+    return FittedRiskBaselines(predict=predict, selection_log_loss=scores, searches=searches)
+
+
+def _labelled(examples: Examples) -> Examples:
+    return examples.take(~np.isnan(examples.labels))
+
+
+def _too_little(training: Examples) -> bool:
+    """Return whether one class only, or hardly a row, is there to learn from."""
+    return len(np.unique(training.labels)) < 2 or len(training.labels) < FEWEST_ROWS
+
+
+def _constant(labels: Floats) -> PredictRisk:
+    """Return the share of events, half an event and half a non-event added: never a certainty."""
+    share = (labels.sum() + 0.5) / (len(labels) + 1)
+    return lambda statistics: np.full(len(statistics.matrix), share)
+
+
+def _logistic(training: Examples, judged: Judged) -> tuple[PredictRisk, Search]:
+    """Return logistic regression on standardised statistics, missing ones filled by the mean and marked."""
+    totals = np.zeros(len(_PENALTIES))
+    for fit, judge in judged.pairs:
+        for place, model in enumerate(_logistic_path(fit, _PENALTIES)):
+            totals[place] += log_loss(judge.labels, model(judge.statistics)) * len(judge.labels)
+    rows = judged.rows
+    trials = [
+        Trial(settings={"penalty": penalty}, trees=None, log_loss=float(total / rows) if rows else None)
+        for penalty, total in zip(_PENALTIES, totals, strict=True)
+    ]
+    search = Search(space={"penalty": list(_PENALTIES)}, judge=judged.by, trials=trials)
+    path = [p for p in _PENALTIES if p >= _PENALTIES[search.chosen]]
+    return _logistic_path(training, path)[-1], search
+
+
+def _logistic_path(training: Examples, penalties: Sequence[float]) -> list[PredictRisk]:
+    """Return a model for each penalty, from the strongest on, each begun where the one before it ended."""
+    table = Standardised(training.statistics.matrix, distinct=True, limit=_FARTHEST)
+    rows = table(training.statistics.matrix)
+    model = LogisticRegression(warm_start=True, max_iter=_STEPS, tol=1e-4)
+    found = []
+    for penalty in penalties:
+        model.set_params(C=1 / penalty).fit(rows, training.labels)
+        found.append(_linear_risk(table, model.coef_[0].copy(), float(model.intercept_[0])))
+    return found
+
+
+def _linear_risk(table: Standardised, weights: Floats, intercept: float) -> PredictRisk:
+    def predict(statistics: WindowStatistics) -> Floats:
+        # A sum over each row by itself: a matrix product may give other bits where other rows stand beside it.
+        margin = (table(statistics.matrix) * weights).sum(axis=1) + intercept
+        return np.asarray(1 / (1 + np.exp(-margin)))
+
+    return predict

@@ -1,0 +1,106 @@
+"""Settings of a baseline that were tried, and on whom they were judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sequela.baselines.examples import Examples, folds
+from sequela.baselines.windows import WindowStatistics
+
+Floats = NDArray[np.float64]
+Setting = float | int | str
+
+_SURE = 1e-15  # a certainty that fails would cost infinitely much
+
+
+def log_loss(labels: Floats, predicted: Floats) -> float:
+    """Return the mean of -log of the probability that was given to what happened; NaN without a label.
+
+    Example:
+        >>> round(log_loss(np.array([1.0, 0.0]), np.array([0.5, 0.5])), 4)
+        0.6931
+    """
+    if not len(labels):
+        return float("nan")
+    sure = np.clip(predicted, _SURE, 1 - _SURE)
+    return float(-np.mean(np.where(labels > 0, np.log(sure), np.log1p(-sure))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Settings that were tried, the trees at which boosting stopped, and the log loss; None where nobody judged."""
+
+    settings: dict[str, Setting]
+    trees: int | None
+    log_loss: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What was tried for one baseline."""
+
+    space: dict[str, list[float]]
+    judge: str
+    trials: list[Trial]
+
+    @property
+    def chosen(self) -> int:
+        """Return the number of the trial with the lowest log loss; the first where none was judged."""
+        return min(range(len(self.trials)), key=lambda n: _or_infinite(self.trials[n].log_loss))
+
+    @property
+    def score(self) -> float:
+        """Return the lowest log loss; infinite where nobody could judge."""
+        return _or_infinite(self.trials[self.chosen].log_loss)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the search for JSON."""
+        return {
+            "space": self.space,
+            "judged_by": "log_loss",
+            "judge": self.judge,
+            "chosen": self.chosen,
+            "trials": [
+                {"settings": trial.settings, "trees": trial.trees, "log_loss": trial.log_loss} for trial in self.trials
+            ],
+        }
+
+
+def _or_infinite(number: float | None) -> float:
+    return float("inf") if number is None else number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Pairs of examples to fit on and examples of other people to judge by."""
+
+    pairs: list[tuple[Examples, Examples]]
+    by: str  # "tuning people", "folds of training people" or "nobody"
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows that judge."""
+        return sum(len(judge.labels) for _, judge in self.pairs)
+
+    def score(self, predict: Callable[[WindowStatistics], Floats]) -> float:
+        """Return the log loss of a model that was not fitted on the judges; infinite where there is none."""
+        if not self.rows:
+            return float("inf")
+        total = sum(log_loss(j.labels, predict(j.statistics)) * len(j.labels) for _, j in self.pairs)
+        return total / self.rows
+
+
+def judged_pairs(training: Examples, tuning: Examples | None) -> Judged:
+    """Return the training people judged by tuning people; without these, each fold of them judged by a fit on the rest.
+
+    A fold whose remaining people all have the same label can teach nothing, and is left out.
+    """
+    if tuning is not None and len(tuning.labels):
+        return Judged(pairs=[(training, tuning)], by="tuning people")
+    pairs = [(training.take(rest), training.take(fold)) for rest, fold in folds(training.person)]
+    pairs = [pair for pair in pairs if len(np.unique(pair[0].labels)) > 1]
+    return Judged(pairs=pairs, by="folds of training people" if pairs else "nobody")
