@@ -2,6 +2,7 @@
 
 from sequela.baselines.examples import Examples, people_folds
 from sequela.baselines.forecast import FORECAST_BASELINES, FittedBaselines, fit_forecast_baselines
+from sequela.baselines.hybrid import HybridModel, Stacked, fit_hybrid
 from sequela.baselines.risk import RISK_BASELINES, FittedRiskBaselines, fit_risk_baselines
 from sequela.baselines.search import Search, Trial
 from sequela.baselines.spans import SPAN_HOURS, span_statistics
@@ -14,10 +15,13 @@ __all__ = [
     "Examples",
     "FittedBaselines",
     "FittedRiskBaselines",
+    "HybridModel",
     "Search",
+    "Stacked",
     "Trial",
     "WindowStatistics",
     "fit_forecast_baselines",
+    "fit_hybrid",
     "fit_risk_baselines",
     "people_folds",
     "span_statistics",
