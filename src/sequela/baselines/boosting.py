@@ -28,7 +28,7 @@ USUAL: dict[str, Setting] = {
     "bagging_fraction": 0.65,
     "lambda_l1": 1.0,
     "lambda_l2": 5.0,
-    "extra_trees": 1,
+    "extra_trees": True,
 }
 """What is tried first: many statistics that say nearly the same want small, strongly regularised trees."""
 
@@ -46,7 +46,8 @@ SPACE: dict[str, list[float]] = {
 """Lowest and highest of what is drawn at random: on a log scale, but for depth, bagging and extra trees (0 or 1)."""
 
 _EVEN = ("max_depth", "bagging_fraction", "extra_trees")
-_WHOLE = ("num_leaves", "max_depth", "min_data_in_leaf", "extra_trees")
+_WHOLE = ("num_leaves", "max_depth", "min_data_in_leaf")
+_CLAIMS = ("extra_trees",)
 
 
 def drawn_settings(trials: int, seed: int) -> list[dict[str, Setting]]:
@@ -58,6 +59,8 @@ def drawn_settings(trials: int, seed: int) -> list[dict[str, Setting]]:
 def _drawn(name: str, share: float) -> Setting:
     low, high = SPACE[name]
     value = low + share * (high - low) if name in _EVEN else low * (high / low) ** share
+    if name in _CLAIMS:
+        return value >= (low + high) / 2
     return round(value) if name in _WHOLE else float(f"{value:.4g}")
 
 
