@@ -1,13 +1,15 @@
 """Fitted on training people only: plausibility, gaps, categories, scaling, and collation into `Batch`."""
 
+from sequela.prepare.cleaning import Cleaning, cleaning_of
 from sequela.prepare.collate import Collation
 from sequela.prepare.fit import fit_preparation, scaling
 from sequela.prepare.flags import flag_words
-from sequela.prepare.plausible import without_implausible
+from sequela.prepare.grid import check_grid, on_grid
 from sequela.prepare.settings import GridState, PrepareSettings, needs_own_sequences
 from sequela.prepare.state import PreparedState
 from sequela.prepare.targets import (
     ScaledTargets,
+    fit_smearing,
     last_known_targets,
     needs_last_target,
     risk_targets,
@@ -16,19 +18,23 @@ from sequela.prepare.targets import (
 )
 
 __all__ = [
+    "Cleaning",
     "Collation",
     "GridState",
     "PrepareSettings",
     "PreparedState",
     "ScaledTargets",
     "fit_preparation",
+    "check_grid",
+    "cleaning_of",
+    "fit_smearing",
     "flag_words",
     "last_known_targets",
     "needs_last_target",
     "needs_own_sequences",
+    "on_grid",
     "risk_targets",
     "scale_targets",
     "scaling",
     "unscale_targets",
-    "without_implausible",
 ]

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sequela.batch import Batch
 from sequela.cohort.asof import Rows, Sequences, Timeline
@@ -38,6 +39,7 @@ class Collation:
         *,
         imputed_shift: float = 0.0,
         provenance: bool = False,
+        summary: NDArray[np.floating] | None = None,
     ) -> None:
         """Prepare the sequences.
 
@@ -49,11 +51,13 @@ class Collation:
             targets: of the R predictions, in their order; None where they are not known.
             imputed_shift: standard deviations that are added to every number that was not measured.
             provenance: batches say where each value comes from.
+            summary: [R, J] statistics of what each prediction sees, where a network wants them.
         """
         self.sequences, self.targets = sequences, targets
         self._preparation = RowPreparation(timeline, state)
         self._words = Words(timeline, state) if state.words else None
         self._shift, self._provenance = imputed_shift, provenance
+        self._summary = None if summary is None else summary.astype(np.float32)
         self._static = prepare_static(facts, state, sequences, np.arange(len(sequences.person)))
         self._lag = sequences.read_lag_hours(timeline)
         self._outputs = self._output_shape(state)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from sequela.errors import StudyError
+from sequela.prepare.derived import check_formulas, parse_formula
 from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
 from sequela.records.words import nearest
 from sequela.settings import Settings
@@ -49,6 +50,7 @@ class PrepareSettings(Settings):
     scale: Scale | dict[str, Scale] = "standard"
     grid: str = "none"
     aggregate: Aggregate | dict[str, Aggregate] = "mean"
+    derived: dict[str, str] = {}  # codes made of two others, such as shock_index = "HR / SysABP"
     min_people: Annotated[int, Field(ge=1)] = 11
 
     @field_validator("plausible", mode="before")
@@ -74,6 +76,13 @@ class PrepareSettings(Settings):
                 raise ValueError('the limits of "*" cannot be one range for every code: write "default" or "none"')
             if not isinstance(limits, str) and not limits[0] < limits[1]:
                 raise ValueError(f"the limits of '{code}' are upside down: write them as [lowest, highest]")
+        return value
+
+    @field_validator("derived")
+    @classmethod
+    def _formulas_are_readable(cls, value: dict[str, str]) -> dict[str, str]:
+        for formula in value.values():
+            parse_formula(formula)
         return value
 
     @field_validator("transform")
@@ -134,7 +143,8 @@ class PrepareSettings(Settings):
         Raises:
             StudyError: with the nearest code that there is.
         """
-        known = set(codes)
+        check_formulas(self.derived, codes)
+        known = {*codes, *self.derived}
         for key in _TABLES:
             table = getattr(self, key)
             for code in table if isinstance(table, dict) else ():
