@@ -19,6 +19,7 @@ from sequela.models.rowwise import RowwiseLinear
 
 PIECES = 5
 _RIDGE = 0.001
+_NARROWEST = 1e-30  # of a piece, so that one divided by it is a number
 
 
 class Wide(nn.Module):
@@ -62,7 +63,7 @@ class Wide(nn.Module):
             cuts = torch.from_numpy(known[ranks]).to(self.lower.dtype)
             width = cuts[1:] - cuts[:-1]
             self.lower[column] = cuts[:-1]
-            self.scale[column] = torch.where(width > 0, 1.0 / width, 0.0)
+            self.scale[column] = torch.where(width > _NARROWEST, 1.0 / width, 0.0)
         self.mean.zero_()
         whole = torch.from_numpy(statistics).to(self.lower.dtype)
         sums = [self.pieces(whole[begin : begin + 4096]).sum(dim=0) for begin in range(0, len(whole), 4096)]
