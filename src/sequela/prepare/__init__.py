@@ -3,11 +3,13 @@
 from sequela.prepare.collate import Collation
 from sequela.prepare.fit import fit_preparation, scaling
 from sequela.prepare.flags import flag_words
+from sequela.prepare.grid import check_grid, on_grid
 from sequela.prepare.plausible import without_implausible
 from sequela.prepare.settings import GridState, PrepareSettings, needs_own_sequences
 from sequela.prepare.state import PreparedState
 from sequela.prepare.targets import (
     ScaledTargets,
+    fit_smearing,
     last_known_targets,
     needs_last_target,
     risk_targets,
@@ -21,11 +23,14 @@ __all__ = [
     "PrepareSettings",
     "PreparedState",
     "ScaledTargets",
+    "check_grid",
     "fit_preparation",
+    "fit_smearing",
     "flag_words",
     "last_known_targets",
     "needs_last_target",
     "needs_own_sequences",
+    "on_grid",
     "risk_targets",
     "scale_targets",
     "scaling",
