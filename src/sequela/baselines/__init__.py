@@ -6,6 +6,7 @@ from sequela.baselines.hybrid import HybridModel, Stacked, fit_hybrid
 from sequela.baselines.risk import RISK_BASELINES, FittedRiskBaselines, fit_risk_baselines
 from sequela.baselines.search import Search, Trial
 from sequela.baselines.spans import SPAN_HOURS, span_statistics
+from sequela.baselines.statistics import statistics_of, statistics_width
 from sequela.baselines.windows import WindowStatistics, window_statistics
 
 __all__ = [
@@ -25,5 +26,7 @@ __all__ = [
     "fit_risk_baselines",
     "people_folds",
     "span_statistics",
+    "statistics_of",
+    "statistics_width",
     "window_statistics",
 ]

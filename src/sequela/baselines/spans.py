@@ -105,7 +105,7 @@ def _of_word(cells: _CellsByVariable, state: PreparedState, word: Any, hours: Se
     """Yield how often a code, or a category of a code of many, came in each span."""
     seen = cells.seen(word.code, word.level is not None, valued=False)
     if word.level is not None:
-        named = {other.level for other in state.words if other.code == word.code} - {_OTHER_LEVEL}  # type: ignore[attr-defined]
+        named = {other.level for other in state.words if other.code == word.code} - {_OTHER_LEVEL}
         is_other = [code == word.code and level not in named for code, level in cells.timeline.levels]
         is_it = [(code, level) == (word.code, word.level) for code, level in cells.timeline.levels]
         seen = seen.where(np.array(is_other if word.level == _OTHER_LEVEL else is_it, dtype=bool)[seen.level])

@@ -5,7 +5,7 @@ from sequela.models.encoder import Encoder
 from sequela.models.ensemble import Ensemble, mean_logit
 from sequela.models.forecast import FORECAST_LOSSES, ForecastNetwork, forecast_loss
 from sequela.models.head import Head
-from sequela.models.network import Network
+from sequela.models.network import HeadedNetwork, Network
 from sequela.models.risk import RISK_LOSSES, RiskNetwork, risk_loss, risk_of
 from sequela.models.rowwise import RowwiseLinear
 from sequela.models.settings import ModelSettings
@@ -19,6 +19,7 @@ __all__ = [
     "Ensemble",
     "ForecastNetwork",
     "Head",
+    "HeadedNetwork",
     "InputShape",
     "ModelSettings",
     "Network",

@@ -81,6 +81,11 @@ class ModelSettings(Settings):
         return self
 
     @property
+    def sees_provenance(self) -> bool:
+        """True where batches must say where each value comes from."""
+        return "provenance" in self.inputs
+
+    @property
     def hidden_sizes(self) -> list[int]:
         """Return the hidden units of each layer."""
         return list(self.hidden) if isinstance(self.hidden, list) else [self.hidden] * self.layers

@@ -156,6 +156,7 @@ class Collation:
             target_known=torch.from_numpy(known),
             weight=torch.ones(len(prediction)),
             provenance=None if rows.provenance is None else torch.from_numpy(rows.provenance),
+            summary=None if self._summary is None else torch.from_numpy(self._summary[prediction]),
             events=None if self._words is None else self._words.events(self.sequences, chosen, place_of_row),
         )
         return batch, prediction

@@ -79,8 +79,10 @@ def _derived(events: pl.DataFrame, name: str, parts: Parts) -> pl.DataFrame:
     )
     if sign == _OR:
         first = pl.col("code") == left
-        return timed.sort(~first, maintain_order=True).unique(["subject_id", "time"], keep="first").with_columns(
-            code=pl.lit(name)
+        return (
+            timed.sort(~first, maintain_order=True)
+            .unique(["subject_id", "time"], keep="first")
+            .with_columns(code=pl.lit(name))
         )
     measured = timed.sort("subject_id", known_time(), "time")
     newest = pl.col("time").cum_max().over("subject_id", "code")

@@ -137,9 +137,9 @@ def _summed_up(
     begins[1:] = (row[1:] != row[:-1]) | (variable[1:] != variable[:-1])
     group = np.cumsum(begins) - 1
     starts = np.flatnonzero(begins)
-    ends = np.append(starts[1:], len(cell)) - 1
+    ends = np.append(starts, len(cell))[1:] - 1
     number = _numbers(cells.number[cell].astype(np.float64), group, len(starts), aggregate[variable[starts]])
-    return row[starts], variable[starts], number, cells.level[cell[ends]] if len(ends) else cells.level[:0]
+    return row[starts], variable[starts], number, cells.level[cell[ends]]
 
 
 def _numbers(number: NDArray[np.float64], group: Rows, groups: int, aggregate: Bytes) -> NDArray[np.float32]:

@@ -126,6 +126,11 @@ class PrepareSettings(Settings):
         table = self.aggregate if isinstance(self.aggregate, dict) else {REST: self.aggregate}
         return GridState(microseconds=parse_duration(self.grid), aggregate=table)
 
+    @property
+    def named_units(self) -> dict[str, str]:
+        """Return the unit of each code that the study names: for the reader, or as what it converts to."""
+        return {code: text.split("->")[-1].split("*")[0].strip() for code, text in self.units.items()}
+
     def wants_default_limits(self, code: str) -> bool:
         """Say whether the built-in table gives the limits of a code."""
         if isinstance(self.plausible, str):

@@ -13,6 +13,7 @@ from sequela.baselines import WindowStatistics
 from sequela.bundle import Bundle, BundledClock, BundledStudy
 from sequela.cohort import HELD_OUT, Cohort, Split
 from sequela.predict import Evidence
+from sequela.prepare import Cleaning
 from sequela.records import Records
 from sequela.study.settings import StudySettings
 from sequela.train import History
@@ -28,7 +29,8 @@ class Material:
     settings: StudySettings
     records: Records
     evidence: Evidence
-    cohort: Cohort
+    cleaning: Cleaning
+    cohort: Cohort  # on the grid of the preparation, where it has one
 
     @property
     def labels(self) -> Floats:
@@ -115,7 +117,8 @@ def bundled_study(material: Material) -> BundledStudy:
         records=settings.records,
         kinds=material.evidence.kinds,
         question=settings.question,
-        plausible=settings.prepare.limits,
+        cleaning=material.cleaning,
+        own_sequences=material.settings.own_sequences,
         model=settings.model,
         units=material.evidence.units_by_code,
     )

@@ -15,7 +15,7 @@ from sequela.baselines import FORECAST_BASELINES, RISK_BASELINES
 from sequela.cohort import Question, SplitSettings
 from sequela.errors import StudyError
 from sequela.models import FORECAST_LOSSES, RISK_LOSSES, ModelSettings
-from sequela.prepare import PrepareSettings
+from sequela.prepare import PrepareSettings, needs_own_sequences
 from sequela.records import TableSettings
 from sequela.settings import Settings
 from sequela.study.not_yet import without_later_keys
@@ -80,6 +80,11 @@ class StudySettings(Settings):
         if twice:
             raise ValueError(f"two tables are named '{twice[0]}': give each its own `name`")
         return tables
+
+    @property
+    def own_sequences(self) -> bool:
+        """True where each prediction needs a history of its own, cut at its time."""
+        return self.model.bidirectional or needs_own_sequences(self.prepare)
 
     @property
     def baselines(self) -> list[str]:

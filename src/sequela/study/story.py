@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from sequela.cohort import (
     TUNING,
     ForecastQuestion,
@@ -23,6 +25,7 @@ from sequela.cohort import (
 )
 from sequela.errors import StudyError
 from sequela.predict import Evidence, check_units, evidence
+from sequela.prepare import Cleaning, check_grid, cleaning_of, on_grid
 from sequela.records import Records, read_records
 from sequela.study.environment import environment
 from sequela.study.fit import fit_split
@@ -83,8 +86,9 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
     watch.stage("Reading the records")
     records = read_records(settings.records, study.folder)
     settings.prepare.check_codes(records.events["code"].unique())
-    check_units(records.events, {})
-    seen = evidence(records, settings.question, settings.prepare.limits, units=settings.prepare.units)
+    check_grid(settings.prepare, settings.question)
+    cleaning = _cleaning(records, settings)
+    seen = evidence(records, settings.question, cleaning, units=settings.prepare.named_units)
     _check_plausible_targets(seen, settings)
     watch.stage("Asking the question")
     cohort = ask(
@@ -94,11 +98,23 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
         outcomes=seen.outcomes,
         label_table=_label_table(study, records),
         clock=records.clock,
-        alone=settings.model.bidirectional,
+        alone=settings.own_sequences,
     )
-    material = Material(settings=settings, records=records, evidence=seen, cohort=cohort)
+    timeline, sequences = on_grid(cohort.timeline, cohort.sequences, settings.prepare.grid_state)
+    cohort = replace(cohort, timeline=timeline, sequences=sequences)
+    material = Material(settings=settings, records=records, evidence=seen, cleaning=cleaning, cohort=cohort)
     check_subgroups(material)
     return material
+
+
+def _cleaning(records: Records, settings: StudySettings) -> Cleaning:
+    """Return what is done to the records, once every code has one unit."""
+    codes = records.events["code"].unique().to_list()
+    plain = cleaning_of(settings.prepare, [], {})
+    events = plain.in_units(records.events)[0]
+    check_units(events, {})
+    stated = events.filter(pl.col("unit").is_not_null()).group_by("code").agg(pl.col("unit").first())
+    return cleaning_of(settings.prepare, codes, dict(stated.iter_rows()) | settings.prepare.named_units)
 
 
 def _label_table(study: Study, records: Records) -> LabelTable | None:
