@@ -7,13 +7,13 @@ from sequela.prepare.quantities import quantities, quantity_of
 from sequela.prepare.units import step_between, unit_named
 
 PHYSIONET_2012 = (
-    "ALP ALT AST Age Albumin BUN Bilirubin Cholesterol Creatinine DiasABP FiO2 GCS Glucose HCO3 HCT HR Height K Lactate "
-    "MAP Mg NIDiasABP NIMAP NISysABP Na PaCO2 PaO2 Platelets RespRate SaO2 SysABP Temp TroponinI TroponinT Urine WBC "
-    "Weight pH"
+    "ALP ALT AST Age Albumin BUN Bilirubin Cholesterol Creatinine DiasABP FiO2 GCS Glucose HCO3 HCT HR Height K "
+    "Lactate MAP Mg NIDiasABP NIMAP NISysABP Na PaCO2 PaO2 Platelets RespRate SaO2 SysABP Temp TroponinI TroponinT Urine "
+    "WBC Weight pH"
 )
 EVERYDAY = (
-    "sbp dbp hr temp spo2 resp_rate glucose hba1c chol ldl hdl trig crea potassium sodium weight height bmi wbc hgb hct "
-    "plt bili alb alt ast lactate troponin_t INR pao2 paco2 fio2 gcs"
+    "sbp dbp hr temp spo2 resp_rate glucose hba1c chol ldl hdl trig crea potassium sodium weight height bmi wbc hgb "
+    "hct plt bili alb alt ast lactate troponin_t INR pao2 paco2 fio2 gcs"
 )
 
 
