@@ -158,6 +158,7 @@ EDGES = {
     "one person": _edge([[1, 2], [3, NAN], [NAN, 5], [2, 2]], [0, 0, 0, 0]),
     "all missing": _edge([[NAN, NAN]] * 4, [0, 0, 1, 1]),
     "a constant column": _edge([[7, 1], [7, 2], [NAN, 3], [7, NAN]], [0, 0, 1, 1]),
+    "long gaps": _edge([[5, 6], *[[NAN, NAN]] * 5, [1, NAN]], [0] * 7),
     "one value": _edge([[NAN, NAN], [5, NAN], [NAN, NAN]], [0, 0, 1]),
 }
 

@@ -8,8 +8,8 @@ from sequela.prepare.units import step_between, unit_named
 
 PHYSIONET_2012 = (
     "ALP ALT AST Age Albumin BUN Bilirubin Cholesterol Creatinine DiasABP FiO2 GCS Glucose HCO3 HCT HR Height K "
-    "Lactate MAP Mg NIDiasABP NIMAP NISysABP Na PaCO2 PaO2 Platelets RespRate SaO2 SysABP Temp TroponinI TroponinT Urine WBC "
-    "Weight pH"
+    "Lactate MAP Mg NIDiasABP NIMAP NISysABP Na PaCO2 PaO2 Platelets RespRate SaO2 SysABP Temp TroponinI TroponinT "
+    "Urine WBC Weight pH"
 )
 EVERYDAY = (
     "sbp dbp hr temp spo2 resp_rate glucose hba1c chol ldl hdl trig crea potassium sodium weight height bmi wbc hgb "

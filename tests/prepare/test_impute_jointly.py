@@ -44,6 +44,18 @@ def test_a_row_has_the_same_bits_alone_and_among_others() -> None:
         assert np.array_equal(together, alone)
 
 
+def test_many_variables_add_up_in_the_same_order_for_one_row_and_for_many() -> None:
+    random = np.random.default_rng(8)
+    values = np.where(
+        random.random((300, 40)) < 0.4, np.nan, random.normal(size=(300, 1)) + random.normal(size=(300, 40))
+    )
+    before = np.roll(values, 1, axis=0)
+    state = fit_regression(values, before, np.arange(300), min_people=11, seed=0)
+    together = state.fill(values, before).values
+    for count in (1, 2, 7, 33):
+        assert np.array_equal(together[5 : 5 + count], state.fill(values[5 : 5 + count], before[5 : 5 + count]).values)
+
+
 def groups(people: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(2)
     center = np.where(np.arange(people) % 2, 10.0, -10.0)[:, None]

@@ -5,7 +5,6 @@ import pytest
 
 from sequela.prepare.unit_suspicion import suspect_units
 
-RANDOM = np.random.default_rng(11)
 # Log-normal values as wards have them: median and spread (of the logarithm).
 WARD = {
     "glucose": (130, 0.35),
@@ -48,7 +47,7 @@ OTHER_UNIT = {
 
 def ward(code: str, count: int = 2000) -> np.ndarray:
     median, spread = WARD[code]
-    return median * np.exp(RANDOM.normal(0, spread, count))
+    return median * np.exp(np.random.default_rng(11).normal(0, spread, count))
 
 
 @pytest.mark.parametrize("code", list(WARD))
@@ -76,17 +75,25 @@ def test_fahrenheit_among_celsius_comes_back_with_its_offset() -> None:
     assert found.factor * 98.6 + found.offset == pytest.approx(37.0)
 
 
-def test_a_whole_code_in_pounds_is_told_and_a_minority_is_not() -> None:
+def test_a_whole_code_in_pounds_is_told() -> None:
     (found,) = suspect_units({"weight": ward("weight") * 2.2046})
     assert found.suspected_unit == "[lb_av]"
-    few = np.concatenate([ward("weight"), ward("weight", 200) * 2.2046])
-    assert suspect_units({"weight": few}) == []  # 180 is a weight in kilograms too: honest silence
+    assert found.share > 0.9
+
+
+def test_where_units_overlap_a_minority_is_told_only_as_far_as_it_sticks_out() -> None:
+    few = np.concatenate([ward("weight"), ward("weight", 200) * 2.2046])  # 180 is a weight in kilograms too
+    assert sum(found.share for found in suspect_units({"weight": few})) < 200 / 2200
+    urea = np.concatenate([ward("BUN"), ward("BUN", 200) / 2.8014])  # 7 is a urea nitrogen in either unit
+    assert suspect_units({"BUN": urea}) == []
 
 
 def test_true_extremes_are_no_other_unit() -> None:
-    low = np.concatenate([ward("glucose"), RANDOM.uniform(18, 34, 100)])  # severe hypoglycaemia: 30 mmol/L would be 540
+    low = np.concatenate(
+        [ward("glucose"), np.random.default_rng(1).uniform(18, 34, 100)]
+    )  # severe hypoglycaemia: 30 mmol/L would be 540
     assert suspect_units({"glucose": low}) == []
-    dialysis = 6.0 * np.exp(RANDOM.normal(0, 0.4, 500))
+    dialysis = 6.0 * np.exp(np.random.default_rng(1).normal(0, 0.4, 500))
     assert suspect_units({"creatinine": dialysis}) == []
 
 

@@ -84,7 +84,7 @@ def test_a_factor_of_ones_own_goes_where_the_table_does_not() -> None:
         ("mmol/L -> mg/dL", "mystery", r"no known way from mmol/L to mg/dL for this code.*factor of the analyte"),
         ("mmol/L -> mg/dl", "alt", "no known way"),
         ("mmol/L -> kPa", "glucose", "no known way"),
-        ("mmol/l. -> mg/dL", "glucose", r"'mmol/l.' is not known. Did you mean 'mmol/L'\?"),
+        ("mmol/l. -> mg/dL", "glucose", r"'mmol/l.' is not known. Did you mean 'mmol/l'\?"),
         ("-> mg/dL", "glucose", "expected a conversion such as"),
         ("mmol/L -> mg/dL * x", "glucose", "expected"),
         ("mmol/L -> mg/dL * 0", "glucose", "leaves nothing"),

@@ -236,7 +236,8 @@ def _known_step(source: str, target: str, code: str) -> Linear:
     for written, unit in zip((source, target), units, strict=True):
         if unit is None:
             raise StudyError(
-                f"[prepare] units of '{code}': the unit '{written}' is not known.{nearest(written, _UNITS)} Or write "
+                f"[prepare] units of '{code}': the unit '{written}' is not known."
+                f"{nearest(written.casefold(), _SPELLINGS)} Or write "
                 f'the factor: "{source} -> {target} * 1.5".'
             )
     quantity = quantity_of(code)
