@@ -11,6 +11,21 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+# What stands in a cell of `values`; `provenance` holds the place in this list.
+PROVENANCE = ("measured", "carried", "mean", "zero", "linear", "regression", "knn", "decay", "nothing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Events:
+    """The many and sparse of N packed steps: codes, drugs, categories of many levels; step n has those from offsets[n].
+
+    An id is a place in the preparation's `event_vocabulary`; an amount is 1 where a code came without a value.
+    """
+
+    ids: Tensor  # [E] int64
+    amounts: Tensor  # [E] float32, scaled by the code's training spread, no NaN
+    offsets: Tensor  # [N+1] int64
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -30,9 +45,11 @@ class Batch:
     reads: Tensor  # [R] int64, packed row whose state is read, or -1
     read_sequence: Tensor  # [R] int64, the caller's number of the sequence that is read
     read_lag_hours: Tensor  # [R] float32, from that row to the prediction time
-    targets: Tensor  # [R, horizons, targets] float32, scaled; 0 where unknown
-    target_known: Tensor  # [R, horizons, targets] bool
+    targets: Tensor  # forecast [R, horizons, targets] float32, scaled; risk [R] float32, 0 or 1; 0 where unknown
+    target_known: Tensor  # bool, of the shape of `targets`
     weight: Tensor  # [R] float32, of the prediction in the loss
+    provenance: Tensor | None = None  # [N, F] uint8, places in PROVENANCE; None where nobody asked for it
+    events: Events | None = None  # None where the preparation keeps no event codes
 
     def packed(self, steps: Tensor) -> PackedSequence:
         """Return steps [N, *] of this batch as torch's own packed sequence, the longest sequence first."""

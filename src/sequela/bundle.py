@@ -22,9 +22,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from sequela.cohort import QuestionSettings
+from sequela.cohort import ForecastQuestion
 from sequela.errors import BundleError
-from sequela.models import ForecastNetwork, ModelSettings, build_forecast_network
+from sequela.models import ForecastNetwork, InputShape, ModelSettings, build_forecast_network
 from sequela.prepare import PreparedState
 from sequela.records import TableSettings, TimeUnit
 from sequela.records.values import Kind
@@ -55,7 +55,7 @@ class BundledStudy(Settings):
     clock: BundledClock
     records: list[TableSettings]
     kinds: dict[str, Kind]  # of the codes' values, as the study's records settled them
-    question: QuestionSettings
+    question: ForecastQuestion
     plausible: dict[str, list[float]]
     model: ModelSettings
     units: dict[str, str]  # by code, where the source says
@@ -93,8 +93,7 @@ def network_for(study: BundledStudy, prepared: PreparedState) -> ForecastNetwork
     """Return an untrained network of the study's shape."""
     return build_forecast_network(
         study.model,
-        static=len(prepared.static_columns),
-        gap_unit_hours=prepared.gap_unit_hours,
+        InputShape(static=len(prepared.static_columns), gap_unit_hours=prepared.gap_unit_hours),
         horizons=len(study.question.horizons),
         targets=len(study.question.targets),
         reads_at_records=study.question.reads_at_records,

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from sequela.bundle import Bundle, read_bundle
-from sequela.cohort import QuestionSettings, Sequences, Timeline, ask_live, known_by
+from sequela.cohort import ForecastQuestion, Sequences, Timeline, ask_live, known_by
 from sequela.cohort.episodes import Asked
 from sequela.cohort.facts import Facts, static_facts
 from sequela.cohort.labels import horizon_hours
@@ -246,7 +246,7 @@ def _check_clock(bundle: Bundle, records: Records) -> None:
 
 
 def forecast_table(
-    question: QuestionSettings, records: Records, asked: Asked, forecasts: Forecast, flags: list[str]
+    question: ForecastQuestion, records: Records, asked: Asked, forecasts: Forecast, flags: list[str]
 ) -> pl.DataFrame:
     """Return forecasts as a table with the source's own ids and times, one row a prediction, horizon and target."""
     shape = forecasts.predicted.shape

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sequela.cohort import QuestionSettings, build_timeline
+from sequela.cohort import ForecastQuestion, build_timeline
 from sequela.cohort.episodes import Asked, Episodes, find_episodes, prediction_times
 
 HOUR = 3_600_000_000
@@ -40,8 +40,8 @@ def events_of(*rows: tuple[Any, ...]) -> pl.DataFrame:
     ).with_columns(pl.col("time", "available_time").cast(instants))
 
 
-def question(**keys: Any) -> QuestionSettings:
-    return QuestionSettings.model_validate({"target": "x", **keys})
+def question(**keys: Any) -> ForecastQuestion:
+    return ForecastQuestion.model_validate({"target": "x", **keys})
 
 
 def people_of(events: pl.DataFrame) -> int:

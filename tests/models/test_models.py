@@ -10,14 +10,16 @@ from torch import nn
 
 from sequela.batch import Batch
 from sequela.models import (
-    LOSSES,
+    FORECAST_LOSSES,
     Encoder,
+    InputShape,
     ModelSettings,
     RowwiseLinear,
     build_forecast_network,
     forecast_loss,
     parameter_count,
 )
+from sequela.models.layout import Layout
 from sequela.prepare import collate
 
 
@@ -49,10 +51,10 @@ def batch_of(lengths: list[int], reads: list[tuple[int, int]], *, facts: int = 1
     )
 
 
-def encoder(**keys: Any) -> Encoder:
+def encoder(*, static: int = 1, **keys: Any) -> Encoder:
     torch.manual_seed(0)
-    given = {"static": 1, "hidden_sizes": [3], "inputs": ["values", "observed", "gaps"], "gap_unit_hours": [1.0, 2.0]}
-    return Encoder(**{**given, **keys}).eval()
+    shape = InputShape(static=static, gap_unit_hours=[1.0, 2.0])
+    return Encoder(ModelSettings(**{"hidden": 3, **keys}), shape).eval()
 
 
 @pytest.mark.parametrize("width", [1, 7, 8, 33, 64, 257, 1024])
@@ -90,7 +92,7 @@ def test_a_read_is_the_output_of_torchs_own_layers_over_the_sequence(
     sizes: list[int], bidirectional: bool, cell: tuple[str, type[nn.RNNBase]]
 ) -> None:
     lengths = [2, 5, 3]
-    network = encoder(hidden_sizes=sizes, bidirectional=bidirectional, cell=cell[0], static=0, inputs=["values"])
+    network = encoder(hidden=sizes, bidirectional=bidirectional, cell=cell[0], static=0, inputs=["values"])
     state = network(batch_of(lengths, [(s, n - 1) for s, n in enumerate(lengths)], facts=0))
     for s, n in enumerate(lengths):
         steps = torch.from_numpy(np.random.default_rng(100 + s).normal(size=(n, 2)).astype(np.float32))
@@ -112,7 +114,7 @@ def test_steps_after_the_read_do_not_change_the_state_that_is_read() -> None:
 
 def test_a_gap_of_the_typical_length_enters_as_one_half() -> None:
     batch = batch_of([1], [(0, 0)])
-    entering = encoder()._steps(batch)
+    entering = encoder().inputs(batch, Layout(batch))
     assert entering[0, 4:6].tolist() == pytest.approx([1 / 2, 1 / 3])
     assert entering.shape == (1, 3 * 2 + 1 + 1)
 
@@ -130,15 +132,14 @@ def test_losses_are_those_of_torch_over_the_known_targets(loss: str, theirs: nn.
     assert torch.allclose(forecast_loss(predicted, Batch(**fields), loss), theirs(predicted[known], target[known]))
     nothing = Batch(**{**fields, "target_known": torch.zeros_like(known)})
     assert float(forecast_loss(predicted, nothing, loss)) == 0.0
-    assert set(LOSSES) == {"squared", "absolute", "huber"}
+    assert set(FORECAST_LOSSES) == {"squared", "absolute", "huber"}
 
 
 def test_the_lag_to_a_prediction_time_is_an_input_only_where_there_is_one() -> None:
     for reads_at_records, horizons, targets in itertools.product([True, False], [1, 2], [1, 3]):
         network = build_forecast_network(
             ModelSettings(hidden=4),
-            static=1,
-            gap_unit_hours=[1.0, 3.0],
+            InputShape(static=1, gap_unit_hours=[1.0, 3.0]),
             horizons=horizons,
             targets=targets,
             reads_at_records=reads_at_records,
@@ -151,5 +152,5 @@ def test_the_lag_to_a_prediction_time_is_an_input_only_where_there_is_one() -> N
 
 
 def test_parameters_are_counted_as_torch_has_them() -> None:
-    network = encoder(hidden_sizes=[5], static=0, inputs=["values"])
+    network = encoder(hidden=[5], static=0, inputs=["values"])
     assert parameter_count(network) == 4 * 5 * (2 + 5 + 2)

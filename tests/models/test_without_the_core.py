@@ -8,9 +8,14 @@ import pytest
 
 from sequela.cells import operator
 from sequela.errors import InputError
-from sequela.models import ModelSettings, build_forecast_network
+from sequela.models import InputShape, ModelSettings, build_forecast_network
 
-SHAPE: dict[str, Any] = {"static": 0, "gap_unit_hours": [1.0], "horizons": 1, "targets": 1, "reads_at_records": True}
+SHAPE: dict[str, Any] = {
+    "shape": InputShape(static=0, gap_unit_hours=[1.0]),
+    "horizons": 1,
+    "targets": 1,
+    "reads_at_records": True,
+}
 
 
 @pytest.mark.parametrize("settings", [ModelSettings(decay=True), ModelSettings(gates="coupled")])

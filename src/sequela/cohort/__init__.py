@@ -2,7 +2,12 @@
 
 from sequela.cohort.ask import Cohort, ask, ask_live
 from sequela.cohort.asof import Sequences, Timeline, build_timeline, known_by, one_each, one_pass
-from sequela.cohort.settings import QuestionSettings, SplitSettings
+from sequela.cohort.columns import set_apart
+from sequela.cohort.label_table import LabelTable, read_label_table
+from sequela.cohort.labels import Labels
+from sequela.cohort.risk_labels import RiskLabels
+from sequela.cohort.risk_settings import FollowUpSettings, OutcomeSettings, Question, RiskQuestion
+from sequela.cohort.settings import ForecastQuestion, QuestionSettings, SplitSettings
 from sequela.cohort.splits import HELD_OUT, SPLIT_NAMES, TRAIN, TUNING, Split, SplitRequest, final_split, make_splits
 
 __all__ = [
@@ -11,7 +16,15 @@ __all__ = [
     "TRAIN",
     "TUNING",
     "Cohort",
+    "FollowUpSettings",
+    "ForecastQuestion",
+    "LabelTable",
+    "Labels",
+    "OutcomeSettings",
+    "Question",
     "QuestionSettings",
+    "RiskLabels",
+    "RiskQuestion",
     "Sequences",
     "Split",
     "SplitRequest",
@@ -25,4 +38,6 @@ __all__ = [
     "make_splits",
     "one_each",
     "one_pass",
+    "read_label_table",
+    "set_apart",
 ]

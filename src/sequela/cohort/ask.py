@@ -2,66 +2,157 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sequela.cohort.asof import Sequences, Timeline, build_timeline, one_each, one_pass
-from sequela.cohort.episodes import Asked, find_episodes, last_of_each, prediction_times
+from sequela.cohort.asof import (
+    Sequences,
+    Timeline,
+    build_timeline,
+    last_at_or_before,
+    offsets_by_person,
+    one_each,
+    one_pass,
+)
+from sequela.cohort.episodes import (
+    TOO_FEW_RECORDS,
+    Asked,
+    Episodes,
+    find_episodes,
+    last_of_each,
+    prediction_times,
+)
+from sequela.cohort.label_table import LabelTable
 from sequela.cohort.labels import Labels, check_targets, forecast_labels
-from sequela.cohort.settings import QuestionSettings
+from sequela.cohort.risk_labels import Labelled, RiskLabels, Seen, at_risk, with_labels_of_table, with_risk_labels
+from sequela.cohort.risk_settings import RiskQuestion
+from sequela.cohort.settings import ForecastQuestion, QuestionSettings
 from sequela.errors import CohortError
+from sequela.records import Clock
 from sequela.records.durations import parse_duration
 
 NO_TARGET = {True: "no next record of a target", False: "no measurement of a target near the horizon"}
+NOT_BEGUN = "no episode had begun by the prediction time"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cohort:
-    """R predictions with the histories that they may see and, unless asked live, what followed."""
+    """R predictions with the histories that they may see and, unless asked live, what followed.
+
+    `notes` counts what a reader should know of the labels: remark -> predictions, people.
+    """
 
     timeline: Timeline
     asked: Asked
     sequences: Sequences
-    labels: Labels | None
+    labels: Labels | RiskLabels | None
     asked_before_labels: int  # prediction times, those without a label included
+    notes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
-def ask(events: pl.DataFrame, people: int, question: QuestionSettings, *, alone: bool = False) -> Cohort:
+def ask(
+    events: pl.DataFrame,
+    people: int,
+    question: QuestionSettings,
+    *,
+    outcomes: pl.DataFrame | None = None,
+    label_table: LabelTable | None = None,
+    clock: Clock | None = None,
+    alone: bool = False,
+) -> Cohort:
     """Return the labelled predictions of a study.
 
     Args:
-        events: contract 1, implausible values already taken out.
+        events: contract 1, implausible values and the outcome's columns (`set_apart`) already taken out.
         people: number of people in the records.
         question: the study's question.
+        outcomes: contract 1 rows of outcome tables, and the outcome's columns.
+        label_table: of a risk with `labels`, the table that it names.
+        clock: how the study tells the time, against which times of an outcome's columns are checked.
         alone: each prediction gets a sequence of its own (see `histories`).
 
     Raises:
-        CohortError: where the target is unknown or nobody is left; the message counts the reasons.
+        CohortError: where the target or the outcome is unknown or nobody is left; the message counts the reasons.
     """
-    check_targets(events, question.targets)
+    if isinstance(question, ForecastQuestion):
+        check_targets(events, question.targets)
     timeline = build_timeline(events, people)
-    asked = prediction_times(find_episodes(events, timeline, question), timeline, question)
+    episodes = find_episodes(events, timeline, question)
+    if label_table is not None:
+        asked = _asked_by_table(label_table, episodes, timeline, question)
+    else:
+        asked = prediction_times(episodes, timeline, question)
     before = len(asked.time)
-    labels = forecast_labels(events, asked, question, people)
-    labelled: NDArray[np.bool_] = np.asarray(~np.isnan(labels.value).all(axis=(1, 2)))
-    asked = asked.take(labelled, NO_TARGET[question.horizons == ["next record"]])
-    if not len(asked.time):
-        reasons = "; ".join(f"{reason}: {count[0]:,}" for reason, count in asked.excluded.items())
-        raise CohortError(
-            f"The question leaves no prediction at all ({reasons or 'no episode was found'}). "
-            "Look at `from`, `to`, `at`, `horizon` and `min_records` in [question]."
-        )
+    seen = Seen(events=events, outcomes=events.clear() if outcomes is None else outcomes, people=people, clock=clock)
+    if isinstance(question, ForecastQuestion):
+        found = _with_forecast_labels(asked, seen, question)
+    elif label_table is not None:
+        found = with_labels_of_table(asked, seen, label_table)
+    else:
+        assert isinstance(question, RiskQuestion)
+        found = with_risk_labels(asked, episodes, seen, question)
+    _refuse_nobody(found.asked, question)
+    if isinstance(found.labels, RiskLabels):
+        _refuse_one_outcome(found.labels)
     return Cohort(
         timeline=timeline,
-        asked=asked,
-        sequences=histories(timeline, asked, question, alone=alone),
-        labels=labels.take(labelled),
+        asked=found.asked,
+        sequences=histories(timeline, found.asked, question, alone=alone),
+        labels=found.labels,
         asked_before_labels=before,
+        notes=found.notes,
     )
+
+
+def _with_forecast_labels(asked: Asked, seen: Seen, question: ForecastQuestion) -> Labelled:
+    labels = forecast_labels(seen.events, asked, question, seen.people)
+    labelled: NDArray[np.bool_] = np.asarray(~np.isnan(labels.value).all(axis=(1, 2)))
+    left = asked.take(labelled, NO_TARGET[question.horizons == ["next record"]])
+    return Labelled(asked=left, labels=labels.take(labelled), notes={})
+
+
+def _refuse_nobody(asked: Asked, question: QuestionSettings) -> None:
+    if not len(asked.time):
+        reasons = "; ".join(f"{reason}: {count[0]:,}" for reason, count in asked.excluded.items())
+        keys = (
+            "`from`, `to`, `at`, `horizon`"
+            if isinstance(question, ForecastQuestion)
+            else "`from`, `to`, `at`, `outcome`"
+        )
+        raise CohortError(
+            f"The question leaves no prediction at all ({reasons or 'no episode was found'}). "
+            f"Look at {keys} and `min_records` in [question]."
+        )
+
+
+def _refuse_one_outcome(labels: RiskLabels) -> None:
+    for value, what in ((1.0, "no prediction is"), (0.0, "every prediction is")):
+        if not (labels.value == value).any():
+            raise CohortError(
+                f"There is nothing to learn of the outcome: {what} followed by it. "
+                "Look at `outcome`, `at` and `from` in [question]."
+            )
+
+
+def _asked_by_table(table: LabelTable, episodes: Episodes, timeline: Timeline, question: QuestionSettings) -> Asked:
+    """Return exactly the times of the table, each in the last episode that had begun by then."""
+    offsets = offsets_by_person(episodes.person, timeline.people)
+    episode = last_at_or_before(offsets, episodes.start, table.person, table.time)
+    begun = episode >= offsets[table.person]
+    start = np.where(begun, episodes.start[episode] if len(episodes.start) else 0, table.time)
+    asked = Asked(
+        person=table.person,
+        episode_start=start,
+        time=table.time,
+        records=timeline.known_until(table.person, table.time) - timeline.step_offsets[table.person],
+        excluded=dict(table.excluded),
+    )
+    asked = asked.take(begun, NOT_BEGUN)
+    return asked.take(asked.records >= question.min_records, TOO_FEW_RECORDS)
 
 
 def ask_live(
@@ -78,7 +169,8 @@ def ask_live(
     Args:
         events: contract 1, already cut at `now` (`known_by`).
         people: number of people in the records.
-        question: the study's question; its target need not have been measured.
+        question: the study's question; its target need not have been measured. Of a risk that happens once, nobody is
+            asked who is known to have had it; with `labels`, `at` says when.
         now: the instant that it is, UTC.
         alone: each prediction gets a sequence of its own (see `histories`).
         last_only: only the last prediction time of each person.
@@ -87,6 +179,8 @@ def ask_live(
     timeline = build_timeline(events, people)
     episodes = find_episodes(events, timeline, question, live=True)
     asked = prediction_times(episodes, timeline, question, now=instant, live=True)
+    if isinstance(question, RiskQuestion):
+        asked = at_risk(asked, events, question, people)
     if last_only:
         asked = last_of_each(asked)
     return Cohort(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, known_time, last_at_or_before, offsets_by_person
 from sequela.cohort.episodes import Asked
-from sequela.cohort.settings import NEXT_RECORD, QuestionSettings
+from sequela.cohort.settings import NEXT_RECORD, ForecastQuestion
 from sequela.errors import CohortError
 from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
 
@@ -31,12 +31,12 @@ class Labels:
         return Labels(value=self.value[kept], hours=self.hours[kept], known=self.known[kept])
 
 
-def horizon_hours(question: QuestionSettings) -> list[float | None]:
+def horizon_hours(question: ForecastQuestion) -> list[float | None]:
     """Return the horizons in hours; None for the next record."""
     return [None if text == NEXT_RECORD else parse_duration(text) / MICROSECONDS_PER_HOUR for text in question.horizons]
 
 
-def forecast_labels(events: pl.DataFrame, asked: Asked, question: QuestionSettings, people: int) -> Labels:
+def forecast_labels(events: pl.DataFrame, asked: Asked, question: ForecastQuestion, people: int) -> Labels:
     """Return what was measured strictly after each prediction time.
 
     "next record" takes the first later instant at which the target was measured; a duration h takes the measurement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -23,7 +23,8 @@ class CodeSettings(Settings):
         return [self.code] if isinstance(self.code, str) else self.code
 
 
-def _is_duration(text: str, *, what: str, words: tuple[str, ...]) -> None:
+def is_duration(text: str, *, what: str, words: tuple[str, ...]) -> None:
+    """Refuse a text that is neither a duration nor one of the words."""
     if text in words:
         return
     try:
@@ -31,6 +32,21 @@ def _is_duration(text: str, *, what: str, words: tuple[str, ...]) -> None:
     except ValueError as error:
         allowed = "".join(f'"{word}" or ' for word in words)
         raise ValueError(f'`{what}` cannot be "{text}": {error}. Write {allowed}such a duration') from None
+
+
+def no_repeats(value: str | list[str]) -> str | list[str]:
+    """Refuse a list that names the same thing twice."""
+    if isinstance(value, list) and len(set(value)) != len(value):
+        raise ValueError("the list names the same thing twice: remove one")
+    return value
+
+
+def without_keys_of(keys: Any, others: tuple[str, ...], *, kind: str) -> Any:
+    """Refuse keys that another kind of question has, and say which kind."""
+    strange = [name for name in others if isinstance(keys, dict) and name in keys]
+    if strange:
+        raise ValueError(f'`{strange[0]}` goes with kind = "{kind}": set that, or remove `{strange[0]}`')
+    return keys
 
 
 def _horizons_differ(horizons: list[str]) -> None:
@@ -45,19 +61,55 @@ def _horizons_differ(horizons: list[str]) -> None:
 
 
 class QuestionSettings(Settings):
-    """The `[question]` of a study: who is asked what, and when."""
+    """What every kind of question says: who is asked, when, from which history."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
-    kind: Literal["forecast"] = "forecast"
-    target: str | Annotated[list[str], Field(min_length=1)]
+    kind: str
     from_: str | CodeSettings = Field(FIRST_RECORD, alias="from")
     to: str | CodeSettings = LAST_RECORD
     at: str | Annotated[list[str], Field(min_length=1)] = EVERY_RECORD
-    horizon: str | Annotated[list[str], Field(min_length=1)] = NEXT_RECORD
-    tolerance: str = "auto"
     history: str = "all"
     min_records: Annotated[int, Field(ge=0)] = 1
+
+    @property
+    def columns_apart(self) -> list[str]:
+        """Return the codes that are columns of an outcome, and never inputs."""
+        return []
+
+    @property
+    def reads_at_records(self) -> bool:
+        """True where every prediction time is a record, so that nothing lies between the two."""
+        return self.at in (EVERY_RECORD, FIRST_RECORD, LAST_RECORD)
+
+    @field_validator("at")
+    @classmethod
+    def _times_differ(cls, value: str | list[str]) -> str | list[str]:
+        return no_repeats(value)
+
+    @model_validator(mode="after")
+    def _spans_are_readable(self) -> Self:
+        if isinstance(self.from_, str) and self.from_ not in (FIRST_RECORD, "origin"):
+            raise ValueError('`from` must be "first record", "origin" or { code = "..." }: write one of these')
+        if isinstance(self.to, str):
+            is_duration(self.to, what="to", words=(LAST_RECORD,))
+        is_duration(self.history, what="history", words=("all",))
+        if isinstance(self.at, list):
+            for at in self.at:
+                is_duration(at, what="at", words=())
+        else:
+            words = (EVERY_RECORD, FIRST_RECORD, LAST_RECORD)
+            is_duration(self.at.removeprefix("every ") if self.at not in words else self.at, what="at", words=words)
+        return self
+
+
+class ForecastQuestion(QuestionSettings):
+    """The `[question]` of a forecast: which values are foretold, how far ahead."""
+
+    kind: Literal["forecast"] = "forecast"
+    target: str | Annotated[list[str], Field(min_length=1)]
+    horizon: str | Annotated[list[str], Field(min_length=1)] = NEXT_RECORD
+    tolerance: str = "auto"
 
     @property
     def targets(self) -> list[str]:
@@ -69,35 +121,22 @@ class QuestionSettings(Settings):
         """Return the horizons, each a duration or "next record"."""
         return [self.horizon] if isinstance(self.horizon, str) else list(self.horizon)
 
-    @property
-    def reads_at_records(self) -> bool:
-        """True where every prediction time is a record, so that nothing lies between the two."""
-        return self.at in (EVERY_RECORD, FIRST_RECORD, LAST_RECORD)
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_are_of_a_forecast(cls, keys: Any) -> Any:
+        return without_keys_of(keys, ("outcome", "follow_up", "incomplete", "labels"), kind="risk")
 
-    @field_validator("target", "horizon", "at")
+    @field_validator("target", "horizon")
     @classmethod
     def _no_repeats(cls, value: str | list[str]) -> str | list[str]:
-        if isinstance(value, list) and len(set(value)) != len(value):
-            raise ValueError("the list names the same thing twice: remove one")
-        return value
+        return no_repeats(value)
 
     @model_validator(mode="after")
-    def _durations_are_readable(self) -> QuestionSettings:
-        if isinstance(self.from_, str) and self.from_ not in (FIRST_RECORD, "origin"):
-            raise ValueError('`from` must be "first record", "origin" or { code = "..." }: write one of these')
-        if isinstance(self.to, str):
-            _is_duration(self.to, what="to", words=(LAST_RECORD,))
+    def _horizons_are_readable(self) -> Self:
         for horizon in self.horizons:
-            _is_duration(horizon, what="horizon", words=(NEXT_RECORD,))
+            is_duration(horizon, what="horizon", words=(NEXT_RECORD,))
         _horizons_differ(self.horizons)
-        _is_duration(self.tolerance, what="tolerance", words=("auto",))
-        _is_duration(self.history, what="history", words=("all",))
-        if isinstance(self.at, list):
-            for at in self.at:
-                _is_duration(at, what="at", words=())
-        else:
-            words = (EVERY_RECORD, FIRST_RECORD, LAST_RECORD)
-            _is_duration(self.at.removeprefix("every ") if self.at not in words else self.at, what="at", words=words)
+        is_duration(self.tolerance, what="tolerance", words=("auto",))
         return self
 
 
@@ -129,8 +168,6 @@ class SplitSettings(Settings):
             raise ValueError("`fractions` leave nobody to train on: make the first one larger")
         if self.folds > 1 and self.by != "subject":
             raise ValueError('`folds` above 1 needs by = "subject": set that, or folds = 1')
-        if self.by == "file" and self.path is None:
-            raise ValueError('by = "file" needs `path`, a CSV file with the columns subject_id and split')
         if self.by != "file" and self.path is not None:
             raise ValueError('`path` goes with by = "file" only: set that, or remove `path`')
         return self

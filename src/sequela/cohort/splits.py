@@ -19,6 +19,7 @@ SPLIT_NAMES = ("train", "tuning", "held_out")
 _FEW_PEOPLE = 10  # smaller numbers of people are not told
 LABEL_AFTER_CUT = "the label became known after the training cut"
 NOT_IN_SPLIT_FILE = "not in the split file"
+NOT_IN_SOURCE_SPLITS = "in none of the source's own splits"
 NOT_IN_RECORDS = "in the split file, but not in the records"
 
 Parts = NDArray[np.int8]
@@ -42,6 +43,7 @@ class SplitRequest:
     label_known: Rows  # [R]
     source_id: list[str]  # [P] the source's own ids
     appearance: Rows  # [P] order of first appearance in the tables
+    source_split: pl.DataFrame | None = None  # subject_id and split, where the source names splits of its own
 
 
 def make_splits(request: SplitRequest, settings: SplitSettings, folder: Path) -> list[Split]:
@@ -62,7 +64,7 @@ def make_splits(request: SplitRequest, settings: SplitSettings, folder: Path) ->
     elif settings.by == "within":
         splits = [_within(request, settings)]
     elif settings.by == "file":
-        splits = [_by_file(request, folder / str(settings.path), str(settings.path))]
+        splits = [_by_file(request, settings.path, folder)]
     else:
         people = _hashed(request, settings.seed) if settings.by == "subject" else _appeared(request)
         splits = [_of_people(request, people, _cut(len(people), settings.fractions))]
@@ -163,21 +165,43 @@ def _purged(request: SplitRequest, part: Parts, begin_of_next: Rows) -> Split:
     return Split(part=np.where(late, UNUSED, part).astype(np.int8), fold=0, excluded=excluded)
 
 
-def _by_file(request: SplitRequest, path: Path, name: str) -> Split:
-    table = _read_split_file(path, name)
+def _by_file(request: SplitRequest, path: str | None, folder: Path) -> Split:
+    if path is None:
+        part_of, strangers = _named_by_source(request), 0
+    else:
+        part_of, strangers = _named_by_file(request, _read_split_file(folder / path, path))
+    part = part_of[request.person]
+    missing = part == UNUSED
+    people = len(np.unique(request.person[missing]))
+    reason = NOT_IN_SOURCE_SPLITS if path is None else NOT_IN_SPLIT_FILE
+    excluded = {reason: (int(missing.sum()), people)} if missing.any() else {}
+    if strangers:
+        excluded[NOT_IN_RECORDS] = (0, strangers)
+    return Split(part=part, fold=0, excluded=excluded)
+
+
+def _named_by_source(request: SplitRequest) -> Parts:
+    """Return the part that the source gives each person [P]."""
+    table = request.source_split
+    if table is None or table.is_empty():
+        raise CohortError(
+            '[split] by = "file" without a `path` uses the splits of the source, and the source has none. '
+            'Name a file in `path`, with the columns subject_id and split, or set by = "subject".'
+        )
+    part_of = np.full(len(request.source_id), UNUSED, dtype=np.int8)
+    words = {name: part for part, name in enumerate(SPLIT_NAMES)}
+    part_of[table["subject_id"].to_numpy()] = table["split"].replace_strict(words, return_dtype=pl.Int8).to_numpy()
+    return part_of
+
+
+def _named_by_file(request: SplitRequest, table: pl.DataFrame) -> tuple[Parts, int]:
+    """Return the part that the file gives each person [P], and how many it names that the records do not hold."""
     position = {source_id: person for person, source_id in enumerate(request.source_id)}
-    strangers = len(set(table["subject_id"]) - set(position))
     part_of = np.full(len(request.source_id), UNUSED, dtype=np.int8)
     for source_id, word in table.iter_rows():
         if (person := position.get(source_id)) is not None:
             part_of[person] = SPLIT_NAMES.index(word)
-    part = part_of[request.person]
-    missing = part == UNUSED
-    people = len(np.unique(request.person[missing]))
-    excluded = {NOT_IN_SPLIT_FILE: (int(missing.sum()), people)} if missing.any() else {}
-    if strangers:
-        excluded[NOT_IN_RECORDS] = (0, strangers)
-    return Split(part=part, fold=0, excluded=excluded)
+    return part_of, len(set(table["subject_id"]) - set(position))
 
 
 def _read_split_file(path: Path, name: str) -> pl.DataFrame:
@@ -223,5 +247,6 @@ def _check_nobody_missing(split: Split, settings: SplitSettings) -> None:
             people = "prediction" if settings.by in ("time", "within") else "person with a prediction"
             raise CohortError(
                 f'[split] by = "{settings.by}" leaves no {people} in {name}: '
-                "there are too few, or the fractions or the split file give it none. Change them, or add people."
+                "there are too few, or the fractions, the split file or the source give it none. "
+                "Change them, or add people."
             )

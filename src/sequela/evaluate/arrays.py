@@ -81,8 +81,21 @@ def weighted_mean(values: Floats, weight: ArrayLike | None = None) -> float:
         raise ValueError("at least one prediction is needed, got none")
     if weight is None:
         return float(values.mean())
+    weights = usable_weights(weight, len(values))
+    return float(values @ weights / weights.sum())
+
+
+def usable_weights(weight: ArrayLike | None, size: int) -> Floats:
+    """Return one weight for each of `size` predictions; ones when None.
+
+    Raises:
+        ValueError: weights that are negative, not finite, of another length, or all 0.
+    """
+    if weight is None:
+        return np.ones(size)
     weights = finite("weight", weight)
-    same_length(values=values, weight=weights)
+    if len(weights) != size:
+        raise ValueError(f"arrays must have one entry a prediction, got lengths values {size}, weight {len(weights)}")
     if bool((weights < 0).any()) or not bool((weights > 0).any()):
         raise ValueError("weight must be at least 0 and not 0 everywhere")
-    return float(values @ weights / weights.sum())
+    return weights

@@ -11,73 +11,61 @@ from torch.nn.utils.rnn import PackedSequence
 
 from sequela.batch import Batch
 from sequela.cells import GRU, LSTM, RNN, decay_factors
-from sequela.models.settings import Cell, Gates
+from sequela.models.inputs import StepInputs
+from sequela.models.layout import Layout
+from sequela.models.readout import Readout
+from sequela.models.settings import Cell, Gates, ModelSettings
+from sequela.models.shape import InputShape
 
 
 class Encoder(nn.Module):
-    """Recurrent layers over the steps of a history, read at the last step that a prediction may see.
+    """Recurrent layers over the steps of a history, read up to the last step that a prediction may see.
 
-    A step enters as its prepared values, whether each was observed, how long ago each was seen before (a saturating
-    gap / (gap + typical gap), so that any gap lies in [0, 1)), and the static facts. Where nothing is known yet, the
-    state is zero. With `decay`, the states fade with the time since the step before, and the state that is read with
-    the time from its step to the prediction.
+    Where nothing is known yet, what is read is zero. With `decay`, the states fade with the time since the step before,
+    and the last state with the time from its step to the prediction.
     """
 
-    def __init__(
-        self,
-        *,
-        static: int,
-        hidden_sizes: Sequence[int],
-        inputs: Sequence[str],
-        gap_unit_hours: Sequence[float],
-        cell: Cell = "lstm",
-        gates: Gates = "standard",
-        decay: bool = False,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-    ) -> None:
+    def __init__(self, settings: ModelSettings, shape: InputShape) -> None:
         """Build the layers.
 
         Args:
-            static: static columns K of a batch.
-            hidden_sizes: hidden units of each layer.
-            inputs: which of "values", "observed", "gaps" a step enters with.
-            gap_unit_hours: for each of the F dense columns the gap that counts as one half; their mean is the unit of
-                `hours` and of the decay.
-            cell: "lstm", "gru" or "rnn".
-            gates: of the LSTM: "standard", "peephole" or "coupled".
-            decay: states fade with time.
-            bidirectional: read each sequence backwards too; only legal where each prediction has its own sequence.
-            dropout: share of hidden values left out between layers in training.
+            settings: `[model]` of the study. `bidirectional` is only legal where each prediction has its own sequence.
+            shape: the columns of a batch.
         """
         super().__init__()
-        self.inputs = tuple(inputs)
-        self.bidirectional = bidirectional
-        self.gap_unit_hours: Tensor
-        self.hours_unit: Tensor
-        gap_unit = torch.as_tensor(gap_unit_hours, dtype=torch.float32)
-        self.register_buffer("gap_unit_hours", gap_unit)
-        self.register_buffer("hours_unit", gap_unit.mean())
-        width = len(gap_unit) * len(self.inputs) + ("gaps" in self.inputs) + static
+        self.bidirectional = settings.bidirectional
+        self.inputs = StepInputs(settings.inputs, shape)
         self.layers = nn.ModuleList()
         self.fading = nn.ModuleList()
-        for units, count in _equal_runs(hidden_sizes):
-            within = dropout if count > 1 else 0.0
-            self.layers.append(_cell(cell, gates, width, units, count, bidirectional=bidirectional, dropout=within))
-            if decay:
+        width = self.inputs.width
+        for units, count in _equal_runs(settings.hidden_sizes):
+            within = settings.dropout if count > 1 else 0.0
+            options = {"bidirectional": settings.bidirectional, "dropout": within}
+            self.layers.append(_cell(settings.cell, settings.gates, width, units, count, **options))
+            if settings.decay:
                 self.fading.append(Fading(count, units))
-            width = units * (2 if bidirectional else 1)
-        self.between = nn.Dropout(dropout)
-        self.width = width
+            width = units * (2 if settings.bidirectional else 1)
+        self.between = nn.Dropout(settings.dropout)
+        self.readout = Readout(settings.readout, width)
+        self.width = self.readout.width
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return the state that each prediction reads [R, width]."""
-        state = batch.values.new_zeros((len(batch.reads), self.width))
+        """Return what each prediction reads [R, width]."""
+        nothing = batch.values.new_zeros((len(batch.reads), self.width))
         seen = batch.reads >= 0
         if not len(batch.batch_sizes) or not bool(seen.any()):
-            return state
-        steps = batch.packed(self._steps(batch))
-        since = _since_step_before(batch)[:, None] / self.hours_unit if self.fading else None
+            return nothing
+        layout = Layout(batch)
+        steps = self._states(batch, layout)
+        reads = batch.reads.clamp(min=0)
+        read = self.readout(steps.data, self._last(steps, batch, reads), batch.batch_sizes, reads, layout)
+        return torch.where(seen[:, None], self.between(read), nothing)
+
+    def _states(self, batch: Batch, layout: Layout) -> PackedSequence:
+        """Return the states after each step, packed."""
+        steps = batch.packed(self.inputs(batch, layout))
+        unit = self.inputs.hours_unit
+        since = layout.hours_since_step_before[:, None] / unit if self.fading else None
         for number, layer in enumerate(self.layers):
             if number:
                 steps = steps._replace(data=self.between(steps.data))
@@ -87,30 +75,19 @@ class Encoder(nn.Module):
                 factor = self.fading[number](since)
                 faded = {"decay_h": factor, "decay_c": factor} if isinstance(layer, LSTM) else {"decay_h": factor}
                 steps, _ = layer(steps, **faded)
-        rows = self._read(steps, batch)
+        return steps
+
+    def _last(self, steps: PackedSequence, batch: Batch, reads: Tensor) -> Tensor:
+        """Return the states after the rows that are read; backwards, after a sequence's first row."""
+        rows = steps.data[reads]
         if self.fading:
             lag = batch.read_lag_hours[:, None]
-            rows = torch.where(lag > 0, rows * self.fading[-1](lag / self.hours_unit)[-1], rows)
-        return torch.where(seen[:, None], rows, state)
-
-    def _steps(self, batch: Batch) -> Tensor:
-        parts = {"values": batch.values, "observed": batch.observed.to(batch.values.dtype)}
-        chosen = [parts[name] for name in self.inputs if name in parts]
-        if "gaps" in self.inputs:
-            chosen.append(_saturating(batch.gap_hours, self.gap_unit_hours))
-            chosen.append(_saturating(batch.hours, self.hours_unit)[:, None])
-        if batch.static.shape[1]:
-            chosen.append(batch.static[_sequence_of_step(batch)])
-        return torch.cat(chosen, dim=1)
-
-    def _read(self, steps: PackedSequence, batch: Batch) -> Tensor:
-        """Return the states after the rows that are read; backwards, after a sequence's first row."""
-        rows = steps.data[batch.reads.clamp(min=0)]
+            return torch.where(lag > 0, rows * self.fading[-1](lag / self.inputs.hours_unit)[-1], rows)
         if not self.bidirectional:
             return rows
         place = torch.zeros(len(batch.static), dtype=torch.long)
         place[batch.order] = torch.arange(len(batch.order))
-        half = self.width // 2
+        half = rows.shape[1] // 2
         return torch.cat([rows[:, :half], steps.data[place[batch.read_sequence]][:, half:]], dim=1)
 
 
@@ -138,32 +115,6 @@ def _cell(cell: Cell, gates: Gates, width: int, units: int, layers: int, **optio
     if cell == "rnn":
         return RNN(width, units, layers, **options)
     return LSTM(width, units, layers, gates=gates, **options)
-
-
-def _sequence_of_step(batch: Batch) -> Tensor:
-    """Return the caller's number of the sequence of each packed row [N]."""
-    return batch.order[_place_in_step(batch)[1]]
-
-
-def _place_in_step(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return for each packed row its step and its rank within the step [N]."""
-    sizes = batch.batch_sizes
-    step = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
-    begins = torch.cumsum(sizes, 0) - sizes
-    return step, torch.arange(len(step)) - begins[step]
-
-
-def _since_step_before(batch: Batch) -> Tensor:
-    """Return the hours since the step before [N]; 0 at the first step."""
-    step, rank = _place_in_step(batch)
-    begins = torch.cumsum(batch.batch_sizes, 0) - batch.batch_sizes
-    before = torch.where(step > 0, begins[(step - 1).clamp(min=0)] + rank, torch.arange(len(step)))
-    return batch.hours - batch.hours[before]
-
-
-def _saturating(amount: Tensor, unit: Tensor) -> Tensor:
-    """Return amount / (|amount| + unit): only exact arithmetic, so the same bits wherever a row stands in a batch."""
-    return amount / (amount.abs() + unit)
 
 
 def _equal_runs(sizes: Sequence[int]) -> list[tuple[int, int]]:

@@ -8,7 +8,10 @@ from pydantic import Field, field_validator, model_validator
 
 from sequela.settings import Settings
 
-Input = Literal["values", "observed", "gaps"]
+Input = Literal["values", "observed", "gaps", "provenance"]
+Readout = Literal["last", "mean", "max", "attention"]
+Loss = Literal["auto", "squared", "absolute", "huber", "cross_entropy", "weighted_cross_entropy"]
+Recalibrate = Literal["none", "platt", "isotonic"]
 Cell = Literal["lstm", "gru", "rnn"]
 Gates = Literal["standard", "peephole", "coupled"]
 
@@ -27,7 +30,11 @@ class ModelSettings(Settings):
     layers: Annotated[int, Field(ge=1, le=64)] = 1
     bidirectional: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    loss: Literal["auto", "squared", "absolute", "huber"] = "auto"
+    readout: Annotated[list[Readout], Field(min_length=1)] = ["last"]
+    members: Annotated[int, Field(ge=1, le=100)] = 1
+    hybrid: bool = False
+    loss: Loss = "auto"
+    recalibrate: Recalibrate = "none"
     interval: Annotated[float, Field(gt=0, lt=1)] | Literal["none"] = 0.9
 
     @field_validator("dropout", mode="before")
@@ -39,7 +46,19 @@ class ModelSettings(Settings):
     @classmethod
     def _no_repeats(cls, value: list[Input]) -> list[Input]:
         if len(set(value)) != len(value) or "values" not in value:
-            raise ValueError('write "values" and, once each or not at all, "observed" and "gaps"')
+            raise ValueError('write "values" and, once each or not at all, "observed", "gaps" and "provenance"')
+        return value
+
+    @field_validator("readout", mode="before")
+    @classmethod
+    def _one_readout_is_a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("readout")
+    @classmethod
+    def _readouts_differ(cls, value: list[Readout]) -> list[Readout]:
+        if len(set(value)) != len(value):
+            raise ValueError('write each of "last", "mean", "max" and "attention" once or not at all')
         return value
 
     @model_validator(mode="after")
@@ -53,6 +72,11 @@ class ModelSettings(Settings):
             raise ValueError('`gates` other than "standard" go with cell = "lstm" only')
         if self.decay and self.bidirectional:
             raise ValueError("`decay` fades a state forward in time: set one of decay and bidirectional to false")
+        if self.loss == "weighted_cross_entropy" and self.recalibrate == "none":
+            raise ValueError(
+                'loss = "weighted_cross_entropy" gives risks that are too high by design: '
+                'set `recalibrate` to "platt" or "isotonic", or write loss = "cross_entropy"'
+            )
         return self
 
     @property

@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sequela.batch import Batch
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.cohort.facts import Facts
 from sequela.prepare.rows import PreparedRows, RowPreparation, prepare_static, spread_out
 from sequela.prepare.state import PreparedState
+from sequela.prepare.targets import ScaledTargets
 
 _KEPT_BYTES = 1 << 30
 _ROWS_AT_ONCE = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScaledTargets:
-    """Labels of R predictions as a network learns them."""
-
-    value: NDArray[np.float32]  # [R, horizons, targets], 0 where unknown
-    known: NDArray[np.bool_]  # [R, horizons, targets]
-
-
-def scale_targets(labels: NDArray[np.float64], state: PreparedState) -> ScaledTargets:
-    """Return labels [R, horizons, targets] of the study's unit, scaled."""
-    center = np.array([target.center for target in state.targets])
-    spread = np.array([target.spread for target in state.targets])
-    known = ~np.isnan(labels)
-    scaled = (np.where(known, labels, center) - center) / spread
-    return ScaledTargets(value=scaled.astype(np.float32), known=known)
 
 
 class Collation:

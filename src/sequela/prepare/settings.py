@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from sequela.errors import StudyError
+from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
 from sequela.records.words import nearest
 from sequela.settings import Settings
 
-Missing = Literal["zero", "mean", "last"]
-Scale = Literal["standard", "minmax", "robust", "none"]
-Rule = TypeVar("Rule", Missing, Scale)
+Missing = Literal["zero", "mean", "last", "linear", "regression", "knn", "decay"]
+Scale = Literal["standard", "minmax", "robust", "quantile", "none"]
+Outliers = Literal["none", "iqr", "mad", "hampel"]
+OutlierAction = Literal["flag", "missing", "clip"]
+Aggregate = Literal["mean", "last", "min", "max", "sum"]
+Limits = Annotated[list[float], Field(min_length=2, max_length=2)] | Literal["none", "default"]
+Rule = TypeVar("Rule")
+
+NONE, DEFAULT, REST = "none", "default", "*"
+_TRANSFORM = re.compile(r"none|difference|moving_average:[1-9][0-9]{0,3}|log|yeo_johnson")
+_TABLES = (
+    *("plausible", "units", "outliers", "outlier_action", "missing", "carry_limit", "transform", "scale"),
+    "aggregate",
+)
 
 
 class PrepareSettings(Settings):
     """The `[prepare]` of a study; one value for all codes, or a table by code with "*" for the rest."""
 
-    plausible: Literal["none"] | dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = "none"
-    units: dict[str, str] = {}  # names for the reader: nothing is converted
+    plausible: Literal["none", "default"] | dict[str, Limits] = "none"
+    units: dict[str, str] = {}  # "mmol/L -> mg/dL" converts; "mg/dL" alone is a name for the reader
+    outliers: Outliers | dict[str, Outliers] = "none"
+    outlier_action: OutlierAction | dict[str, OutlierAction] = "flag"
     missing: Missing | dict[str, Missing] = "last"
+    carry_limit: str | dict[str, str] = "none"
+    transform: str | dict[str, str] = "none"
     scale: Scale | dict[str, Scale] = "standard"
+    grid: str = "none"
+    aggregate: Aggregate | dict[str, Aggregate] = "mean"
     min_people: Annotated[int, Field(ge=1)] = 11
 
     @field_validator("plausible", mode="before")
@@ -31,22 +50,73 @@ class PrepareSettings(Settings):
         if not isinstance(value, dict):
             return value
         for code, limits in value.items():
+            if limits in (NONE, DEFAULT):
+                continue
             if not isinstance(limits, list) or [type(end) in (int, float) for end in limits] != [True, True]:
-                raise ValueError(f"the limits of '{code}' are two numbers: write them such as {code} = [40, 300]")
-        return {code: [float(end) for end in limits] for code, limits in value.items()}
+                raise ValueError(
+                    f"the limits of '{code}' are two numbers: write them such as {code} = [40, 300], or \"default\" or "
+                    '"none"'
+                )
+        return {code: ends if isinstance(ends, str) else [float(end) for end in ends] for code, ends in value.items()}
 
     @field_validator("plausible")
     @classmethod
-    def _limits_are_ordered(cls, value: str | dict[str, list[float]]) -> str | dict[str, list[float]]:
-        for code, (low, high) in value.items() if isinstance(value, dict) else ():
-            if not low < high:
+    def _limits_are_ordered(cls, value: str | dict[str, Limits]) -> str | dict[str, Limits]:
+        for code, limits in value.items() if isinstance(value, dict) else ():
+            if code == REST and not isinstance(limits, str):
+                raise ValueError('the limits of "*" cannot be one range for every code: write "default" or "none"')
+            if not isinstance(limits, str) and not limits[0] < limits[1]:
                 raise ValueError(f"the limits of '{code}' are upside down: write them as [lowest, highest]")
         return value
 
+    @field_validator("transform")
+    @classmethod
+    def _transforms_are_known(cls, value: str | dict[str, str]) -> str | dict[str, str]:
+        for single in _singles(value):
+            if not _TRANSFORM.fullmatch(single):
+                raise ValueError(
+                    f'there is no transform "{single}": write "none", "difference", "moving_average:3" (the mean of '
+                    'the last 3 values), "log" or "yeo_johnson"'
+                )
+        return value
+
+    @field_validator("carry_limit", "grid")
+    @classmethod
+    def _durations_are_readable(cls, value: str | dict[str, str]) -> str | dict[str, str]:
+        for single in _singles(value):
+            try:
+                _ = single == NONE or parse_duration(single)
+            except ValueError as error:
+                raise ValueError(f'"{single}" is no time: {error}. Write "none" or such a duration') from None
+        return value
+
+    @model_validator(mode="after")
+    def _keys_have_something_to_act_on(self) -> PrepareSettings:
+        if self.grid == NONE and "aggregate" in self.model_fields_set and set(_singles(self.aggregate)) != {"mean"}:
+            raise ValueError('`aggregate` goes with a `grid`: write grid = "1h", or remove `aggregate`')
+        return self
+
     @property
     def limits(self) -> dict[str, list[float]]:
-        """Return the plausible limits by code."""
-        return self.plausible if isinstance(self.plausible, dict) else {}
+        """Return the plausible limits that the study itself names, by code."""
+        table = self.plausible if isinstance(self.plausible, dict) else {}
+        return {code: limits for code, limits in table.items() if not isinstance(limits, str)}
+
+    @property
+    def grid_microseconds(self) -> int | None:
+        """Return the span of a bin, or None where every distinct instant is a step."""
+        return None if self.grid == NONE else parse_duration(self.grid)
+
+    def wants_default_limits(self, code: str) -> bool:
+        """Say whether the built-in table gives the limits of a code."""
+        if isinstance(self.plausible, str):
+            return self.plausible == DEFAULT
+        return self.plausible.get(code, self.plausible.get(REST)) == DEFAULT
+
+    def carry_limit_hours(self, code: str) -> float | None:
+        """Return for how long a code's last value stands; None for ever."""
+        limit = rule_for(self.carry_limit, code, NONE)
+        return None if limit == NONE else parse_duration(limit) / MICROSECONDS_PER_HOUR
 
     def check_codes(self, codes: Iterable[str]) -> None:
         """Refuse a table that names a code that the records do not have.
@@ -55,16 +125,28 @@ class PrepareSettings(Settings):
             StudyError: with the nearest code that there is.
         """
         known = set(codes)
-        for key in ("plausible", "units", "missing", "scale"):
+        for key in _TABLES:
             table = getattr(self, key)
             for code in table if isinstance(table, dict) else ():
-                if code != "*" and code not in known:
+                if code != REST and code not in known:
                     remedy = nearest(code, known) or " `sequela check` with the study lists the codes that there are."
                     raise StudyError(f"[prepare] {key}: no record has the code '{code}'.{remedy}")
 
 
-def rule_for(rules: Rule | dict[str, Rule], code: str, default: Rule) -> Rule:
+def needs_own_sequences(settings: PrepareSettings) -> bool:
+    """Say whether each prediction needs a sequence of its own: linear filling looks at the next value of its sequence.
+
+    The study then asks with `alone=True`, so that the sequence ends at the prediction time.
+    """
+    return "linear" in _singles(settings.missing)
+
+
+def rule_for(rules: Rule | Mapping[str, Rule], code: str, default: Rule) -> Rule:
     """Return the rule of a code: its own, that of "*", or the default."""
-    if not isinstance(rules, dict):
+    if not isinstance(rules, Mapping):
         return rules
-    return rules[code] if code in rules else rules.get("*", default)
+    return rules[code] if code in rules else rules.get(REST, default)
+
+
+def _singles(value: str | Mapping[str, str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value.values())

@@ -6,13 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from sequela.prepare.settings import Missing
+from sequela.prepare.settings import Aggregate, Missing
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
 
 class _State(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GridState(_State):
+    """A regular clock: bins of one span, right-closed from the episode's start, and how a bin sums up its values."""
+
+    microseconds: Annotated[int, Field(gt=0)]
+    aggregate: dict[str, Aggregate]  # by code, "*" for the rest
 
 
 class NumberState(_State):
@@ -24,6 +31,7 @@ class NumberState(_State):
     spread: Positive
     fill: FiniteFloat  # the training mean, in the code's own unit
     missing: Missing
+    carry_limit_hours: Positive | None = None  # for how long the last value stands; None: for ever
     typical_gap_hours: Positive  # the median training gap between two measurements
     usual: tuple[FiniteFloat, FiniteFloat] | None  # means of the min_people most extreme personal minima, maxima
 
@@ -36,7 +44,21 @@ class CategoryState(_State):
     levels: list[str]
     shares: list[FiniteFloat]  # of training values, one a level and the last for all others
     missing: Missing
+    carry_limit_hours: Positive | None = None
     typical_gap_hours: Positive
+
+
+class WordState(_State):
+    """A code, or one level of a code, that comes as an event: amount = value / unit_amount, 1 without a value."""
+
+    code: str
+    level: str | None = None  # None: the code itself, with a number or without
+    unit_amount: Positive = 1.0  # the root of the mean square of training values
+
+    @property
+    def name(self) -> str:
+        """Return the word as `event_vocabulary` lists it."""
+        return self.code if self.level is None else f"{self.code} = {self.level}"
 
 
 class StaticNumberState(_State):
@@ -58,11 +80,13 @@ class StaticCategoryState(_State):
 
 
 class TargetState(_State):
-    """A target: scaled = (value - center) / spread."""
+    """A target: scaled = (value - center) / spread; with `difference`, of the change since the value known last."""
 
     code: str
     center: FiniteFloat
     spread: Positive
+    difference: bool = False
+    fill: FiniteFloat = 0.0  # stands for a value known last where nothing was known: the mean of training labels
 
 
 class PreparedState(_State):
@@ -72,6 +96,8 @@ class PreparedState(_State):
     static: list[Annotated[StaticNumberState | StaticCategoryState, Field(discriminator="kind")]]
     targets: list[TargetState]
     min_people: int
+    words: list[WordState] = []  # what comes as events, in the order of their ids
+    grid: GridState | None = None
 
     @model_validator(mode="after")
     def _columns_are_counted(self) -> PreparedState:
@@ -91,9 +117,33 @@ class PreparedState(_State):
         return [feature.typical_gap_hours for feature in self.features for _ in column_names(feature)]
 
     @property
+    def decay_towards(self) -> list[float | None]:
+        """Return for each of the F columns the scaled training mean where missing = "decay", else None.
+
+        There `values` holds the last value seen, carried without a limit, and the network lets it fade towards this.
+        """
+        return [_decay_towards(feature, place) for feature in self.features for place in range(width(feature))]
+
+    @property
+    def event_vocabulary(self) -> list[str]:
+        """Return the words that the ids of a batch's events stand for."""
+        return [word.name for word in self.words]
+
+    @property
     def static_columns(self) -> list[str]:
         """Return the names of the K static input columns."""
         return [name for fact in self.static for name in column_names(fact)]
+
+
+def width(feature: NumberState | CategoryState) -> int:
+    """Return how many dense columns a feature fills."""
+    return len(column_names(feature))
+
+
+def _decay_towards(feature: NumberState | CategoryState, place: int) -> float | None:
+    if isinstance(feature, CategoryState) or feature.missing != "decay" or place:
+        return None
+    return (feature.fill - feature.center) / feature.spread
 
 
 def column_names(part: NumberState | CategoryState | StaticNumberState | StaticCategoryState) -> list[str]:

@@ -12,7 +12,7 @@ import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sequela.baselines import FORECAST_BASELINES
-from sequela.cohort import QuestionSettings, SplitSettings
+from sequela.cohort import ForecastQuestion, SplitSettings
 from sequela.errors import StudyError
 from sequela.models import ModelSettings
 from sequela.prepare import PrepareSettings
@@ -53,7 +53,7 @@ class StudySettings(Settings):
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     records: Annotated[list[TableSettings], Field(min_length=1)]
-    question: QuestionSettings
+    question: ForecastQuestion
     split: SplitSettings = SplitSettings()
     prepare: PrepareSettings = PrepareSettings()
     model: ModelSettings = ModelSettings()

@@ -13,7 +13,7 @@ from torch import nn
 
 from sequela.batch import Batch
 from sequela.errors import CohortError
-from sequela.models import forecast_loss
+from sequela.models import Network
 from sequela.prepare import Collation
 from sequela.train.settings import TrainSettings
 
@@ -56,7 +56,7 @@ Watch = Callable[[Progress], None]
 
 
 def train(
-    network: nn.Module,
+    network: Network,
     training: Collation,
     tuning: Collation | None,
     settings: TrainSettings,
@@ -75,7 +75,7 @@ def train(
         training: batches of training people.
         tuning: batches of tuning people, or None.
         settings: `[train]` of the study; its seed shuffles the batches.
-        loss: "squared", "absolute" or "huber".
+        loss: as the network's `loss` names it; "auto" is the question's usual one.
         watch: called after each batch.
 
     Raises:
@@ -126,9 +126,9 @@ def train(
     return history
 
 
-def _step(network: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, loss: str) -> float:
+def _step(network: Network, batch: Batch, optimizer: torch.optim.Optimizer, loss: str) -> float:
     optimizer.zero_grad(set_to_none=True)
-    error = forecast_loss(network(batch), batch, loss)
+    error = network.loss(network(batch), batch, loss)
     error.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT_NORM)
     optimizer.step()
@@ -144,13 +144,13 @@ def _finite(loss: float) -> float:
     return loss
 
 
-def mean_loss(network: nn.Module, collation: Collation, loss: str) -> float:
+def mean_loss(network: Network, collation: Collation, loss: str) -> float:
     """Return the mean loss over all known targets, without dropout."""
     network.eval()
     running = _RunningMean()
     with torch.no_grad():
         for batch, _ in collation.batches_of_rows(_EVALUATION_ROWS):
-            running.add(float(forecast_loss(network(batch), batch, loss)), int(batch.target_known.sum()))
+            running.add(float(network.loss(network(batch), batch, loss)), int(batch.target_known.sum()))
     return running.value
 
 

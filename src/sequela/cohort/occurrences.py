@@ -1,0 +1,219 @@
+"""When the event of an outcome happened to each person, and until when each was watched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sequela.cohort.asof import NEVER, Rows, known_time, last_at_or_before, offsets_by_person
+from sequela.cohort.columns import column_times, column_values, rows_of
+from sequela.cohort.risk_settings import FollowUpSettings, OutcomeSettings
+from sequela.errors import CohortError
+from sequela.records import Clock
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occurrences:
+    """The instants at which an event happened to P people, sorted by person and time; microseconds."""
+
+    offsets: Rows  # [P+1]
+    time: Rows  # [K] when it happened
+    known: Rows  # [K] when that was known
+
+    def last_at_or_before(self, person: Rows, time: Rows) -> Rows:
+        """Return the row of the last occurrence at or before each (person, time), -1 where there is none."""
+        row = last_at_or_before(self.offsets, self.time, person, time)
+        return np.where(row >= self.offsets[person], row, -1)
+
+    def first_after(self, person: Rows, time: Rows) -> Rows:
+        """Return the row of the first occurrence strictly after each (person, time), -1 where there is none."""
+        row = last_at_or_before(self.offsets, self.time, person, time) + 1
+        return np.where(row < self.offsets[person + 1], row, -1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happened:
+    """An outcome with a time: when it happened, and of whom that cannot be said."""
+
+    occurrences: Occurrences
+    not_known: Flags  # [P] no value says whether it happened
+    not_dated: Flags  # [P] it happened, and nothing says when
+
+
+def what_happened(
+    events: pl.DataFrame, outcomes: pl.DataFrame, outcome: OutcomeSettings, people: int, clock: Clock | None
+) -> Happened:
+    """Return when the event of an outcome with a time happened.
+
+    Args:
+        events: contract 1, implausible values taken out.
+        outcomes: contract 1 rows of outcome tables, and the columns that were set apart.
+        outcome: a code, or a column with a time.
+        people: number of people.
+        clock: how the study tells the time.
+
+    Raises:
+        CohortError: where no record has the code or the column, or its values cannot be read as an event.
+    """
+    if outcome.column is not None:
+        return _of_column(outcomes, outcome, people, clock)
+    nobody = np.zeros(people, dtype=bool)
+    rows = _of_code(pl.concat([events, outcomes.select(events.columns)]), outcome)
+    _refuse_no_record(rows, outcome)
+    _refuse_zeros(rows, outcome)
+    return Happened(occurrences=_events_among(rows, outcome, people), not_known=nobody, not_dated=nobody)
+
+
+def occurrences_of_code(events: pl.DataFrame, outcome: OutcomeSettings, people: int) -> Occurrences:
+    """Return the events of a code as far as the records go; nobody need have had one."""
+    return _events_among(_of_code(events, outcome), outcome, people)
+
+
+def _of_code(events: pl.DataFrame, outcome: OutcomeSettings) -> pl.DataFrame:
+    """Return the records of an outcome's code: of a threshold those with a number, the last version of each."""
+    dated = events.lazy().filter(pl.col("time").is_not_null())
+    if not outcome.has_threshold:
+        wanted = dated.filter(_begins(outcome.codes))
+        return wanted.select("subject_id", "time", "code", "numeric_value", known=known_time()).collect()
+    wanted = dated.filter(pl.col("code").is_in(outcome.codes) & pl.col("numeric_value").is_not_null())
+    return (
+        wanted.select("subject_id", "time", "code", "numeric_value", known=known_time())
+        .sort("subject_id", "code", "time", "known", "numeric_value")
+        .unique(["subject_id", "code", "time"], keep="last", maintain_order=True)
+        .collect()
+    )
+
+
+def _events_among(rows: pl.DataFrame, outcome: OutcomeSettings, people: int) -> Occurrences:
+    return _sorted(rows.filter(_beyond(outcome)) if outcome.has_threshold else rows, people)
+
+
+def _begins(prefixes: Sequence[str]) -> pl.Expr:
+    return pl.any_horizontal([pl.col("code").str.starts_with(prefix) for prefix in prefixes])
+
+
+def _beyond(outcome: OutcomeSettings) -> pl.Expr:
+    """A bound is rounded as the values are, so that a value that is written as the bound is not beyond it."""
+    value = pl.col("numeric_value")
+    if outcome.above is not None:
+        return value > pl.lit(np.float32(outcome.above), dtype=pl.Float32)
+    return value < pl.lit(np.float32(outcome.below), dtype=pl.Float32)
+
+
+def _refuse_no_record(found: pl.DataFrame, outcome: OutcomeSettings) -> None:
+    if found.is_empty():
+        codes = ", ".join(f"'{code}'" for code in outcome.codes)
+        which = (
+            f"has a number with a time of the code {codes}; with `above` or `below` it is the whole code"
+            if outcome.has_threshold
+            else f"with a time has a code that begins with {codes}"
+        )
+        raise CohortError(f"[question] outcome: no record {which}. Check `code`.")
+
+
+def _refuse_zeros(found: pl.DataFrame, outcome: OutcomeSettings) -> None:
+    values = set(found["numeric_value"].drop_nulls().unique())
+    if not outcome.has_threshold and 0.0 in values and values <= {0.0, 1.0}:
+        raise CohortError(
+            f"[question] outcome: '{outcome.name}' holds 0 and 1, and of a code every record is an event, those of 0 "
+            "as well. Write above = 0.5 beside `code`."
+        )
+
+
+def _of_column(outcomes: pl.DataFrame, outcome: OutcomeSettings, people: int, clock: Clock | None) -> Happened:
+    rows = rows_of(outcomes, str(outcome.column), key="outcome")
+    own_time = outcome.time not in set(outcomes["code"].unique()) and rows["time"].is_not_null().any()
+    if own_time:  # `time` names the column that dates the rows of the table
+        return _dated_by_rows(rows, outcome, people)
+    value = column_values(rows, outcome, people)
+    time = column_times(outcomes, str(outcome.time), outcome.time_unit, people, clock, key="outcome.time")
+    happened = value == 1
+    dated = happened & (time != NEVER)
+    person = np.flatnonzero(dated)
+    return Happened(
+        occurrences=Occurrences(offsets=offsets_by_person(person, people), time=time[person], known=time[person]),
+        not_known=np.isnan(value),
+        not_dated=happened & ~dated,
+    )
+
+
+def _dated_by_rows(rows: pl.DataFrame, outcome: OutcomeSettings, people: int) -> Happened:
+    happened = column_values(rows, outcome, None)
+    found = rows.with_columns(known=known_time()).filter(pl.Series(happened == 1) & pl.col("time").is_not_null())
+    not_known = np.ones(people, dtype=bool)
+    not_known[rows["subject_id"].to_numpy()[~np.isnan(happened)]] = False
+    not_dated = np.zeros(people, dtype=bool)
+    not_dated[rows["subject_id"].to_numpy()[(happened == 1) & rows["time"].is_null().to_numpy()]] = True
+    not_dated[found["subject_id"].to_numpy()] = False
+    return Happened(occurrences=_sorted(found, people), not_known=not_known, not_dated=not_dated)
+
+
+def _sorted(found: pl.DataFrame, people: int) -> Occurrences:
+    one = found.group_by("subject_id", "time").agg(pl.col("known").min()).sort("subject_id", "time")
+    return Occurrences(
+        offsets=offsets_by_person(one["subject_id"].to_numpy(), people),
+        time=_microseconds(one["time"]),
+        known=_microseconds(one["known"]),
+    )
+
+
+def _microseconds(times: pl.Series) -> Rows:
+    return times.cast(pl.Datetime("us")).to_physical().to_numpy()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUp:
+    """Until when each person was watched: the next end after a time, else the last instant; microseconds."""
+
+    until: Rows  # [P], NEVER where nothing says
+    ends: Occurrences | None
+
+    def reaches(self, person: Rows, time: Rows) -> Rows:
+        """Return until when each person was watched from each time on [R]."""
+        until = self.until[person]
+        if self.ends is None or not len(self.ends.time):
+            return until
+        row = self.ends.first_after(person, time)
+        return np.where(row >= 0, self.ends.time[row], until)
+
+
+def follow_up(
+    events: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    settings: str | FollowUpSettings,
+    people: int,
+    clock: Clock | None,
+) -> FollowUp:
+    """Return until when people were watched.
+
+    "last record" is the last time that any record of an input carries. A code ends it at its first record after the
+    prediction time, and nobody's who has none: there the last record stands. A column says it for each person.
+    """
+    if isinstance(settings, str):
+        return FollowUp(until=last_times(events, people), ends=None)
+    if settings.column is not None:
+        rows_of(outcomes, settings.column, key="follow_up")
+        until = column_times(outcomes, settings.column, settings.time_unit, people, clock, key="follow_up")
+        return FollowUp(until=until, ends=None)
+    everything = pl.concat([events, outcomes.select(events.columns)])
+    assert settings.codes is not None
+    found = everything.filter(pl.col("time").is_not_null() & _begins(settings.codes.prefixes))
+    if found.is_empty():
+        codes = ", ".join(f"'{code}'" for code in settings.codes.prefixes)
+        raise CohortError(f"[question] follow_up: no record has a code that begins with {codes}. Check `code`.")
+    ends = _sorted(found.select("subject_id", "time", known=known_time()), people)
+    return FollowUp(until=last_times(events, people), ends=ends)
+
+
+def last_times(events: pl.DataFrame, people: int) -> Rows:
+    """Return the last time that a record of each person carries [P], NEVER of one without."""
+    last = events.lazy().filter(pl.col("time").is_not_null()).group_by("subject_id").agg(pl.col("time").max()).collect()
+    until = np.full(people, NEVER)
+    until[last["subject_id"].to_numpy()] = _microseconds(last["time"])
+    return until

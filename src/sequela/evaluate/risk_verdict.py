@@ -1,0 +1,117 @@
+"""One sentence: does the network earn its place beside what is simpler, where the question is a risk?
+
+AUROC decides: better is a network whose paired difference to the best baseline excludes 0. AUPRC and the Brier score
+can only take that away: a network that ranks better and is worse in one of them has no clear place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sequela.evaluate.verdict import MIN_PEOPLE, spoken
+
+_NAMES = {"auroc": "AUROC", "auprc": "AUPRC", "brier": "Brier score"}
+
+
+def risk_verdict(
+    models: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    comparisons: Sequence[Mapping[str, Any]],
+    *,
+    best_baseline: str | None,
+    people: int,
+    reason: str | None = None,
+) -> str:
+    """Return what held-out people say of the network, and of the hybrid where there is one, win or lose.
+
+    Args:
+        models: the headline of `metrics.json`.
+        comparisons: those of `metrics.json`.
+        best_baseline: chosen on tuning people; None when the study has no baselines.
+        people: held-out people that the measures rest on.
+        reason: why the study has no baselines.
+
+    Raises:
+        ValueError: no network among the models, or a baseline without its headline or comparison.
+
+    Example:
+        >>> def rows(*numbers):
+        ...     names = ("difference", "low", "high", "outcome")
+        ...     return [{"model": "network", "against": "logistic", "metric": metric, "reason": None}
+        ...             | dict(zip(names, row)) for metric, row in zip(("auroc", "auprc", "brier"), numbers)]
+        >>> models = {"network": {"auroc": {"value": 0.874, "low": 0.85, "high": 0.90, "reason": None}},
+        ...           "logistic": {"auroc": {"value": 0.851, "low": 0.83, "high": 0.88, "reason": None}}}
+        >>> found = rows((0.023, 0.008, 0.038, "better"), (0.04, -0.01, 0.09, "no_difference"),
+        ...              (-0.004, -0.008, -0.001, "better"))
+        >>> print(risk_verdict(models, found, best_baseline="logistic", people=1200).replace(") is", ")\\nis"))
+        On 1,200 held-out people the network's AUROC (0.874, 95 % interval 0.850 to 0.900)
+        is higher than that of the best baseline, logistic (0.851), by 0.023 (0.008 to 0.038): it earns its place.
+    """
+    if "network" not in models:
+        raise ValueError("the headline has no network")
+    own = models["network"]["auroc"]
+    if own["value"] is None:
+        return f"There is no verdict: {own['reason']}."
+    count = f"{people:,}" if people >= MIN_PEOPLE else f"fewer than {MIN_PEOPLE}"
+    opening = f"On {count} held-out people the network's AUROC ({_with_interval(own)})"
+    if best_baseline is None:
+        why = f" ({reason})" if reason else ""
+        return f"{opening} stands alone: the study has no baselines{why}, so nothing says whether it earns its place."
+    return f"{opening} {_judged('network', models, comparisons, best_baseline)}.{_hybrid(models, comparisons, best_baseline)}"
+
+
+def _judged(
+    model: str,
+    models: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    comparisons: Sequence[Mapping[str, Any]],
+    best: str,
+) -> str:
+    """Return the second half of a model's sentence: what the intervals of its differences decide."""
+    other, rows = models.get(best, {}).get("auroc"), _against(comparisons, model, best)
+    if other is None or "auroc" not in rows:
+        raise ValueError(f"the best baseline '{best}' lacks its AUROC or its comparison with the {model}")
+    row = rows["auroc"]
+    name = f"the best baseline, {spoken(best)} ({other['value']:.3f})"
+    if row["low"] is None:
+        return f"cannot be told apart from that of {name}: {row['reason'] or 'no interval'}; no verdict"
+    worse = [_NAMES[metric] for metric in ("auprc", "brier") if rows.get(metric, {}).get("outcome") == "worse"]
+    better = [_NAMES[metric] for metric in ("auprc", "brier") if rows.get(metric, {}).get("outcome") == "better"]
+    interval = f"{_three(row['low'])} to {_three(row['high'])}"
+    if row["outcome"] == "better":
+        end = (
+            f"yet its {' and its '.join(worse)} is worse, so its place is not clear" if worse else "it earns its place"
+        )
+        return f"is higher than that of {name}, by {_three(row['difference'])} ({interval}): {end}"
+    if row["outcome"] == "worse":
+        return f"is lower than that of {name}, by {_three(-row['difference'])} ({_three(-row['high'])} to {_three(-row['low'])}): it does not earn its place; use the baseline"
+    end = "the simpler baseline suffices"
+    if worse or better:
+        said = [
+            f"its {' and its '.join(words)} is {how}" for words, how in ((better, "better"), (worse, "worse")) if words
+        ]
+        end = f"{' and '.join(said)}; by AUROC the simpler baseline suffices"
+    return f"is not distinguishable from that of {name}, difference {_three(row['difference'])} ({interval}): {end}"
+
+
+def _hybrid(
+    models: Mapping[str, Mapping[str, Mapping[str, Any]]], comparisons: Sequence[Mapping[str, Any]], best: str
+) -> str:
+    if "hybrid" not in models or models["hybrid"]["auroc"]["value"] is None:
+        return ""
+    return f" The hybrid's AUROC ({_with_interval(models['hybrid']['auroc'])}) {_judged('hybrid', models, comparisons, best)}."
+
+
+def _against(comparisons: Sequence[Mapping[str, Any]], model: str, best: str) -> dict[str, Mapping[str, Any]]:
+    return {row["metric"]: row for row in comparisons if (row["model"], row["against"]) == (model, best)}
+
+
+def _with_interval(own: Mapping[str, Any]) -> str:
+    if own["low"] is None:
+        return _three(own["value"])
+    return f"{_three(own['value'])}, 95 % interval {_three(own['low'])} to {_three(own['high'])}"
+
+
+def _three(number: float) -> str:
+    """Return a number with three decimals; four where it would read as 0."""
+    places = 3 if abs(number) >= 0.0005 or number == 0 else 4
+    return f"{round(number, places) + 0.0:.{places}f}"

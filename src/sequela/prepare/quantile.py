@@ -1,0 +1,58 @@
+"""A scale by ranks: the normal quantile of the share of training values below a value.
+
+Knots are means of bins of training values, each of at least `min_people` people, at the middle of the bin's shares;
+between knots the share is linear, beyond the outermost ones it stays. So one outlier weighs no more than its bin, and
+no knot is a person's value. With the same knots this is scikit-learn's
+QuantileTransformer(output_distribution="normal").
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import FiniteFloat
+from scipy.special import ndtr, ndtri
+
+from sequela.prepare.rules import Floats, Rows, RuleState, bins_of_people
+
+
+class QuantileScale(RuleState):
+    """Knots that rise, and the share of training values below each."""
+
+    scale: Literal["quantile"] = "quantile"
+    knots: list[FiniteFloat]
+    shares: list[FiniteFloat]  # between 0 and 1, both excluded
+
+    def apply(self, values: Floats) -> Floats:
+        """Return normal quantiles [N]; missing stays missing, and a value that never varied is 0."""
+        if len(self.knots) < 2:
+            return np.where(np.isnan(values), np.nan, 0.0)
+        knots, shares = np.array(self.knots), np.array(self.shares)
+        # Equal knots: once from below and once from above, so that a frequent value gets the middle of its shares.
+        below, above = np.interp(values, knots, shares), -np.interp(-values, -knots[::-1], -shares[::-1])
+        return np.asarray(ndtri((below + above) / 2))
+
+    def inverse(self, scaled: Floats) -> Floats:
+        """Return the values [N] at normal quantiles; those beyond the outermost knots come back as these."""
+        return np.asarray(np.interp(ndtr(scaled), self.shares, self.knots))
+
+
+def fit_quantile_scale(values: Floats, person: Rows, min_people: int) -> QuantileScale:
+    """Return at most 100 knots of training values.
+
+    Args:
+        values: [M], finite.
+        person: [M], whose.
+        min_people: that each knot must rest on.
+
+    Example:
+        >>> fitted = fit_quantile_scale(np.array([1.0, 2.0, 3.0, 5.0]), np.array([0, 1, 2, 3]), min_people=2)
+        >>> fitted.knots, fitted.shares
+        ([1.5, 4.0], [0.25, 0.75])
+    """
+    bins = bins_of_people(values, person, min_people)
+    counts = np.array([len(rows) for rows in bins], dtype=np.float64)
+    shares = (np.cumsum(counts) - counts / 2) / max(len(values), 1)
+    knots = np.maximum.accumulate([values[rows].mean() for rows in bins]) if bins else np.array([])
+    return QuantileScale(knots=knots.tolist(), shares=shares.tolist())
