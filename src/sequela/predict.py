@@ -147,7 +147,13 @@ def say(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) 
 
 
 def outputs(
-    bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences, *, imputed_shift: float = 0.0
+    bundle: Bundle,
+    timeline: Timeline,
+    facts: Facts,
+    sequences: Sequences,
+    *,
+    imputed_shift: float = 0.0,
+    only_network: bool = False,
 ) -> dict[str, Floats]:
     """Return what the network says, and the hybrid where there is one, before intervals and recalibration.
 
@@ -157,15 +163,16 @@ def outputs(
         facts: static facts.
         sequences: R predictions and what they read.
         imputed_shift: standard deviations that are added to every number that was not measured.
+        only_network: the hybrid is not asked.
     """
-    statistics = None
-    if bundle.trees is not None or bundle.study.model.wide:
+    statistics, trees = None, None if only_network else bundle.trees
+    if trees is not None or bundle.study.model.wide:
         statistics = statistics_of(bundle.study.question.kind, timeline, facts, bundle.prepared, sequences)
     each = member_outputs(bundle, timeline, facts, sequences, statistics, imputed_shift=imputed_shift)
     mean = mean_of_members(bundle, each, timeline, sequences)
     said = {"network": as_said(bundle, mean)}
-    if bundle.trees is not None and statistics is not None:
-        said["hybrid"] = bundle.trees.predict(statistics, mean)
+    if trees is not None and statistics is not None:
+        said["hybrid"] = trees.predict(statistics, mean)
     return said
 
 

@@ -10,7 +10,8 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from sequela.report.formats import Band, Estimate, Fit, Hexagons
+from sequela.report.curve_formats import Band, Hexagons
+from sequela.report.formats import Estimate, Fit
 from sequela.report.privacy import SMALLEST
 from sequela.report.svg import BLUE, INK, ORANGE, SOFT, as_svg, figure_style, new_axes
 from sequela.report.words import DASH, after_number, decimals_for, fixed, in_unit, model_name, plain

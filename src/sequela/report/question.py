@@ -50,7 +50,8 @@ def question_in_words(question: Mapping[str, Any], targets: Sequence[str]) -> st
         At 48 hours after time 0, forecast sbp 6 hours later from this and all earlier records.
     """
     what = listed(list(targets))
-    return f"{_when(question)}, forecast {_ahead(question.get('horizon', 'next record'), what)} from {_seen(question)}."
+    ahead = _ahead(question.get("horizon", "next record"), what)
+    return f"{when_in_words(question)}, forecast {ahead} from {seen_in_words(question)}."
 
 
 def question_notes(question: Mapping[str, Any]) -> list[str]:
@@ -102,7 +103,8 @@ def preparation_in_words(prepare: Mapping[str, Any], inputs: Sequence[str]) -> s
     )
 
 
-def _when(question: Mapping[str, Any]) -> str:
+def when_in_words(question: Mapping[str, Any]) -> str:
+    """When a person is asked."""
     at = question.get("at", "every record")
     start, end = question.get("from", "first record"), question.get("to", "last record")
     span = f"from {_start(start)} to {_end(end)}"
@@ -118,17 +120,18 @@ def _when(question: Mapping[str, Any]) -> str:
 
 def _start(start: Any) -> str:
     if isinstance(start, Mapping):
-        return f"each {_codes(start)}"
+        return f"each {codes_in_words(start)}"
     return {"first record": "the first record", "origin": "time 0"}.get(str(start), str(start))
 
 
 def _end(end: Any) -> str:
     if isinstance(end, Mapping):
-        return f"the next {_codes(end)}"
+        return f"the next {codes_in_words(end)}"
     return "the last" if end == "last record" else f"{duration(str(end))} later"
 
 
-def _codes(match: Mapping[str, Any]) -> str:
+def codes_in_words(match: Mapping[str, Any]) -> str:
+    """The codes that open or end something, as a sentence names them."""
     code = match.get("code", "event")
     return code if isinstance(code, str) else listed([str(one) for one in code], last="or")
 
@@ -144,7 +147,8 @@ def _ahead(horizon: Any, what: str) -> str:
     return f"{what} {listed([duration(moment) for moment in moments])} later"
 
 
-def _seen(question: Mapping[str, Any]) -> str:
+def seen_in_words(question: Mapping[str, Any]) -> str:
+    """What of the history may be seen."""
     history = str(question.get("history", "all"))
     if history != "all":
         return f"the records of the last {duration(history)}"

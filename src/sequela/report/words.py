@@ -16,16 +16,39 @@ MODELS = {
     "persistence": "Persistence",
     "mean": "Mean so far",
     "linear": "Linear (ridge)",
+    "logistic": "Logistic regression",
     "gradient_boosting": "Gradient boosting",
+    "treat_all": "Treat all",
 }
 
-METRICS = {"rmse": "RMSE", "mae": "MAE", "mse": "MSE", "coverage": "Coverage", "width": "Width"}
+METRICS = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "mse": "MSE",
+    "coverage": "Coverage",
+    "width": "Width",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "brier": "Brier score",
+    "scaled_brier": "Scaled Brier",
+    "calibration_in_the_large": "Calibration in the large",
+    "calibration_intercept": "Calibration intercept",
+    "calibration_slope": "Calibration slope",
+    "ici": "ICI",
+    "net_benefit": "Net benefit",
+}
 
 OUTCOMES = {"better": "network better", "no_difference": "no clear difference", "worse": "network worse"}
 
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "simple recurrent"}
 
-LOSSES = {"squared": "squared error", "absolute": "absolute error", "huber": "Huber error"}
+LOSSES = {
+    "squared": "squared error",
+    "absolute": "absolute error",
+    "huber": "Huber error",
+    "cross_entropy": "cross-entropy",
+    "weighted_cross_entropy": "class-weighted cross-entropy",
+}
 
 HOURS = {
     "seconds": 1 / 3600,

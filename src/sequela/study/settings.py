@@ -39,6 +39,7 @@ class EvaluateSettings(Settings):
     subgroups: list[str] = []
     thresholds: list[Annotated[float, Field(gt=0, lt=1)]] = [0.1, 0.2]
     missing_sensitivity: bool = False
+    importance: bool = True
 
     @field_validator("subgroups", "thresholds")
     @classmethod

@@ -30,10 +30,12 @@ from sequela.records import Records, read_records
 from sequela.study.environment import environment
 from sequela.study.fit import fit_split
 from sequela.study.folder import RunContent, check_folder, write_run
+from sequela.study.importance import importance
 from sequela.study.kinds import kind_of
 from sequela.study.material import Fit, Material
 from sequela.study.predictions import predictions_table
 from sequela.study.profile import profile, split_counts
+from sequela.study.sensitivity import missing_sensitivity
 from sequela.study.settings import StudySettings, read_study_file, resolved
 from sequela.study.subgroups import check_subgroups
 from sequela.study.watch import Watch
@@ -201,6 +203,10 @@ def run(
         final = fit_split(material, everyone, watch=watch, number=len(splits) + 1, fits=len(splits) + 1)
     watch.stage("Judging on held-out people")
     metrics = judge(material, fits)
+    drawn = kind_of(material).curves(material, fits, metrics) | {
+        "importance": importance(material, fits, watch),
+        "missing_sensitivity": missing_sensitivity(material, fits, metrics, watch),
+    }
     watch.stage("Writing the run folder")
     facts = environment(
         seed=study.settings.train.seed, started=started, seconds=time.monotonic() - began, command=command
@@ -212,7 +218,7 @@ def run(
             "history": _history(material, fits),
             "profile": profile(material, fits, final),
             "audit": {"format": 1, "findings": [], "done": False},
-            "curves": {"format": 1, **kind_of(material).curves(material, fits, metrics)},
+            "curves": {"format": 1, **drawn},
             "environment": facts,
         },
         predictions=predictions_table(material, fits),
