@@ -116,6 +116,7 @@ PUBLIC: dict[str, list[str]] = {
         "needs_last_target",
         "needs_own_sequences",
         "on_grid",
+        "preparation_summary",
         "risk_targets",
         "scale_targets",
         "scaling",

@@ -7,6 +7,7 @@ from sequela.prepare.grid import check_grid, on_grid
 from sequela.prepare.plausible import without_implausible
 from sequela.prepare.settings import GridState, PrepareSettings, needs_own_sequences
 from sequela.prepare.state import PreparedState
+from sequela.prepare.summary import preparation_summary
 from sequela.prepare.targets import (
     ScaledTargets,
     fit_smearing,
@@ -31,6 +32,7 @@ __all__ = [
     "needs_last_target",
     "needs_own_sequences",
     "on_grid",
+    "preparation_summary",
     "risk_targets",
     "scale_targets",
     "scaling",
