@@ -1,0 +1,301 @@
+"""Units, and the way from one to another: target = factor * source + offset.
+
+A concentration by mass and one by amount differ by the molar mass, so only a known analyte is converted between them;
+masses are those of PubChem. Urea nitrogen counts its nitrogen, phosphate its phosphorus, triglycerides are triolein,
+and haemoglobin is the monomer, as in the SI conversion table of the AMA Manual of Style,
+doi:10.1093/jama/9780190246556.001.0001. Glycated haemoglobin: NGSP % = 0.09148 IFCC + 2.152, Hoelzel and others
+(2004), doi:10.1373/clinchem.2003.024802.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from sequela.errors import StudyError
+from sequela.prepare.quantities import quantity_of
+from sequela.records.words import nearest
+
+_MASS, _AMOUNT, _CHARGE = "mass concentration", "amount concentration", "charge concentration"
+
+# Unit in UCUM: what it measures, and how it becomes the base unit: factor, offset.
+_UNITS: dict[str, tuple[str, float, float]] = {
+    **{
+        unit: (_MASS, factor, 0.0)
+        for unit, factor in {
+            "g/L": 1.0,
+            "g/dL": 10.0,
+            "mg/dL": 1e-2,
+            "mg/L": 1e-3,
+            "ug/mL": 1e-3,
+            "ug/dL": 1e-5,
+            "ug/L": 1e-6,
+            "ng/mL": 1e-6,
+            "ng/dL": 1e-8,
+            "ng/L": 1e-9,
+            "pg/mL": 1e-9,
+        }.items()
+    },
+    **{
+        unit: (_AMOUNT, factor, 0.0)
+        for unit, factor in {"mol/L": 1.0, "mmol/L": 1e-3, "umol/L": 1e-6, "nmol/L": 1e-9, "pmol/L": 1e-12}.items()
+    },
+    "meq/L": (_CHARGE, 1e-3, 0.0),
+    "mm[Hg]": ("pressure", 133.322387415, 0.0),
+    "kPa": ("pressure", 1000.0, 0.0),
+    "cm[H2O]": ("pressure", 98.0665, 0.0),
+    "mbar": ("pressure", 100.0, 0.0),
+    "Cel": ("temperature", 1.0, 0.0),
+    "[degF]": ("temperature", 5 / 9, -160 / 9),
+    "K": ("temperature", 1.0, -273.15),
+    "1": ("share", 1.0, 0.0),
+    "%": ("share", 0.01, 0.0),
+    "m": ("length", 1.0, 0.0),
+    "cm": ("length", 0.01, 0.0),
+    "mm": ("length", 0.001, 0.0),
+    "[in_i]": ("length", 0.0254, 0.0),
+    "[ft_i]": ("length", 0.3048, 0.0),
+    "kg": ("mass", 1.0, 0.0),
+    "g": ("mass", 0.001, 0.0),
+    "[lb_av]": ("mass", 0.45359237, 0.0),
+    "[oz_av]": ("mass", 0.028349523125, 0.0),
+    "L": ("volume", 1.0, 0.0),
+    "mL": ("volume", 0.001, 0.0),
+    "U/L": ("catalytic concentration", 1.0, 0.0),
+    "ukat/L": ("catalytic concentration", 60.0, 0.0),
+    "nkat/L": ("catalytic concentration", 0.06, 0.0),
+    "10*12/L": ("count", 1e12, 0.0),
+    "10*6/uL": ("count", 1e12, 0.0),
+    "10*9/L": ("count", 1e9, 0.0),
+    "10*3/uL": ("count", 1e9, 0.0),
+    "10*6/L": ("count", 1e6, 0.0),
+    "/uL": ("count", 1e6, 0.0),
+    "/min": ("rate", 1.0, 0.0),
+    "mmol/mol": ("glycated haemoglobin", 1.0, 0.0),
+}
+
+# How units are written elsewhere, without case, spaces and degree signs.
+_SPELLINGS = {unit.casefold(): unit for unit in _UNITS} | {
+    spelling: unit
+    for unit, spellings in {
+        "Cel": "c degc celsius",
+        "[degF]": "f degf fahrenheit",
+        "mm[Hg]": "mmhg torr",
+        "cm[H2O]": "cmh2o",
+        "mbar": "hpa",
+        "%": "percent pct %sat.",
+        "1": "fraction {fraction} ratio",
+        "[in_i]": "in inch inches",
+        "[ft_i]": "ft feet",
+        "[lb_av]": "lb lbs pound pounds",
+        "[oz_av]": "oz",
+        "ug/dL": "mcg/dl",
+        "ug/L": "mcg/l",
+        "ug/mL": "mcg/ml",
+        "g/dL": "gm/dl",
+        "U/L": "iu/l units/l",
+        "/min": "bpm insp/min breaths/min",
+        "10*3/uL": "k/ul x10e3/ul 10^3/ul thou/ul",
+        "10*9/L": "10^9/l x10^9/l 10e9/l",
+        "10*6/uL": "m/ul 10^6/ul",
+        "10*12/L": "10^12/l",
+        "mL": "cc",
+    }.items()
+    for spelling in spellings.split()
+}
+
+_GRAMS_A_MOLE = {
+    "glucose": 180.156,
+    "urea nitrogen": 28.014,
+    "urea": 60.056,
+    "creatinine": 113.12,
+    "bilirubin": 584.66,
+    "direct bilirubin": 584.66,
+    "indirect bilirubin": 584.66,
+    "cholesterol": 386.65,
+    "HDL cholesterol": 386.65,
+    "LDL cholesterol": 386.65,
+    "triglycerides": 885.45,
+    "calcium": 40.078,
+    "ionised calcium": 40.078,
+    "magnesium": 24.305,
+    "phosphate": 30.974,
+    "sodium": 22.990,
+    "potassium": 39.098,
+    "chloride": 35.45,
+    "lactate": 90.08,
+    "haemoglobin": 16114.5,
+}
+_CHARGES = {
+    **dict.fromkeys(("sodium", "potassium", "chloride", "bicarbonate", "total carbon dioxide", "base excess"), 1.0),
+    **dict.fromkeys(("anion gap", "lactate"), 1.0),
+    **dict.fromkeys(("calcium", "ionised calcium", "magnesium"), 2.0),
+}
+_WRITTEN = re.compile(
+    r"^(?P<sources>[^>]+?)\s*->\s*(?P<target>[^*]+?)(?:\s*\*\s*(?P<factor>[\d.eE+-]+?)(?:\s*(?P<offset>[+-]\s*[\d.]+))?)?$"
+)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """target = factor * source + offset."""
+
+    factor: float
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """How the values of a code come to its unit, by the unit that they state."""
+
+    code: str
+    target: str
+    steps: dict[str, Linear]  # by source unit, as the study writes it
+
+
+def unit_named(text: str | None) -> str | None:
+    """Return the unit in UCUM, however it is written; None where it is not known.
+
+    Example:
+        >>> unit_named("MG/DL"), unit_named("°F"), unit_named("µmol/l"), unit_named("furlong")
+        ('mg/dL', '[degF]', 'umol/L', None)
+    """
+    if text is None:
+        return None
+    plain = text.replace("µ", "u").replace("μ", "u").replace("°", "deg").casefold()
+    return _SPELLINGS.get(re.sub(r"\s+", "", plain))
+
+
+def step_between(source: str, target: str, quantity: str | None) -> Linear | None:
+    """Return the way between two units in UCUM, None where there is none or where the analyte must be known.
+
+    Args:
+        source: unit.
+        target: unit.
+        quantity: what is measured, a name of the table of quantities.
+
+    Example:
+        >>> round(step_between("mmol/L", "mg/dL", "glucose").factor, 4)
+        18.0156
+    """
+    if quantity == "glycated haemoglobin" and {source, target} == {"%", "mmol/mol"}:
+        return Linear(0.09148, 2.152) if target == "%" else Linear(1 / 0.09148, -2.152 / 0.09148)
+    (kind, factor, offset), (target_kind, target_factor, target_offset) = _UNITS[source], _UNITS[target]
+    bridge = 1.0 if kind == target_kind else _bridge(kind, target_kind, quantity)
+    if bridge is None:
+        return None
+    return Linear(factor * bridge / target_factor, (offset * bridge - target_offset) / target_factor)
+
+
+def _bridge(kind: str, target_kind: str, quantity: str | None) -> float | None:
+    """Return target base units in one base unit of another kind of concentration."""
+    in_moles = {_AMOUNT: 1.0, _MASS: _GRAMS_A_MOLE.get(quantity or ""), _CHARGE: _CHARGES.get(quantity or "")}
+    one, other = in_moles.get(kind), in_moles.get(target_kind)
+    return None if one is None or other is None else other / one
+
+
+def parse_conversion(text: str, code: str) -> Conversion | None:
+    """Return what `units` of a study says about a code, None where it only names the unit for the reader.
+
+    Written as `"mmol/L -> mg/dL"`; with several sources as `"mmol/L, g/L -> mg/dL"`; with a factor of one's own, for
+    analytes that the table does not know, as `"nmol/L -> ng/mL * 0.4"` or with an offset as `"A -> B * 1.8 + 32"`.
+
+    Raises:
+        StudyError: where the way is not known.
+    """
+    if "->" not in text:
+        return None
+    written = _WRITTEN.match(text.strip())
+    if not written:
+        raise StudyError(
+            f"[prepare] units of '{code}': expected a conversion such as \"mmol/L -> mg/dL\", or with a factor of your "
+            f'own "nmol/L -> ng/mL * 0.4", got "{text}".'
+        )
+    sources = [source.strip() for source in written["sources"].split(",")]
+    target = written["target"].strip()
+    if written["factor"] is None:
+        return Conversion(code=code, target=target, steps={s: _known_step(s, target, code) for s in sources})
+    own = Linear(_number(written["factor"], code), _number((written["offset"] or "0").replace(" ", ""), code))
+    if own.factor == 0:
+        raise StudyError(f"[prepare] units of '{code}': a factor of 0 leaves nothing of the values.")
+    return Conversion(code=code, target=target, steps=dict.fromkeys(sources, own))
+
+
+def _number(text: str, code: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise StudyError(f"[prepare] units of '{code}': expected a number after * or +, got '{text}'.") from None
+
+
+def _known_step(source: str, target: str, code: str) -> Linear:
+    units = [unit_named(source), unit_named(target)]
+    for written, unit in zip((source, target), units, strict=True):
+        if unit is None:
+            raise StudyError(
+                f"[prepare] units of '{code}': the unit '{written}' is not known."
+                f"{nearest(written.casefold(), _SPELLINGS)} Or write "
+                f'the factor: "{source} -> {target} * 1.5".'
+            )
+    quantity = quantity_of(code)
+    step = step_between(str(units[0]), str(units[1]), quantity.name if quantity else None)
+    if step is None:
+        raise StudyError(
+            f"[prepare] units of '{code}': there is no known way from {source} to {target} for this code. Write the "
+            f'factor of the analyte: "{source} -> {target} * 1.5".'
+        )
+    return step
+
+
+def converted(events: pl.DataFrame, conversions: Mapping[str, Conversion]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the events in the units that the study asks for, and how many values of each code and unit were converted.
+
+    A value that states the target's unit stays. One that states no unit is in the source's, as the study says; with
+    several sources that cannot be, and it is refused.
+
+    Args:
+        events: contract 1.
+        conversions: by code.
+
+    Returns:
+        Events with `numeric_value` and `unit` of the target; and code, unit (as stated), values, converted.
+
+    Raises:
+        StudyError: where a value states a unit that is neither, or none where it must.
+    """
+    asked = events.filter(pl.col("code").is_in(list(conversions)) & pl.col("numeric_value").is_not_null())
+    stated = asked.group_by("code", "unit").agg(pl.len().cast(pl.Int64).alias("values")).sort("code", "unit")
+    rows = [_stated_step(conversions[code], unit) for code, unit, _ in stated.iter_rows()]
+    table = stated.with_columns(
+        pl.Series("factor", [step.factor for step in rows], dtype=pl.Float64),
+        pl.Series("offset", [step.offset for step in rows], dtype=pl.Float64),
+        pl.Series("target", [conversions[code].target for code in stated["code"]], dtype=pl.String),
+    )
+    joined = events.join(table, on=["code", "unit"], how="left", nulls_equal=True, maintain_order="left")
+    number = pl.col("numeric_value").cast(pl.Float64) * pl.col("factor") + pl.col("offset")
+    # A factor of 1 leaves a value's bits as they are, and so does a code that the study does not name.
+    number = number.cast(pl.Float32).fill_null(pl.col("numeric_value"))
+    told = joined.with_columns(number.alias("numeric_value"), pl.coalesce("target", "unit").alias("unit"))
+    changed = (pl.col("factor") != 1) | (pl.col("offset") != 0)
+    return told.select(events.columns), table.select("code", "unit", "values", changed.alias("converted"))
+
+
+def _stated_step(conversion: Conversion, unit: str | None) -> Linear:
+    """Return the way from the unit that values state."""
+    steps = {(unit_named(source) or source): step for source, step in conversion.steps.items()}
+    if unit is None and len(steps) == 1:
+        return next(iter(steps.values()))
+    name = unit_named(unit) or unit
+    if name in steps:
+        return steps[name]
+    if name is not None and name == (unit_named(conversion.target) or conversion.target):
+        return Linear(1.0)
+    written = ", ".join(conversion.steps)
+    says = "state no unit" if unit is None else "state another unit"
+    raise StudyError(
+        f"[prepare] units of '{conversion.code}': the study converts {written} to {conversion.target}, and some values "
+        f'{says}. Name every unit that the records state, such as "{written}, OTHER -> {conversion.target}".'
+    )
