@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from sequela.errors import StudyError
+from sequela.prepare.units import Conversion, parse_conversion
 from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
 from sequela.records.words import nearest
 from sequela.settings import Settings
@@ -116,6 +117,22 @@ class PrepareSettings(Settings):
             return None
         table = self.aggregate if isinstance(self.aggregate, dict) else {REST: self.aggregate}
         return GridState(microseconds=parse_duration(self.grid), aggregate=table)
+
+    @property
+    def conversions(self) -> dict[str, Conversion]:
+        """Return the conversions that the study asks for, by code.
+
+        Raises:
+            StudyError: where one cannot be.
+        """
+        parsed = {code: parse_conversion(text, code) for code, text in self.units.items()}
+        return {code: conversion for code, conversion in parsed.items() if conversion is not None}
+
+    @property
+    def unit_names(self) -> dict[str, str]:
+        """Return the unit of each code that the study names: what it converts to, or what it says for the reader."""
+        targets = {code: conversion.target for code, conversion in self.conversions.items()}
+        return {code: targets.get(code, text) for code, text in self.units.items()}
 
     def wants_default_limits(self, code: str) -> bool:
         """Say whether the built-in table gives the limits of a code."""

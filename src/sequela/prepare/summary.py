@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from sequela.batch import PROVENANCE
@@ -15,6 +16,7 @@ from sequela.prepare.rows import RowPreparation
 from sequela.prepare.seen import SeenCells, count_people
 from sequela.prepare.settings import PrepareSettings, rule_for
 from sequela.prepare.state import CategoryState, NumberState, PreparedState, width
+from sequela.prepare.unit_suspicion import UnitSuspicion, suspect_units
 from sequela.prepare.words import Words
 
 ORDER = ("plausibility and units", "outliers", "transform", "scale", "missing values")
@@ -28,6 +30,7 @@ def preparation_summary(
     state: PreparedState,
     settings: PrepareSettings,
     unused: Mapping[str, str],
+    suspicions: Iterable[UnitSuspicion] = (),
 ) -> dict[str, Any]:
     """Return what was missing, what stands there instead and what stood out, by variable.
 
@@ -40,6 +43,7 @@ def preparation_summary(
         state: fitted preparation.
         settings: `[prepare]` of the study.
         unused: codes that are no input -> reason.
+        suspicions: codes whose values look like another unit (`suspected_units`).
     """
     longest = _longest(sequences)
     steps = int(sequences.lengths[longest].sum())
@@ -60,8 +64,29 @@ def preparation_summary(
             "cells": int((words >= 0).sum()),
             "codes_left_out": len(unused),
         },
-        "units": [],
+        "units": [
+            {
+                "code": found.code,
+                "share": found.share,
+                "suggests": found.suspected_unit,
+                "conversion": found.conversion,
+            }
+            for found in suspicions
+        ],
     }
+
+
+def suspected_units(events: pl.DataFrame, units: Mapping[str, str | None]) -> list[UnitSuspicion]:
+    """Return the codes whose values look like another unit.
+
+    Args:
+        events: contract 1, before implausible values are taken out.
+        units: the one unit of each code, where the records or the study state one.
+    """
+    numbers = events.filter(pl.col("numeric_value").is_not_null()).select("code", "numeric_value")
+    by_code = numbers.partition_by("code", as_dict=True, include_key=False)
+    values = {str(code): rows["numeric_value"].cast(pl.Float64).to_numpy() for (code,), rows in by_code.items()}
+    return suspect_units(dict(sorted(values.items())), units)
 
 
 def _longest(sequences: Sequences) -> Rows:
