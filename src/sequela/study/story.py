@@ -90,7 +90,7 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
     settings.prepare.check_codes(records.events["code"].unique())
     check_grid(settings.prepare, settings.question)
     cleaning = _cleaning(records, settings)
-    seen = evidence(records, settings.question, cleaning, units=settings.prepare.named_units)
+    seen = evidence(records, settings.question, cleaning, units=settings.prepare.unit_names)
     _check_plausible_targets(seen, settings)
     watch.stage("Asking the question")
     cohort = ask(
@@ -116,7 +116,7 @@ def _cleaning(records: Records, settings: StudySettings) -> Cleaning:
     events = plain.in_units(records.events)[0]
     check_units(events, {})
     stated = events.filter(pl.col("unit").is_not_null()).group_by("code").agg(pl.col("unit").first())
-    return cleaning_of(settings.prepare, codes, dict(stated.iter_rows()) | settings.prepare.named_units)
+    return cleaning_of(settings.prepare, codes, dict(stated.iter_rows()) | settings.prepare.unit_names)
 
 
 def _label_table(study: Study, records: Records) -> LabelTable | None:
