@@ -116,7 +116,7 @@ def exclusions(excluded: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:
 
 def _variables(material: Material, unused: dict[str, str]) -> list[dict[str, Any]]:
     """Return each code: how many have it, at what share of steps it is missing, what was implausible."""
-    evidence, settings = material.evidence, material.settings
+    evidence = material.evidence
     steps = len(material.cohort.timeline.step_time)
     table = (
         evidence.events.filter(pl.col("numeric_value").is_not_null() | pl.col("text_value").is_not_null())
