@@ -87,6 +87,7 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         warning=warning,
         unused=unused,
         selection=baselines.selection,
+        selection_total=baselines.selection_total,
         search=baselines.search,
         predicted=said.predicted,
         before=said.before,

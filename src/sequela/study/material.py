@@ -45,6 +45,7 @@ class Baselines:
 
     predict: Mapping[str, Callable[[WindowStatistics], Floats]]
     selection: dict[str, float]  # loss on people that it was not fitted on; lower is better
+    selection_total: dict[str, float]  # the same summed over their labels, so that folds can be added up
     search: dict[str, Any] = field(default_factory=dict)  # settings that were tried
 
 
@@ -59,6 +60,7 @@ class Fit:
     warning: str | None
     unused: dict[str, str]  # codes that are no input -> reason
     selection: dict[str, float]  # baseline -> loss on people that it was not fitted on; lower is better
+    selection_total: dict[str, float]  # baseline -> the same summed over their labels
     search: dict[str, Any] = field(default_factory=dict)  # baseline -> settings that were tried
     predicted: dict[str, Floats]  # model -> as the labels
     before: dict[str, Floats] = field(default_factory=dict)  # model -> before recalibration, where there is one
@@ -101,9 +103,9 @@ def held_out(fits: list[Fit]) -> HeldOut:
 
 
 def best_baseline(fits: list[Fit]) -> str | None:
-    """Return the baseline with the smallest loss on people that it was not fitted on, over all folds."""
+    """Return the baseline with the smallest loss on people that it was not fitted on, over the labels of all folds."""
     names = list(fits[0].selection)
-    return min(names, key=lambda name: sum(fit.selection[name] ** 2 for fit in fits)) if names else None
+    return min(names, key=lambda name: sum(fit.selection_total[name] for fit in fits)) if names else None
 
 
 def bundled_study(material: Material) -> BundledStudy:

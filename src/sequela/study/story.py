@@ -241,11 +241,11 @@ def check_tuning(splits: list[Split], settings: StudySettings) -> None:
     """
     if all((split.part == TUNING).any() for split in splits):
         return
-    where = f'[split] by = "{settings.split.by}" leaves nobody in tuning'
-    if settings.train.patience > 0:
-        raise StudyError(f"{where}, so nothing can end training. Give it people, or set patience = 0 in [train].")
-    if settings.model.interval != "none":
-        raise StudyError(f'{where} to measure intervals on. Give it people, or set interval = "none" in [model].')
+    for asks, what, remedy in settings.needs_of_tuning:
+        if asks:
+            raise StudyError(
+                f'[split] by = "{settings.split.by}" leaves nobody in tuning {what}. Give it people, or set {remedy}.'
+            )
 
 
 def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
