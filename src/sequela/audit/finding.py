@@ -109,7 +109,7 @@ def concluded(found: Iterable[Finding], accept: Sequence[AcceptSettings]) -> Aud
         for entry in accept
         if not any(_is_meant(entry, one) for one in ordered)
     ]
-    return Audit(findings=tuple([*marked, *unused]))
+    return Audit(findings=(*marked, *unused))
 
 
 def _marked(one: Finding, accept: Sequence[AcceptSettings]) -> Finding:
