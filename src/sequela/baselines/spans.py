@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sequela.baselines.windows import WindowStatistics
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.cohort.facts import Facts
-from sequela.prepare.rows import prepare_static, spread_out
+from sequela.prepare.rows import prepare_static
+from sequela.prepare.spread import spread_out
 from sequela.prepare.state import CategoryState, NumberState, PreparedState, WordState
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 

@@ -214,6 +214,59 @@ class Network(Piece):
     warning: str | None = None
 
 
+class OutlierCount(Piece):
+    """What an outlier rule did to one variable."""
+
+    rule: str
+    action: str
+    touched: int
+    people: int | None = None
+
+
+class Prepared(Piece):
+    """One variable before and after preparation, over the steps that training predictions see."""
+
+    code: str
+    kind: str
+    missing_before: float | None = None
+    missing_after: float | None = None
+    missing: str = "last"
+    carry_limit_hours: float | None = None
+    transform: str = "none"
+    scale: str = "none"
+    aggregate: str | None = None
+    provenance: dict[str, int] = {}
+    outliers: OutlierCount | None = None
+
+
+class SparseCodes(Piece):
+    """Codes that are fed as words rather than as columns."""
+
+    words: int = 0
+    cells: int = 0
+    codes_left_out: int = 0
+
+
+class UnitDoubt(Piece):
+    """A code whose values look like another unit."""
+
+    code: str
+    share: float | None = None
+    suggests: str | None = None
+    conversion: str | None = None
+
+
+class Preparation(Piece):
+    """What preparation did to the values of training people, variable by variable."""
+
+    steps: int
+    grid: str | None = None
+    order: list[str] = []
+    variables: list[Prepared] = []
+    events: SparseCodes = SparseCodes()
+    units: list[UnitDoubt] = []
+
+
 class Profile(Piece):
     """`profile.json`: the data, what was left out, the split, the network's size."""
 
@@ -230,6 +283,7 @@ class Profile(Piece):
     asked: Asked
     split: Split
     network: Network
+    preparation: Preparation | None = None
 
 
 class Environment(Piece):
@@ -248,8 +302,21 @@ class Environment(Piece):
     command: str | None = None
 
 
+class Finding(Piece):
+    """One thing that may speak against the study, with what to do about it."""
+
+    finding: str
+    severity: Literal["certain", "likely", "note"] = "likely"
+    table: str | None = None
+    column: str | None = None
+    evidence: str = ""
+    remedy: str = ""
+    accepted: str | None = None
+
+
 class Audit(Piece):
-    """`audit.json`: what the audit found."""
+    """`audit.json`: what the audit found, if it was carried out."""
 
     format: Literal[1]
-    findings: list[object] = []
+    done: bool = False
+    findings: list[Finding] = []

@@ -8,7 +8,8 @@ from sequela.report import data
 from sequela.report.files import RunFiles
 from sequela.report.formats import Fit
 from sequela.report.privacy import guarded, shown_count
-from sequela.report.words import CELLS, LOSSES, listed, plain
+from sequela.report.tables import Column, TableView
+from sequela.report.words import CELLS, DASH, LOSSES, fixed, listed, model_name, plain
 
 
 def network_view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
@@ -33,9 +34,63 @@ def network_view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         else None,
         "warning": guarded(network.warning) if network.warning else None,
         "loss": loss_in_words(run),
+        "more": _more(run),
         "training": _training(run.history.fits),
         "interrupted": any(fit.stopped == "interrupted" for fit in run.history.fits),
     }
+
+
+def _more(run: RunFiles) -> str:
+    """What the study says beside cell and size: readout, ensemble, hybrid."""
+    readout, members = run.setting("model", "readout", ["last"]), run.setting("model", "members", 1)
+    said = []
+    if readout != ["last"]:
+        said.append(f"It reads {listed([_READOUTS.get(one, one) for one in readout])}.")
+    if members > 1:
+        said.append(
+            f"{members} such networks, which differ in their random start, form an ensemble: their mean counts."
+        )
+    if run.setting("model", "hybrid", False):
+        said.append(
+            "The hybrid is gradient boosting on window statistics and the network's own output; of training people it "
+            "saw only what members said that were not trained on them."
+        )
+    return " ".join(said)
+
+
+_READOUTS = {
+    "last": "the last state",
+    "mean": "the mean of all states",
+    "max": "the largest of all states",
+    "attention": "a weighted mean of all states",
+}
+
+
+def searches(fits: list[Fit]) -> TableView | None:
+    """How the baselines were tuned, in the first fit; None where nothing was searched."""
+    found = fits[0].search if fits else {}
+    rows = [_searched(model, search) for model, search in found.items() if search.get("trials")]
+    if not rows:
+        return None
+    return TableView(
+        caption="How the baselines were tuned",
+        columns=[Column("Model"), Column("Trials", "number"), Column("Judged by"), Column("Settings that were kept"),
+                 Column("Log loss", "number")],
+        rows=rows,
+    )  # fmt: skip
+
+
+def _searched(model: str, search: dict[str, Any]) -> list[str]:
+    trials, chosen = search["trials"], search.get("chosen")
+    kept = trials[chosen] if isinstance(chosen, int) and chosen < len(trials) else {}
+    settings = {**kept.get("settings", {}), **({"trees": kept["trees"]} if kept.get("trees") else {})}
+    named = ", ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in settings.items())
+    return [model_name(model), str(len(trials)), str(search.get("judge") or DASH), named or DASH,
+            fixed(kept.get("log_loss"), 4)]  # fmt: skip
+
+
+def _shown(value: object) -> str:
+    return plain(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def _training(fits: list[Fit]) -> str:

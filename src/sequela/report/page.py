@@ -9,8 +9,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sequela.errors import RunError
 from sequela.report import data, figures, forecast_page, question, risk_page
+from sequela.report.explained import explained
 from sequela.report.files import REMEDY, RunFiles
-from sequela.report.network import loss_in_words, network_view
+from sequela.report.findings import audit_view
+from sequela.report.network import loss_in_words, network_view, searches
+from sequela.report.preparation import preparation_view
 from sequela.report.privacy import guarded, shown_count
 from sequela.report.words import listed, model_name, span, unbroken
 
@@ -59,16 +62,19 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "left_out": data.left_out(profile),
         "exclusions": data.exclusions(profile, totals),
         "nothing_seen": shown_count(profile.asked.nothing_seen) if profile.asked.nothing_seen else None,
-        "split": data.split(profile, totals),
+        "split": data.split(profile, totals, kind=metrics.question),
         "split_words": question.split_in_words(profile.split.by, profile.split.folds),
         "fractions": question.percentages(profile.split.fractions) if profile.split.fractions else None,
         "network": network_view(run, totals),
+        "prepared": preparation_view(profile),
         "preparation": question.preparation_in_words(
             run.study.get("prepare", {}), run.setting("model", "inputs", ["values", "observed", "gaps"])
         ),
         "curves": figures.training_curves(fits, name="training", loss=loss_in_words(run)),
         "several_fits": len(fits) > 1,
-        "findings": len(run.audit.findings) if run.audit is not None else 0,
+        "searches": searches(run.history.fits),
+        "audit": audit_view(run.audit),
+        **explained(run),
         "versions": _versions(run),
     }
 

@@ -18,16 +18,21 @@ _SPLITS = {
     "file": "The split was given with the data.",
 }
 
-_MISSING = {
+MISSING = {
     "last": "the last known value is carried forward",
-    "zero": "zero on the prepared scale",
-    "mean": "the mean of the training people",
+    "zero": "zero on the prepared scale stands in",
+    "mean": "the mean of the training people stands in",
+    "linear": "the value is drawn on a straight line between the known ones of what may be seen",
+    "regression": "a regression on the other values of the moment stands in",
+    "knn": "the mean of the most similar groups of training people stands in",
+    "decay": "the last known value fades towards the mean of the training people",
 }
 
 _SCALES = {
     "standard": "values are scaled to mean 0 and standard deviation 1",
     "minmax": "values are scaled to the range 0 to 1",
     "robust": "values are scaled by median and quartiles",
+    "quantile": "values are scaled by their ranks among training people",
     "none": "values are not scaled",
 }
 
@@ -35,6 +40,7 @@ _INPUTS = {
     "values": "the values",
     "observed": "whether each was measured",
     "gaps": "how long ago each was last measured",
+    "provenance": "where each value comes from",
 }
 
 
@@ -87,20 +93,23 @@ def split_in_words(by: str, folds: int) -> str:
 
 def preparation_in_words(prepare: Mapping[str, Any], inputs: Sequence[str]) -> str:
     """What the network saw of the records."""
-    missing = prepare.get("missing", "last")
-    scale = prepare.get("scale", "standard")
-    filled = f"Where a value is missing, {_MISSING[missing]}" if missing == "last" else ""
-    if isinstance(missing, str) and missing in _MISSING and missing != "last":
-        filled = f"Where a value is missing, {_MISSING[missing]} stands in"
-    elif not filled:
-        filled = "Missing values are filled as the study file below says"
+    missing, scale = prepare.get("missing", "last"), prepare.get("scale", "standard")
+    filled = (
+        f"Where a value is missing, {MISSING[missing]}" if isinstance(missing, str) and missing in MISSING else None
+    )
+    filled = filled or "Missing values are filled variable by variable, as the table below or the study file says"
     scaled = _SCALES.get(scale) if isinstance(scale, str) else None
     scaled = scaled or "values are scaled as the study file below says"
     seen = listed([_INPUTS.get(name, name) for name in inputs])
     return (
-        f"At each record the network sees {seen}. {filled}; {scaled}. "
+        f"{_steps(prepare)} the network sees {seen}. {filled}; {scaled}. "
         "All of this was fitted on the training people only."
     )
+
+
+def _steps(prepare: Mapping[str, Any]) -> str:
+    grid = str(prepare.get("grid", "none"))
+    return "At each record" if grid == "none" else f"Records are put on a grid of {duration(grid)}; at each step of it"
 
 
 def when_in_words(question: Mapping[str, Any]) -> str:

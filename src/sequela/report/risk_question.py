@@ -106,3 +106,14 @@ def _incomplete(question: Mapping[str, Any]) -> str:
 
 def _seen(question: Mapping[str, Any]) -> tuple[str, str]:
     return "Seen", f"{seen_in_words(question)}; only what was known at or before the moment of the prediction"
+
+
+def recalibration_in_words(kind: str) -> str:
+    """What was done to the risks after training."""
+    how = {
+        "platt": "Platt scaling (a logistic curve through the model's own risk)",
+        "isotonic": "isotonic regression (a rising step function of the model's own risk)",
+    }.get(kind)
+    if how is None:
+        return "The study recalibrates nothing: every model's own risk is what it gives out."
+    return f"Every model was recalibrated by {how}, learned on tuning people only; held-out people took no part."

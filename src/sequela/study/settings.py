@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from sequela.audit import AuditSettings
 from sequela.baselines import FORECAST_BASELINES, RISK_BASELINES
 from sequela.cohort import Question, SplitSettings
 from sequela.errors import StudyError
@@ -72,6 +73,7 @@ class StudySettings(Settings):
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    audit: AuditSettings = AuditSettings()
     report: ReportSettings = ReportSettings()
 
     @field_validator("records")

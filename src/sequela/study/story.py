@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from sequela.audit import Audit, audit_study
 from sequela.cohort import (
     TUNING,
     ForecastQuestion,
@@ -99,7 +100,7 @@ def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Mate
     settings.prepare.check_codes(records.events["code"].unique())
     check_grid(settings.prepare, settings.question)
     cleaning = _cleaning(records, settings)
-    seen = evidence(records, settings.question, cleaning, units=settings.prepare.named_units)
+    seen = evidence(records, settings.question, cleaning, units=settings.prepare.unit_names)
     _check_plausible_targets(seen, settings)
     if watch is not None:
         watch.stage("Asking the question")
@@ -126,7 +127,7 @@ def _cleaning(records: Records, settings: StudySettings) -> Cleaning:
     events = plain.in_units(records.events)[0]
     check_units(events, {})
     stated = events.filter(pl.col("unit").is_not_null()).group_by("code").agg(pl.col("unit").first())
-    return cleaning_of(settings.prepare, codes, dict(stated.iter_rows()) | settings.prepare.named_units)
+    return cleaning_of(settings.prepare, codes, dict(stated.iter_rows()) | settings.prepare.unit_names)
 
 
 def _label_table(study: Study, records: Records) -> LabelTable | None:
@@ -176,6 +177,27 @@ def divide(study: Study, material: Material) -> list[Split]:
     return [*splits, everyone]
 
 
+def attack(material: Material, splits: list[Split], watch: Watch | None = None) -> Audit:
+    """Return what the audit finds against a study, before anything is trained; nothing is stopped yet.
+
+    Args:
+        material: as gathered.
+        splits: of each fold.
+        watch: is told.
+    """
+    (watch or Watch()).stage("Auditing")
+    settings = material.settings
+    return audit_study(
+        records=material.records,
+        evidence=material.evidence,
+        cohort=material.cohort,
+        splits=splits,
+        question=settings.question,
+        split_by=settings.split,
+        settings=settings.audit,
+    )
+
+
 def run(
     study: Study,
     out: str | Path | None = None,
@@ -195,6 +217,7 @@ def run(
 
     Raises:
         InputError: for a wrong input, before anything is written.
+        LeakError: where the audit finds a certain leak that the study does not accept.
         RunError: where the folder exists.
     """
     watch = watch or Watch()
@@ -203,6 +226,8 @@ def run(
     check_folder(folder, force=force)
     material = gather(study, watch)
     *splits, everyone = divide(study, material)
+    checked = attack(material, splits, watch)
+    checked.stop_at_leaks()
     folded = len(splits) > 1
     fits = [
         fit_split(material, split, watch=watch, number=number, fits=len(splits) + folded)
@@ -227,7 +252,7 @@ def run(
             "metrics": metrics,
             "history": _history(material, fits),
             "profile": profile(material, fits, final),
-            "audit": {"format": 1, "findings": [], "done": False},
+            "audit": checked.document(),
             "curves": {"format": 1, **drawn},
             "environment": facts,
         },
