@@ -14,7 +14,7 @@ from sequela.bundle import Bundle, BundledClock, BundledStudy
 from sequela.cohort import HELD_OUT, Cohort, Split
 from sequela.predict import Evidence
 from sequela.prepare import Cleaning
-from sequela.records import Records
+from sequela.records import Records, TableSettings
 from sequela.study.settings import StudySettings
 from sequela.train import History
 
@@ -116,7 +116,7 @@ def bundled_study(material: Material) -> BundledStudy:
         clock=BundledClock(
             calendar=clock.calendar, unit=clock.unit, time_zone=clock.time_zone, day_resolution=clock.day_resolution
         ),
-        records=settings.records,
+        records=_tables_of_predictions(settings),
         kinds=material.evidence.kinds,
         question=settings.question,
         cleaning=material.cleaning,
@@ -124,3 +124,17 @@ def bundled_study(material: Material) -> BundledStudy:
         model=settings.model,
         units=material.evidence.units_by_code,
     )
+
+
+def _tables_of_predictions(settings: StudySettings) -> list[TableSettings]:
+    """Return the tables that new people need: no outcome tables and no columns of the outcome, which is to come."""
+    apart = set(settings.question.columns_apart)
+    tables = [_without_columns(table, apart) for table in settings.records if table.role == "input"]
+    return [table for table in tables if table.columns != [] or table.layout == "long"]
+
+
+def _without_columns(table: TableSettings, apart: set[str]) -> TableSettings:
+    if table.columns is None:
+        return table
+    left = [column for column in table.columns if table.rename.get(column, column) not in apart]
+    return table.model_copy(update={"columns": left})
