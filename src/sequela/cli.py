@@ -90,7 +90,7 @@ def _check_table(
     if study is not None:
         raise InputError("A study file or a --table is checked, not both at once. Name one of them.")
     if subject is None or label is None:
-        raise InputError("--table needs --subject and --label: the columns that say who, and what is predicted.")
+        raise InputError("--table needs --subject and --label: who, and what is predicted. Name these columns.")
     audit = audit_table_file(table, subject=subject, label=label, time=time, split=split)
     for shown in audit_tables(audit):
         _page().print(shown)

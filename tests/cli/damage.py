@@ -30,6 +30,17 @@ def content(member: str, change: Callable[[dict[str, Any]], Any]) -> Callable[[P
     return damage
 
 
+def text(member: str, old: str, new: str) -> Callable[[Path], None]:
+    """Text replaced once, and sealed again."""
+
+    def damage(bundle: Path) -> None:
+        before = (bundle / member).read_text()
+        assert old in before
+        reseal(bundle, member, before.replace(old, new, 1).encode())
+
+    return damage
+
+
 def manifest(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
     def damage(bundle: Path) -> None:
         inside = json.loads((bundle / "manifest.json").read_text())

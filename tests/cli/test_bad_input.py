@@ -5,17 +5,20 @@ CASES is the list. Every id in the tables and every planted cell begins with SEC
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import damage
+import polars as pl
 import pytest
 from command_line import Answer, in_a_process, in_process, listing
-from small_study import SECRET, patients_csv, visits_csv, write_study
+from small_study import PEOPLE, SECRET, outcomes_csv, patients_csv, visits_csv, write_risk_study, write_study
 
 SHOW = False  # print the refusals, to read them: pytest -s
 RUN = ["run", "study.toml", "--out", "out"]
@@ -32,6 +35,7 @@ class Case:
     call: list[str] = field(default_factory=lambda: RUN)
     before: Callable[[Path], Any] | None = None  # done to the folder
     bundle: Callable[[Path], Any] | None = None  # done to a copy of a good bundle; then the call is PREDICT
+    risk: bool = False  # of the study of a risk, and its bundle
 
 
 def visits(old: str = "", new: str = "", *, then: str = "") -> dict[str, str | bytes]:
@@ -45,6 +49,32 @@ def patients(*, then: str) -> dict[str, str | bytes]:
 
 def split_file(*lines: str) -> dict[str, str | bytes]:
     return {"split.csv": "\n".join(lines) + "\n"}
+
+
+def meds_file(ids: list[Any], days: list[int]) -> bytes:
+    """A file of events in the MEDS layout."""
+    frame = pl.DataFrame(
+        {
+            "subject_id": ids,
+            "time": [datetime(2024, 1, 1 + day) for day in days],
+            "code": ["sbp"] * len(ids),
+            "numeric_value": [120.0] * len(ids),
+        }
+    )
+    file = io.BytesIO()
+    frame.write_parquet(file)
+    return file.getvalue()
+
+
+def stay(*lines: str) -> Callable[[Path], None]:
+    """A folder with one stay of the challenge."""
+
+    def make(folder: Path) -> None:
+        (folder / "stays").mkdir()
+        text = "\n".join(("Time,Parameter,Value", "00:00,RecordID,132539", "00:00,Age,54", *lines)) + "\n"
+        (folder / "stays" / "132539.txt").write_text(text)
+
+    return make
 
 
 def a_folder(name: str) -> Callable[[Path], None]:
@@ -78,18 +108,12 @@ CASES: dict[str, Case] = {
     "a key named as in Python": Case(["'question.from_'", "Did you mean 'from'"], {"question.from_": "origin"}),
     "an unknown key of the audit": Case(["'audit.acept'", "'accept'"], {"audit.acept": []}),
     "a kind of a later version": Case(
-        ["'question.kind'", "not available yet", '"forecast"'], {"question.kind": "risk"}
+        ["'question.kind'", "not available yet", '"forecast"'], {"question.kind": "survival"}
     ),
-    "an outcome of a later version": Case(["'question.outcome'", "not available yet"], {"question.outcome.code": "A"}),
+    "planned treatment of a later version": Case(["'question.given'", "not available yet"], {"question.given": ["x"]}),
+    "landmarks of a later version": Case(["'evaluate.at'", "not available yet"], {"evaluate.at": ["1y"]}),
     "a source of a later version": Case(
-        ["'records.source'", "not available yet", '"csv"'], {"records.0.source": "meds"}
-    ),
-    "a role of a later version": Case(["'records.role'", "not available yet"], {"records.1.role": "outcome"}),
-    "a filling of a later version": Case(["'prepare.missing'", "yet", '"last"'], {"prepare.missing": {"*": "knn"}}),
-    "a grid of a later version": Case(["'prepare.grid'", "not available yet", "Leave it out"], {"prepare.grid": "1h"}),
-    "members of a later version": Case(["'model.members'", "not available yet"], {"model.members": 5}),
-    "subgroups of a later version": Case(
-        ["'evaluate.subgroups'", "not available yet"], {"evaluate.subgroups": ["sex"]}
+        ["'records.source'", "not available yet", '"csv"'], {"records.0.source": "omop"}
     ),
     "a baseline of a later version": Case(["'evaluate.baselines'", "yet"], {"evaluate.baselines": ["cox"]}),
     # Types and ranges
@@ -162,6 +186,75 @@ CASES: dict[str, Case] = {
     "a plausible range that leaves no target": Case(["'sbp'", "range", "unit"], {"prepare.plausible.sbp": [1, 2]}),
     "a list that is empty": Case(["'model.hidden'", "an empty list", "at least 1"], {"model.hidden": []}),
     "min_people that nobody reaches": Case(["min_people = 500", "Lower"], {"prepare.min_people": 500}),
+    "a filling that there is not": Case(["'prepare.missing'", '"lst"', "'last'"], {"prepare.missing": "lst"}),
+    "a filling of an unknown code": Case(["missing", "'spb'", "'sbp'"], {"prepare.missing": {"spb": "mean"}}),
+    "a transform that there is not": Case(["there is no transform", '"log"'], {"prepare.transform": "logarithm"}),
+    "a moving average of one value": Case(
+        ["no transform", "moving_average:3"], {"prepare.transform": "moving_average:1"}
+    ),
+    "a logarithm of values below zero": Case(
+        ["transform = log", "'dbp'", "yeo_johnson"],
+        {"prepare.transform": {"dbp": "log"}, "prepare.derived": {}, "prepare.units": {"dbp": "a -> b * 1.0 - 500"}},
+    ),
+    "an outlier rule that there is not": Case(["'prepare.outliers'", '"iqr"'], {"prepare.outliers": "irq"}),
+    "an outlier action that there is not": Case(
+        ["'prepare.outlier_action'", '"clip"'], {"prepare.outlier_action": "cut"}
+    ),
+    "a carry limit that is no time": Case(["'prepare.carry_limit'", "no time"], {"prepare.carry_limit": "a day"}),
+    "a grid that is no time": Case(["'prepare.grid'", "no time"], {"prepare.grid": "1"}),
+    "a grid with questions at records": Case(["grid", 'at = "every 1d"'], {"prepare.grid": "1d"}),
+    "a grid with questions off its edges": Case(
+        ["grid", '"5d"', "multiple"], {"prepare.grid": "2d", "question.at": "5d", "question.horizon": "30d"}
+    ),
+    "an aggregate without a grid": Case(["`aggregate`", "`grid`"], {"prepare.aggregate": "last"}),
+    "a scale of an unknown code": Case(["scale", "'spb'", "'sbp'"], {"prepare.scale": {"spb": "none"}}),
+    "one plausible range for all codes": Case(['"*"', "default"], {"prepare.plausible": {"*": [0, 300]}}),
+    "a formula without spaces": Case(
+        ["'prepare.derived'", "no formula", "HR / SysABP"], {"prepare.derived": {"x": "sbp/dbp"}}
+    ),
+    "a formula of three codes": Case(["derived", "'x'", "sbp - dbp"], {"prepare.derived": {"x": "sbp - dbp - ward"}}),
+    "a formula of an unknown code": Case(["derived", "'spb'", "'sbp'"], {"prepare.derived": {"x": "spb - dbp"}}),
+    "a formula with the name of a code": Case(
+        ["derived", "'dbp'", "another name"], {"prepare.derived": {"dbp": "sbp + dbp"}}
+    ),
+    "a conversion that nobody knows": Case(
+        ["units", "'furlong'", "factor"], {"prepare.units": {"sbp": "furlong -> kPa"}}
+    ),
+    "a conversion without a way": Case(["units", "'sbp'", "factor"], {"prepare.units": {"sbp": "kg -> kPa"}}),
+    "a conversion by a factor of zero": Case(["units", "factor"], {"prepare.units": {"sbp": "a -> b * 0"}}),
+    "a conversion that is none": Case(
+        ["units", "'sbp'", "expected a conversion"], {"prepare.units": {"sbp": "-> kPa"}}
+    ),
+    "units of an unknown code": Case(["units", "'spb'", "'sbp'"], {"prepare.units": {"spb": "kPa"}}),
+    # What does not go together
+    "a hybrid of one network": Case(["model.hybrid", "members = 5"], {"model.hybrid": True}),
+    "a hybrid without tuning people": Case(
+        ["tuning", "boosting", "hybrid = false"],
+        {"model.hybrid": True, "model.members": 2, "split.fractions": [0.8, 0, 0.2], "train.patience": 0},
+    ),
+    "recalibration of a forecast": Case(["model.recalibrate", "risk"], {"model.recalibrate": "platt"}),
+    "a loss of a risk": Case(["model.loss", '"squared"'], {"model.loss": "cross_entropy"}),
+    "no members": Case(["'model.members'", "at least 1"], {"model.members": 0}),
+    "a readout that there is not": Case(["'model.readout", "'attention'"], {"model.readout": ["atention"]}),
+    "a readout twice": Case(["'model.readout'", "once"], {"model.readout": ["last", "last"]}),
+    "hidden measurements without carrying on": Case(
+        ["train.hide", '"last" or "decay"'], {"train.hide": 0.3, "prepare.missing": "mean"}
+    ),
+    "all measurements hidden": Case(["'train.hide'", "at most 0.5"], {"train.hide": 0.9}),
+    "a schedule that there is not": Case(["'train.schedule'", '"one cycle"'], {"train.schedule": "one cycel"}),
+    "subgroups by what is no fact": Case(["subgroups", "'sbp'", "height, sex"], {"evaluate.subgroups": ["sbp"]}),
+    "one subgroup twice": Case(["'evaluate.subgroups'", "twice"], {"evaluate.subgroups": ["sex", "sex"]}),
+    "a threshold above one": Case(["'evaluate.thresholds[1]'", "below 1"], {"evaluate.thresholds": [20]}),
+    "no trials": Case(["'evaluate.trials'", "at least 1"], {"evaluate.trials": 0}),
+    "an accepted finding without a reason": Case(
+        ["'audit.accept[1].reason'", "missing"], {"audit.accept": [{"finding": "outcome_time"}]}
+    ),
+    "an accepted finding that there is not": Case(
+        ["audit.accept", "'outcome_time'"], {"audit.accept": [{"finding": "outcome_tme", "reason": "x"}]}
+    ),
+    "the source's own splits where there are none": Case(
+        ["[split]", "source has none", "`path`"], {"split.by": "file"}
+    ),
     # The tables
     "a table that is missing": Case(["nowhere.csv", "no such file", "`path`"], {"records.0.path": "nowhere.csv"}),
     "a table that is a folder": Case(["visits", "a folder"], {"records.0.path": "visits"}, before=a_folder("visits")),
@@ -206,6 +299,158 @@ CASES: dict[str, Case] = {
     "an unknown example": Case(["'bloodpressure'", "'blood-pressure'"], call=["example", "bloodpressure"]),
     "a report of no run": Case(
         ["study.toml", "`sequela run STUDY`"], call=["report", "empty"], before=a_folder("empty")
+    ),
+}
+
+
+SOON: dict[str, Any] = {"column": "died", "time": "died_on", "time_unit": "days", "within": "1y"}
+HIGH: dict[str, Any] = {"code": "sbp", "above": 135, "within": "90d"}
+
+
+def outcomes(old: str = "", new: str = "", *, then: str = "") -> dict[str, str | bytes]:
+    """The table of outcomes with one thing replaced once, and rows added; it has 120."""
+    return {"outcomes.csv": outcomes_csv(2 * PEOPLE, id_prefix=SECRET).replace(old, new, 1) + then}
+
+
+def labels(*lines: str) -> dict[str, str | bytes]:
+    return {"labels.csv": "\n".join(("subject_id,prediction_time,boolean_value", *lines)) + "\n"}
+
+
+def of_a_risk(*says: str, files: dict[str, str | bytes] | None = None, **changes: Any) -> Case:
+    """A wrong study of a risk; changes with __ for the dots."""
+    dotted = {key.replace("__", "."): value for key, value in changes.items()}
+    return Case(list(says), dotted, files or {}, risk=True)
+
+
+BY_LABELS = {"question": {"kind": "risk", "labels": "labels.csv"}}
+
+CASES |= {
+    # A question of risk
+    "a risk without an outcome": of_a_risk("either `outcome`", "`labels`", question__outcome=None),
+    "an outcome beside labels": of_a_risk("either `outcome`", "`labels`", question__labels="labels.csv"),
+    "an outcome that is a word": of_a_risk("'question.outcome'", "a table", question__outcome="died"),
+    "an empty outcome": of_a_risk("question.outcome", "`column`", "`code`", question__outcome={}),
+    "an outcome of two forms": of_a_risk("`column`", "`code`", question__outcome={"column": "died", "code": "A"}),
+    "a threshold on a column": of_a_risk("`above`", "`code`", question__outcome={"column": "died", "above": 1}),
+    "two thresholds": of_a_risk("`above`", "`below`", question__outcome={**HIGH, "below": 90}),
+    "a window without a time": of_a_risk("`within`", "`time`", question__outcome={"column": "died", "within": "1y"}),
+    "a window that is no time": of_a_risk("within", "duration", question__outcome={**HIGH, "within": "soon"}),
+    "a window without an end": of_a_risk("`within`", "`to`", question__outcome={"code": "sbp", "above": 135}),
+    "an unknown key of an outcome": of_a_risk("abov", "'above'", question__outcome={**HIGH, "abov": 1}),
+    "an unknown key of a risk": of_a_risk("'question.folow_up'", "'follow_up'", question__folow_up="last record"),
+    "a target of a risk": of_a_risk("`target`", 'kind = "forecast"', question__target="sbp"),
+    "a recurrent outcome without a time": of_a_risk("`recurrent`", question__outcome__recurrent=True),
+    "a follow-up without a time": of_a_risk("`follow_up`", "`time`", question__follow_up={"code": "X"}),
+    "an empty follow-up": of_a_risk("`follow_up`", question__outcome=SOON, question__follow_up={}),
+    "an unknown word for what is incomplete": of_a_risk(
+        "'question.incomplete'", '"no event"', question__outcome=SOON, question__incomplete="none"
+    ),
+    "an outcome that no table has": of_a_risk("'dead'", "'died'", question__outcome={"column": "dead"}),
+    "an outcome's code that no record has": of_a_risk(
+        "'MEDS_DEATH'", "outcome", question__outcome={"code": "MEDS_DEATH", "within": "1y"}
+    ),
+    "a threshold on an unknown code": of_a_risk("'spb'", "`code`", question__outcome={**HIGH, "code": "spb"}),
+    "a threshold on a category": of_a_risk("'ward'", question__outcome={"code": "ward", "above": 1, "within": "9d"}),
+    "a threshold that nobody passes": of_a_risk(
+        "nothing to learn", "`outcome`", question__outcome={**HIGH, "above": 999}, question__incomplete="no event"
+    ),
+    "times of an outcome without a unit": of_a_risk(
+        "'died_on'", "`time_unit`", question__outcome={"column": "died", "time": "died_on", "within": "1y"}
+    ),
+    "times of an outcome that no table has": of_a_risk(
+        "'dead_on'", "'died_on'", question__outcome={**SOON, "time": "dead_on"}
+    ),
+    "an outcome with a third value": of_a_risk("'died'", "positive = ", files=outcomes(f"{SECRET}0,0", f"{SECRET}0,7")),
+    "an outcome that is text": of_a_risk("'died'", files=outcomes(f"{SECRET}0,0", f"{SECRET}0,{SECRET}")),
+    "an outcome table without rows": of_a_risk("outcomes.csv", "no data rows", files={"outcomes.csv": "id,died\n"}),
+    "an outcome table that is missing": of_a_risk("nowhere.csv", "no such file", records__2__path="nowhere.csv"),
+    "somebody twice in an outcome table": of_a_risk(
+        "outcomes.csv", "'id'", "rows 1, 121", files=outcomes(then=f"{SECRET}0,1,300\n")
+    ),
+    "outcome tables only": of_a_risk(
+        "outcome tables only", 'role "input"', records__0__role="outcome", records__1__role="outcome"
+    ),
+    "a role that there is not": of_a_risk("'records[3].role'", "'outcome'", records__2__role="outcom"),
+    "baselines of a forecast": of_a_risk("evaluate.baselines", "logistic", evaluate__baselines=["mean"]),
+    "a loss of a forecast": of_a_risk("model.loss", '"cross_entropy"', model__loss="huber"),
+    "weights without recalibration": of_a_risk(
+        "weighted_cross_entropy", "recalibrate", model={"loss": "weighted_cross_entropy"}
+    ),
+    "recalibration without tuning people": of_a_risk(
+        "tuning", "recalibrate", model={"recalibrate": "platt"}, split__fractions=[0.8, 0, 0.2], train__patience=0
+    ),
+    "labels that are missing": of_a_risk("labels.csv", "no such file", **BY_LABELS),
+    "labels without a column": of_a_risk(
+        "labels.csv", "'prediction_time'", "missing", files={"labels.csv": f"subject_id\n{SECRET}1\n"}, **BY_LABELS
+    ),
+    "labels without a label": of_a_risk(
+        "labels.csv", "'boolean_value'", files={"labels.csv": "subject_id,prediction_time\n"}, **BY_LABELS
+    ),
+    "a label that is neither": of_a_risk(
+        "labels.csv", "'boolean_value'", "row 1", files=labels(f"{SECRET}1,9,{SECRET}"), **BY_LABELS
+    ),
+    "a label at no time": of_a_risk(
+        "labels.csv", "'prediction_time'", "row 1", files=labels(f"{SECRET}1,{SECRET},true"), **BY_LABELS
+    ),
+    "one label twice": of_a_risk(
+        "labels.csv", "rows 1, 2", files=labels(f"{SECRET}1,9,true", f"{SECRET}1,9,false"), **BY_LABELS
+    ),
+    "labels of strangers": of_a_risk("no prediction", "records", files=labels("x,9,true", "y,9,false"), **BY_LABELS),
+    "labels beside prediction times": of_a_risk("`labels`", "`at`", **BY_LABELS, question__at="30d"),
+    # Data sets with a layout of their own
+    "MEDS that is no Parquet": Case(["visits.csv", "Parquet"], {"records": [{"source": "meds", "path": "visits.csv"}]}),
+    "a MEDS folder without shards": Case(
+        ["meds", "no Parquet file"], {"records": [{"source": "meds", "path": "meds"}]}, before=a_folder("meds")
+    ),
+    "MEDS with a layout": Case(
+        ["'meds'", "`layout`"], {"records": [{"source": "meds", "path": "x", "layout": "visits"}]}
+    ),
+    "MEDS with a delimiter": Case(
+        ["'meds'", "`delimiter`"], {"records": [{"source": "meds", "path": "x", "delimiter": ";"}]}
+    ),
+    "MEDS with a person in two places": Case(
+        ["events.parquet", "'subject_id'"],
+        {"records": [{"source": "meds", "path": "events.parquet"}]},
+        {"events.parquet": meds_file([1, 2, 1], [0, 0, 1])},
+    ),
+    "MEDS that is not sorted by time": Case(
+        ["events.parquet", "'time'", "row"],
+        {"records": [{"source": "meds", "path": "events.parquet"}]},
+        {"events.parquet": meds_file([1, 1], [5, 0])},
+    ),
+    "MEDS with ids that are text": Case(
+        ["events.parquet", "'subject_id'", "whole numbers"],
+        {"records": [{"source": "meds", "path": "events.parquet"}]},
+        {"events.parquet": meds_file([SECRET], [0])},
+    ),
+    "stays of a folder that is empty": Case(
+        ["stays"], {"records": [{"source": "physionet2012", "path": "stays"}]}, before=a_folder("stays")
+    ),
+    "stays in an archive that is none": Case(
+        ["stays.zip", "archive"],
+        {"records": [{"source": "physionet2012", "path": "stays.zip"}]},
+        {"stays.zip": b"PK\x03\x04no"},
+    ),
+    "a stay with a time that is none": Case(
+        ["stays", "Time"], {"records": [{"source": "physionet2012", "path": "stays"}]}, before=stay("25:99,HR,80")
+    ),
+    "a stay with text for a value": Case(
+        ["stays", "Value"],
+        {"records": [{"source": "physionet2012", "path": "stays"}]},
+        before=stay(f"00:10,HR,{SECRET}"),
+    ),
+    "stays as outcomes": Case(
+        ["physionet2012", "outcome"], {"records": [{"source": "physionet2012", "path": "x", "role": "outcome"}]}
+    ),
+    # The call
+    "a check of nothing": Case(["nothing to check", "--table"], call=["check"]),
+    "a check of a table without its columns": Case(["--subject", "--label"], call=["check", "--table", "visits.csv"]),
+    "a check of a table and a study": Case(
+        ["not both"], call=["check", "study.toml", "--table", "visits.csv", "--subject", "id", "--label", "sbp"]
+    ),
+    "a comparison of one run": Case(["at least two run folders"], call=["compare", "run"]),
+    "a comparison of folders that are no runs": Case(
+        ["metrics.json", "no such file"], call=["compare", "a", "b"], before=lambda f: [a_folder(n)(f) for n in "ab"]
     ),
 }
 
@@ -294,6 +539,70 @@ CASES |= {
     ),
 }
 
+
+def damaged_risk(*says: str, by: Callable[[Path], Any]) -> Case:
+    """A right call with a damaged bundle of a risk, with its trees and its recalibration."""
+    return Case(list(says), call=PREDICT, bundle=by, risk=True)
+
+
+CASES |= {
+    "trees that are missing": damaged_risk("trees.txt", "missing", by=damage.removed("trees.txt")),
+    "trees of another size": damaged_risk("trees.txt", "size", by=damage.longer("trees.txt")),
+    "trees with changed bytes": damaged_risk("trees.txt", "SHA-256", by=damage.flipped("trees.txt")),
+    "trees that are no trees": damaged_risk(
+        "trees.txt", "no trees", by=lambda b: damage.reseal(b, "trees.txt", b"tree\nversion=v4\n")
+    ),
+    "trees that are not text": damaged_risk(
+        "trees.txt", "no trees", by=lambda b: damage.reseal(b, "trees.txt", b"\xff\xfe")
+    ),
+    "trees of another question": damaged_risk(
+        "trees.txt", "no trees", by=damage.text("trees.txt", "objective=binary sigmoid:1", "objective=regression")
+    ),
+    "trees of other columns": damaged_risk(
+        "trees.txt", "no trees", by=damage.text("trees.txt", "max_feature_idx=", "max_feature_idx=9")
+    ),
+    "trees that begin at no number": damaged_risk(
+        "trees.txt", "no trees", by=damage.text("trees.txt", "start=", "start=nan ")
+    ),
+    "trees beside a study without a hybrid": damaged_risk(
+        "trees.txt",
+        "disagree",
+        by=damage.content("study.json", lambda c: c["model"].update(hybrid=False)),
+    ),
+    "a recalibration of no known kind": damaged_risk(
+        "after.json",
+        "recalibration",
+        by=damage.content("after.json", lambda c: c["recalibration"]["network"].update(kind="magic")),
+    ),
+    "a recalibration without its numbers": damaged_risk(
+        "after.json", by=damage.content("after.json", lambda c: c["recalibration"].update(network={}))
+    ),
+    "a recalibration that is endless": damaged_risk(
+        "after.json",
+        "no JSON",
+        by=damage.text("after.json", '"recalibration": {', '"recalibration": {"x": Infinity, '),
+    ),
+    "a recalibration of an unknown model": damaged_risk(
+        "after.json",
+        "no model",
+        by=damage.content("after.json", lambda c: c["recalibration"].update(oracle=c["recalibration"]["network"])),
+    ),
+    "intervals of a risk": damaged_risk(
+        "after.json",
+        "intervals",
+        by=damage.content("after.json", lambda c: c.update(interval={"level": 0.9, "half_width": [[1.0]]})),
+    ),
+    "one member less": damaged_risk(
+        "weights.safetensors", "member.2", by=damage.content("study.json", lambda c: c["model"].update(members=3))
+    ),
+    "a network of another input": damaged_risk(
+        "weights.safetensors", "shape", by=damage.content("study.json", lambda c: c["model"].update(inputs=["values"]))
+    ),
+    "an outcome that was taken out": damaged_risk(
+        "study.json", by=damage.content("study.json", lambda c: c["question"].update(outcome=None, kind="forecast"))
+    ),
+}
+
 ALSO_IN_A_PROCESS = [
     "a study that is no TOML", "an unknown nested key", "text in numbers", "an empty split", "a run folder that exists",
     "an unknown option", "--now that is no time", "changed bytes",
@@ -302,17 +611,19 @@ ALSO_IN_A_PROCESS = [
 
 REMEDY = re.compile(
     r"\b(write|set|give|name|rename|choose|remove|leave|lower|check|look|install|make|mend|copy|save|quote|replace|add|"
-    r"use|correct|keep)\b|Did you mean|`sequela|--help|The codes are|The columns are|A forecast needs",
+    r"use|correct|keep|sort|say)\b|Did you mean|`sequela|--help|The codes are|The columns are|A forecast needs",
     re.IGNORECASE,
 )
 
 
 def laid_out(case: Case, folder: Path, finished: Path) -> None:
-    write_study(folder, case.changes, id_prefix=SECRET)
+    writer = write_risk_study if case.risk else write_study
+    writer(folder, case.changes, id_prefix=SECRET)
     for name, content in case.files.items():
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     if case.bundle is not None:
-        shutil.copytree(finished / "run" / "bundle", folder / "run" / "bundle")
+        run = "risk" if case.risk else "run"
+        shutil.copytree(finished / run / "bundle", folder / "run" / "bundle")
         case.bundle(folder / "run" / "bundle")
     if case.before is not None:
         case.before(folder)
@@ -334,8 +645,8 @@ def check(name: str, case: Case, answer: Answer) -> None:
 
 
 def test_more_than_a_hundred_kinds_are_listed() -> None:
-    assert len(CASES) > 100
-    assert sum(case.call == PREDICT for case in CASES.values()) >= 20  # ways to damage a bundle
+    assert len(CASES) > 200
+    assert sum(case.call == PREDICT for case in CASES.values()) >= 30  # ways to damage a bundle
 
 
 @pytest.mark.parametrize("name", list(CASES))

@@ -18,7 +18,7 @@ from sequela.records.times import iso_instants
 NOT_IN_RECORDS = "in the table of labels, but not in the records"
 NO_LABEL = "the table of labels has no label"
 _VALUES = ("boolean_value", "integer_value")
-_SCHEMA = "MEDS's label schema has the columns subject_id, prediction_time and boolean_value"
+_SCHEMA = "Add it: MEDS's label schema has the columns subject_id, prediction_time and boolean_value"
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 
 

@@ -54,7 +54,8 @@ def check_formulas(formulas: Mapping[str, str], codes: Iterable[str]) -> None:
         left, _, right = parse_formula(formula)
         for code in (left, right):
             if code not in known:
-                raise StudyError(f"[prepare] derived: '{name}' needs '{code}', no such code.{nearest(code, known)}")
+                remedy = nearest(code, known) or ' Write two codes of the records, such as "sbp - dbp".'
+                raise StudyError(f"[prepare] derived: '{name}' needs '{code}', no such code.{remedy}")
         known.add(name)
 
 

@@ -212,7 +212,7 @@ def parse_conversion(text: str, code: str) -> Conversion | None:
     if not written:
         raise StudyError(
             f"[prepare] units of '{code}': expected a conversion such as \"mmol/L -> mg/dL\", or with a factor of your "
-            f'own "nmol/L -> ng/mL * 0.4", got "{text}".'
+            f'own "nmol/L -> ng/mL * 0.4", got "{text}". Write it so.'
         )
     sources = [source.strip() for source in written["sources"].split(",")]
     target = written["target"].strip()
@@ -220,7 +220,7 @@ def parse_conversion(text: str, code: str) -> Conversion | None:
         return Conversion(code=code, target=target, steps={s: _known_step(s, target, code) for s in sources})
     own = Linear(_number(written["factor"], code), _number((written["offset"] or "0").replace(" ", ""), code))
     if own.factor == 0:
-        raise StudyError(f"[prepare] units of '{code}': a factor of 0 leaves nothing of the values.")
+        raise StudyError(f"[prepare] units of '{code}': a factor of 0 leaves nothing of the values. Write another.")
     return Conversion(code=code, target=target, steps=dict.fromkeys(sources, own))
 
 

@@ -62,7 +62,7 @@ def _check_order(reading: Reading) -> None:
     rows = rows.with_columns(begins=pl.col("person").ne_missing(pl.col("person").shift()))
     begun = rows.filter("begins")["person"]
     if begun.n_unique() < begun.len():
-        again = rows["begins"] & rows["person"].is_in(begun.filter(begun.is_duplicated()).unique())
+        again = rows["begins"] & rows["person"].is_in(begun.filter(begun.is_duplicated()).unique().to_list())
         again &= ~rows["person"].is_first_distinct()
         remedy = f"Sort the rows by '{table.subject}' and '{table.time}', and keep a person in one file"
         raise origin.refusal("the rows of a person do not stand together", remedy, column=table.subject, faulty=again)

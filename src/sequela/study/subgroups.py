@@ -27,7 +27,10 @@ def check_subgroups(material: Material) -> None:
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
             remedy = nearest(name, known)
-            raise StudyError(f"[evaluate] subgroups: there is no static fact '{name}'.{remedy} There are: {listed}.")
+            raise StudyError(
+                f"[evaluate] subgroups: there is no static fact '{name}'.{remedy} Write one of those that there are: "
+                f"{listed}."
+            )
 
 
 def levels_of(material: Material, predictions: Numbers) -> dict[str, list[str | None]]:
