@@ -311,8 +311,15 @@ def _sensitivity() -> dict[str, Any]:
 
 def _audit() -> dict[str, Any]:
     def finding(name: str, severity: str, **more: Any) -> dict[str, Any]:
-        given = {"finding": name, "severity": severity, "table": "stays", "column": None, "accepted": None,
-                 "evidence": "Of the values, 99.2 % equal the time of the outcome.", "remedy": "Leave the column out."}
+        given = {
+            "finding": name,
+            "severity": severity,
+            "table": "stays",
+            "column": None,
+            "accepted": None,
+            "evidence": "Of the values, 99.2 % equal the time of the outcome.",
+            "remedy": "Leave the column out.",
+        }
         return given | more  # fmt: skip
 
     return {

@@ -1,0 +1,160 @@
+"""Runs beside each other on the same people, as tables in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from sequela.report.formats import Comparison, Estimate, Piece
+from sequela.report.privacy import guarded
+from sequela.report.risk_terminal import difference_above_interval, number_above_interval, plain_table
+from sequela.report.words import DASH, metric_name, model_name, percent, unbroken
+
+
+class Counts(Piece):
+    """People and their predictions."""
+
+    people: int
+    predictions: int
+
+
+class ComparedRun(Piece):
+    """One of the runs."""
+
+    name: str
+    folder: str = ""
+    models: list[str] = []
+    best_baseline: str | None = None
+    held_out: Counts
+
+
+class ComparedRow(Estimate):
+    """A metric of one model of one run, on the people whom all runs have held out."""
+
+    run: str
+    model: str
+    metric: str
+    threshold: float | None = None
+    target: str | None = None
+
+
+class ComparedDifference(Comparison):
+    """A paired difference of two models of two runs."""
+
+    run: str
+    against_model: str
+
+
+class Compared(Piece):
+    """What `compare_runs` gives."""
+
+    question: str
+    target: list[str]
+    runs: list[ComparedRun]
+    common: Counts
+    events: int | None = None
+    metrics: list[str]
+    thresholds: list[float] = []
+    rows: list[ComparedRow] = []
+    differences: list[ComparedDifference] = []
+    notes: list[str] = []
+
+
+def comparison_tables(found: Mapping[str, Any]) -> list[Table]:
+    """The numbers of each run on the people that they share, and the paired differences.
+
+    Args:
+        found: what `compare_runs` gives.
+    """
+    compared = Compared.model_validate(found)
+    targets: Sequence[str | None] = [None]
+    if compared.question == "forecast" and len(compared.target) > 1:
+        targets = compared.target
+    tables = []
+    for target in targets:
+        tables.append(_numbers(compared, target))
+        if compared.differences:
+            tables.append(_differences(compared, target))
+    return tables
+
+
+def _columns(compared: Compared) -> list[tuple[str, float | None]]:
+    """Each metric, those with a threshold once for each."""
+    with_threshold = {row.metric for row in compared.rows if row.threshold is not None}
+    return [
+        (metric, threshold)
+        for metric in compared.metrics
+        for threshold in (compared.thresholds if metric in with_threshold else [None])
+    ]
+
+
+def _heading(metric: str, threshold: float | None) -> str:
+    return metric_name(metric) + (f" at {percent(threshold)}" if threshold is not None else "")
+
+
+def _numbers(compared: Compared, target: str | None) -> Table:
+    columns, shared = _columns(compared), compared.common
+    what = target or ", ".join(compared.target)
+    events = f", {compared.events:,} with the event" if compared.events is not None else ""
+    table = plain_table(
+        f"{what}: {shared.people:,} people held out in every run, {shared.predictions:,} predictions{events} "
+        "[95 % interval]",
+        _caption(compared),
+    )
+    table.padding = (0, 1, 0, 0)
+    for heading in ("Run", "Model", *(_heading(*column) for column in columns)):
+        table.add_column(heading, overflow="fold")
+    for run in compared.runs:
+        for place, model in enumerate(run.models):
+            style = "bold" if model == "network" else ""
+            name = model_name(model) + (" *" if model == run.best_baseline else "")
+            cells = [number_above_interval(_row(compared, run.name, model, *column, target)) for column in columns]
+            table.add_row(Text(run.name if not place else "", style="bold"), Text(name, style=style), *cells)
+    return table
+
+
+def _row(
+    compared: Compared, run: str, model: str, metric: str, threshold: float | None, target: str | None
+) -> Estimate:
+    asked = (run, model, metric, threshold)
+    for row in compared.rows:
+        if (row.run, row.model, row.metric, row.threshold) == asked and target in (None, row.target):
+            return row
+    return Estimate()
+
+
+def _differences(compared: Compared, target: str | None) -> Table:
+    columns = _columns(compared)
+    table = plain_table("Paired differences on the same people [95 % interval]", "")
+    table.padding = (0, 1, 0, 0)
+    for heading in ("Difference", *(_heading(*column) for column in columns)):
+        table.add_column(heading, overflow="fold")
+    pairs = dict.fromkeys((one.run, one.model, one.against, one.against_model) for one in compared.differences)
+    for pair in pairs:
+        run, model, against, against_model = pair
+        name = Text(f"{run}: {model_name(model).lower()}\nless {against}: {model_name(against_model).lower()}")
+        cells = [difference_above_interval(_difference(compared, pair, *column, target)) for column in columns]
+        table.add_row(name, *cells)
+    return table
+
+
+def _difference(
+    compared: Compared, pair: tuple[str, str, str, str], metric: str, threshold: float | None, target: str | None
+) -> ComparedDifference | None:
+    for one in compared.differences:
+        if (one.run, one.model, one.against, one.against_model) == pair and (one.metric, one.threshold) == (
+            metric, threshold,
+        ) and target in (None, one.target):  # fmt: skip
+            return one
+    return None
+
+
+def _caption(compared: Compared) -> str:
+    lines = ["* best baseline of its run, chosen on tuning people."]
+    reasons = {row.reason for row in compared.rows if row.low is None and row.reason}
+    reasons |= {one.reason for one in compared.differences if one.low is None and one.reason}
+    lines += [f"{DASH} {guarded(reason)}" for reason in sorted(reasons)]
+    return "\n".join([*lines, *(unbroken(guarded(note)) for note in compared.notes)])
