@@ -142,7 +142,9 @@ def importance_map(importance: Importance, *, name: str, unit: str | None) -> Ma
     highest = max(max(row) for row in values) or 1.0
     with figure_style():
         figure, axes = new_axes(min(7.4, 3.4 + 1.25 * width), 0.9 + 0.27 * len(drawn))
-        axes.imshow(values, cmap=_WARM, vmin=0, vmax=highest, aspect="auto")
+        edges = ([column - 0.5 for column in range(width + 1)], [place - 0.5 for place in range(len(drawn) + 1)])
+        axes.pcolormesh(*edges, values, cmap=_WARM, vmin=0, vmax=highest, edgecolors="white", linewidth=1.2)
+        axes.invert_yaxis()
         for place, one in enumerate(drawn):
             for column, window in enumerate(one.windows):
                 _cell(axes, column, place, window, highest)

@@ -112,7 +112,7 @@ def _units(profile: Profile) -> TableView | None:
             [one.code, DASH if one.share is None else percent(one.share), one.suggests or DASH, one.conversion or DASH]
             for one in doubts
         ],
-        notes=["Nothing was converted for this: a conversion is made only where the study asks for it (`units`)."],
+        notes=["A conversion is made only where the study asks for it (units under [prepare])."],
     )
 
 
@@ -167,8 +167,9 @@ def _share(count: int, steps: int, *, coarse: bool) -> str:
 def _bar(share: float | None, steps: int, *, coarse: bool) -> Share:
     if share is None or not steps:
         return Share(DASH, None)
-    text = f"{_share(round(share * steps), steps, coarse=coarse)}"
-    return Share(text, share if text[0].isdigit() else None)
+    text = _share(round(share * steps), steps, coarse=coarse)
+    shown = text.removeprefix("about ")
+    return Share(text, float(shown) / 100 if shown[0].isdigit() else None)
 
 
 def _words(profile: Profile) -> str | None:

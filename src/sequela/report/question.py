@@ -121,7 +121,8 @@ def when_in_words(question: Mapping[str, Any]) -> str:
     if moments == ["every record"]:
         return f"At every record of a person, {span}"
     if moments in (["first record"], ["last record"]):
-        return f"At the {moments[0]} of a person, {span}"
+        is_whole = (start, end) == ("first record", "last record")
+        return f"At the {moments[0]} of a person" + f", {span}" * (not is_whole)
     if len(moments) == 1 and moments[0].startswith("every "):
         return f"Every {duration(moments[0].removeprefix('every '))}, {span}"
     return f"At {listed([duration(moment) for moment in moments])} after {_start(start)}"

@@ -35,7 +35,8 @@ def risk_facts(question: Mapping[str, Any], outcome: str) -> Facts:
         said = ("Outcome", "what the study's table of labels says: true or false for a person at a time")
         return [said, _seen(question)]
     facts: Facts = [("Outcome", _outcome(question["outcome"], outcome)), ("Time horizon", _horizon(question))]
-    facts.append(("Asked", f"{when_in_words(question).lower()}{_least(question)}"))
+    when = when_in_words(question)
+    facts.append(("Asked", f"{when[0].lower()}{when[1:]}{_least(question)}"))
     facts.append(("At risk", _at_risk(question["outcome"])))
     if _has_time(question["outcome"]):
         facts += [("Follow-up", _follow_up(question)), ("Incomplete follow-up", _incomplete(question))]
