@@ -91,10 +91,8 @@ def cases(draw: st.DrawFn, *, people: tuple[int, int] = (4, 9), split: str = "su
     frames = random_frames(generator, count)
     made = document(question, prepare, draw(models(kind)), split, calendar)
     if kind == "risk":
-        frames["course"] = _courses(generator, frames["people"]["id"].to_list())
-        made["records"].append(
-            {"name": "course", "path": "course.csv", "layout": "static", "subject": "id", "role": "outcome"}
-        )
+        frames["course"] = courses(generator, frames["people"]["id"].to_list())
+        made["records"].append(outcome_table())
     return Case(document=made, frames=frames, calendar=calendar)
 
 
@@ -250,7 +248,12 @@ def random_frames(generator: Generator, people: int) -> Frames:
     }
 
 
-def _courses(generator: Generator, ids: list[str]) -> pl.DataFrame:
+def outcome_table() -> dict[str, Any]:
+    """Return the block of the table of courses."""
+    return {"name": "course", "path": "course.csv", "layout": "static", "subject": "id", "role": "outcome"}
+
+
+def courses(generator: Generator, ids: list[str]) -> pl.DataFrame:
     """Return who died, and when; of some it is not known, and of some who died not when."""
     rows = []
     for name in ids:
