@@ -138,6 +138,27 @@ def questions(draw: st.DrawFn, *, calendar: bool) -> dict[str, Any]:
 
 
 @st.composite
+def risks(draw: st.DrawFn, *, calendar: bool) -> dict[str, Any]:
+    """Draw a question of risk over the same tables; "origin" needs times that are numbers."""
+    begins: list[Any] = ["first record", {"code": "ADMI"}] + ([] if calendar else ["origin"])
+    within = draw(st.sampled_from(["6h", "2d", None]))
+    outcome: dict[str, Any] = draw(
+        st.sampled_from([{"code": "crp", "above": 15}, {"code": "sbp", "below": 125.5}, {"code": "DISCH"}])
+    )
+    return {
+        "kind": "risk",
+        "outcome": {**outcome, "recurrent": draw(st.booleans())} | ({} if within is None else {"within": within}),
+        "from": draw(st.sampled_from(begins)),
+        "to": draw(st.sampled_from(["5d", {"code": ["DISCHARGE"]}] + ([] if within is None else ["last record"]))),
+        "at": draw(st.sampled_from(["every record", "every record", "last record", "30h", ["12h", "3d"], "every 6h"])),
+        "follow_up": draw(st.sampled_from(["last record", {"code": "DISCHARGE"}])),
+        "incomplete": draw(st.sampled_from(["exclude", "no event"])),
+        "history": draw(st.sampled_from(["all", "all", "36h", "10d"])),
+        "min_records": draw(st.integers(0, 3)),
+    }
+
+
+@st.composite
 def preparations(draw: st.DrawFn) -> dict[str, Any]:
     missing = st.sampled_from(["zero", "mean", "last"])
     scale = st.sampled_from(["standard", "minmax", "robust", "none"])

@@ -63,8 +63,8 @@ def one_row_too_many_is_known(patch: pytest.MonkeyPatch) -> None:
 def gaps_are_filled_from_the_future(patch: pytest.MonkeyPatch) -> None:
     rows = RowPreparation.rows
 
-    def backwards(self: RowPreparation, sequences: Sequences, chosen: Any) -> PreparedRows:
-        found = rows(self, sequences, chosen)
+    def backwards(self: RowPreparation, sequences: Sequences, chosen: Any, **keys: Any) -> PreparedRows:
+        found = rows(self, sequences, chosen, **keys)
         for end in range(len(found.values) - 2, -1, -1):
             empty = ~found.observed[end]
             found.values[end, empty] = found.values[end + 1, empty]
@@ -76,8 +76,8 @@ def gaps_are_filled_from_the_future(patch: pytest.MonkeyPatch) -> None:
 def scaled_by_the_whole_course(patch: pytest.MonkeyPatch) -> None:
     rows = RowPreparation.rows
 
-    def centred(self: RowPreparation, sequences: Sequences, chosen: Any) -> PreparedRows:
-        found = rows(self, sequences, chosen)
+    def centred(self: RowPreparation, sequences: Sequences, chosen: Any, **keys: Any) -> PreparedRows:
+        found = rows(self, sequences, chosen, **keys)
         return replace(found, values=found.values - found.values.mean(axis=0, keepdims=True))
 
     patch.setattr(RowPreparation, "rows", centred)
