@@ -126,9 +126,8 @@ def test_runs_stand_beside_each_other() -> None:
     text = shown(COMPARED)
     assert "…" not in text
     for words in (
-        "500 people held out in every run, 512 predictions",
-        "81 with the event",
-        "Net benefit at 20",
+        "512 held-out predictions of 500 people, 81 with the event, common to all runs",
+        "Net benefit at 0.2",
         "a",
         "[red]b[/red]",
         "Logistic regression *",

@@ -9,9 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from sequela.report.formats import Comparison, Estimate, Piece
-from sequela.report.privacy import guarded
+from sequela.report.privacy import guarded, shown_count
 from sequela.report.risk_terminal import difference_above_interval, number_above_interval, plain_table
-from sequela.report.words import DASH, metric_name, model_name, percent, unbroken
+from sequela.report.words import DASH, metric_name, model_name, unbroken
+
+_Column = tuple[str, float | None]  # metric, threshold
+_MOST_COLUMNS = 4
 
 
 class Counts(Piece):
@@ -73,37 +76,34 @@ def comparison_tables(found: Mapping[str, Any]) -> list[Table]:
     targets: Sequence[str | None] = [None]
     if compared.question == "forecast" and len(compared.target) > 1:
         targets = compared.target
-    tables = []
-    for target in targets:
-        tables.append(_numbers(compared, target))
-        if compared.differences:
-            tables.append(_differences(compared, target))
+    parts = _parts(compared)
+    tables = [_numbers(compared, target, columns) for target in targets for columns in parts]
+    if compared.differences:
+        tables += [_differences(compared, target, columns) for target in targets for columns in parts]
+    tables[-1].caption = Text(_caption(compared))
     return tables
 
 
-def _columns(compared: Compared) -> list[tuple[str, float | None]]:
-    """Each metric, those with a threshold once for each."""
-    with_threshold = {row.metric for row in compared.rows if row.threshold is not None}
-    return [
-        (metric, threshold)
-        for metric in compared.metrics
-        for threshold in (compared.thresholds if metric in with_threshold else [None])
-    ]
+def _parts(compared: Compared) -> list[Sequence[_Column]]:
+    """The metrics, those with a threshold once for each, in parts that fit a terminal."""
+    columns = list(dict.fromkeys((row.metric, row.threshold) for row in compared.rows))
+    return [columns[first : first + _MOST_COLUMNS] for first in range(0, len(columns), _MOST_COLUMNS)]
 
 
 def _heading(metric: str, threshold: float | None) -> str:
-    return metric_name(metric) + (f" at {percent(threshold)}" if threshold is not None else "")
+    return metric_name(metric) + (f" at {threshold:g}" if threshold is not None else "")
 
 
-def _numbers(compared: Compared, target: str | None) -> Table:
-    columns, shared = _columns(compared), compared.common
-    what = target or ", ".join(compared.target)
-    events = f", {compared.events:,} with the event" if compared.events is not None else ""
-    table = plain_table(
-        f"{what}: {shared.people:,} people held out in every run, {shared.predictions:,} predictions{events} "
-        "[95 % interval]",
-        _caption(compared),
-    )
+def _title(compared: Compared, target: str | None) -> str:
+    shared = compared.common
+    people, predictions = shown_count(shared.people), shown_count(shared.predictions)
+    events = "" if compared.events is None else f", {shown_count(compared.events)} with the event"
+    whom = f"{predictions} held-out predictions of {people} people{events}, common to all runs"
+    return f"{target or ', '.join(compared.target)}: {whom}"
+
+
+def _numbers(compared: Compared, target: str | None, columns: Sequence[_Column]) -> Table:
+    table = plain_table(_title(compared, target), "* best baseline of its run, chosen on tuning people.")
     table.padding = (0, 1, 0, 0)
     for heading in ("Run", "Model", *(_heading(*column) for column in columns)):
         table.add_column(heading, overflow="fold")
@@ -126,8 +126,7 @@ def _row(
     return Estimate()
 
 
-def _differences(compared: Compared, target: str | None) -> Table:
-    columns = _columns(compared)
+def _differences(compared: Compared, target: str | None, columns: Sequence[_Column]) -> Table:
     table = plain_table("Paired differences on the same people [95 % interval]", "")
     table.padding = (0, 1, 0, 0)
     for heading in ("Difference", *(_heading(*column) for column in columns)):
@@ -153,7 +152,7 @@ def _difference(
 
 
 def _caption(compared: Compared) -> str:
-    lines = ["* best baseline of its run, chosen on tuning people."]
+    lines = ["Difference: the first model less the second, both as they give their numbers out."]
     reasons = {row.reason for row in compared.rows if row.low is None and row.reason}
     reasons |= {one.reason for one in compared.differences if one.low is None and one.reason}
     lines += [f"{DASH} {guarded(reason)}" for reason in sorted(reasons)]

@@ -190,9 +190,11 @@ def _most_common(codes: dict[str, int]) -> str:
     ordered = sorted(codes, key=lambda code: -codes[code])
     if len(ordered) == 1:
         return ordered[0]
-    named = [f"{code} {shown_count(codes[code])}" for code in ordered[:_MOST_NAMED]]
-    rest = len(ordered) - len(named)
-    return ", ".join(named) + (f" and {rest} more" if rest else "")
+    named, rest = ordered[:_MOST_NAMED], ordered[_MOST_NAMED:]
+    counts = [codes[code] for code in named] + [sum(codes[code] for code in rest)] * bool(rest)
+    shown = shown_parts(counts, of=sum(counts))
+    text = ", ".join(f"{code} {count}" for code, count in zip(named, shown, strict=False))
+    return text + (f" and {len(rest)} more {shown[-1]}" if rest else "")
 
 
 def exclusions(profile: Profile, totals: Totals) -> TableView | None:

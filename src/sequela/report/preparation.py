@@ -20,6 +20,15 @@ _SOURCES = {
     "decay": "Fading",
     "nothing": "Nothing",
 }
+_FILLS = {
+    "last": "last value",
+    "mean": "training mean",
+    "zero": "zero",
+    "linear": "straight line",
+    "regression": "regression",
+    "knn": "similar people",
+    "decay": "fading",
+}
 _RULES = {"iqr": "quartiles (IQR)", "mad": "median deviation (MAD)", "hampel": "Hampel, over time"}
 _ACTIONS = {
     "flag": "kept, and flagged to the network",
@@ -143,7 +152,7 @@ def _row(one: Prepared, sources: list[str], steps: int) -> list[str | Share]:
     """A variable's shares; all of them coarse where one is of so few cells that the others would tell it."""
     counts = [one.provenance.get(source, 0) for source in sources]
     coarse = any(map(is_few, counts))
-    filled = one.missing
+    filled = _FILLS.get(one.missing, one.missing)
     if one.carry_limit_hours is not None:
         filled += f", for {hours_in_words(one.carry_limit_hours)}"
     return [
