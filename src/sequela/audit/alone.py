@@ -24,7 +24,7 @@ def told_alone(column: Column, label: Floats, person: Rows) -> Finding | None:
         label: [R] 0 or 1.
         person: [R].
     """
-    levels = _levels(column)
+    levels = values_as_levels(column)
     found = [
         _is_the_outcome(column, levels, label, person),
         _only_with(column, levels, label, person),
@@ -34,7 +34,7 @@ def told_alone(column: Column, label: Floats, person: Rows) -> Finding | None:
     return min(sure, key=lambda one: one.severity != "certain") if sure else None
 
 
-def _levels(column: Column) -> Rows | None:
+def values_as_levels(column: Column) -> Rows | None:
     """Return the distinct values as numbers, -1 where there is none [R]; None where there are many."""
     if column.levels:
         return column.level

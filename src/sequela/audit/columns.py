@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,10 @@ class Column:
     level: Rows  # [R], -1 where there is none
     levels: tuple[str, ...]
     present: Flags  # [R]
+
+    def take(self, rows: Rows) -> Column:
+        """Return the column at some of the predictions."""
+        return replace(self, number=self.number[rows], level=self.level[rows], present=self.present[rows])
 
 
 def column_at(series: Series, person: Rows, time: Rows, people: int, table: str | None) -> Column:

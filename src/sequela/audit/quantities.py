@@ -29,14 +29,14 @@ class Ahead:
         value: [P] NaN where unknown.
         instant: [P] when it comes to be known, microseconds, NaN where nothing says so: values that were measured
             then or later may hold it honestly.
-        is_time: True where it is known to be a time, not any number of an outcome table.
+        years: how long its unit is; None where that is not known, or it may be no time at all.
     """
 
     finding: str
     words: str
     value: Floats
     instant: Floats
-    is_time: bool = True
+    years: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +85,14 @@ def times_ahead(events: pl.DataFrame, columns: dict[str, Floats], cohort: Cohort
     """Return the times of the outcome, and how long and how often each person is seen in all."""
     people, times = cohort.timeline.people, _columns_of_time(question)
     nothing = np.full(people, np.nan)
-    first, last, instants = _span(events, people)
+    first, last, instants = span(events, people)
     found = [
         Ahead(
             finding="outcome_time",
             words=f"'{name}' of the outcome",
             value=value,
             instant=nothing,
-            is_time=name in times,
+            years=times.get(name),
         )
         for name, value in columns.items()
         if _distinct(value) >= 8
@@ -116,6 +116,7 @@ def times_ahead(events: pl.DataFrame, columns: dict[str, Floats], cohort: Cohort
                     words=f"the time of the outcome{words}",
                     value=(when - start) / _DAY,
                     instant=when,
+                    years=_DAY / MICROSECONDS["years"],
                 )
             )
     for words, start in (("the time of the last record", 0.0), ("the time from the first record to the last", first)):
@@ -128,15 +129,24 @@ def times_ahead(events: pl.DataFrame, columns: dict[str, Floats], cohort: Cohort
     return [one for one in found if (~np.isnan(one.value)).sum() >= max(FEWEST, FEW)]
 
 
-def _columns_of_time(question: Question) -> set[str | None]:
-    """Return the columns that the study says are times of the outcome or the end of follow-up."""
+def _columns_of_time(question: Question) -> dict[str, float]:
+    """Return the columns that the study says are times of the outcome or the end of follow-up, and their unit in years.
+
+    A column of dates has none.
+    """
     if not isinstance(question, RiskQuestion):
-        return set()
-    follow_up = question.follow_up.column if isinstance(question.follow_up, FollowUpSettings) else None
-    return {None if question.outcome is None else question.outcome.time, follow_up}
+        return {}
+    named = [] if question.outcome is None else [(question.outcome.time, question.outcome.time_unit)]
+    if isinstance(question.follow_up, FollowUpSettings):
+        named.append((question.follow_up.column, question.follow_up.time_unit))
+    return {
+        name: MICROSECONDS[unit] / MICROSECONDS["years"]
+        for name, unit in named
+        if name is not None and unit is not None
+    }
 
 
-def _span(events: pl.DataFrame, people: int) -> tuple[Floats, Floats, Floats]:
+def span(events: pl.DataFrame, people: int) -> tuple[Floats, Floats, Floats]:
     """Return the first and the last instant of each person and the number of distinct ones [P]."""
     timed = events.lazy().filter(pl.col("time").is_not_null() & ~pl.col("code").str.starts_with("MEDS_BIRTH"))
     known = timed.select("subject_id", known=known_time().cast(pl.Int64)).group_by("subject_id")

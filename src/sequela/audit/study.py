@@ -10,9 +10,9 @@ from sequela.audit.alone import told_alone
 from sequela.audit.columns import Column, column_at, fact_columns, sampled
 from sequela.audit.finding import Audit, Finding, concluded
 from sequela.audit.forecast_alone import told_ahead
-from sequela.audit.outcome_time import age_at_outcome, counts_down, holds_time_ahead, repeats
+from sequela.audit.outcome_time import age_at_outcome, beyond_the_last, counts_down, holds_time_ahead, repeats
 from sequela.audit.people import copies, overlap
-from sequela.audit.quantities import measured_of, outcome_columns, times_ahead
+from sequela.audit.quantities import measured_of, outcome_columns, span, times_ahead
 from sequela.audit.series import Floats, Series, series_of
 from sequela.audit.settings import AuditSettings
 from sequela.audit.static import later_values, undated
@@ -20,7 +20,8 @@ from sequela.audit.timing import at_prediction, availability, happened_at, only_
 from sequela.cohort import Cohort, ForecastQuestion, Question, RiskLabels, Split, SplitSettings
 from sequela.cohort.asof import Rows
 from sequela.predict import Evidence
-from sequela.records import Records
+from sequela.records import Clock, Records
+from sequela.records.durations import MICROSECONDS
 
 
 def audit_study(
@@ -51,7 +52,7 @@ def audit_study(
         *overlap(asked.person, splits, split_by),
         *copies(evidence.events, asked.person, splits, count),
         *_of_columns(series, evidence, cohort, question, table_of),
-        *_of_times(series, evidence, cohort, question, table_of),
+        *_of_times(series, evidence, cohort, question, records.clock, table_of),
         *only_after(series, happened_at(cohort, count), question, table_of),
         *undated(evidence.facts, evidence.events, records.clock, table_of),
         *at_prediction(evidence.events, series, cohort, question),
@@ -100,8 +101,20 @@ def _own_past(series: Series, person: Rows, time: Rows, count: int) -> Floats:
     )
 
 
+def _begin_and_last(evidence: Evidence, count: int, clock: Clock) -> tuple[Floats, Floats]:
+    """Return the first and the last instant of each person [P] in the study's unit; days of a calendar."""
+    first, last, _ = span(evidence.events, count)
+    unit = MICROSECONDS["days" if clock.calendar else clock.unit]
+    return first / unit, last / unit
+
+
 def _of_times(
-    series: Sequence[Series], evidence: Evidence, cohort: Cohort, question: Question, table_of: Mapping[str, str]
+    series: Sequence[Series],
+    evidence: Evidence,
+    cohort: Cohort,
+    question: Question,
+    clock: Clock,
+    table_of: Mapping[str, str],
 ) -> list[Finding]:
     """Return inputs that hold a time or a value that lies ahead."""
     count = evidence.people
@@ -118,6 +131,7 @@ def _of_times(
         *again,
         *times,
         *age_at_outcome(rest, ahead, table_of),
+        *beyond_the_last(rest, *_begin_and_last(evidence, count, clock), table_of)[0],
         *counts_down(series, table_of, count),
         *later_values(series, evidence.facts, first_asked, table_of),
     ]
