@@ -79,7 +79,9 @@ def a_repeat_of_the_targets_past() -> Clean:
     tables = clinic(seed=115)
     visits = table(tables, "visits")
     before = pl.col("sbp").shift(1).over("id")
-    return with_table(tables, "visits", visits.with_columns(copy=pl.col("sbp"), before=before, change=pl.col("sbp") - before)), FORECAST
+    return with_table(
+        tables, "visits", visits.with_columns(copy=pl.col("sbp"), before=before, change=pl.col("sbp") - before)
+    ), FORECAST
 
 
 def a_threshold_of_a_slow_value() -> Clean:
@@ -101,7 +103,9 @@ def many_codes() -> Clean:
                 rows["day"].append(round(float(random.exponential(1.0)), 3))
                 rows["code"].append(f"LAB//{code}")
                 rows["value"].append(round(float(random.normal()), 2) if code % 2 else None)
-    return with_table(tables, "codes", pl.DataFrame(rows), **{key: value for key, value in LONG.items() if key != "text"}), WARD_RISK
+    return with_table(
+        tables, "codes", pl.DataFrame(rows), **{key: value for key, value in LONG.items() if key != "text"}
+    ), WARD_RISK
 
 
 def a_hundred_noises() -> Clean:
@@ -125,7 +129,14 @@ def short_visits_that_agree_by_chance() -> Clean:
     random = np.random.default_rng(120)
     people = 400
     tables = ward(people, seed=120)
-    same = pl.DataFrame({"id": np.arange(people).repeat(2), "day": np.tile([0.0, 0.5], people), "pain": random.integers(0, 4, 2 * people), "fever": random.integers(0, 2, 2 * people)})
+    same = pl.DataFrame(
+        {
+            "id": np.arange(people).repeat(2),
+            "day": np.tile([0.0, 0.5], people),
+            "pain": random.integers(0, 4, 2 * people),
+            "fever": random.integers(0, 2, 2 * people),
+        }
+    )
     return with_table(tables, "visits", same, **VISITS), WARD_RISK
 
 
@@ -134,7 +145,14 @@ def treatments_that_follow_severity() -> Clean:
     tables = ward(500, seed=121, strength=1.5)
     died = table(tables, "outcome")["died"].to_numpy()
     given = np.flatnonzero(random.random(500) < np.where(died == 1, 0.7, 0.05))
-    rows = pl.DataFrame({"id": given, "day": np.full(len(given), 0.4), "code": ["VASOPRESSOR"] * len(given), "value": np.ones(len(given))})
+    rows = pl.DataFrame(
+        {
+            "id": given,
+            "day": np.full(len(given), 0.4),
+            "code": ["VASOPRESSOR"] * len(given),
+            "value": np.ones(len(given)),
+        }
+    )
     return with_table(tables, "codes", rows, **{key: value for key, value in LONG.items() if key != "text"}), WARD_RISK
 
 

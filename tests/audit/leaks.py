@@ -198,7 +198,7 @@ def an_outcome_column_among_the_inputs() -> Planted:
 
 
 def pbc_like(people: int = 312, *, seed: int = 0) -> Tables:
-    """Like the Mayo trial: the older die sooner, some visits in years, and the years to death or the end of the study."""
+    """Like the Mayo trial: the older die sooner, visits over years, and the years to death or the end of the study."""
     random = np.random.default_rng(seed)
     age = np.round(random.normal(50, 10.5, people), 4)
     death = random.exponential(9, people) * np.exp(-0.02 * (age - 50))

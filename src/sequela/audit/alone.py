@@ -86,8 +86,8 @@ def _only_with(column: Column, levels: Rows | None, label: Floats, person: Rows)
                 severity=severity,
                 table=column.table,
                 column=column.name,
-                evidence=f"Of {people(pure.marked)} with {words} by the prediction time, {share(pure.always, pure.marked)} "
-                f"have the outcome afterwards; of everybody, {100 * pure.base:.0f} %.",
+                evidence=f"Of {people(pure.marked)} with {words} by the prediction time, "
+                f"{share(pure.always, pure.marked)} have the outcome afterwards; of everybody {100 * pure.base:.0f} %.",
                 remedy="Find out when it is written down. What is recorded because of the outcome needs a time of "
                 f"availability, or is no input. {_DROP}",
             )

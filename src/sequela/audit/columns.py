@@ -73,7 +73,7 @@ def _fact(
 
 
 def sampled(label: Sequence[float] | Floats, most: int = 4096) -> Rows:
-    """Return predictions that are enough to attack: all, or of many at random `most` with the event and as many without.
+    """Return predictions that are enough to attack: all, or of many some at random, with the event and without.
 
     Args:
         label: [R] 0 or 1; of a forecast, 0 for all.

@@ -6,7 +6,7 @@ import numpy as np
 
 from sequela.audit.columns import Column
 from sequela.audit.finding import Finding, Severity
-from sequela.audit.relation import FEWEST, HOLDS, same
+from sequela.audit.relation import FEWEST, HOLDS, KINDS, same
 from sequela.audit.series import Flags, Floats
 from sequela.audit.words import people
 from sequela.cohort.asof import Rows
@@ -33,7 +33,7 @@ def told_ahead(column: Column, label: Floats, past: Floats, person: Rows) -> Fin
 def _is_the_label(column: Column, label: Floats, past: Floats, person: Rows, rows: Flags) -> Finding | None:
     news = rows & ~np.nan_to_num(same(label, past[:, 0]), nan=0).astype(bool)
     who = len(np.unique(person[news]))
-    if who < FEWEST or len(np.unique(label[news])) < 8:
+    if who < FEWEST or len(np.unique(label[news])) < KINDS:
         return None
     equal = same(column.number[news], label[news])
     if equal.mean() < HOLDS:
@@ -43,8 +43,8 @@ def _is_the_label(column: Column, label: Floats, past: Floats, person: Rows, row
         severity="certain",
         table=column.table,
         column=column.name,
-        evidence=f"It is the value to come, in {100 * equal.mean():.1f} % of {int(news.sum()):,} predictions ({people(who)}) "
-        "in which that differs from the last one.",
+        evidence=f"It is the value to come, in {100 * equal.mean():.1f} % of {int(news.sum()):,} predictions "
+        f"({people(who)}) in which that differs from the last one.",
         remedy=_REMEDY,
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from sequela.audit.finding import Finding
 from sequela.audit.quantities import Ahead, Measured
-from sequela.audit.relation import FEWEST, HOLDS, Relation, grain, pair_relations, relation, same
+from sequela.audit.relation import FEWEST, HOLDS, KINDS, Relation, grain, pair_relations, relation, same
 from sequela.audit.series import Floats, Series
 from sequela.audit.words import people, share
 from sequela.records.durations import MICROSECONDS
@@ -25,10 +25,10 @@ def repeats(measured: Sequence[Measured], columns: Mapping[str, Floats], table_o
     for one in measured:
         for name, value in columns.items():
             both = ~np.isnan(one.value) & ~np.isnan(value)
-            if both.sum() < FEWEST or len(np.unique(value[both])) < 8:
+            if both.sum() < FEWEST:
                 continue
             equal = int(same(one.value[both], value[both]).sum())
-            if equal >= HOLDS * both.sum():
+            if equal >= _needed(value[both]) * both.sum():
                 found.append(
                     Finding(
                         finding="equals_outcome_table",
@@ -42,6 +42,14 @@ def repeats(measured: Sequence[Measured], columns: Mapping[str, Floats], table_o
                 )
                 break
     return found
+
+
+def _needed(value: Floats) -> float:
+    """Return the share of people of whom two columns must agree, which is more where there are few values."""
+    kinds, counts = np.unique(value, return_counts=True)
+    if len(kinds) >= KINDS and counts.max() <= 0.5 * len(value):
+        return HOLDS
+    return 1.0 if len(value) - counts.max() >= FEWEST else np.inf
 
 
 def holds_time_ahead(
@@ -120,7 +128,7 @@ def beyond_the_last(
         for start in (0.0, begin):
             both = ~np.isnan(one.value) & np.isnan(one.days) & ~np.isnan(last) & (last > begin)
             value, seen = one.value[both], (last - start)[both]
-            if both.sum() < 50 or len(np.unique(value)) < 8 or len(np.unique(seen)) < 8:
+            if both.sum() < 50 or len(np.unique(value)) < KINDS or len(np.unique(seen)) < KINDS:
                 continue
             above = int((value >= seen - grain(value)).sum())
             with np.errstate(invalid="ignore"):
@@ -160,7 +168,7 @@ def counts_down(series: Sequence[Series], table_of: Mapping[str, str], count: in
         at_zero = first - middle * began / _DAY
         slack = 2 * grain(one.number) / np.maximum(passed[some], 1e-9)
         alike = (np.abs(slope - middle) <= np.maximum(0.01 * abs(middle), slack)) & (slack < 0.2 * abs(middle))
-        if middle < 0 and alike.mean() >= HOLDS and len(np.unique(np.round(at_zero[some], 6))) >= 8:
+        if middle < 0 and alike.mean() >= HOLDS and len(np.unique(np.round(at_zero[some], 6))) >= KINDS:
             found.append(
                 Finding(
                     finding="counts_down",
@@ -204,7 +212,7 @@ def age_at_outcome(measured: Sequence[Measured], ahead: Sequence[Ahead], table_o
 
 
 def _rise(age: Floats, what: Ahead) -> tuple[Ahead, float, float, int] | None:
-    """Return how an age rises with a time: correlation, years a year and people; None where it does not, as far as seen."""
+    """Return how an age rises with a time: correlation, years a year and people; None where it does not."""
     both = ~np.isnan(age) & ~np.isnan(what.value)
     count = int(both.sum())
     if count < 50 or what.years is None or np.ptp(what.value[both]) == 0 or np.ptp(age[both]) == 0:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from sequela.audit.relation import FEWEST
+from sequela.audit.relation import FEWEST, KINDS
 from sequela.audit.series import Floats, Series
 from sequela.audit.words import FEW
-from sequela.cohort import Cohort, FollowUpSettings, Question, RiskLabels, RiskQuestion
+from sequela.cohort import Cohort, FollowUpSettings, Question, RiskQuestion
 from sequela.cohort.asof import known_time
 from sequela.cohort.facts import AGE, Facts
-from sequela.records.durations import MICROSECONDS, MICROSECONDS_PER_HOUR
+from sequela.records.durations import MICROSECONDS
 
 _DAY = MICROSECONDS["days"]
 
@@ -61,7 +61,7 @@ def measured_of(series: Sequence[Series], facts: Facts, people: int) -> list[Mea
         if not np.isnan(one.number).all():
             value, when = one.of_each("first", people)
             found.append(Measured(name=one.code, value=value, days=np.where(np.isnan(value), np.nan, when / _DAY)))
-    told = [one for one in found if _distinct(one.value) >= 8]
+    told = [one for one in found if _distinct(one.value) >= 2]
     return sorted(told, key=lambda one: -int((~np.isnan(one.value)).sum()))[:200]
 
 
@@ -81,7 +81,9 @@ def outcome_columns(outcomes: pl.DataFrame, people: int) -> dict[str, Floats]:
     return dict(sorted(found.items()))
 
 
-def times_ahead(events: pl.DataFrame, columns: dict[str, Floats], cohort: Cohort, question: Question) -> list[Ahead]:
+def times_ahead(
+    events: pl.DataFrame, columns: dict[str, Floats], cohort: Cohort, question: Question, when: Floats
+) -> list[Ahead]:
     """Return the times of the outcome, and how long and how often each person is seen in all."""
     people, times = cohort.timeline.people, _columns_of_time(question)
     nothing = np.full(people, np.nan)
@@ -95,30 +97,24 @@ def times_ahead(events: pl.DataFrame, columns: dict[str, Floats], cohort: Cohort
             years=times.get(name),
         )
         for name, value in columns.items()
-        if _distinct(value) >= 8
+        if _distinct(value) >= KINDS
     ]
     asked_first = np.full(people, np.inf)
     np.minimum.at(asked_first, cohort.asked.person, cohort.asked.time.astype(np.float64))
-    if isinstance(cohort.labels, RiskLabels):
-        happened = ~np.isnan(cohort.labels.event_hours)
-        when = np.full(people, np.inf)
-        at = cohort.asked.time + cohort.labels.event_hours * MICROSECONDS_PER_HOUR
-        np.minimum.at(when, cohort.asked.person[happened], at[happened])
-        when = np.where(np.isinf(when), np.nan, when)
-        for words, start in (
-            ("", 0.0),
-            (" since the first record", first),
-            (" since the first prediction", asked_first),
-        ):
-            found.append(
-                Ahead(
-                    finding="outcome_time",
-                    words=f"the time of the outcome{words}",
-                    value=(when - start) / _DAY,
-                    instant=when,
-                    years=_DAY / MICROSECONDS["years"],
-                )
+    for words, start in (
+        ("", 0.0),
+        (" since the first record", first),
+        (" since the first prediction", asked_first),
+    ):
+        found.append(
+            Ahead(
+                finding="outcome_time",
+                words=f"the time of the outcome{words}",
+                value=(when - start) / _DAY,
+                instant=when,
+                years=_DAY / MICROSECONDS["years"],
             )
+        )
     for words, start in (("the time of the last record", 0.0), ("the time from the first record to the last", first)):
         lies_ahead = np.where(last > asked_first, last, np.nan)
         found.append(

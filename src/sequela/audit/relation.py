@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sequela.audit.series import Flags, Floats
 
 FEWEST = 20  # people on whom a relation must hold
+KINDS = 5  # different values, below which two columns agree too easily
 HOLDS = 0.95  # of whom, at least
 _NEARLY = 0.98  # squared correlation that rounding may leave of an exact relation
 _GROUPS, _GROUP = 12, 40
@@ -35,11 +36,11 @@ def grain(values: Floats) -> float:
         (0.01, 1.0)
     """
     known = values[~np.isnan(values)]
-    blur = 2.0**-22 * np.abs(known).max(initial=1e-9)
+    blur = 2.0**-22 * np.maximum(np.abs(known), 1e-9)
     for step in (1.0, 0.1, 0.01, 0.001, 0.0001):
         if (np.abs(known - np.round(known / step) * step) <= blur).all():
             return step
-    return float(blur)
+    return float(np.median(blur)) if len(blur) else 1e-9
 
 
 def relation(value: Floats, time: Floats, blur: float) -> Relation | None:
@@ -57,10 +58,12 @@ def relation(value: Floats, time: Floats, blur: float) -> Relation | None:
     value, time = value[both], time[both]
     if len(time) < FEWEST or not _varies(time):
         return None
+    if (equal := int(same(value, time).sum())) >= HOLDS * len(time):
+        return Relation(slope=1.0, constant=0.0, holding=equal, people=len(time))
     slope = _slope(value, time)
     if slope is None:
         return None
-    slack = 0.5 * (blur + abs(slope) * grain(time)) + 1e-9 + 2e-6 * np.abs(value).max()
+    slack = 0.5 * (blur + abs(slope) * grain(time)) + 1e-9 + 2e-6 * np.percentile(np.abs(value), 90)
     centre = _densest(value - slope * time, slack)
     off = np.abs(value - slope * time - centre)
     holding = int((off <= 1.01 * slack).sum())
@@ -81,7 +84,7 @@ def _densest(residual: Floats, slack: float) -> float:
 def _varies(time: Floats) -> bool:
     """True where times differ enough to tell a relation from a coincidence."""
     values, counts = np.unique(time, return_counts=True)
-    return len(values) >= 8 and counts.max() <= 0.5 * len(time)
+    return len(values) >= KINDS and counts.max() <= 0.5 * len(time)
 
 
 def _slope(value: Floats, time: Floats) -> float | None:

@@ -17,7 +17,7 @@ from sequela.audit.series import Floats, Series, series_of
 from sequela.audit.settings import AuditSettings
 from sequela.audit.static import later_values, undated
 from sequela.audit.timing import at_prediction, availability, happened_at, only_after
-from sequela.cohort import Cohort, ForecastQuestion, Question, RiskLabels, Split, SplitSettings
+from sequela.cohort import Cohort, ForecastQuestion, Question, RiskLabels, RiskQuestion, Split, SplitSettings
 from sequela.cohort.asof import Rows
 from sequela.predict import Evidence
 from sequela.records import Clock, Records
@@ -48,12 +48,13 @@ def audit_study(
     table_of = {code: table.name for table in records.tables for code in table.codes}
     series = list(series_of(evidence.events))
     asked, count = cohort.asked, evidence.people
+    when = happened_at(evidence, question, records.clock)
     found = [
         *overlap(asked.person, splits, split_by),
         *copies(evidence.events, asked.person, splits, count),
         *_of_columns(series, evidence, cohort, question, table_of),
-        *_of_times(series, evidence, cohort, question, records.clock, table_of),
-        *only_after(series, happened_at(cohort, count), question, table_of),
+        *_of_times(series, evidence, cohort, question, records.clock, when, table_of),
+        *only_after(series, when, question, table_of),
         *undated(evidence.facts, evidence.events, records.clock, table_of),
         *at_prediction(evidence.events, series, cohort, question),
         *availability(records),
@@ -114,16 +115,18 @@ def _of_times(
     cohort: Cohort,
     question: Question,
     clock: Clock,
+    when: Floats,
     table_of: Mapping[str, str],
 ) -> list[Finding]:
     """Return inputs that hold a time or a value that lies ahead."""
     count = evidence.people
     columns = outcome_columns(evidence.outcomes, count)
     measured = measured_of(series, evidence.facts, count)
-    ahead = times_ahead(evidence.events, columns, cohort, question)
+    ahead = times_ahead(evidence.events, columns, cohort, question, when)
     first_asked = np.full(count, np.inf)
     np.minimum.at(first_asked, cohort.asked.person, cohort.asked.time.astype(np.float64))
-    again = repeats(measured, columns, table_of)
+    label = question.outcome.column if isinstance(question, RiskQuestion) and question.outcome is not None else None
+    again = repeats(measured, {name: value for name, value in columns.items() if name != label}, table_of)
     rest = [one for one in measured if one.name not in {finding.column for finding in again}]
     times = holds_time_ahead(rest, ahead, table_of)
     rest = [one for one in rest if one.name not in {finding.column for finding in times}]

@@ -13,7 +13,7 @@ from sequela.audit.columns import sampled
 from sequela.audit.finding import Audit, Finding, concluded
 from sequela.audit.outcome_time import age_at_outcome, beyond_the_last, holds_time_ahead
 from sequela.audit.quantities import Ahead, Measured
-from sequela.audit.relation import FEWEST, grain, relation
+from sequela.audit.relation import FEWEST, KINDS, grain, relation
 from sequela.audit.series import Floats
 from sequela.audit.table_file import Examples, examples, read_table
 from sequela.audit.table_parts import differs_by_split, parts_overlap, same_histories, same_rows
@@ -144,7 +144,7 @@ def _of_each(rows: Examples) -> tuple[list[Measured], Floats, Floats, Floats]:
     for column in rows.columns:
         there = order[~np.isnan(column.number[order])]
         who, place = np.unique(rows.person[there], return_index=True)
-        if len(np.unique(column.number[there])) < 8:
+        if len(np.unique(column.number[there])) < KINDS:
             continue
         value, when = np.full(rows.people, np.nan), np.full(rows.people, np.nan)
         value[who], when[who] = column.number[there[place]], time[there[place]]

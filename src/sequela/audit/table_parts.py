@@ -32,8 +32,8 @@ def parts_overlap(rows: Examples) -> list[Finding]:
                 finding="people_overlap",
                 severity="note",
                 table=rows.name,
-                evidence=f"{words[0].upper()}{words[1:]} stand in several parts, one after the other in time. The figures "
-                "speak of later times of the same people, not of new people.",
+                evidence=f"{words[0].upper()}{words[1:]} stand in several parts, one after the other in time. The "
+                "figures speak of later times of the same people, not of new people.",
                 remedy="Give each person one part to judge on new people.",
             )
         ]
@@ -75,8 +75,8 @@ def same_histories(rows: Examples) -> list[Finding]:
             finding="copied_history",
             severity="certain",
             table=rows.name,
-            evidence=f"The rows of {people(count)} stand under other ids in another part of the split, far too many values "
-            "to agree by chance.",
+            evidence=f"The rows of {people(count)} stand under other ids in another part of the split, far too many "
+            "values to agree by chance.",
             remedy="Give each person one id, or remove the copies.",
         )
     ]
@@ -97,8 +97,8 @@ def same_rows(rows: Examples) -> list[Finding]:
             finding="copied_rows",
             severity="certain",
             table=rows.name,
-            evidence=f"{told} rows are the same in every column but the id and the time as a row in another part, far too "
-            "many values to agree by chance.",
+            evidence=f"{told} rows are the same in every column but the id and the time as a row in another part, far "
+            "too many values to agree by chance.",
             remedy="Remove the copies, or give each person one part.",
         )
     ]
@@ -164,7 +164,7 @@ def _tells_parts(column: Column, rows: Examples) -> Finding | None:
         table=rows.name,
         column=column.name,
         evidence=f"{words}.",
-        remedy="Where it names the part, remove it. Where it is a time or a place, the parts are different populations.",
+        remedy="Where it names the part, remove it. Where it is a time or a place, the parts are other populations.",
     )
 
 
