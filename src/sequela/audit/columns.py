@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -72,15 +72,14 @@ def _fact(
     return Column(name=code, table=table_of.get(code), number=number, level=level, levels=levels, present=present)
 
 
-def sampled(label: Sequence[float] | Floats, most: int = 4096) -> Rows:
+def sampled(label: Floats, most: int = 4096) -> Rows:
     """Return predictions that are enough to attack: all, or of many some at random, with the event and without.
 
     Args:
         label: [R] 0 or 1; of a forecast, 0 for all.
         most: of each kind.
     """
-    claims = np.asarray(label)
     random = np.random.default_rng(0)
-    parts = [np.flatnonzero(claims == value) for value in np.unique(claims)]
+    parts = [np.flatnonzero(label == value) for value in np.unique(label)]
     kept = [part if len(part) <= most else random.choice(part, most, replace=False) for part in parts]
     return np.sort(np.concatenate(kept)) if kept else np.empty(0, dtype=np.int64)

@@ -195,7 +195,7 @@ def age_at_outcome(measured: Sequence[Measured], ahead: Sequence[Ahead], table_o
         rising = [rise for what in times if (rise := _rise(one.value, what)) is not None]
         if _AGE.search(one.name) is None or not rising:
             continue
-        what, correlation, slope, count = max(rising, key=lambda rise: rise[1])
+        what, correlation, slope, count = max(rising, key=lambda rise: rise[1] * rise[3] ** 0.5)
         found.append(
             Finding(
                 finding="age_at_outcome",

@@ -110,6 +110,11 @@ def _times(rows: Examples, label: str) -> list[Finding]:
         if (~np.isnan(value)).sum() >= FEWEST:
             ahead.append(Ahead(finding="outcome_time", words=f"the label '{label}'", value=value, instant=nothing))
     if rows.time is not None:
+        if not rows.binary:  # a label that counts down to an end
+            end = _one_each(np.round(rows.time + rows.label, 6), rows)
+            if (~np.isnan(end)).sum() >= FEWEST:
+                words = f"the time plus the label '{label}'"
+                ahead.append(Ahead(finding="outcome_time", words=words, value=end, instant=nothing))
         later = np.where(last > begin, last, np.nan)
         happened = _first_event(rows)
         spans = [
@@ -126,7 +131,7 @@ def _times(rows: Examples, label: str) -> list[Finding]:
     found = holds_time_ahead(rest, ahead, table_of)
     named = {one.column for one in found}
     ends, more = beyond_the_last([one for one in rest if one.name not in named], begin, last, table_of)
-    others = [one for one in rest if one.name not in named and one.name not in {end.words for end in more}]
+    others = [one for one in rest if one.name not in named and one.name not in {end.column for end in ends}]
     plus = [one for one in holds_time_ahead(others, more, table_of) if one.column not in named]
     taken = named | {one.column for one in plus}
     outcomes = [what for what in [*ahead, *more] if what.finding == "outcome_time"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from sequela.audit.columns import sampled
 from sequela.audit.finding import Finding
 from sequela.audit.relation import FEWEST
 from sequela.audit.series import Flags, Floats, Series
@@ -83,17 +84,19 @@ def at_prediction(events: pl.DataFrame, series: Sequence[Series], cohort: Cohort
                 )
             )
     if not question.reads_at_records:
-        same = np.zeros(len(cohort.asked.time), dtype=bool)
+        rows = sampled(np.zeros(len(cohort.asked.time)), 20_000)
+        person, time = cohort.asked.person[rows], cohort.asked.time[rows]
+        same = np.zeros(len(rows), dtype=bool)
         for one in series:
-            same |= _at(one, cohort.asked.person, cohort.asked.time, cohort.timeline.people)
-        who = len(np.unique(cohort.asked.person[same]))
+            same |= _at(one, person, time, cohort.timeline.people)
+        who = len(np.unique(person[same]))
         if who > FEW:
             found.append(
                 Finding(
                     finding="known_at_prediction_time",
                     severity="note",
-                    evidence=f"Of {people(who)} ({100 * np.mean(same):.1f} % of {len(same):,} predictions) something "
-                    "is known from exactly the prediction time on, and is seen.",
+                    evidence=f"At {100 * np.mean(same):.1f} % of {len(same):,} predictions, those of {people(who)}, "
+                    "something is known from exactly the prediction time on, and is seen.",
                     remedy="Nothing, where these stamps are those at which it was known.",
                 )
             )
