@@ -151,6 +151,16 @@ def the_next_value_in_another_unit() -> Planted:
     return _visit(tables, "kpa", kilopascal), FORECAST, "predicts_outcome_alone", "kpa"
 
 
+def the_next_value_where_targets_are_rare() -> Planted:
+    tables = clinic(300, seed=22)
+    visits = table(tables, "visits").with_row_index("row").with_columns(
+        sbp=pl.when(pl.col("row") % 3 != 1).then("sbp")
+    )  # fmt: skip
+    measured = pl.col("sbp").backward_fill().shift(-1).over("id")
+    leaky = visits.with_columns(hint=pl.when(pl.col("row") % 2 == 0).then(measured)).drop("row")
+    return with_table(tables, "visits", leaky), FORECAST, "equals_outcome", "hint"
+
+
 def the_mean_of_all_visits() -> Planted:
     tables = clinic(seed=17)
     mean = table(tables, "visits").group_by("id").agg(pl.col("sbp").mean()).sort("id")["sbp"]
@@ -249,6 +259,7 @@ LEAKS: list[Callable[[], Planted]] = [
     a_countdown,
     the_next_value,
     the_next_value_in_another_unit,
+    the_next_value_where_targets_are_rare,
     the_mean_of_all_visits,
     a_weight_measured_at_the_end,
     a_weight_of_the_index_date,

@@ -10,7 +10,7 @@ import polars as pl
 
 from sequela.audit.series import Flags, Floats, Series, numbered
 from sequela.audit.words import FEW
-from sequela.cohort.asof import Rows
+from sequela.cohort.asof import Rows, Timeline
 from sequela.cohort.facts import AGE, BIRTH, Facts
 
 
@@ -24,15 +24,20 @@ class Column:
     level: Rows  # [R], -1 where there is none
     levels: tuple[str, ...]
     present: Flags  # [R]
+    fresh: Flags  # [R] recorded at the last instant at which anything was; facts always
 
     def take(self, rows: Rows) -> Column:
         """Return the column at some of the predictions."""
-        return replace(self, number=self.number[rows], level=self.level[rows], present=self.present[rows])
+        return replace(
+            self, number=self.number[rows], level=self.level[rows], present=self.present[rows], fresh=self.fresh[rows]
+        )
 
 
-def column_at(series: Series, person: Rows, time: Rows, people: int, table: str | None) -> Column:
+def column_at(series: Series, person: Rows, time: Rows, timeline: Timeline, table: str | None) -> Column:
     """Return the last record of a code known at each prediction."""
-    row = series.last_known(person, time, people)
+    row = series.last_known(person, time, timeline.people)
+    last = timeline.known_until(person, time) - 1
+    newest = timeline.step_time[last] if len(timeline.step_time) else time
     there = row >= 0
     return Column(
         name=series.code,
@@ -41,6 +46,7 @@ def column_at(series: Series, person: Rows, time: Rows, people: int, table: str 
         level=np.where(there, series.level[row], -1),
         levels=series.levels,
         present=there,
+        fresh=there & (series.known[row] >= newest),
     )
 
 
@@ -69,7 +75,9 @@ def fact_columns(
 def _fact(
     code: str, table_of: Mapping[str, str], number: Floats, level: Rows, levels: tuple[str, ...], present: Flags
 ) -> Column:
-    return Column(name=code, table=table_of.get(code), number=number, level=level, levels=levels, present=present)
+    return Column(
+        name=code, table=table_of.get(code), number=number, level=level, levels=levels, present=present, fresh=present
+    )
 
 
 def sampled(label: Floats, most: int = 4096) -> Rows:

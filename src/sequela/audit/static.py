@@ -46,8 +46,8 @@ def later_values(
     for one in series:
         if np.isnan(one.number).all() or not facts.numbers:
             continue
+        first, _ = one.of_each("first", len(first_asked))
         for words, value, when in _summaries(one, len(first_asked)):
-            first, _ = one.of_each("first", len(first_asked))
             told = ~np.isnan(value) & ~same(value, first) & (when > first_asked)
             for name, fact in facts.numbers.items():
                 both = told & ~np.isnan(fact)

@@ -75,7 +75,7 @@ def _of_columns(
     def columns() -> Iterator[Column]:
         yield from fact_columns(evidence.facts, evidence.events, person, time, table_of)
         for one in series:
-            yield column_at(one, person, time, evidence.people, table_of.get(one.code))
+            yield column_at(one, person, time, cohort.timeline, table_of.get(one.code))
 
     if risk:
         found = [told_alone(column, labels.value[rows], person) for column in columns()]

@@ -189,8 +189,16 @@ def _column(values: pl.Series, table: str) -> Column:
         found[~np.isfinite(found)] = np.nan
         there = ~np.isnan(found)
         return Column(
-            name=values.name, table=table, number=found, level=np.full(len(found), -1), levels=(), present=there
+            name=values.name,
+            table=table,
+            number=found,
+            level=np.full(len(found), -1),
+            levels=(),
+            present=there,
+            fresh=there,
         )
     level, levels = numbered(values.cast(pl.String, strict=False))
     nothing = np.full(len(level), np.nan)
-    return Column(name=values.name, table=table, number=nothing, level=level, levels=levels, present=level >= 0)
+    return Column(
+        name=values.name, table=table, number=nothing, level=level, levels=levels, present=level >= 0, fresh=level >= 0
+    )
