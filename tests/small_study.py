@@ -44,7 +44,7 @@ def study_document(changes: dict[str, Any] | None = None) -> dict[str, Any]:
         if value is None:
             place.pop(last, None)
         else:
-            place[last] = value
+            place[int(last) if isinstance(place, list) else last] = copy.deepcopy(value)
     return document
 
 
@@ -79,4 +79,35 @@ def write_study(
     (folder / "patients.csv").write_text(patients_csv(people, id_prefix=id_prefix))
     path = folder / "study.toml"
     path.write_text(tomli_w.dumps(study_document(changes)))
+    return path
+
+
+RISK: dict[str, Any] = {
+    "name": "Death after the last visit",
+    "question": {"kind": "risk", "outcome": {"column": "died"}},
+    "prepare.min_people": 5,
+    "model": {"hidden": 3, "members": 2, "hybrid": True, "recalibrate": "platt"},
+    "evaluate": {"bootstrap": 100, "trials": 1, "subgroups": ["sex"], "importance": False},
+}
+OUTCOMES = {"name": "outcomes", "path": "outcomes.csv", "layout": "static", "subject": "id", "role": "outcome"}
+
+
+def outcomes_csv(people: int = PEOPLE, *, id_prefix: str = "") -> str:
+    """Who died, and on which day after the first visit: the rather those whose last pressure is high."""
+    random = np.random.default_rng(9)
+    last = {line.split(",")[0]: float(line.split(",")[2]) for line in visits_csv(people).splitlines()[1:]}
+    lines = ["id,died,died_on"]
+    for person in range(people):
+        died = int(random.random() < 1 / (1 + np.exp((132 - last[str(person)]) / 5)))
+        lines.append(f"{id_prefix}{person},{died},{random.integers(300, 400) if died else ''}")
+    return "\n".join(lines) + "\n"
+
+
+def write_risk_study(
+    folder: Path, changes: dict[str, Any] | None = None, *, people: int = 2 * PEOPLE, id_prefix: str = ""
+) -> Path:
+    """Write the small study as one of a risk, with a table of outcomes; return the study file."""
+    changes = {"records": [*DOCUMENT["records"], OUTCOMES]} | RISK | (changes or {})
+    path = write_study(folder, changes, people=people, id_prefix=id_prefix)
+    (folder / "outcomes.csv").write_text(outcomes_csv(people, id_prefix=id_prefix))
     return path

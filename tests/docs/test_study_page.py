@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from sequela.cohort import ForecastQuestion
 from sequela.errors import NotAvailableYet
 from sequela.study import StudySettings
 from sequela.study.not_yet import _LATER_KEYS, _LATER_VALUES
@@ -20,7 +21,9 @@ from sequela.study.settings import parse_study
 
 PAGE = DOCS / "study.md"
 LATER = "Not available yet"
-FILLED_IN = {"records.name": "the file's stem"}  # required by the model, and given by the reader of the file
+# Required by the models, or of one kind of question only, and given by the reader of the file.
+FILLED_IN = {"records.name": "the file's stem", "question.kind": '`"forecast"`'}
+KINDS = {"forecast", "risk"}
 
 LATER_WORDS = {
     f"{section}.{key}": set(values[0] if isinstance(values[0], tuple) else values)
@@ -126,6 +129,7 @@ def test_every_word_that_a_key_takes_stands_in_the_page(key: str) -> None:
                 yield from words(part)
 
     allowed = {word for word in words(KEYS[key].annotation) if isinstance(word, str)} - LATER_WORDS.get(key, set())
+    allowed = KINDS if key == "question.kind" else allowed
     assert {word for word in allowed if f'"{word}"' not in ROWS[key][1]} == set()
     if allowed and key not in ("prepare.plausible", "model.interval"):
         named = set(re.findall(r'"([^"]+)"', ROWS[key][1])) - {"*"}
@@ -150,14 +154,41 @@ def test_the_example_of_a_key_is_one_that_it_takes(key: str) -> None:
     TypeAdapter(kind, config=config).validate_python(value)
 
 
+WHOLE = [block.text for block in blocks(PAGE) if block.info == "toml"]
+
+
 def document() -> dict[str, Any]:
     """The page's smallest study."""
-    [smallest] = [block.text for block in blocks(PAGE) if block.info == "toml"]
-    return tomllib.loads(smallest)
+    return tomllib.loads(WHOLE[0])
 
 
 def test_the_smallest_study_is_one() -> None:
-    assert parse_study(document(), "study.toml").question.targets == ["sbp"]
+    question = parse_study(document(), "study.toml").question
+    assert isinstance(question, ForecastQuestion)
+    assert question.targets == ["sbp"]
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_every_whole_study_of_the_page_is_one(text: str) -> None:
+    assert parse_study(tomllib.loads(text), "study.toml")
+
+
+def test_the_tables_of_a_data_set_may_stand_in_a_study() -> None:
+    [part] = [block.text for block in blocks(PAGE) if block.info == "toml part"]
+    question = {"kind": "risk", "outcome": {"column": "In-hospital_death"}}
+    study = parse_study(tomllib.loads(part) | {"name": "stays", "question": question}, "study.toml")
+    assert [table.role for table in study.records] == ["input", "outcome"]
+
+
+FORMS = re.findall(r"^\| [a-z ]+ \| `(\{.*?\})` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_an_outcome_is_one(form: str) -> None:
+    study = document()
+    study["question"] = {"kind": "risk", "to": "2y"} | tomllib.loads(f"outcome = {form}")
+    assert len(FORMS) == 4
+    assert parse_study(study, "study.toml").question.kind == "risk"
 
 
 @pytest.mark.parametrize("row", TABLES[LATER], ids=[row[0].strip("`") for row in TABLES[LATER]])

@@ -44,6 +44,10 @@ class Case:
         given = self.frames if frames is None else frames
         return {name: _dated(frame) for name, frame in given.items()} if self.calendar else dict(given)
 
+    def inputs(self, frames: Frames | None = None) -> Frames:
+        """Return the tables as a bundle reads them: without what followed."""
+        return {name: frame for name, frame in self.tables(frames).items() if name != "course"}
+
     def changed(self, **sections: dict[str, Any]) -> Case:
         """Return the case with other keys in some sections of its study."""
         document = copy.deepcopy(self.document)

@@ -66,16 +66,16 @@ def check_one_number(fitted: Ready, folder: Path, seed: int) -> None:
     case = fitted.case
     write_bundle(fitted.bundle, folder / "bundle")
     predictor = load_bundle(folder / "bundle")
-    whole = said(predictor.predict(case.tables()))
+    whole = said(predictor.predict(case.inputs()))
     assert_agree(said(study_says(fitted)), whole, "the study and its bundle", complete=True)
     shuffled = {name: frame[generator.permutation(len(frame))] for name, frame in case.frames.items()}
-    again = said(predictor.predict(case.tables(shuffled)))
+    again = said(predictor.predict(case.inputs(shuffled)))
     assert_agree(whole, again, "rows in another order", complete=True)
     assert whole.keys() == again.keys()
     _check_threads(predictor, case, whole)
     names = fitted.material.records.subjects["source_id"].cast(pl.String).to_list()
     for name in generator.choice(names, 2, replace=False).tolist():
-        alone = said(predictor.predict(case.tables(rows_of(case.frames, name))).filter(pl.col("subject_id") == name))
+        alone = said(predictor.predict(case.inputs(rows_of(case.frames, name))).filter(pl.col("subject_id") == name))
         asked = {key: numbers for key, numbers in whole.items() if str(key[0]) == name}
         assert_agree(asked, alone, "alone", complete=True)
     _check_one_record_at_a_time(fitted, predictor, whole, generator)
@@ -104,7 +104,7 @@ def _check_threads(predictor: Predictor, case: Case, whole: Said) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2 if before == 1 else 1)
     try:
-        assert_agree(whole, said(predictor.predict(case.tables())), "other threads", complete=True)
+        assert_agree(whole, said(predictor.predict(case.inputs())), "other threads", complete=True)
     finally:
         torch.set_num_threads(before)
 
@@ -120,7 +120,7 @@ def _check_one_record_at_a_time(
         day = day_of(instant, calendar=case.calendar)
         for frames in (case.frames, known_by(case.frames, day)):
             one = rows_of(frames, name)
-            table = predictor.predict(case.tables(one), now=written).filter(pl.col("subject_id") == name)
+            table = predictor.predict(case.inputs(one), now=written).filter(pl.col("subject_id") == name)
             at_that_time = said(table)
             assert_agree(whole, at_that_time, "one record at a time")
             begin = clock.to_source(pl.Series([start]).cast(pl.Datetime("us")))[0]
@@ -133,7 +133,7 @@ def _check_one_record_at_a_time(
             if question.reads_at_records and question.at != "last record" and not once:
                 gone = sorted(map(str, at_that_time.keys() - whole.keys()))
                 assert not gone, f"asked at its time, not in hindsight: {gone[:3]}"
-            last = predictor.predict(case.tables(one), now=written, at="last").filter(pl.col("subject_id") == name)
+            last = predictor.predict(case.inputs(one), now=written, at="last").filter(pl.col("subject_id") == name)
             assert (last["prediction_time"] == now).all()
             assert_agree(at_that_time, said(last), "the last prediction time")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_study import SECRET, write_study
+from small_study import SECRET, write_risk_study, write_study
 
 import sequela
 from sequela.study import Run
@@ -18,6 +18,26 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The small study, run once; never written to. Its ids and its folder bear marks that must not travel."""
     folder = tmp_path_factory.mktemp("plain-folder")
     return sequela.run(sequela.read_study(write_study(folder, id_prefix=SECRET)), folder / "run")
+
+
+@pytest.fixture(scope="session")
+def risky(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The small study of a risk, with two members and a hybrid, recalibrated, run once; never written to."""
+    folder = tmp_path_factory.mktemp("risky-folder")
+    return sequela.run(sequela.read_study(write_risk_study(folder, id_prefix=SECRET)), folder / "run")
+
+
+@pytest.fixture
+def run_risk(tmp_path: Path) -> Runner:
+    """Run the small study of a risk with changes; `files` are written beside it."""
+
+    def runner(changes: dict[str, Any] | None = None, files: dict[str, str] | None = None, **more: Any) -> Run:
+        study = write_risk_study(tmp_path, changes)
+        for name, text in (files or {}).items():
+            (tmp_path / name).write_text(text)
+        return sequela.run(sequela.read_study(study), tmp_path / "run", **more)
+
+    return runner
 
 
 @pytest.fixture

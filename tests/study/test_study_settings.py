@@ -31,19 +31,20 @@ DESIGN: dict[str, dict[str, Any]] = {
     "prepare": {
         "plausible": "none", "units": {}, "outliers": "none", "outlier_action": "flag", "missing": "last",
         "carry_limit": "none", "transform": "none", "scale": "standard", "grid": "none", "aggregate": "mean",
-        "min_people": 11,
+        "derived": {}, "min_people": 11,
     },
     "model": {
         "cell": "lstm", "gates": "standard", "decay": False, "inputs": ["values", "observed", "gaps"], "hidden": 64,
-        "layers": 1, "bidirectional": False, "dropout": 0.0, "readout": ["last"], "members": 1, "hybrid": False,
-        "loss": "auto", "recalibrate": "none", "interval": 0.9,
+        "layers": 1, "bidirectional": False, "dropout": 0.0, "readout": ["last"], "wide": False, "members": 1,
+        "hybrid": False, "loss": "auto", "recalibrate": "none", "interval": 0.9,
     },
     "train": {
-        "epochs": 100, "batch_size": 32, "learning_rate": 0.001, "weight_decay": 0.0, "patience": 10, "seed": 0,
+        "epochs": 100, "batch_size": 32, "learning_rate": 0.001, "weight_decay": 0.0, "schedule": "constant",
+        "hide": 0.0, "patience": 10, "seed": 0,
     },
     "evaluate": {
         "at": "same", "baselines": "default", "bootstrap": 500, "subgroups": [], "thresholds": [0.1, 0.2],
-        "missing_sensitivity": False, "reason": "not for the committee",
+        "trials": 8, "missing_sensitivity": False, "importance": True, "reason": "not for the committee",
     },
     "audit": {"accept": []},
     "report": {"individuals": False},
@@ -149,11 +150,98 @@ def test_without_tuning_people_the_default_is_no_interval() -> None:
     assert parsed({"split.fractions": [0.8, 0, 0.2], "train.patience": 0}).model.interval == "none"
 
 
-@pytest.mark.parametrize("table", [{"*": "none"}, {"sbp": "none", "dbp": "none"}])
-def test_a_table_by_code_that_asks_for_nothing_is_accepted(table: dict[str, str]) -> None:
-    assert parsed({"prepare.transform": table})
-    with pytest.raises(NotAvailableYet):
-        parsed({"prepare.transform": table | {"hr": "log"}})
+def risk(changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    question = {"kind": "risk", "outcome": {"code": "sbp", "above": 180, "within": "1y"}}
+    return {"question": question, "evaluate.baselines": "default"} | (changes or {})
+
+
+RISKS: list[dict[str, Any]] = [
+    risk(),
+    risk({"question.outcome": {"column": "died"}, "question.at": "24h"}),
+    risk({"question.outcome": {"column": "died", "time": "died_on", "time_unit": "days", "within": "1y"}}),
+    risk({"question.outcome": {"code": ["ICD10CM/I21", "MEDS_DEATH"], "within": "1y", "recurrent": True}}),
+    risk({"question.outcome": {"column": "grade", "positive": 2}, "evaluate.thresholds": [0.3]}),
+    risk({"question.follow_up": {"code": "DISCHARGE"}, "question.incomplete": "no event"}),
+    risk({"question.follow_up": {"column": "left", "time_unit": "days"}, "question.at": "every 6h"}),
+    risk({"question": {"kind": "risk", "labels": "labels.parquet"}}),
+    risk({"model": {"members": 5, "hybrid": True, "recalibrate": "isotonic"}, "evaluate.baselines": ["logistic"]}),
+    risk({"model": {"loss": "weighted_cross_entropy", "recalibrate": "platt", "wide": True, "readout": "attention"}}),
+    risk({"model.inputs": ["values", "provenance"], "prepare.missing": "decay", "train.hide": 0.3}),
+    risk({"prepare": {"plausible": "default", "outliers": {"*": "mad"}, "scale": "quantile", "min_people": 20}}),
+    risk({"prepare": {"grid": "6h", "aggregate": {"sbp": "max"}, "derived": {"shock": "hr / sbp"}}}),
+    risk({"records.0.role": "outcome", "audit.accept": [{"finding": "equals_outcome", "column": "a", "reason": "b"}]}),
+]
+
+
+@pytest.mark.parametrize("changes", RISKS, ids=str)
+def test_the_resolved_study_of_a_risk_reads_back_as_the_same_study(changes: dict[str, Any]) -> None:
+    settings = parsed(changes)
+    assert settings.question.kind == "risk"
+    assert parse_study(tomllib.loads(resolved(settings)), "study.toml") == settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"question.outcom": 1}, ("'question.outcom'", "'outcome'", "Known here: at, follow_up, from")),
+        ({"question.outcome.abve": 1}, ("'question.outcome.abve'", "'above'")),
+        ({"question.follow_up": {"colum": "x"}}, ("'question.follow_up.colum'", "'column'")),
+    ],
+)
+def test_an_unknown_key_of_a_risk_is_told_from_the_keys_of_a_risk(changes: dict[str, Any], words: Any) -> None:
+    refusal = str(refused(risk(changes)))
+    assert all(word in refusal for word in words)
+    assert "horizon" not in refusal
+
+
+def test_an_unknown_key_of_a_forecast_is_told_from_the_keys_of_a_forecast() -> None:
+    refusal = str(refused({"question.targt": "sbp"}))
+    assert "Did you mean 'target'" in refusal
+    assert "outcome" not in refusal
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (risk({"model.hybrid": True}), "members = 5"),
+        (risk({"train.hide": 0.2, "prepare.missing": "mean"}), 'missing = "last" or "decay"'),
+        (risk({"train.hide": 0.2, "prepare.missing": {"sbp": "knn"}}), '"knn"'),
+        (risk({"model": {"hybrid": True, "members": 2}, **(NOBODY := {"split.fractions": [0.7, 0, 0.3]})}), "patience"),
+        (risk({"model": {"hybrid": True, "members": 2}, "train.patience": 0, **NOBODY}), "boosting"),
+        (risk({"model.recalibrate": "platt", "train.patience": 0, **NOBODY}), "recalibrate"),
+        (risk({"model.loss": "huber"}), '"cross_entropy"'),
+        (risk({"evaluate.baselines": ["persistence"]}), "logistic"),
+        ({"evaluate.baselines": ["logistic"]}, "persistence"),
+        ({"model.recalibrate": "platt"}, "for a risk"),
+        ({"model.loss": "cross_entropy"}, '"squared"'),
+        ({"question.outcome": {"code": "A"}}, 'kind = "risk"'),
+        (risk({"question.target": "sbp"}), 'kind = "forecast"'),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_together_is_refused_with_what_to_write(changes: dict[str, Any], words: str) -> None:
+    refusal = refused(changes)
+    assert refusal is not None
+    assert not isinstance(refusal, NotAvailableYet)
+    assert words in str(refusal)
+
+
+def test_a_risk_without_tuning_people_is_possible_where_nothing_is_learned_of_them() -> None:
+    assert parsed(risk({"split.fractions": [0.7, 0, 0.3], "train.patience": 0})).model.interval == "none"
+    assert parsed(risk({"split.fractions": [0.7, 0, 0.3], "train.patience": 0, "model.interval": 0.9}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"question.given": ["drug"]}, {"question.kind": "survival"}, {"question.kind": "response"},
+        {"evaluate.at": ["1y"]}, {"evaluate.baselines": ["cox"]}, {"records.0.source": "omop"},
+        {"records.0.source": "fhir"}, {"records.0.source": "wfdb"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_later_versions_bring_is_refused_by_name(changes: dict[str, Any]) -> None:
+    assert isinstance(refused(changes), NotAvailableYet)
 
 
 def test_a_study_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def bundled_study(material: Material) -> BundledStudy:
         clock=BundledClock(
             calendar=clock.calendar, unit=clock.unit, time_zone=clock.time_zone, day_resolution=clock.day_resolution
         ),
-        records=_input_tables(settings),
+        records=_tables_of_predictions(settings),
         kinds=material.evidence.kinds,
         question=settings.question,
         cleaning=material.cleaning,
@@ -128,13 +128,15 @@ def bundled_study(material: Material) -> BundledStudy:
     )
 
 
-def _input_tables(settings: StudySettings) -> list[TableSettings]:
-    """Return the tables that a prediction needs: none of outcomes, and none of the outcome's columns."""
+def _tables_of_predictions(settings: StudySettings) -> list[TableSettings]:
+    """Return the tables that new people need: no outcome tables and no columns of the outcome, which is to come."""
     apart = set(settings.question.columns_apart)
-    tables = [table for table in settings.records if table.role == "input"]
-    return [
-        table
-        if table.columns is None
-        else table.model_copy(update={"columns": [name for name in table.columns if name not in apart]})
-        for table in tables
-    ]
+    tables = [_without_columns(table, apart) for table in settings.records if table.role == "input"]
+    return [table for table in tables if table.columns != [] or table.layout == "long"]
+
+
+def _without_columns(table: TableSettings, apart: set[str]) -> TableSettings:
+    if table.columns is None:
+        return table
+    left = [column for column in table.columns if table.rename.get(column, column) not in apart]
+    return table.model_copy(update={"columns": left})

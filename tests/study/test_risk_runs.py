@@ -1,0 +1,183 @@
+"""A study of a risk: from the file to the report, the bundle, and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from small_study import PEOPLE, SECRET, outcomes_csv
+
+import sequela
+from sequela.study import Run
+
+PLAIN = {"model": {"hidden": 3}, "train.epochs": 1, "evaluate.baselines": ["logistic"]}
+SOON = {"column": "died", "time": "died_on", "time_unit": "days", "within": "1y"}
+HIGH = {"code": "sbp", "above": 135, "within": "90d"}
+
+
+def predictions(run: Run) -> pl.DataFrame:
+    return pl.read_parquet(run.folder / "predictions.parquet")
+
+
+def test_a_run_of_a_risk_holds_the_files_of_any_run(risky: Run, plain: Run) -> None:
+    files = [{path.name for path in run.folder.iterdir()} for run in (risky, plain)]
+    assert files[0] == files[1]
+    members = [{path.name for path in (run.folder / "bundle").iterdir()} for run in (risky, plain)]
+    assert members[0] == members[1] | {"trees.txt"}
+
+
+def test_a_run_of_a_risk_names_no_person_in_what_leaves(risky: Run) -> None:
+    for member in [*(risky.folder / "bundle").iterdir(), risky.folder / "report.html"]:
+        assert SECRET.encode() not in member.read_bytes(), member.name
+
+
+def test_a_bundle_needs_no_outcomes_and_gives_the_numbers_of_its_study_to_the_bit(risky: Run) -> None:
+    loaded = sequela.load_bundle(risky.folder / "bundle")
+    assert loaded.tables == ["visits", "patients"]
+    folder = risky.folder.parent
+    live = loaded.predict({name: pl.read_csv(folder / f"{name}.csv") for name in loaded.tables})
+    stored = predictions(risky).filter(pl.col("model").is_in(["network", "hybrid"]))
+    both = stored.join(live, on=["subject_id", "prediction_time", "code", "model"], suffix="_live", how="left")
+    assert len(stored) == 4 * PEOPLE
+    for column in ("predicted", "episode_start", "flags"):
+        assert both[column].equals(both[f"{column}_live"].alias(column), null_equal=False), column
+
+
+def test_a_column_of_the_outcome_in_an_input_table_is_not_wanted_of_new_people(run_risk: Any) -> None:
+    visits = [line.split(",") for line in outcomes_csv(2 * PEOPLE).splitlines()]
+    patients = "\n".join(f"{who},{'fm'[len(who) % 2]},{died}" for who, died, _ in visits[1:])
+    changes = {"question.outcome": {"column": "dead"}, **PLAIN, "evaluate.subgroups": []}
+    table = {"path": "patients.csv", "layout": "static", "subject": "id", "columns": ["sex", "dead"]}
+    run = run_risk(changes | {"records.1": table}, {"patients.csv": f"id,sex,dead\n{patients}\n"})
+    loaded = sequela.load_bundle(run.folder / "bundle")
+    folder = run.folder.parent
+    tables = {"visits": pl.read_csv(folder / "visits.csv"), "patients": pl.read_csv(folder / "patients.csv")}
+    assert loaded.predict(tables | {"patients": tables["patients"].drop("dead")}).equals(loaded.predict(tables))
+    assert "dead" not in {variable["code"] for variable in read(run, "profile")["variables"]}
+
+
+def read(run: Run, name: str) -> Any:
+    return json.loads((run.folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_the_measures_of_a_risk_are_those_of_its_predictions(risky: Run) -> None:
+    metrics = read(risky, "metrics")
+    assert (metrics["question"], metrics["target"], metrics["units"]) == ("risk", ["died"], {})
+    assert set(metrics["models"]) == {"network", "hybrid", "logistic", "gradient_boosting"}
+    held_out = predictions(risky).filter(split="held_out")
+    for model, of_model in metrics["models"].items():
+        rows = held_out.filter(model=model)
+        brier = float(((rows["predicted"] - rows["target"]) ** 2).mean())
+        assert of_model["brier"]["value"] == pytest.approx(brier), model
+    assert {row["recalibrated"] for row in metrics["measures"]} == {False, True}
+    levels = {row["subgroup"]["level"] for row in metrics["measures"] if row["subgroup"]}
+    assert levels == {"f", "m"}
+    assert {row["threshold"] for row in metrics["measures"] if row["metric"] == "sensitivity"} == {0.1, 0.2}
+
+
+def test_recalibration_moves_probabilities_and_no_order(risky: Run) -> None:
+    after = json.loads((risky.folder / "bundle" / "after.json").read_text())
+    assert set(after["recalibration"]) == {"network", "hybrid"}
+    measures = [row for row in risky.metrics["measures"] if row["model"] == "network" and row["subgroup"] is None]
+    auroc = {row["recalibrated"]: row["value"] for row in measures if row["metric"] == "auroc" and row["at"] is None}
+    brier = {row["recalibrated"]: row["value"] for row in measures if row["metric"] == "brier" and row["at"] is None}
+    assert auroc[True] == pytest.approx(auroc[False])
+    assert brier[True] != brier[False]
+
+
+def test_each_member_has_its_own_training(risky: Run) -> None:
+    fits = read(risky, "history")["fits"]
+    assert [(fit["fold"], fit["member"]) for fit in fits] == [(0, 0), (0, 1)]
+    assert set(fits[0]["selection_log_loss"]) == {"logistic", "gradient_boosting"}
+    assert set(fits[0]["search"]) == {"logistic", "gradient_boosting"}
+
+
+@pytest.mark.parametrize("kind", ["forecast", "risk"])
+def test_the_best_baseline_over_folds_weighs_every_label_once(kind: str, run_study: Any, run_risk: Any) -> None:
+    if kind == "forecast":
+        run = run_study({"split.folds": 3, "train.epochs": 1, "evaluate.baselines": ["persistence", "mean", "linear"]})
+    else:
+        run = run_risk(PLAIN | {"split.folds": 3, "evaluate.baselines": ["logistic", "gradient_boosting"]})
+    name, power = ("selection_rmse", 2) if kind == "forecast" else ("selection_log_loss", 1)
+    tuning = predictions(run).filter(model="network", split="tuning").group_by("fold").len()
+    labels = dict(tuning.iter_rows())
+    total: dict[str, float] = {}
+    for fit in read(run, "history")["fits"]:
+        for baseline, loss in fit[name].items():
+            total[baseline] = total.get(baseline, 0.0) + labels[fit["fold"]] * loss**power
+    assert run.metrics["best_baseline"] == min(total, key=total.__getitem__)
+
+
+def test_labels_may_come_from_a_table(run_risk: Any) -> None:
+    rows = [f"{p},{day},{'true' if p % 3 else 'false'}" for p in range(2 * PEOPLE) for day in (100, 140)]
+    table = "subject_id,prediction_time,boolean_value\n" + "\n".join(rows) + "\n"
+    question = {"kind": "risk", "labels": "labels.csv"}
+    run = run_risk(PLAIN | {"question": question}, {"labels.csv": table})
+    network = predictions(run).filter(model="network")
+    assert set(network["prediction_time"]) == {100.0, 140.0}
+    assert network["target"].mean() == pytest.approx(np.mean([p % 3 > 0 for p in range(2 * PEOPLE)]))
+    assert not any(b"labels.csv" in member.read_bytes() for member in (run.folder / "bundle").iterdir())
+    folder = run.folder.parent
+    live = sequela.load_bundle(run.folder / "bundle").predict_files(
+        {name: folder / f"{name}.csv" for name in ("visits", "patients")}, at="last"
+    )
+    assert live.table["predicted"].is_between(0, 1).all()
+
+
+def test_who_had_the_event_is_not_asked_again_unless_it_recurs(run_risk: Any) -> None:
+    once = run_risk(PLAIN | {"question.outcome": HIGH})
+    reasons = {row["reason"] for row in read(once, "profile")["exclusions"]}
+    assert any("not at risk any more" in reason for reason in reasons)
+    asked = len(predictions(once))
+    again = run_risk(PLAIN | {"question.outcome": HIGH | {"recurrent": True}}, force=True)
+    assert len(predictions(again)) > asked
+    folder = again.folder.parent
+    tables = {name: folder / f"{name}.csv" for name in ("visits", "patients")}
+    live = sequela.load_bundle(again.folder / "bundle").predict_files(tables)
+    assert len(live.table) > len(predictions(again).filter(model="network"))
+    assert live.excluded == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"question.outcome": SOON, "question.at": "every record", "question.incomplete": "no event"},
+        {
+            "question.outcome": SOON,
+            "question.at": ["30d", "60d"],
+            "question.to": "2y",
+            "question.incomplete": "no event",
+        },
+        {"question.outcome": HIGH, "question.at": "every 30d", "question.history": "60d"},
+        {"question.outcome": {"code": "sbp", "below": 120}, "question.to": "150d", "question.min_records": 2},
+        {"question.outcome": HIGH, "question.incomplete": "no event", "split.by": "order"},
+        {"split.folds": 2, "evaluate.subgroups": ["sex", "height"], "evaluate.thresholds": [0.3]},
+        {"model": {"members": 2, "hybrid": True, "recalibrate": "isotonic", "hidden": 3, "wide": True}},
+        {"model": {"readout": ["last", "mean", "max", "attention"], "hidden": [4, 3], "dropout": 0.3}},
+        {"model": {"loss": "weighted_cross_entropy", "recalibrate": "platt", "bidirectional": True, "hidden": 3}},
+        {"model": {"inputs": ["values", "provenance"], "hidden": 3}, "prepare.missing": "linear"},
+        {"train": {"epochs": 2, "schedule": "one cycle", "hide": 0.3}, "prepare.missing": "decay"},
+        {"prepare.missing": {"sbp": "regression", "*": "knn"}, "prepare.outliers": "hampel"},
+        {"prepare.scale": "quantile", "prepare.transform": {"sbp": "log"}, "prepare.outliers": "iqr"},
+        {"prepare.grid": "10d", "prepare.aggregate": "max", "question.at": "60d", "question.outcome": HIGH},
+        {"prepare.derived": {"pulse_pressure": "sbp - dbp"}, "prepare.plausible": "default"},
+        {"evaluate.missing_sensitivity": True, "evaluate.importance": True},
+        {"evaluate.baselines": [], "evaluate.reason": "a test"},
+        {"split.fractions": [0.7, 0.0, 0.3], "train.patience": 0},
+        {"report.individuals": True, "prepare.min_people": 1},
+    ],
+    ids=lambda changes: ", ".join(changes),
+)
+def test_what_a_study_of_a_risk_may_ask_for_runs_to_the_end(run_risk: Any, changes: dict[str, Any]) -> None:
+    run = run_risk(PLAIN | changes)
+    assert run.report.stat().st_size > 10_000
+    found = predictions(run)
+    assert found["predicted"].is_between(0, 1).all()
+    assert set(found["target"]) == {0.0, 1.0}
+    folder = run.folder.parent
+    tables = {name: folder / f"{name}.csv" for name in ("visits", "patients")}
+    live = sequela.load_bundle(run.folder / "bundle").predict_files(tables).table
+    assert live["predicted"].is_between(0, 1).all()
