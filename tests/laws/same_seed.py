@@ -27,9 +27,10 @@ def check_same_seed_same_result(case: Case, folder: Path) -> None:
     runs = [sequela.run(study, folder / name) for name in ("one", "two")]
     first, second = (pl.read_parquet(run.folder / "predictions.parquet") for run in runs)
     assert first.equals(second), "the predictions differ"
-    for column in ("predicted", "target", "lower", "upper"):
+    for column in {"predicted", "target", "lower", "upper"} & set(first.columns):
         assert first[column].to_numpy().tobytes() == second[column].to_numpy().tobytes(), f"{column} differs in a bit"
-    for name in ("metrics.json", "bundle/weights.safetensors", "bundle/prepare.json"):
+    members = [f"bundle/{member.name}" for member in (runs[0].folder / "bundle").iterdir()]
+    for name in ("metrics.json", "curves.json", *members):
         assert (runs[0].folder / name).read_bytes() == (runs[1].folder / name).read_bytes(), f"{name} differs"
     told = runs[0].metrics["data"]["predictions"]
     for model, rows in first.group_by("model"):

@@ -17,15 +17,15 @@ import pytest
 import torch
 from counted import check_prediction_times_are_counted, check_split_is_counted, check_values_are_counted
 from fitted_state import check_fitted_on_training_people_only
-from fixed_cases import fixed_case
+from fixed_cases import fixed_case, fixed_risk
 from laws import check_future_cannot_be_seen, material_of, ready
 from one_number import check_one_number, check_one_pass_is_one_each
 from same_seed import check_same_seed_same_result
 
 from sequela import predict, study
-from sequela.baselines import windows
+from sequela.baselines import spans, statistics, windows
 from sequela.cohort import Sequences, Timeline, asof, episodes, labels, splits
-from sequela.prepare import Collation, flags
+from sequela.prepare import Cleaning, Collation, cleaning, flags
 from sequela.prepare.rows import PreparedRows, RowPreparation
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -119,6 +119,26 @@ def test_a_look_into_the_future_is_found(plant: Plant, monkeypatch: pytest.Monke
     turns_red(lambda seed: check_future_cannot_be_seen(ready(fixed_case(seed), boosting=False), seed))
 
 
+def outcomes_are_inputs(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(predict, "set_apart", lambda events, outcomes, question: (pl.concat([events, outcomes]), outcomes))
+
+
+def spans_of_the_whole_course(patch: pytest.MonkeyPatch) -> None:
+    known = spans.span_statistics
+
+    def to_the_end(timeline: Timeline, facts: Any, state: Any, sequences: Sequences) -> Any:
+        last = np.where(sequences.read >= 0, sequences.stop[sequences.sequence] - 1, -1)
+        return known(timeline, facts, state, replace(sequences, read=last))
+
+    patch.setitem(statistics._STATISTICS, "risk", to_the_end)
+
+
+@pytest.mark.parametrize("plant", [outcomes_are_inputs, spans_of_the_whole_course, gaps_are_filled_from_the_future])
+def test_a_look_of_a_risk_into_the_future_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    turns_red(lambda seed: check_future_cannot_be_seen(ready(fixed_risk(seed), boosting=False), seed))
+
+
 def test_reading_backwards_over_a_shared_pass_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     histories = laws.histories
     monkeypatch.setattr(laws, "histories", lambda *given, alone: histories(*given, alone=False))
@@ -190,7 +210,7 @@ def now_is_ignored(patch: pytest.MonkeyPatch) -> None:
 def limits_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     evidence = predict.evidence
     patch.setattr(
-        predict, "evidence", lambda records, question, limits, now=None: evidence(records, question, {}, now=now)
+        predict, "evidence", lambda records, question, cleaning, **keys: evidence(records, question, Cleaning(), **keys)
     )
 
 
@@ -217,6 +237,24 @@ def test_another_number_for_the_same_person_is_found(
     def check(seed: int) -> None:
         (tmp_path / str(seed)).mkdir()
         check_one_number(ready(fixed_case(seed), boosting=False), tmp_path / str(seed), seed)
+
+    turns_red(check)
+
+
+def recalibration_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    read = predict.read_bundle
+    patch.setattr(predict, "read_bundle", lambda folder: replace(read(folder), after=None))
+
+
+@pytest.mark.parametrize("plant", [batches_are_normalised, the_bundle_rounds, recalibration_is_forgotten])
+def test_another_risk_of_the_same_person_is_found(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plant(monkeypatch)
+
+    def check(seed: int) -> None:
+        (tmp_path / str(seed)).mkdir()
+        check_one_number(ready(fixed_risk(seed), boosting=False), tmp_path / str(seed), seed)
 
     turns_red(check)
 
@@ -285,9 +323,9 @@ def stale_values_are_not_counted(patch: pytest.MonkeyPatch) -> None:
 
 
 def implausible_values_are_not_counted(patch: pytest.MonkeyPatch) -> None:
-    without = predict.without_implausible
+    without = cleaning.without_implausible
     patch.setattr(
-        predict,
+        cleaning,
         "without_implausible",
         lambda events, limits: ((found := without(events, limits))[0], found[1].clear()),
     )

@@ -45,7 +45,7 @@ def risk_verdict(
         ...              (-0.004, -0.008, -0.001, "better"))
         >>> print(risk_verdict(models, found, best_baseline="logistic", people=1200).replace(") is", ")\\nis"))
         On 1,200 held-out people the network's AUROC (0.874, 95 % interval 0.850 to 0.900)
-        is higher than that of the best baseline, logistic (0.851), by 0.023 (0.008 to 0.038): it earns its place.
+        is higher than that of the best baseline, logistic regression (0.851), by 0.023 (0.008 to 0.038): it earns its place.
     """
     if "network" not in models:
         raise ValueError("the headline has no network")
@@ -82,7 +82,7 @@ def _judged(
     if row["outcome"] == "better":
         gain = _difference(difference, low, high)
         return (
-            f"is higher than that of {name}, by {gain}: {_if_better(rows, _as_good(model, models, comparisons, best))}"
+            f"is higher than that of {name}, by {gain}{_if_better(rows, _as_good(model, models, comparisons, best))}"
         )
     if row["outcome"] == "worse":
         gap = _difference(-difference, -high, -low)
@@ -109,9 +109,9 @@ def _as_good(
 
 def _if_better(rows: Mapping[str, Mapping[str, Any]], as_good: list[str]) -> str:
     if as_good:
-        return f"yet not than that of {' and '.join(as_good)}, so the simpler baseline suffices"
+        return f", yet not clearly higher than that of {' and '.join(as_good)}: the simpler baseline suffices"
     worse = _decided(rows, "worse")
-    return f"yet {worse}, so its place is not clear" if worse else "it earns its place"
+    return f": yet {worse}, so its place is not clear" if worse else ": it earns its place"
 
 
 def _if_unclear(rows: Mapping[str, Mapping[str, Any]]) -> str:

@@ -15,7 +15,7 @@ from sequela.cohort.ask import histories
 from sequela.cohort.episodes import Asked
 from sequela.explain import HeldOut, Histories, ImportanceSettings, variable_importance
 from sequela.predict import outputs
-from sequela.prepare import PreparedState, on_grid
+from sequela.prepare import PreparedState
 from sequela.study.material import Fit, Floats, Material
 from sequela.study.watch import Watch
 
@@ -70,7 +70,6 @@ def _predicted(bundle: Bundle, given: Histories) -> Floats:
     """Return what the network says of histories: risks [R], or forecasts of the first target [R, horizons]."""
     timeline = build_timeline(given.events, given.people)
     sequences = histories(timeline, given.asked, bundle.study.question, alone=bundle.study.own_sequences)
-    timeline, sequences = on_grid(timeline, sequences, bundle.prepared.grid)
     said = outputs(bundle, timeline, given.facts, sequences, only_network=True)["network"]
     return said if said.ndim == 1 else said[:, :, 0]
 

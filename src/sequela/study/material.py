@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from sequela.baselines import WindowStatistics
 from sequela.bundle import Bundle, BundledClock, BundledStudy
-from sequela.cohort import HELD_OUT, Cohort, Split
+from sequela.cohort import HELD_OUT, Cohort, Sequences, Split, Timeline
 from sequela.predict import Evidence
 from sequela.prepare import Cleaning
-from sequela.records import Records
+from sequela.records import Records, TableSettings
 from sequela.study.settings import StudySettings
 from sequela.train import History
 
@@ -30,7 +30,9 @@ class Material:
     records: Records
     evidence: Evidence
     cleaning: Cleaning
-    cohort: Cohort  # on the grid of the preparation, where it has one
+    cohort: Cohort  # as asked: statistics, flags and the audit see every instant
+    timeline: Timeline  # what networks see: on the grid of the preparation, where it has one
+    sequences: Sequences
 
     @property
     def labels(self) -> Floats:
@@ -116,7 +118,7 @@ def bundled_study(material: Material) -> BundledStudy:
         clock=BundledClock(
             calendar=clock.calendar, unit=clock.unit, time_zone=clock.time_zone, day_resolution=clock.day_resolution
         ),
-        records=settings.records,
+        records=_input_tables(settings),
         kinds=material.evidence.kinds,
         question=settings.question,
         cleaning=material.cleaning,
@@ -124,3 +126,15 @@ def bundled_study(material: Material) -> BundledStudy:
         model=settings.model,
         units=material.evidence.units_by_code,
     )
+
+
+def _input_tables(settings: StudySettings) -> list[TableSettings]:
+    """Return the tables that a prediction needs: none of outcomes, and none of the outcome's columns."""
+    apart = set(settings.question.columns_apart)
+    tables = [table for table in settings.records if table.role == "input"]
+    return [
+        table
+        if table.columns is None
+        else table.model_copy(update={"columns": [name for name in table.columns if name not in apart]})
+        for table in tables
+    ]

@@ -59,11 +59,11 @@ def profile(material: Material, fits: list[Fit], final: Fit) -> dict[str, Any]:
 
 def _preparation(material: Material, fit: Fit) -> dict[str, Any]:
     """Return what preparation did to what training predictions of a fit see."""
-    cohort, events = material.cohort, material.cleaning.in_units(material.records.events)[0]
+    events = material.cleaning.in_units(material.records.events)[0]
     units = material.evidence.units_by_code | material.settings.prepare.unit_names
     return preparation_summary(
-        cohort.timeline,
-        cohort.sequences.take(np.flatnonzero(fit.split.part == TRAIN)),
+        material.timeline,
+        material.sequences.take(np.flatnonzero(fit.split.part == TRAIN)),
         fit.bundle.prepared,
         material.settings.prepare,
         fit.unused,

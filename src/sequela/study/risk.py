@@ -12,6 +12,7 @@ from sequela.bundle import AfterState
 from sequela.cohort import RiskLabels, RiskQuestion
 from sequela.errors import CohortError
 from sequela.evaluate import Resamples, RiskAsked, fit_recalibration, risk_curves, risk_measures, risk_verdict
+from sequela.evaluate.curves import MIN_PEOPLE
 from sequela.models import Network, RiskNetwork
 from sequela.prepare import PreparedState, ScaledTargets, risk_targets
 from sequela.records.durations import MICROSECONDS_PER_HOUR
@@ -153,7 +154,7 @@ def curves(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict
             ),
             resamples=Resamples(asked.person, settings.evaluate.bootstrap, settings.train.seed),
             thresholds=settings.evaluate.thresholds,
-            min_people=settings.prepare.min_people,
+            min_people=max(MIN_PEOPLE, settings.prepare.min_people),
         )
     }
 

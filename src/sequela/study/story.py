@@ -85,15 +85,25 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
         CohortError: where nobody is left.
     """
     watch = watch or Watch()
-    settings = study.settings
     watch.stage("Reading the records")
-    records = read_records(settings.records, study.folder)
+    return asked_of(study, read_records(study.settings.records, study.folder), watch)
+
+
+def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Material:
+    """Return the predictions of a study on records that were read.
+
+    Raises:
+        StudyError: where the study names a code that the records do not have.
+        CohortError: where nobody is left.
+    """
+    settings = study.settings
     settings.prepare.check_codes(records.events["code"].unique())
     check_grid(settings.prepare, settings.question)
     cleaning = _cleaning(records, settings)
     seen = evidence(records, settings.question, cleaning, units=settings.prepare.unit_names)
     _check_plausible_targets(seen, settings)
-    watch.stage("Asking the question")
+    if watch is not None:
+        watch.stage("Asking the question")
     cohort = ask(
         seen.events,
         seen.people,
@@ -104,8 +114,15 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
         alone=settings.own_sequences,
     )
     timeline, sequences = on_grid(cohort.timeline, cohort.sequences, settings.prepare.grid_state)
-    cohort = replace(cohort, timeline=timeline, sequences=sequences)
-    material = Material(settings=settings, records=records, evidence=seen, cleaning=cleaning, cohort=cohort)
+    material = Material(
+        settings=settings,
+        records=records,
+        evidence=seen,
+        cleaning=cleaning,
+        cohort=cohort,
+        timeline=timeline,
+        sequences=sequences,
+    )
     check_subgroups(material)
     return material
 
