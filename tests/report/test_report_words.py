@@ -57,7 +57,7 @@ def test_lists_and_durations() -> None:
          ("At the last record of a person, from each ADMISSION to the next DISCHARGE or DEATH, forecast the next "
          "record's sbp from this and all earlier records.")),
         ({"at": ["1y", "3y"], "horizon": "1y"},
-         "At 1 year and 3 years after the first record, forecast sbp 1 year later from this and all earlier records."),
+         "At 1 year and 3 years after the first record, forecast sbp 1 year later from all records until then."),
     ],
 )  # fmt: skip
 def test_a_question_reads_as_a_sentence(asked: dict[str, Any], sentence: str) -> None:
@@ -68,14 +68,14 @@ def test_a_question_reads_as_a_sentence(asked: dict[str, Any], sentence: str) ->
     ("asked", "sentence", "facts"),
     [
         ({"at": "every 6h", "outcome": {"code": "MAP", "below": 65.0, "within": "1h", "recurrent": True}},
-         ("Every 6 hours, from the first record to the last, state the risk of x within 1 hour, from this and all "
-         "earlier records."),
+         ("Every 6 hours, from the first record to the last, state the risk of x within 1 hour, from all records "
+         "until then."),
          {"At risk": "everybody who is asked, also after an event: it can happen again",
           "Outcome": "a value of MAP below 65; its past values are inputs, later ones are not"}),
         ({"from": {"code": "ADMISSION"}, "to": {"code": "DISCHARGE"}, "at": "48h", "incomplete": "no event",
           "outcome": {"code": "MEDS_DEATH"}, "follow_up": {"code": "LOST"}},
-         ("At 48 hours after each ADMISSION, state the risk of x before the episode ends, from this and all earlier "
-         "records."),
+         ("At 48 hours after each ADMISSION, state the risk of x before the episode ends, from all records until "
+         "then."),
          {"Follow-up": "until the next LOST",
           "Incomplete follow-up": "whose follow-up ends within the horizon without an event counts as without an event",
           "Time horizon": "from the moment of the prediction to the end of the episode"}),
@@ -86,7 +86,7 @@ def test_a_question_reads_as_a_sentence(asked: dict[str, Any], sentence: str) ->
           "Asked": "at the last record of a person, once a person has 3 records",
           "Follow-up": "until the time in the column seen"}),
         ({"labels": "labels.parquet"},
-         "At each time of the table of labels, state the risk of its label, from this and all earlier records.", {}),
+         "At each time of the table of labels, state the risk of its label, from all records until then.", {}),
     ],
 )  # fmt: skip
 def test_a_question_of_risk_reads_as_a_sentence(asked: dict[str, Any], sentence: str, facts: dict[str, str]) -> None:

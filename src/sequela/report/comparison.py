@@ -76,17 +76,15 @@ def comparison_tables(found: Mapping[str, Any]) -> list[Table]:
     targets: Sequence[str | None] = [None]
     if compared.question == "forecast" and len(compared.target) > 1:
         targets = compared.target
-    parts = _parts(compared)
-    tables = [_numbers(compared, target, columns) for target in targets for columns in parts]
-    if compared.differences:
-        tables += [_differences(compared, target, columns) for target in targets for columns in parts]
-    tables[-1].caption = Text(_caption(compared))
-    return tables
+    tables = [_numbers(compared, target, part) for target in targets for part in _parts(compared.rows)]
+    gaps = [_differences(compared, target, part) for target in targets for part in _parts(compared.differences)]
+    (gaps or tables)[0].caption = Text(_caption(compared))  # under the widest: a caption is as wide as its table
+    return tables + gaps
 
 
-def _parts(compared: Compared) -> list[Sequence[_Column]]:
+def _parts(rows: Sequence[ComparedRow] | Sequence[ComparedDifference]) -> list[Sequence[_Column]]:
     """The metrics, those with a threshold once for each, in parts that fit a terminal."""
-    columns = list(dict.fromkeys((row.metric, row.threshold) for row in compared.rows))
+    columns = list(dict.fromkeys((row.metric, row.threshold) for row in rows))
     return [columns[first : first + _MOST_COLUMNS] for first in range(0, len(columns), _MOST_COLUMNS)]
 
 

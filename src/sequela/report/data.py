@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sequela.report.formats import Profile
 from sequela.report.privacy import SMALLEST, guarded, is_few, shown_count, shown_parts, shown_share
 from sequela.report.tables import Column, Share, TableView
-from sequela.report.words import DASH, hours_in_words, plain, unbroken
+from sequela.report.words import DASH, hours_in_words, limits_in_words, unbroken
 
 _MOST_NAMED = 4
 SPLITS = (("train", "Training"), ("tuning", "Tuning"), ("held_out", "Held out"))
@@ -105,7 +105,7 @@ def variables(profile: Profile, totals: Totals) -> TableView:
                 shown_count(variable.people, beside=totals.people),
                 shown_count(variable.values, beside=totals.people if timeless else ()),
                 _bar(variable.missing_share, of=of),
-                f"{plain(limits[0])} to {plain(limits[1])}" if limits else DASH,
+                limits_in_words(*limits) if limits else DASH,
                 shown_count(variable.implausible) if limits else DASH,
                 "yes" if variable.used else "no",
             ]

@@ -38,7 +38,7 @@ def audit_view(audit: Audit | None) -> AuditView:
                 _SEVERITIES[one.severity],
                 FINDINGS.get(one.finding, one.finding.replace("_", " ")),
                 ", ".join(part for part in (one.table, one.column) if part) or DASH,
-                f"{guarded(one.evidence)} {one.remedy}".strip(),
+                f"{guarded(one.evidence)} {one.remedy}".strip().replace("`", ""),
                 one.accepted or DASH,
             ]
             for one in found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sequela.report.formats import Prepared, Profile
 from sequela.report.privacy import is_few, shown_count, shown_share
 from sequela.report.tables import Column, Share, TableView
-from sequela.report.words import DASH, hours_in_words, listed, percent, plain, unbroken
+from sequela.report.words import DASH, hours_in_words, limits_in_words, listed, percent, unbroken
 
 _SOURCES = {
     "measured": "Measured",
@@ -66,7 +66,7 @@ def _implausible(profile: Profile) -> TableView | None:
     rows = [
         [
             one.code,
-            f"{plain(one.plausible[0])} to {plain(one.plausible[1])}" if one.plausible else DASH,
+            limits_in_words(*one.plausible) if one.plausible else DASH,
             one.unit or DASH,
             shown_count(one.implausible),
             unbroken(shown_share(one.implausible / (one.values + one.implausible), of=one.values + one.implausible)),
@@ -101,10 +101,15 @@ def _outliers(profile: Profile) -> TableView | None:
     ]
     if not rows:
         return None
+    columns = [Column("Variable"), Column("Rule"), Column("What was done"), Column("Cells touched", "number"),
+               Column("People", "number")]  # fmt: skip
+    caption = "Outliers, in what training predictions see"
+    if len({(rule, action) for _, rule, action, *_ in rows}) == 1:
+        caption += f": {rows[0][1]}; {rows[0][2]}"
+        columns, rows = [*columns[:1], *columns[3:]], [[row[0], *row[3:]] for row in rows]
     return TableView(
-        caption="Outliers, in what training predictions see",
-        columns=[Column("Variable"), Column("Rule"), Column("What was done"), Column("Cells touched", "number"),
-                 Column("People", "number")],
+        caption=caption,
+        columns=columns,
         rows=rows,
         notes=["A rapid true change, such as a shock or a bleed, may look like an outlier: flagged values stay."],
     )  # fmt: skip

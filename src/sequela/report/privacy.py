@@ -99,7 +99,8 @@ def shown_share(share: float | None, *, of: int, coarse: bool = False) -> str:
         return f"under {max(0.1, 100 * min(1.0, SMALLEST / of)):.1f} %"
     if is_few(of - count):
         return f"over {min(99.9, 100 * max(0.0, 1 - SMALLEST / of)):.1f} %"
-    return f"{100 * share:.1f} %"
+    text = f"{100 * share:.1f} %"
+    return {"0.0 %": "under 0.1 %" if count else text, "100.0 %": "over 99.9 %" if of - count else text}.get(text, text)
 
 
 def guarded(text: str) -> str:

@@ -21,10 +21,11 @@ def risk_in_words(question: Mapping[str, Any], outcome: str) -> str:
     Example:
         >>> asked = {"from": "origin", "at": "48h", "outcome": {"column": "died"}}
         >>> print(risk_in_words(asked, "died"))
-        At 48 hours after time 0, state the risk of died in this episode, from this and all earlier records.
+        At 48 hours after time 0, state the risk of died in this episode, from all records until then.
     """
     if "labels" in question:
-        return f"At each time of the table of labels, state the risk of its label, from {seen_in_words(question)}."
+        seen = seen_in_words({**question, "at": "the times of the labels"})
+        return f"At each time of the table of labels, state the risk of its label, from {seen}."
     ahead = _ahead(question)
     return f"{when_in_words(question)}, state the risk of {outcome} {ahead}, from {seen_in_words(question)}."
 
