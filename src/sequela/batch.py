@@ -50,6 +50,7 @@ class Batch:
     weight: Tensor  # [R] float32, of the prediction in the loss
     provenance: Tensor | None = None  # [N, F] uint8, places in PROVENANCE; None where nobody asked for it
     events: Events | None = None  # None where the preparation keeps no event codes
+    summary: Tensor | None = None  # [R, J] float32, statistics of what each prediction sees, NaN where not known
 
     def packed(self, steps: Tensor) -> PackedSequence:
         """Return steps [N, *] of this batch as torch's own packed sequence, the longest sequence first."""

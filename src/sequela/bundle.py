@@ -23,12 +23,12 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from sequela.baselines import HybridModel
-from sequela.cohort import ForecastQuestion, Question
+from sequela.baselines import HybridModel, statistics_width
+from sequela.cohort import ForecastQuestion, Question, RiskQuestion
 from sequela.errors import BundleError
 from sequela.evaluate import RecalibrationState
 from sequela.models import Ensemble, InputShape, ModelSettings, Network, build_forecast_network, build_risk_network
-from sequela.prepare import PreparedState
+from sequela.prepare import Cleaning, PreparedState
 from sequela.records import TableSettings, TimeUnit
 from sequela.records.values import Kind
 from sequela.settings import Settings, wanted
@@ -60,8 +60,8 @@ class BundledStudy(Settings):
     records: list[TableSettings]
     kinds: dict[str, Kind]  # of the codes' values, as the study's records settled them
     question: Question
-    plausible: dict[str, list[float]]
-    conversions: dict[str, str] = {}  # by code, such as "mmol/L -> mg/dL"
+    cleaning: Cleaning
+    own_sequences: bool  # each prediction reads a history that was cut at its time
     model: ModelSettings
     units: dict[str, str]  # by code, where the source says
 
@@ -120,6 +120,7 @@ def member_for(study: BundledStudy, prepared: PreparedState) -> Network:
         gap_unit_hours=prepared.gap_unit_hours,
         decay_towards=prepared.decay_towards,
         events=len(prepared.event_vocabulary),
+        summary=statistics_width(question.kind, prepared) if study.model.wide else 0,
     )
     if isinstance(question, ForecastQuestion):
         return build_forecast_network(
@@ -132,6 +133,12 @@ def member_for(study: BundledStudy, prepared: PreparedState) -> Network:
     return build_risk_network(study.model, shape, reads_at_records=question.reads_at_records)
 
 
+def output_shape(study: BundledStudy) -> tuple[int, ...]:
+    """Return the shape of what a network says of one prediction."""
+    question = study.question
+    return () if isinstance(question, RiskQuestion) else (len(question.horizons), len(question.targets))
+
+
 def write_bundle(bundle: Bundle, folder: Path) -> None:
     """Write the bundle to a new folder: to a temporary one beside it, synced, then renamed.
 
@@ -142,7 +149,9 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         raise BundleError(f"{folder}: there is such a folder already. Choose another or remove it.")
     members = {
         "study.json": _json(
-            bundle.study.model_dump(mode="json", by_alias=True, exclude={"records": {"__all__": {"path"}}})
+            bundle.study.model_dump(
+                mode="json", by_alias=True, exclude={"records": {"__all__": {"path"}}, "question": {"labels"}}
+            )
         ),
         "prepare.json": _json(bundle.prepared.model_dump(mode="json")),
         "weights.safetensors": save_tensors({name: t.contiguous() for name, t in bundle.network.state_dict().items()}),
@@ -196,7 +205,7 @@ def read_bundle(folder: Path) -> Bundle:
     after = _parsed(folder, AFTER, members, AfterState) if AFTER in members else None
     card = _read_json(folder, "card.json", members["card.json"])
     _check_parts(folder, study, prepared, after)
-    trees = _trees(folder, study, members)
+    trees = _trees(folder, study, prepared, members)
     with torch.device("meta"):  # shapes alone: nothing of the size that a changed study.json may ask for is made
         expected = network_for(study, prepared).state_dict()
     weights = _checked_weights(folder, expected, members["weights.safetensors"])
@@ -223,14 +232,16 @@ def _check_parts(folder: Path, study: BundledStudy, prepared: PreparedState, aft
             _refuse(folder, AFTER, "it recalibrates what is no model of study.json")
 
 
-def _trees(folder: Path, study: BundledStudy, members: dict[str, bytes]) -> HybridModel | None:
+def _trees(folder: Path, study: BundledStudy, prepared: PreparedState, members: dict[str, bytes]) -> HybridModel | None:
     if study.model.hybrid != (TREES in members):
         _refuse(folder, TREES, "study.json and the members disagree about a hybrid")
     if TREES not in members:
         return None
+    kind = study.question.kind
+    width = statistics_width(kind, prepared)
     try:
-        return HybridModel.from_text(members[TREES].decode())
-    except ValueError:
+        return HybridModel.from_text(members[TREES].decode(), kind=kind, statistics=width, shape=output_shape(study))
+    except (BundleError, UnicodeDecodeError):
         _refuse(folder, TREES, "it holds no trees that can be read")
 
 
@@ -313,6 +324,9 @@ def _with_paths(content: dict[str, Any]) -> dict[str, Any]:
     for table in tables if isinstance(tables, list) else ():
         if isinstance(table, dict):
             table["path"] = table.get("name")
+    question = content.get("question")
+    if isinstance(question, dict) and question.get("kind") == "risk" and question.get("outcome") is None:
+        question["labels"] = "labels"
     return content
 
 

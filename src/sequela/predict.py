@@ -12,21 +12,23 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from sequela.baselines import WindowStatistics, span_statistics, window_statistics
-from sequela.bundle import Bundle, members_of, read_bundle
+from sequela.baselines import WindowStatistics, statistics_of
+from sequela.bundle import Bundle, members_of, output_shape, read_bundle
 from sequela.cohort import ForecastQuestion, Question, RiskQuestion, Sequences, Timeline, ask_live, known_by, set_apart
 from sequela.cohort.episodes import Asked
 from sequela.cohort.facts import Facts, static_facts
 from sequela.cohort.labels import horizon_hours
 from sequela.errors import InputError
-from sequela.models import mean_logit, risk_of
+from sequela.models import ModelSettings, mean_logit, risk_of
 from sequela.prepare import (
+    Cleaning,
     Collation,
+    PreparedState,
     flag_words,
     last_known_targets,
     needs_last_target,
+    on_grid,
     unscale_targets,
-    without_implausible,
 )
 from sequela.records import Records, TableSettings, read_records
 from sequela.records.values import Kind
@@ -75,23 +77,22 @@ class Evidence:
 def evidence(
     records: Records,
     question: Question,
-    limits: dict[str, list[float]],
+    cleaning: Cleaning,
     *,
     units: Mapping[str, str] | None = None,
     now: datetime | None = None,
 ) -> Evidence:
-    """Return what the records say, as far as it is known at `now`, once implausible values are out.
+    """Return what the records say as far as it is known at `now`, cleaned.
 
     Args:
         records: as read.
         question: the columns of its outcome are set apart.
-        limits: lowest and highest plausible value by code.
+        cleaning: conversions, limits and derived codes of the study.
         units: by code, as the study names them.
         now: the instant that it is, UTC; None: all is known.
     """
     inputs, outcomes = set_apart(records.events, records.outcomes, question)
-    known = inputs if now is None else known_by(inputs, now)
-    events, implausible = without_implausible(known, limits)
+    events, implausible = cleaning.applied(inputs if now is None else known_by(inputs, now))
     people = len(records.subjects)
     return Evidence(
         events=events,
@@ -134,12 +135,7 @@ class Said:
 
 
 def say(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) -> Said:
-    """Return what the bundle says of all predictions that read these sequences, in their order."""
-    return finished(bundle, outputs(bundle, timeline, facts, sequences))
-
-
-def outputs(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) -> dict[str, Floats]:
-    """Return what the network says, and the hybrid where there is one, before intervals and recalibration.
+    """Return what the bundle says of all predictions that read these sequences, in their order.
 
     Args:
         bundle: of the study.
@@ -147,19 +143,71 @@ def outputs(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequenc
         facts: static facts.
         sequences: R predictions and what they read.
     """
-    each = member_outputs(bundle, timeline, facts, sequences)
-    said = {"network": of_members(bundle, each, timeline, sequences)}
-    if bundle.trees is not None:
-        said["hybrid"] = bundle.trees.predict(statistics_of(bundle, timeline, facts, sequences), each)
+    return finished(bundle, outputs(bundle, timeline, facts, sequences))
+
+
+def outputs(
+    bundle: Bundle,
+    timeline: Timeline,
+    facts: Facts,
+    sequences: Sequences,
+    *,
+    imputed_shift: float = 0.0,
+    only_network: bool = False,
+) -> dict[str, Floats]:
+    """Return what the network says, and the hybrid where there is one, before intervals and recalibration.
+
+    Args:
+        bundle: of the study.
+        timeline: what became known.
+        facts: static facts.
+        sequences: R predictions and what they read.
+        imputed_shift: standard deviations that are added to every number that was not measured.
+        only_network: the hybrid is not asked.
+    """
+    statistics, trees = None, None if only_network else bundle.trees
+    if trees is not None or bundle.study.model.wide:
+        statistics = statistics_of(bundle.study.question.kind, timeline, facts, bundle.prepared, sequences)
+    each = member_outputs(bundle, timeline, facts, sequences, statistics, imputed_shift=imputed_shift)
+    mean = mean_of_members(bundle, each, timeline, sequences)
+    said = {"network": as_said(bundle, mean)}
+    if trees is not None and statistics is not None:
+        said["hybrid"] = trees.predict(statistics, mean)
     return said
 
 
-def member_outputs(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) -> Floats:
-    """Return the output of each member of the network [members, R, ...]: scaled forecasts, or logits of risks."""
+def member_outputs(
+    bundle: Bundle,
+    timeline: Timeline,
+    facts: Facts,
+    sequences: Sequences,
+    statistics: WindowStatistics | None,
+    *,
+    imputed_shift: float = 0.0,
+) -> Floats:
+    """Return the output of each member of the network [members, R, ...]: scaled forecasts, or logits of risks.
+
+    Args:
+        bundle: of the study.
+        timeline: what became known.
+        facts: static facts.
+        sequences: R predictions and what they read.
+        statistics: of the R predictions, where the network has a wide part.
+        imputed_shift: standard deviations that are added to every number that was not measured.
+    """
     members = members_of(bundle.network)
     bundle.network.eval()
-    collation = Collation(timeline, facts, bundle.prepared, sequences)
-    found = np.zeros((len(members), len(sequences.read), *_outputs_of_one(bundle)))
+    on_clock, on_steps = on_grid(timeline, sequences, bundle.prepared.grid)
+    collation = Collation(
+        on_clock,
+        facts,
+        bundle.prepared,
+        on_steps,
+        imputed_shift=imputed_shift,
+        provenance=bundle.study.model.sees_provenance,
+        summary=summary_for(bundle.study.model, statistics),
+    )
+    found = np.zeros((len(members), len(sequences.read), *output_shape(bundle.study)))
     with torch.no_grad():
         for batch, prediction in collation.batches_of_rows(_ROWS_AT_ONCE):
             for number, member in enumerate(members):
@@ -167,8 +215,13 @@ def member_outputs(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: 
     return found
 
 
-def of_members(bundle: Bundle, each: Floats, timeline: Timeline, sequences: Sequences) -> Floats:
-    """Return what the network says of R predictions: the mean of its members, of forecasts or of risks.
+def summary_for(model: ModelSettings, statistics: WindowStatistics | None) -> NDArray[np.floating] | None:
+    """Return the statistics that a network's wide part sees [R, J]; None for a network without one."""
+    return statistics.matrix if model.wide and statistics is not None else None
+
+
+def mean_of_members(bundle: Bundle, each: Floats, timeline: Timeline, sequences: Sequences) -> Floats:
+    """Return what members say together: forecasts in the targets' units, or the logits of mean risks.
 
     Args:
         bundle: of the study.
@@ -178,17 +231,23 @@ def of_members(bundle: Bundle, each: Floats, timeline: Timeline, sequences: Sequ
     """
     if isinstance(bundle.study.question, RiskQuestion):
         logits = torch.from_numpy(each)
-        return np.asarray(risk_of(logits[0] if len(logits) == 1 else mean_logit(logits)).numpy())
+        return np.asarray((logits[0] if len(logits) == 1 else mean_logit(logits)).numpy())
     prepared = bundle.prepared
-    codes = [target.code for target in prepared.targets]
-    last = last_known_targets(timeline, sequences, codes) if needs_last_target(prepared) else None
-    return unscale_targets(each.mean(axis=0), prepared, last)
+    return unscale_targets(each.mean(axis=0), prepared, last_targets(prepared, timeline, sequences))
 
 
-def statistics_of(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) -> WindowStatistics:
-    """Return what the simple models are given: running statistics for a forecast, those of spans for a risk."""
-    risk = isinstance(bundle.study.question, RiskQuestion)
-    return (span_statistics if risk else window_statistics)(timeline, facts, bundle.prepared, sequences)
+def last_targets(prepared: PreparedState, timeline: Timeline, sequences: Sequences) -> Floats | None:
+    """Return the last known values of the targets [R, targets], where a target is learned as a difference from it."""
+    if not needs_last_target(prepared):
+        return None
+    return last_known_targets(timeline, sequences, [target.code for target in prepared.targets])
+
+
+def as_said(bundle: Bundle, mean: Floats) -> Floats:
+    """Return the mean of members as a user reads it: forecasts as they are, logits as risks."""
+    if isinstance(bundle.study.question, RiskQuestion):
+        return np.asarray(risk_of(torch.from_numpy(mean)).numpy())
+    return mean
 
 
 def finished(bundle: Bundle, raw: dict[str, Floats]) -> Said:
@@ -199,12 +258,6 @@ def finished(bundle: Bundle, raw: dict[str, Floats]) -> Said:
         return Said(predicted=after, before={model: raw[model] for model in maps if model in raw})
     half = half_widths(bundle, raw["network"].shape)
     return Said(predicted=raw, lower=raw["network"] - half, upper=raw["network"] + half)
-
-
-def _outputs_of_one(bundle: Bundle) -> tuple[int, ...]:
-    """Return the shape of what a network says of one prediction."""
-    question = bundle.study.question
-    return () if isinstance(question, RiskQuestion) else (len(question.horizons), len(question.targets))
 
 
 def half_widths(bundle: Bundle, shape: tuple[int, ...]) -> Floats:
@@ -295,14 +348,14 @@ class Predictor:
             raise InputError(f'`at` is "last" or is left out; it cannot be "{at}".')
         study = self.bundle.study
         instant = None if now is None else records.clock.parse(now)
-        check_units(records.events, study.units)
-        seen = evidence(records, study.question, study.plausible, now=instant)
+        check_units(study.cleaning.in_units(records.events)[0], study.units)
+        seen = evidence(records, study.question, study.cleaning, now=instant)
         cohort = ask_live(
             seen.events,
             seen.people,
             study.question,
             now=instant,
-            alone=study.model.bidirectional,
+            alone=study.own_sequences,
             last_only=at == "last",
         )
         said = say(self.bundle, cohort.timeline, seen.facts, cohort.sequences)

@@ -13,6 +13,7 @@ from sequela.baselines import spans as spans_module
 from sequela.cohort import Sequences, Timeline, build_timeline, one_each, one_pass
 from sequela.cohort.facts import Facts, static_facts
 from sequela.prepare import PreparedState, PrepareSettings, fit_preparation
+from sequela.prepare.state import WordState
 
 HOUR = 3_600_000_000
 PEOPLE = 4
@@ -173,3 +174,31 @@ def test_a_code_that_these_records_do_not_hold_is_missing() -> None:
     assert np.isnan(found.matrix[:, y]).all()
     assert (found.matrix[:, found.names.index("count y")] == 0).all()
     assert np.isnan(found.matrix[:, found.names.index("last c = a")]).all()
+
+
+@given(rows=ROWS)
+@settings(max_examples=20)
+def test_events_are_counted_in_each_span(rows: list[Row]) -> None:
+    timeline = timeline_of([*SEEN_BY_ALL, *rows])
+    sequences = asked(timeline)
+    words = [WordState(code="y"), WordState(code="c", level="a"), WordState(code="c", level="(other)")]
+    found = statistics(timeline, sequences, fitted(timeline).model_copy(update={"words": words}))
+    for r in range(len(sequences.read)):
+        for hours in SPAN_HOURS:
+            suffix = "" if hours is None else f", last {hours:g} h"
+            cells = slowly(timeline, sequences, r, "c", hours)
+            is_a = sum(timeline.levels[timeline.cell_level[cell]][1] == "a" for cell in cells)
+            expected = (len(slowly(timeline, sequences, r, "y", hours)), is_a, len(cells) - is_a)
+            said = [found.matrix[r, found.names.index(f"count {word.name}{suffix}")] for word in words]
+            assert said == list(expected)
+
+
+def test_an_event_without_a_value_is_no_measurement() -> None:
+    timeline = timeline_of([(0, t, "x", t, 0) for t in range(5)] + SEEN_BY_ALL)
+    of_x = timeline.cell_variable == timeline.variables.index(("x", False))
+    number = np.where(of_x & (timeline.cell_time == 4 * HOUR), np.nan, timeline.cell_number)
+    found = statistics(replace(timeline, cell_number=number), asked(timeline), fitted(timeline))
+    last, count = (found.names.index(f"{name} x") for name in ("last", "count"))
+    at_8 = 2
+    assert found.matrix[at_8, last] == pytest.approx(1.0)
+    assert found.matrix[at_8, count] == 5

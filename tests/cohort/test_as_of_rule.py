@@ -28,8 +28,23 @@ def cells(timeline: Timeline) -> list[tuple[int, float, str, float, float]]:
 
 def test_steps_are_the_distinct_instants_at_which_something_became_known() -> None:
     timeline = build_timeline(EVENTS, 3)
-    assert (timeline.step_time / HOUR).tolist() == [1, 4, 6, 7, 8, 3]
-    assert timeline.step_offsets.tolist() == [0, 5, 6, 6]
+    assert (timeline.step_time / HOUR).tolist() == [1, 4, 6, 7, 8, 3, 0]
+    assert timeline.step_offsets.tolist() == [0, 5, 6, 7]
+
+
+def test_what_comes_without_a_value_is_a_cell_and_a_birth_is_not() -> None:
+    events = events_of((0, 1, "DIAGNOSIS//I10"), (0, 1, "x", 1.0), (0, -99, "MEDS_BIRTH"), (0, 2, "drug", "2 mg", 1))
+    found = build_timeline(events, 1)
+    assert found.variables == (("DIAGNOSIS//I10", False), ("drug", True), ("x", False))
+    assert [cell[:3] for cell in cells(found)] == [(0, 1, "DIAGNOSIS//I10"), (0, 1, "x"), (0, 2, "drug")]
+    assert np.isnan(found.cell_number).tolist() == [True, False, True]
+    assert found.cell_level.tolist() == [-1, -1, 0]
+
+
+def test_at_one_instant_a_number_stands_before_none() -> None:
+    both = events_of((0, 1, "dose"), (0, 1, "dose", 5.0))
+    for events in (both, both[::-1]):
+        assert build_timeline(events, 1).cell_number.tolist() == [5.0]
 
 
 def test_a_late_value_older_than_one_known_is_no_cell_and_is_counted() -> None:
@@ -66,7 +81,7 @@ def test_values_in_two_units_at_one_instant_are_one_cell_whatever_the_order_of_r
 def test_known_until_counts_what_is_known_at_the_instant_itself() -> None:
     timeline = build_timeline(EVENTS, 3)
     person, hours = np.array([0, 0, 0, 0, 1, 2]), np.array([0, 1, 5, 99, 3, 9])
-    assert timeline.known_until(person, hours * HOUR).tolist() == [0, 1, 2, 5, 6, 6]
+    assert timeline.known_until(person, hours * HOUR).tolist() == [0, 1, 2, 5, 6, 7]
 
 
 def test_known_by_keeps_facts_and_what_was_known() -> None:

@@ -25,7 +25,8 @@ def test_an_episode_from_the_origin_begins_at_time_zero_whatever_lies_before() -
 
 def test_each_match_of_a_code_by_prefix_opens_an_episode_until_the_next() -> None:
     assert spans(TWO_STAYS, **{"from": {"code": "ADM"}}) == [(0, 0.0, 9.0, True), (0, 20.0, 24.0, True)]
-    assert [time for _, _, time in times(TWO_STAYS, **{"from": {"code": "ADM"}})] == [1.0, 4.0, 9.0, 20.0, 24.0]
+    found = [time for _, _, time in times(TWO_STAYS, **{"from": {"code": "ADM"}})]
+    assert found == [0.0, 1.0, 4.0, 8.0, 9.0, 20.0, 24.0]  # admissions and discharges are records too
 
 
 def test_a_code_that_closes_leaves_the_rest_open() -> None:
@@ -40,7 +41,7 @@ def test_the_end_of_an_episode_is_outside_of_it() -> None:
 
 def test_an_event_opens_an_episode_when_it_is_known() -> None:
     late = events_of((0, 0, "ADMISSION", None, 3), (0, 1, "x", 1.0), (0, 4, "x", 1.0))
-    assert times(late, **{"from": {"code": "ADMISSION"}}) == [(0, 3.0, 4.0)]
+    assert times(late, **{"from": {"code": "ADMISSION"}}) == [(0, 3.0, 3.0), (0, 3.0, 4.0)]
 
 
 def test_a_code_that_no_record_of_a_study_has_is_refused_and_of_new_people_is_not() -> None:

@@ -181,9 +181,19 @@ def test_a_death_on_the_day_of_a_readmission_belongs_to_the_later_stay() -> None
     assert said(ask_risk(again, at="1h", **STAY))[1:3] == [(1, 1.0, 0.0), (1, 16.0, 1.0)]
 
 
+def test_a_death_at_the_instant_of_a_transfer_belongs_to_the_stay_that_it_ends() -> None:
+    moved = pl.concat([STAYS, events_of((0, 10, "ADMISSION"), (0, 11, "DISCHARGE"))])
+    assert said(ask_risk(moved, at="2h", **STAY))[0] == (0, 2.0, 1.0)
+
+
 def test_an_episode_that_nothing_closed_counts_an_event_before_the_next_one() -> None:
     unclosed = pl.concat([STAYS, events_of((3, 50, "DEATH"))])
     assert (3, 2.0, 1.0) in said(ask_risk(unclosed, at="2h", **STAY))
+
+
+def test_an_episode_that_nothing_closed_had_no_event_where_none_came_before_the_next_one() -> None:
+    unclosed = pl.concat([STAYS, events_of((3, 50, "ADMISSION"), (3, 51, "y", 1.0), (3, 52, "DISCHARGE"))])
+    assert said(ask_risk(unclosed, at="2h", **STAY))[3] == (3, 2.0, 0.0)
 
 
 def test_a_span_that_is_named_ends_to_the_instant() -> None:
@@ -248,7 +258,7 @@ def test_an_outcome_is_true_or_false_or_a_named_level(values: tuple[Any, Any], k
         ([(0, None, "died", "dead")], {}, "other than 0 and 1.*positive"),
         ([(0, None, "died", "dead")], {"positive": "Dead"}, "nobody has the value of `positive`"),
         ([(0, 1, "died", 1.0), (0, 2, "died", 0.0)], {}, "several values of 'died'"),
-        ([(0, None, "dies", 1.0)], {}, "no table has a column 'died'.*dies"),
+        ([(p, None, "dies", 1.0) for p in range(11)], {}, "no table has a column 'died'.*'dies'"),
         ([], {}, 'the role "outcome"'),
     ],
 )

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sequela.cohort import HELD_OUT, TRAIN, TUNING, Split, SplitRequest, SplitSettings, final_split, make_splits
-from sequela.cohort.splits import LABEL_AFTER_CUT, NOT_IN_RECORDS, NOT_IN_SPLIT_FILE, UNUSED
+from sequela.cohort.splits import LABEL_AFTER_CUT, NOT_IN_RECORDS, NOT_IN_SOURCE_SPLITS, NOT_IN_SPLIT_FILE, UNUSED
 from sequela.errors import CohortError, RecordsError
 
 
@@ -145,6 +147,23 @@ def test_a_file_names_each_persons_part_and_those_it_leaves_out_are_counted(tmp_
     found = from_file(tmp_path, "split,subject_id\ntrain, p0\ntuning,p1\nheld_out,p2\nheld_out,nobody\ntrain,p0\n")
     assert found.part.tolist() == [TRAIN] * 3 + [TUNING] * 3 + [HELD_OUT] * 3 + [UNUSED] * 3
     assert found.excluded == {NOT_IN_SPLIT_FILE: (3, 1), NOT_IN_RECORDS: (0, 1)}
+
+
+def from_source(rows: list[tuple[int, str]]) -> Split:
+    table = pl.DataFrame(rows, schema={"subject_id": pl.Int64, "split": pl.String}, orient="row")
+    return split(replace(request(4), source_split=table), by="file")
+
+
+def test_without_a_file_the_splits_of_the_source_hold() -> None:
+    found = from_source([(2, "held_out"), (0, "train"), (1, "tuning")])
+    assert found.part.tolist() == [TRAIN] * 3 + [TUNING] * 3 + [HELD_OUT] * 3 + [UNUSED] * 3
+    assert found.excluded == {NOT_IN_SOURCE_SPLITS: (3, 1)}
+
+
+def test_a_source_without_splits_is_told_what_to_do() -> None:
+    for asked in (request(4), replace(request(4), source_split=pl.DataFrame({"subject_id": [], "split": []}))):
+        with pytest.raises(CohortError, match=r'the source has none.*by = "subject"'):
+            split(asked, by="file")
 
 
 def test_a_file_without_tuning_people_is_read(tmp_path: Path) -> None:

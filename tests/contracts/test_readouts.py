@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -144,6 +145,7 @@ def test_the_same_step_of_training_has_the_same_bits_with_several_threads(readou
     torch.set_num_threads(2)
     reads = [(s, t) for s in range(20) for t in range(8)] * 60  # enough of them that torch shares the work out
     batch = batch_of([history(s, 8) for s in range(20)], reads)
+    batch = replace(batch, weight=torch.rand(len(reads), generator=torch.Generator().manual_seed(0)))
     try:
         for _ in range(3):
             found = network("risk", readout, hidden=64).train()

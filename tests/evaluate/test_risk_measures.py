@@ -70,7 +70,18 @@ def test_the_headline_is_the_measures_of_all_predictions():
         threshold = 0.2 if metric == "net_benefit" else None
         again = row(found, model="network", metric=metric, threshold=threshold)
         assert {key: again[key] for key in each} == each
-        assert each["low"] < each["value"] < each["high"]
+        assert each["low"] <= each["value"] <= each["high"]
+        assert each["low"] < each["high"]
+
+
+def test_the_interval_of_a_distance_is_reflected_and_may_reach_0():
+    _event, risk, person = cohort(3, people=400)
+    true = RiskAsked((np.random.default_rng(1).random(len(risk)) < risk).astype(float), person)
+    found = risk_measures(true, {"network": risk}, resamples=Resamples(person, 200)).models["network"]["ici"]
+    assert found["low"] < 0.003
+    assert found["low"] <= found["value"] <= found["high"]
+    far = risk_measures(true, {"network": np.sqrt(risk)}, resamples=Resamples(person, 200)).models["network"]["ici"]
+    assert far["low"] > 0.1
 
 
 def test_people_may_weigh_the_same():

@@ -1,4 +1,4 @@
-"""The examples are what they say they are: real data, no outcomes, the same bytes, all files or none."""
+"""The examples are what they say they are: where they come from, no outcomes, the same bytes, all files or none."""
 
 from __future__ import annotations
 
@@ -17,13 +17,21 @@ from sequela.errors import InputError
 FILES = {
     "blood-pressure": {"visits.csv", "patients.csv", "study.toml", "README.txt"},
     "blood-pressure-series": {"series.csv", "study.toml", "README.txt"},
-}
+    "icu-risk": {
+        "vitals_and_labs.csv", "admissions.csv", "outcomes.csv", "truth.csv", "study.toml", "README.txt"
+    },
+}  # fmt: skip
+LICENCES = {"blood-pressure": "LGPL", "blood-pressure-series": "LGPL", "icu-risk": "Apache 2.0"}
 VISIT_COLUMNS = ["id", "days", "systolic", "diastolic", "hdl", "cholesterol", "weight", "height", "bmi"]
 SERIES_COLUMNS = ["id", *(f"reading_{number}" for number in range(1, 11)), "next"]
 DIGESTS = {
     "visits.csv": "71d6973f467690b3a559de519de61581",
     "patients.csv": "7ca94a7c72cf098ea03185d3c713efa0",
     "series.csv": "2ed0574ab1f89c56a0d0ca37966bf047",
+    "vitals_and_labs.csv": "726f96b3c1a67ea54350b96ca36067aa",
+    "admissions.csv": "a2041355cf596d6fa7a68bec7876f688",
+    "outcomes.csv": "272642b1bdb47604054fdfad43bc18bb",
+    "truth.csv": "9a07c2bd55c8578f41a982ced3850e52",
 }
 OUTCOMES = {"futime", "status", "case.id", "case_id", "event"}
 
@@ -182,7 +190,7 @@ def test_lines_fit_and_the_licence_is_named(written: Path, name: str) -> None:
     for file in ("study.toml", "README.txt"):
         text = (written / name / file).read_text(encoding="utf-8")
         assert max(map(len, text.splitlines())) <= 120
-    assert "LGPL" in (written / name / "README.txt").read_text(encoding="utf-8")
+    assert LICENCES[name] in (written / name / "README.txt").read_text(encoding="utf-8")
 
 
 def test_an_unknown_name_is_refused_with_the_nearest(tmp_path: Path) -> None:

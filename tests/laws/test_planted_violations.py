@@ -25,7 +25,7 @@ from same_seed import check_same_seed_same_result
 from sequela import predict, study
 from sequela.baselines import windows
 from sequela.cohort import Sequences, Timeline, asof, episodes, labels, splits
-from sequela.prepare import Collation, flags
+from sequela.prepare import Cleaning, Collation, cleaning, flags
 from sequela.prepare.rows import PreparedRows, RowPreparation
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -63,8 +63,8 @@ def one_row_too_many_is_known(patch: pytest.MonkeyPatch) -> None:
 def gaps_are_filled_from_the_future(patch: pytest.MonkeyPatch) -> None:
     rows = RowPreparation.rows
 
-    def backwards(self: RowPreparation, sequences: Sequences, chosen: Any) -> PreparedRows:
-        found = rows(self, sequences, chosen)
+    def backwards(self: RowPreparation, sequences: Sequences, chosen: Any, **keys: Any) -> PreparedRows:
+        found = rows(self, sequences, chosen, **keys)
         for end in range(len(found.values) - 2, -1, -1):
             empty = ~found.observed[end]
             found.values[end, empty] = found.values[end + 1, empty]
@@ -76,8 +76,8 @@ def gaps_are_filled_from_the_future(patch: pytest.MonkeyPatch) -> None:
 def scaled_by_the_whole_course(patch: pytest.MonkeyPatch) -> None:
     rows = RowPreparation.rows
 
-    def centred(self: RowPreparation, sequences: Sequences, chosen: Any) -> PreparedRows:
-        found = rows(self, sequences, chosen)
+    def centred(self: RowPreparation, sequences: Sequences, chosen: Any, **keys: Any) -> PreparedRows:
+        found = rows(self, sequences, chosen, **keys)
         return replace(found, values=found.values - found.values.mean(axis=0, keepdims=True))
 
     patch.setattr(RowPreparation, "rows", centred)
@@ -190,7 +190,7 @@ def now_is_ignored(patch: pytest.MonkeyPatch) -> None:
 def limits_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     evidence = predict.evidence
     patch.setattr(
-        predict, "evidence", lambda records, question, limits, now=None: evidence(records, question, {}, now=now)
+        predict, "evidence", lambda records, question, cleaning, **keys: evidence(records, question, Cleaning(), **keys)
     )
 
 
@@ -285,9 +285,9 @@ def stale_values_are_not_counted(patch: pytest.MonkeyPatch) -> None:
 
 
 def implausible_values_are_not_counted(patch: pytest.MonkeyPatch) -> None:
-    without = predict.without_implausible
+    without = cleaning.without_implausible
     patch.setattr(
-        predict,
+        cleaning,
         "without_implausible",
         lambda events, limits: ((found := without(events, limits))[0], found[1].clear()),
     )

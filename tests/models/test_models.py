@@ -16,6 +16,7 @@ from sequela.models import (
     ModelSettings,
     RowwiseLinear,
     build_forecast_network,
+    build_risk_network,
     forecast_loss,
     parameter_count,
 )
@@ -154,3 +155,15 @@ def test_the_lag_to_a_prediction_time_is_an_input_only_where_there_is_one() -> N
 def test_parameters_are_counted_as_torch_has_them() -> None:
     network = encoder(hidden=[5], static=0, inputs=["values"])
     assert parameter_count(network) == 4 * 5 * (2 + 5 + 2)
+
+
+def test_the_shapes_of_a_network_are_known_without_its_numbers() -> None:
+    """A bundle's weights are held against these before anything of their size is made."""
+    settings = ModelSettings(hidden=[4, 3], wide=True, readout=["last", "attention"], decay=True)
+    shape = InputShape(static=1, gap_unit_hours=[1.0, 2.0], decay_towards=[None, 0.5], events=5, summary=4)
+    with torch.device("meta"):
+        expected = build_risk_network(settings, shape, reads_at_records=False).state_dict()
+    found = build_risk_network(settings, shape, reads_at_records=False).state_dict()
+    assert {name: t.shape for name, t in found.items()} == {name: t.shape for name, t in expected.items()}
+    assert all(t.is_meta for t in expected.values())
+    assert all(torch.isfinite(t).all() for t in found.values())

@@ -236,3 +236,28 @@ def test_long_gradients_are_shortened_to_five(course: Course) -> None:
 
     train(network, course.training, None, settings(epochs=1), loss="squared", watch=watch)
     assert max(lengths) == pytest.approx(5.0, rel=1e-4)
+
+
+def test_one_cycle_rises_for_a_sixth_of_the_steps_and_falls_to_nothing(course: Course) -> None:
+    moved, network = [], course.network
+    last = [weights(network)]
+
+    def watch(progress: Progress) -> None:
+        now = weights(network)
+        moved.append(sum(float((now[name] - last[0][name]).abs().sum()) for name in now))
+        last[0] = now
+
+    train(network, course.training, None, settings(epochs=8, schedule="one cycle"), loss="squared", watch=watch)
+    assert len(moved) == 40
+    assert moved[5] > 3 * moved[0]
+    assert moved[-1] < 0.05 * moved[5]
+
+
+def test_hiding_measurements_changes_training_and_is_the_seeds_own(course: Course) -> None:
+    found = []
+    for hide in (0.0, 0.3, 0.3):
+        network = course.network
+        train(network, course.training, course.tuning, settings(epochs=2, hide=hide), loss="squared")
+        found.append(weights(network))
+    assert same(found[1], found[2])
+    assert not same(found[0], found[1])

@@ -2,27 +2,31 @@
 
 from sequela.baselines.examples import Examples, people_folds
 from sequela.baselines.forecast import FORECAST_BASELINES, FittedBaselines, fit_forecast_baselines
-from sequela.baselines.hybrid import HybridModel, fit_hybrid
+from sequela.baselines.hybrid import HybridModel, Stacked, fit_hybrid
 from sequela.baselines.risk import RISK_BASELINES, FittedRiskBaselines, fit_risk_baselines
 from sequela.baselines.search import Search, Trial
 from sequela.baselines.spans import SPAN_HOURS, span_statistics
+from sequela.baselines.statistics import statistics_of, statistics_width
 from sequela.baselines.windows import WindowStatistics, window_statistics
 
 __all__ = [
-    "HybridModel",
-    "fit_hybrid",
     "FORECAST_BASELINES",
     "RISK_BASELINES",
     "SPAN_HOURS",
     "Examples",
     "FittedBaselines",
     "FittedRiskBaselines",
+    "HybridModel",
     "Search",
+    "Stacked",
     "Trial",
     "WindowStatistics",
     "fit_forecast_baselines",
+    "fit_hybrid",
     "fit_risk_baselines",
     "people_folds",
     "span_statistics",
+    "statistics_of",
+    "statistics_width",
     "window_statistics",
 ]

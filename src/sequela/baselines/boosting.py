@@ -20,31 +20,34 @@ FEWEST_ROWS = 40  # LightGBM fails where a sample of rows is empty, and no tree 
 _MOST_TREES, _TREES_WITHOUT_GAIN, _TREES_UNJUDGED = 3000, 100, 100
 
 USUAL: dict[str, Setting] = {
-    "learning_rate": 0.05,
-    "num_leaves": 31,
+    "learning_rate": 0.03,
+    "num_leaves": 15,
     "max_depth": -1,
-    "min_data_in_leaf": 20,
-    "feature_fraction": 0.8,
-    "bagging_fraction": 0.8,
-    "lambda_l1": 0.0,
-    "lambda_l2": 0.0,
+    "min_data_in_leaf": 40,
+    "feature_fraction": 0.2,
+    "bagging_fraction": 0.65,
+    "lambda_l1": 1.0,
+    "lambda_l2": 5.0,
+    "extra_trees": True,
 }
-"""What is tried first."""
+"""What is tried first: many statistics that say nearly the same want small, strongly regularised trees."""
 
 SPACE: dict[str, list[float]] = {
-    "learning_rate": [0.02, 0.1],
-    "num_leaves": [4, 64],
-    "max_depth": [3, 8],
-    "min_data_in_leaf": [5, 100],
-    "feature_fraction": [0.1, 0.8],
-    "bagging_fraction": [0.5, 1.0],
-    "lambda_l1": [0.001, 10.0],
-    "lambda_l2": [0.001, 30.0],
+    "learning_rate": [0.015, 0.06],
+    "num_leaves": [6, 40],
+    "max_depth": [3, 10],
+    "min_data_in_leaf": [10, 100],
+    "feature_fraction": [0.05, 0.6],
+    "bagging_fraction": [0.5, 0.9],
+    "lambda_l1": [0.01, 10.0],
+    "lambda_l2": [0.1, 50.0],
+    "extra_trees": [0, 1],
 }
-"""Lowest and highest of what is drawn at random: on a log scale, but for depth and the two shares."""
+"""Lowest and highest of what is drawn at random: on a log scale, but for depth, bagging and extra trees (0 or 1)."""
 
-_EVEN = ("max_depth", "feature_fraction", "bagging_fraction")
+_EVEN = ("max_depth", "bagging_fraction", "extra_trees")
 _WHOLE = ("num_leaves", "max_depth", "min_data_in_leaf")
+_CLAIMS = ("extra_trees",)
 
 
 def drawn_settings(trials: int, seed: int) -> list[dict[str, Setting]]:
@@ -56,6 +59,8 @@ def drawn_settings(trials: int, seed: int) -> list[dict[str, Setting]]:
 def _drawn(name: str, share: float) -> Setting:
     low, high = SPACE[name]
     value = low + share * (high - low) if name in _EVEN else low * (high / low) ** share
+    if name in _CLAIMS:
+        return value >= (low + high) / 2
     return round(value) if name in _WHOLE else float(f"{value:.4g}")
 
 

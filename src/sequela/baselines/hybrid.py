@@ -1,18 +1,205 @@
-"""stub"""
+"""Gradient boosting that sees the network's outputs beside the statistics of the records.
+
+For training people the outputs are out-of-fold: those of the member that was trained without their fold. A network says
+more of the people that it learned from than of others, and a booster that saw this would trust it too much. The outputs
+stand among the columns. A forecast starts from what the network says, since trees cannot say more than they have seen;
+a risk starts from the share of events, which was better on people not learned from (docs/decisions/hybrid.md).
+"""
 
 from __future__ import annotations
-from typing import Any
+
+from dataclasses import dataclass
+from typing import Literal
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from sequela.baselines.boosting import FEWEST_ROWS, always
+from sequela.baselines.examples import Examples
+from sequela.baselines.trees import Tree, read_trees, write_trees
+from sequela.baselines.windows import WindowStatistics
+
+Floats = NDArray[np.float64]
+Kind = Literal["risk", "forecast"]
+
+_OBJECTIVE = {"risk": "binary sigmoid:1", "forecast": "regression"}
+_MOST_TREES, _TREES_WITHOUT_GAIN = 3000, 100
+_FEWEST_PEOPLE_A_BIN = 11  # a threshold between two people's values would tell of them
+_SETTINGS: dict[str, object] = {
+    "learning_rate": 0.03,
+    "num_leaves": 11,
+    "min_data_in_leaf": 30,
+    "min_data_in_bin": _FEWEST_PEOPLE_A_BIN,
+    "feature_fraction": 0.2,
+    "bagging_fraction": 0.65,
+    "lambda_l1": 1.0,
+    "lambda_l2": 10.0,
+    "extra_trees": True,
+}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stacked:
+    """Examples and what the network says of them: out-of-fold for training people, the members' mean for others."""
+
+    examples: Examples
+    outputs: Floats  # risk [R] logits, forecast [R, horizons, targets] in the targets' units
+
+    def __post_init__(self) -> None:
+        if self.outputs.shape != self.examples.labels.shape:
+            raise ValueError(f"outputs {self.outputs.shape} and labels {self.examples.labels.shape} differ in shape")
+
+    def of(self, output: int) -> _Column:
+        """Return one output of the network with its labels, as far as these are known."""
+        label = self.examples.labels.reshape(len(self.outputs), -1)[:, output]
+        known = ~np.isnan(label)
+        outputs = self.outputs.reshape(len(self.outputs), -1)
+        table = _table(self.examples.statistics, outputs)
+        return _Column(table=table[known], said=outputs[known, output], label=label[known])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Column:
+    table: NDArray[np.float32]  # [N, statistics + outputs]
+    said: Floats  # [N]
+    label: Floats  # [N]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """The boosting of one output: starts from intercept + slope * output."""
+
+    intercept: float
+    slope: float
+    trees: list[Tree]
+    booster: lightgbm.Booster
+
+
+@dataclass(frozen=True, kw_only=True)
 class HybridModel:
-    def predict(self, statistics: Any, each: Any) -> Any: ...
+    """A fitted hybrid: one model a risk, or one for each horizon and target of a forecast."""
+
+    kind: Kind
+    statistics: int  # columns
+    shape: tuple[int, ...]  # of one prediction: () for a risk, (horizons, targets) for a forecast
+    parts: list[_Part]
+
+    def predict(self, statistics: WindowStatistics, outputs: Floats) -> Floats:
+        """Return probabilities [R], or forecasts [R, horizons, targets] in the targets' units.
+
+        Args:
+            statistics: of the R predictions, with the columns of the fit.
+            outputs: the mean of the members, in the shape and on the scale of the fit's.
+        """
+        said = outputs.reshape(len(outputs), len(self.parts))
+        table = _table(statistics, said)
+        margins = [_margin(part, table, said[:, number]) for number, part in enumerate(self.parts)]
+        margin = np.stack(margins, axis=1).reshape(len(outputs), *self.shape)
+        return 1 / (1 + np.exp(-margin)) if self.kind == "risk" else margin
+
     def to_text(self) -> str:
-        return ""
+        """Return the model in LightGBM's format, one after the other where there are several outputs."""
+        features = self.statistics + len(self.parts)
+        return "".join(
+            write_trees(
+                part.trees,
+                features=features,
+                objective=_OBJECTIVE[self.kind],
+                start=(part.intercept, part.slope),
+            )
+            for part in self.parts
+        )
 
     @classmethod
-    def from_text(cls, text: str) -> HybridModel:
-        return cls()
+    def from_text(cls, text: str, *, kind: Kind, statistics: int, shape: tuple[int, ...]) -> HybridModel:
+        """Return the model that `to_text` wrote.
+
+        Args:
+            text: of `trees.txt`.
+            kind: of the study's question.
+            statistics: columns of the window statistics.
+            shape: of one prediction: () for a risk, (horizons, targets) for a forecast.
+
+        Raises:
+            BundleError: where the text is damaged, or of another study.
+        """
+        outputs = int(np.prod(shape, dtype=np.int64))
+        features = statistics + outputs
+        read = read_trees(text, models=outputs, features=features, objective=_OBJECTIVE[kind])
+        parts = [_part(trees, start, features, kind) for trees, start in read]
+        return cls(kind=kind, statistics=statistics, shape=shape, parts=parts)
 
 
-def fit_hybrid(*a: Any, **k: Any) -> HybridModel:
-    return HybridModel()
+def fit_hybrid(training: Stacked, tuning: Stacked, *, kind: Kind, seed: int, threads: int) -> HybridModel:
+    """Return boosting from the network's out-of-fold outputs, stopped by tuning people.
+
+    Where too few training rows have a label, or all the same one, no tree is grown and the network speaks for itself.
+
+    Args:
+        training: training people with out-of-fold outputs.
+        tuning: tuning people with the members' mean.
+        kind: of the question.
+        seed: of the boosting.
+        threads: that LightGBM may use.
+    """
+    shape = training.outputs.shape[1:]
+    outputs = int(np.prod(shape, dtype=np.int64))
+    statistics = training.examples.statistics.matrix.shape[1]
+    parts = [
+        _fit_part(training.of(output), tuning.of(output), kind, always(seed, threads)) for output in range(outputs)
+    ]
+    return HybridModel(kind=kind, statistics=statistics, shape=shape, parts=parts)
+
+
+def _table(statistics: WindowStatistics, outputs: Floats) -> NDArray[np.float32]:
+    return np.concatenate([statistics.matrix, outputs], axis=1, dtype=np.float32, casting="same_kind")
+
+
+def _margin(part: _Part, table: NDArray[np.float32], said: Floats) -> Floats:
+    start: Floats = part.intercept + part.slope * said
+    if not part.trees or not len(table):
+        return start
+    grown: Floats = np.asarray(part.booster.predict(table, raw_score=True, num_threads=1), dtype=np.float64)
+    return start + grown
+
+
+def _fit_part(fit: _Column, judge: _Column, kind: Kind, fixed: dict[str, object]) -> _Part:
+    features = fit.table.shape[1]
+    if _too_little(fit) or not len(judge.label):
+        return _part([], (0.0, 1.0), features, kind)
+    intercept, slope = start = _start(fit, kind)
+    objective = {"risk": "binary", "forecast": "regression"}[kind]
+    data = lightgbm.Dataset(fit.table, fit.label, init_score=intercept + slope * fit.said)
+    against = lightgbm.Dataset(judge.table, judge.label, init_score=intercept + slope * judge.said, reference=data)
+    booster = lightgbm.train(
+        fixed | _SETTINGS | {"objective": objective, "boost_from_average": False},
+        data,
+        num_boost_round=_MOST_TREES,
+        valid_sets=[against],
+        callbacks=[lightgbm.early_stopping(_TREES_WITHOUT_GAIN, verbose=False)],
+    )
+    text = booster.model_to_string(num_iteration=booster.best_iteration)
+    ((trees, _),) = read_trees(text, models=1, features=features, objective=_OBJECTIVE[kind])
+    return _part(trees, start, features, kind)
+
+
+def _too_little(fit: _Column) -> bool:
+    """Return whether hardly a row, or one label only, is there to learn from."""
+    return len(fit.label) < FEWEST_ROWS or np.ptp(fit.label) == 0
+
+
+def _start(fit: _Column, kind: Kind) -> tuple[float, float]:
+    """Return intercept and slope, on what the network said, of what boosting starts from."""
+    if kind == "risk":
+        share = float(fit.label.mean())
+        return float(np.log(share / (1 - share))), 0.0
+    if np.ptp(fit.said) == 0:
+        return float(fit.label.mean()), 0.0
+    slope, intercept = np.polyfit(fit.said, fit.label, 1)
+    return float(intercept), float(slope)
+
+
+def _part(trees: list[Tree], start: tuple[float, float], features: int, kind: Kind) -> _Part:
+    text = write_trees(trees, features=features, objective=_OBJECTIVE[kind], start=start)
+    return _Part(intercept=start[0], slope=start[1], trees=trees, booster=lightgbm.Booster(model_str=text))

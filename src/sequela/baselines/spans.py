@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from sequela.baselines.windows import WindowStatistics
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.cohort.facts import Facts
-from sequela.prepare.rows import prepare_static, spread_out
-from sequela.prepare.state import CategoryState, NumberState, PreparedState
+from sequela.prepare.rows import prepare_static
+from sequela.prepare.spread import spread_out
+from sequela.prepare.state import CategoryState, NumberState, PreparedState, WordState
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
@@ -28,6 +29,8 @@ SPAN_HOURS: tuple[float | None, ...] = (None, 24.0, 6.0)
 """All that is seen, the last day, the last six hours."""
 
 _CELLS_AT_ONCE = 1 << 22
+_MOST_WORDS = 256
+_OTHER_LEVEL = "(other)"
 
 
 def span_statistics(
@@ -41,9 +44,9 @@ def span_statistics(
     """Return for each prediction, span of time and code: last, first, min, max, mean, std, median, count, hours since.
 
     A span of h hours holds what was measured in (t - h, t] and known at t; None is all that the prediction may see.
-    Categories give their last level, once, and a count for each span. Hours since the episode began, the number of
-    records and the static facts follow. Work and memory grow with the cells that all predictions see together; at most
-    four million cells are held at once.
+    Categories give their last level, once, and a count for each span; codes that come as events (the first 256 of the
+    vocabulary) a count for each span. Hours since the episode began, the number of records and the static facts follow.
+    Work grows with the cells that all predictions see together; at most four million cells are held at once.
 
     Args:
         timeline: what became known.
@@ -54,6 +57,7 @@ def span_statistics(
     """
     cells = _CellsByVariable(timeline, sequences)
     parts = [part for feature in state.features for part in _of_feature(cells, feature, hours)]
+    parts += [part for word in state.words[:_MOST_WORDS] for part in _of_word(cells, state, word, hours)]
     begun = sequences.episode_start[sequences.sequence]
     records = np.where(sequences.read >= 0, sequences.read - sequences.first[sequences.sequence] + 1, 0)
     parts.append(("hours since the start", _single((sequences.read_time - begun) / MICROSECONDS_PER_HOUR)))
@@ -95,6 +99,20 @@ def _of_feature(
             yield f"{statistic} {feature.code}{_suffix(length)}", table[:, place]
 
 
+def _of_word(
+    cells: _CellsByVariable, state: PreparedState, word: WordState, hours: Sequence[float | None]
+) -> Iterator[Part]:
+    """Yield how often a code, or a category of a code of many, came in each span."""
+    seen = cells.seen(word.code, word.level is not None, valued=False)
+    if word.level is not None:
+        named = {other.level for other in state.words if other.code == word.code} - {_OTHER_LEVEL}
+        is_other = [code == word.code and level not in named for code, level in cells.timeline.levels]
+        is_it = [(code, level) == (word.code, word.level) for code, level in cells.timeline.levels]
+        seen = seen.where(np.array(is_other if word.level == _OTHER_LEVEL else is_it, dtype=bool)[seen.level])
+    for length in hours:
+        yield f"count {word.name}{_suffix(length)}", _single(seen.of_last(length).count)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Spans:
     """For each of R predictions a span [first, stop) of the cells of one variable, sorted by time."""
@@ -110,6 +128,18 @@ class _Spans:
     def count(self) -> Rows:
         """Return the number of cells of each span [R]."""
         return self.stop - self.first
+
+    def where(self, kept: NDArray[np.bool_]) -> _Spans:
+        """Return the spans without the cells that are not kept."""
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return _Spans(
+            number=self.number[kept],
+            level=self.level[kept],
+            time=self.time[kept],
+            first=before[self.first],
+            stop=before[self.stop],
+            now=self.now,
+        )
 
     def of_last(self, hours: float | None) -> _Spans:
         """Return the part of each span that was measured in the last hours before its prediction time."""
@@ -133,14 +163,17 @@ class _CellsByVariable:
         self._first = sequences.first[sequences.sequence]
         self._stop = np.maximum(sequences.read + 1, self._first)
 
-    def seen(self, code: str, categorical: bool) -> _Spans:
-        """Return the cells of a variable and the span that each prediction sees; nothing of an unknown variable."""
+    def seen(self, code: str, categorical: bool, *, valued: bool = True) -> _Spans:
+        """Return the cells of a variable and the span that each prediction sees; nothing of an unknown variable.
+
+        Where a code comes with numbers and without, those without are left out unless `valued` is False.
+        """
         cell = self._order[:0]
         if (code, categorical) in self._number:
             number = self._number[code, categorical]
             cell = self._order[self._edges[number] : self._edges[number + 1]]
         step = self._step[cell]
-        return _Spans(
+        seen = _Spans(
             number=self.timeline.cell_number[cell],
             level=self.timeline.cell_level[cell],
             time=self.timeline.cell_time[cell],
@@ -148,6 +181,8 @@ class _CellsByVariable:
             stop=np.searchsorted(step, self._stop),
             now=self._now,
         )
+        missing = np.isnan(seen.number) if valued and not categorical else np.zeros(len(cell), dtype=bool)
+        return seen.where(~missing) if missing.any() else seen
 
 
 def _first_after(times: Rows, first: Rows, stop: Rows, bound: Rows) -> Rows:

@@ -21,6 +21,7 @@ from sequela.records.durations import MICROSECONDS_PER_HOUR
 Rows = NDArray[np.int64]
 
 NEVER = np.iinfo(np.int64).min
+_SAMPLE = 10_000
 
 
 def known_time() -> pl.Expr:
@@ -36,17 +37,18 @@ def known_by(events: pl.DataFrame, now: datetime) -> pl.DataFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """Measured values of P people in N steps and M cells, sorted by person, step and variable.
+    """What became known of P people in N steps and M cells, sorted by person, step and variable.
 
-    Times are microseconds of the study's clock. A variable is a code with numbers or a code with categories; a value
-    that is older than one of the same variable already known is stale: its instant is a step, but it is no cell.
+    Times are microseconds of the study's clock. A variable is a code with categories, or one with numbers or without a
+    value (a diagnosis); what is older than something known of the same variable is stale: its instant is a step, but it
+    is no cell.
     """
 
     step_offsets: Rows  # [P+1], person p has the steps step_offsets[p] to step_offsets[p+1]
     step_time: Rows  # [N], when the step became known
     cell_offsets: Rows  # [N+1]
     cell_variable: NDArray[np.int32]  # [M], number of the variable
-    cell_number: NDArray[np.float32]  # [M], NaN for a category
+    cell_number: NDArray[np.float32]  # [M], NaN for a category, and for what came without a value
     cell_level: NDArray[np.int32]  # [M], number of the category in `levels`, -1 for a number
     cell_time: Rows  # [M], when it was measured
     variables: tuple[tuple[str, bool], ...]  # (code, holds categories)
@@ -98,51 +100,133 @@ def last_at_or_before(offsets: Rows, times: Rows, person: Rows, time: Rows) -> R
 
 
 def build_timeline(events: pl.DataFrame, people: int) -> Timeline:
-    """Return the steps and cells of all timed events that carry a value.
+    """Return the steps and cells of all timed events.
 
     Args:
-        events: contract 1; rows without a time (static facts) or without a value are not looked at.
+        events: contract 1; rows without a time (static facts) and births are not looked at.
         people: number of people, whose `subject_id` are 0 to people - 1.
     """
-    timed = events.lazy().filter(
-        pl.col("time").is_not_null() & (pl.col("numeric_value").is_not_null() | pl.col("text_value").is_not_null())
-    )
-    cells = timed.select(
-        "subject_id",
-        known_time().alias("known"),
-        "time",
-        "code",
-        pl.col("numeric_value").is_null().alias("categorical"),
-        "numeric_value",
-        pl.when(pl.col("numeric_value").is_null()).then("text_value").alias("level"),
-    )
-    variables = cells.select("code", "categorical").unique().sort("code", "categorical").collect()
-    levels = cells.filter("categorical").select("code", "level").unique().sort("code", "level").collect()
-    numbered = (
-        cells.join(variables.lazy().with_row_index("variable"), on=["code", "categorical"])
-        .join(levels.lazy().with_row_index("level_number"), on=["code", "level"], how="left")
-        .select("subject_id", "known", "time", "variable", "numeric_value", "level_number")
-        .sort("subject_id", "known", "variable", "time")
-        .collect()
-    )
-    steps = numbered.select("subject_id", "known").unique(maintain_order=True)
-    fresh = _without_stale(numbered)
+    timed, codes, place = _timed(events)
+    variable, variables = _variables(timed, codes, place)
+    level, levels = _levels(timed)
+    time = _microseconds(timed["time"])
+    available = timed["available_time"].null_count() < len(timed)
+    known = _microseconds(timed.select(known_time()).to_series()) if available else time
+    person = timed["subject_id"].to_numpy()
+    number = timed["numeric_value"].fill_null(float("nan")).to_numpy()
+    begins = _steps(person, known, variable) if known is time or bool((known == time).all()) else None
+    if begins is not None:
+        return Timeline(
+            step_offsets=offsets_by_person(person[begins], people),
+            step_time=known[begins],
+            cell_offsets=np.append(begins, len(person)),
+            cell_variable=variable,
+            cell_number=number,
+            cell_level=level,
+            cell_time=time,
+            variables=variables,
+            levels=levels,
+            stale=0,
+        )
+    numbers = {"numeric_value": number, "level_number": level, "variable": variable}
+    cells = pl.DataFrame({"subject_id": person, "known": known, "time": time, **numbers})
+    return _sorted_timeline(cells, people, variables, levels)
+
+
+def _sorted_timeline(
+    cells: pl.DataFrame, people: int, variables: tuple[tuple[str, bool], ...], levels: tuple[tuple[str, str], ...]
+) -> Timeline:
+    """Return the timeline of cells in any order, the stale ones left out."""
+    cells = cells.sort("subject_id", "known", "variable", "time")
+    fresh = _without_stale(cells)
+    steps = cells.select("subject_id", "known").unique(maintain_order=True)
     step_of_cell = fresh.join(
         steps.with_row_index("step"), on=["subject_id", "known"], how="left", maintain_order="left"
     )
     counts = np.bincount(step_of_cell["step"].to_numpy(), minlength=len(steps))
     return Timeline(
         step_offsets=offsets_by_person(steps["subject_id"].to_numpy(), people),
-        step_time=_microseconds(steps["known"]),
+        step_time=steps["known"].to_numpy(),
         cell_offsets=_offsets(counts),
-        cell_variable=fresh["variable"].cast(pl.Int32).to_numpy(),
-        cell_number=fresh["numeric_value"].fill_null(float("nan")).to_numpy(),
-        cell_level=fresh["level_number"].cast(pl.Int32).fill_null(-1).to_numpy(),
-        cell_time=_microseconds(fresh["time"]),
-        variables=tuple(variables.iter_rows()),
-        levels=tuple(levels.iter_rows()),
-        stale=len(numbered) - len(fresh),
+        cell_variable=fresh["variable"].to_numpy(),
+        cell_number=fresh["numeric_value"].to_numpy(),
+        cell_level=fresh["level_number"].to_numpy(),
+        cell_time=fresh["time"].to_numpy(),
+        variables=variables,
+        levels=levels,
+        stale=len(cells) - len(fresh),
     )
+
+
+def _timed(events: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, NDArray[np.uint32]]:
+    """Return the events that make steps, with a time and no births; their codes, sorted; and the place of each code."""
+    codes, place = _places(events["code"])
+    births = codes.str.starts_with(BIRTH_PREFIX).to_numpy()
+    if not events["time"].null_count() and not births.any():
+        return events, codes, place
+    timed = events.filter(pl.Series(events["time"].is_not_null().to_numpy() & ~births[place]))
+    return timed, *_places(timed["code"])
+
+
+def _places(values: pl.Series) -> tuple[pl.Series, NDArray[np.uint32]]:
+    """Return the distinct values, sorted, and the place of each value among them.
+
+    Most values are found in a sample, so that all are looked at once; on all threads, which "in-memory" is not.
+    """
+    words = values.gather_every(max(1, len(values) // _SAMPLE)).unique()
+    numbered = values.to_frame("value").lazy().select(pl.col("value").cast(pl.Enum(words), strict=False).to_physical())
+    place = numbered.collect(engine="streaming").to_series()
+    if place.null_count():
+        words = pl.concat([words, values.filter(place.is_null()).unique()])
+        place = values.cast(pl.Enum(words)).to_physical()
+    order = words.arg_sort().to_numpy()
+    rank = np.empty(len(words), dtype=np.uint32)
+    rank[order] = np.arange(len(words), dtype=np.uint32)
+    return words.sort(), rank[place.to_numpy()]
+
+
+def _variables(
+    timed: pl.DataFrame, codes: pl.Series, place: NDArray[np.uint32]
+) -> tuple[NDArray[np.int32], tuple[tuple[str, bool], ...]]:
+    """Return the variable of each event, and all of them, sorted: codes with categories apart from those without."""
+    if timed["text_value"].null_count() == len(timed):
+        return place.view(np.int32), tuple((code, False) for code in codes)
+    worded = pl.col("numeric_value").is_null() & pl.col("text_value").is_not_null()
+    pair = 2 * place.view(np.int32) + timed.select(worded).to_series().to_numpy()
+    there = np.flatnonzero(np.bincount(pair, minlength=2 * len(codes)))
+    number = np.zeros(2 * len(codes), dtype=np.int32)
+    number[there] = np.arange(len(there))
+    return number[pair], tuple((codes[int(each) // 2], bool(each % 2)) for each in there)
+
+
+def _levels(timed: pl.DataFrame) -> tuple[NDArray[np.int32], tuple[tuple[str, str], ...]]:
+    """Return the category of each event, -1 where it has a number or no value, and all (code, category), sorted."""
+    level = np.full(len(timed), -1, dtype=np.int32)
+    if timed["text_value"].null_count() == len(timed):
+        return level, ()
+    row = pl.int_range(pl.len(), dtype=pl.UInt32).alias("row")
+    worded = timed.lazy().select("code", "text_value", "numeric_value", row)
+    worded = worded.filter(pl.col("numeric_value").is_null() & pl.col("text_value").is_not_null())
+    found = worded.collect()
+    levels = found.select("code", "text_value").unique().sort("code", "text_value")
+    numbered = levels.with_row_index("level")
+    place = found.join(numbered, on=["code", "text_value"], how="left", maintain_order="left")
+    level[found["row"].to_numpy()] = place["level"].to_numpy()
+    return level, tuple(levels.iter_rows())
+
+
+def _steps(person: Rows, known: Rows, variable: NDArray[np.int32]) -> Rows | None:
+    """Return where each step begins among events sorted by person, instant and variable; None where they are not."""
+    same_person = person[1:] == person[:-1]
+    same = same_person & (known[1:] == known[:-1])
+    later = (
+        (person[1:] > person[:-1]) | (same_person & (known[1:] > known[:-1])) | (same & (variable[1:] > variable[:-1]))
+    )
+    if not later.all():
+        return None
+    begins = np.ones(len(person), dtype=bool)
+    np.logical_not(same, out=begins[1:])
+    return np.flatnonzero(begins)
 
 
 def _without_stale(cells: pl.DataFrame) -> pl.DataFrame:
@@ -154,7 +238,8 @@ def _without_stale(cells: pl.DataFrame) -> pl.DataFrame:
     again = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in place)
     if (cells["known"] == cells["time"]).all() and not cells.select(again.any()).item():
         return cells
-    ordered = cells.sort(*place, "time", "numeric_value", "level_number")
+    worth = pl.col("numeric_value").fill_nan(float("-inf"))  # what comes without a value yields to a number
+    ordered = cells.sort(*place, "time", worth, "level_number")
     ordered = ordered.with_columns(pl.col("time").cum_max().over("subject_id", "variable").alias("newest"))
     return ordered.filter(pl.col("time") == pl.col("newest")).unique(place, keep="last", maintain_order=True)
 

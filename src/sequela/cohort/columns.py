@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import NEVER, Rows
+from sequela.cohort.labels import common_codes
 from sequela.cohort.risk_settings import OutcomeSettings
 from sequela.cohort.settings import QuestionSettings
 from sequela.errors import CohortError
@@ -15,7 +16,6 @@ from sequela.records.durations import MICROSECONDS, TimeUnit
 from sequela.records.times import iso_instants
 
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
-_CODES_SHOWN = 12
 
 
 def set_apart(
@@ -47,8 +47,9 @@ def rows_of(outcomes: pl.DataFrame, column: str, *, key: str) -> pl.DataFrame:
     valued = pl.col("numeric_value").is_not_null() | pl.col("text_value").is_not_null()
     rows = outcomes.filter((pl.col("code") == column) & valued)
     if rows.is_empty():
-        known = outcomes["code"].unique().sort().to_list()[:_CODES_SHOWN]
-        there = f"Outcome tables hold {', '.join(known)}" if known else 'Give its table the role "outcome"'
+        there = 'Give its table the role "outcome"'
+        if not outcomes.is_empty():
+            there = f"Write one of the columns of outcome tables: {common_codes(outcomes)}"
         raise CohortError(f"[question] {key}: no table has a column '{column}' with a value. {there}.")
     return rows
 

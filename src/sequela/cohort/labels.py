@@ -109,7 +109,7 @@ def check_targets(events: pl.DataFrame, targets: Sequence[str]) -> None:
         rows = events.filter(pl.col("code") == target)
         if rows.is_empty():
             raise CohortError(
-                f"[question] target: no record has the code '{target}'. Write one of: {_common_codes(events)}."
+                f"[question] target: no record has the code '{target}'. Write one of: {common_codes(events)}."
             )
         if rows.filter(pl.col("time").is_not_null() & pl.col("numeric_value").is_not_null()).is_empty():
             raise CohortError(
@@ -118,7 +118,7 @@ def check_targets(events: pl.DataFrame, targets: Sequence[str]) -> None:
             )
 
 
-def _common_codes(events: pl.DataFrame) -> str:
+def common_codes(events: pl.DataFrame) -> str:
     """Return the first codes that enough people have: where a wrong column is read as codes, each is somebody's."""
     people = events.group_by("code").agg(pl.col("subject_id").n_unique()).filter(pl.col("subject_id") > _FEW_PEOPLE)
     listed = [f"'{code}'" for code in people["code"].sort()[:_CODES_SHOWN]]

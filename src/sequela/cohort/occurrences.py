@@ -102,8 +102,8 @@ def _beyond(outcome: OutcomeSettings) -> pl.Expr:
     """A bound is rounded as the values are, so that a value that is written as the bound is not beyond it."""
     value = pl.col("numeric_value")
     if outcome.above is not None:
-        return value > pl.lit(np.float32(outcome.above), dtype=pl.Float32)
-    return value < pl.lit(np.float32(outcome.below), dtype=pl.Float32)
+        return value > pl.lit(outcome.above, dtype=pl.Float32)
+    return value < pl.lit(outcome.below, dtype=pl.Float32)
 
 
 def _refuse_no_record(found: pl.DataFrame, outcome: OutcomeSettings) -> None:

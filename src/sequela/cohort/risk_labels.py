@@ -190,7 +190,8 @@ def _windows(asked: Asked, episodes: Episodes, question: RiskQuestion, people: i
     """Return the windows: `within` after the prediction time, or else to the end of the episode.
 
     An episode that an event closed lasts to the end of that day: deaths and discharges are often stamped with a day
-    only, or one of them is. One that nothing closed reaches to the person's next episode.
+    only, or one of them is. One that nothing closed reaches to the person's next episode: no
+    event before that is none within it, whenever it ended; where there is no next one, only an event can be told.
     """
     assert question.outcome is not None
     within = question.outcome.within

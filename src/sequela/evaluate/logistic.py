@@ -26,8 +26,11 @@ def logit(risk: Floats) -> Floats:
 
 def expit(logits: Floats) -> Floats:
     """Risk of log odds, without overflow."""
-    risk: Floats = 1 / (1 + np.exp(-np.clip(logits, -700, 700)))
-    return risk
+    risk = np.clip(logits, -700, 700)
+    np.negative(risk, out=risk)
+    np.exp(risk, out=risk)
+    risk += 1
+    return np.reciprocal(risk, out=risk)
 
 
 def overlaps(event: Floats, x: Floats) -> bool:
@@ -67,23 +70,54 @@ def logistic_fits(
 ) -> Floats:
     """Intercept and slope [B, 2] for each of B weights [B, R]; NaN where Newton's steps do not end.
 
-    A step that lowers the likelihood is halved.
+    From a near start a few plain steps do. Where they run away, steps that lower the likelihood are halved. The
+    likelihood is concave: wherever steps end is its only top.
     """
+    powers = np.stack([np.ones(len(x)), x, x * x], axis=1)
+    found = _plain_steps(event, powers, weights, start, tolerance)
+    far = ~np.isfinite(found).all(axis=1)
+    if far.any():
+        found[far] = _halved_steps(event, powers, weights[far], start, tolerance)
+    return found
+
+
+def _plain_steps(
+    event: Floats, powers: Floats, weights: Floats, start: tuple[float, float], tolerance: float
+) -> Floats:
+    """Newton's steps [B, 2], at most eight; NaN where they have not ended by then."""
+    found = np.tile(np.asarray(start, dtype=np.float64), (len(weights), 1))
+    left = np.arange(len(weights))
+    for _ in range(8):
+        weight = weights if len(left) == len(weights) else weights[left]
+        step = _solved(*_derivatives(event, powers, weight, found[left]))
+        found[left] += step
+        with np.errstate(invalid="ignore"):
+            is_on_the_way = (np.abs(step) > tolerance * (1 + np.abs(found[left]))).any(axis=1)
+        left = left[is_on_the_way & np.isfinite(step).all(axis=1)]
+        if not len(left):
+            return found
+    found[left] = np.nan
+    return found
+
+
+def _halved_steps(
+    event: Floats, powers: Floats, weights: Floats, start: tuple[float, float], tolerance: float
+) -> Floats:
+    """Newton's steps [B, 2], halved where they lower the likelihood; NaN where they do not end."""
     size = len(weights)
     found = np.tile(np.asarray(start, dtype=np.float64), (size, 1))
     before = np.full(size, -np.inf)
     step = np.zeros((size, 2))
     left = np.arange(size)
-    powers = np.stack([np.ones(len(x)), x, x * x], axis=1)
     for _ in range(_MOST_STEPS):
-        weight = weights if len(left) == size else weights[left]
-        likelihood, slope, bend = _derivatives(event, powers, weight, found[left])
+        weight = weights[left]
+        likelihood = _log_likelihood(event, powers, weight, found[left])
         worse = likelihood < before[left] - 1e-9 * np.abs(before[left])
         step[left[worse]] /= 2
         found[left[worse]] -= step[left[worse]]
         good = left[~worse]
         before[good] = likelihood[~worse]
-        step[good] = _solved(slope[~worse], bend[~worse])
+        step[good] = _solved(*_derivatives(event, powers, weight[~worse], found[good]))
         found[good] += step[good]
         lost = ~np.isfinite(step[left]).all(axis=1) | (np.abs(found[left]) > 1e4).any(axis=1)
         found[left[lost]] = np.nan
@@ -118,17 +152,21 @@ def intercept_fits(event: Floats, x: Floats, weights: Floats, *, start: float = 
     return found
 
 
-def _derivatives(event: Floats, powers: Floats, weights: Floats, at: Floats) -> tuple[Floats, Floats, Floats]:
-    """Log likelihood [B], its gradient [B, 2] and minus its second derivatives [B, 3]."""
-    x = powers[:, 1]
-    logits = at[:, :1] + at[:, 1:] * x
-    np.clip(logits, -700, 700, out=logits)
-    odds = np.exp(-np.abs(logits))
-    log_likelihood = event * logits - np.maximum(logits, 0) - np.log1p(odds)
-    risk = np.where(logits >= 0, 1.0, odds) / (1 + odds)
+def _derivatives(event: Floats, powers: Floats, weights: Floats, at: Floats) -> tuple[Floats, Floats]:
+    """Gradient [B, 2] of the log likelihood and minus its second derivatives [B, 3]."""
+    risk = expit(at[:, :1] + at[:, 1:] * powers[:, 1])
     gradient = (weights * (event - risk)) @ powers[:, :2]
-    bend = (weights * (risk * (1 - risk))) @ powers
-    return np.einsum("br,br->b", weights, log_likelihood), gradient, bend
+    risk -= risk * risk
+    risk *= weights
+    return gradient, risk @ powers
+
+
+def _log_likelihood(event: Floats, powers: Floats, weights: Floats, at: Floats) -> Floats:
+    """Log likelihood [B]."""
+    logits = at[:, :1] + at[:, 1:] * powers[:, 1]
+    log_risk = event * logits - np.logaddexp(0, logits)
+    total: Floats = np.einsum("br,br->b", weights, log_risk)
+    return total
 
 
 def _solved(gradient: Floats, bend: Floats) -> Floats:

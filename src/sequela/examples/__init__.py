@@ -1,6 +1,7 @@
-"""Real, small data sets as ordinary files, each with a study file beside it.
+"""Small data sets as ordinary files, each with a study file beside it.
 
-An example is what a user would bring: CSV tables and `study.toml`, and a `README.txt` that says where they come from.
+An example is what a user would bring: CSV tables and `study.toml`, and a `README.txt` that says where they come from:
+real people, or a simulation that says so.
 The files are the same to the byte on every machine.
 """
 
@@ -16,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 
 from sequela.errors import InputError
-from sequela.examples import nafld
+from sequela.examples import icu, nafld
 
 __all__ = ["available", "write"]
 
@@ -41,6 +42,11 @@ _EXAMPLES = {
         "blood_pressure_series",
         nafld.blood_pressure_series,
     ),
+    "icu-risk": _Example(
+        "the risk of death in hospital after a day of intensive care: 2,400 simulated stays, true risks beside them",
+        "icu_risk",
+        icu.icu_risk,
+    ),
 }
 
 
@@ -49,7 +55,7 @@ def available() -> dict[str, str]:
 
     Example:
         >>> sorted(available())
-        ['blood-pressure', 'blood-pressure-series']
+        ['blood-pressure', 'blood-pressure-series', 'icu-risk']
     """
     return {name: example.line for name, example in _EXAMPLES.items()}
 

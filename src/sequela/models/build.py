@@ -12,6 +12,9 @@ from sequela.models.head import Head
 from sequela.models.risk import RiskNetwork
 from sequela.models.settings import ModelSettings
 from sequela.models.shape import InputShape
+from sequela.models.wide import Wide
+
+WIDE_DROPOUT = 0.4  # of `dropout`: a piece of one statistic has no neighbour that tells nearly the same
 
 
 def build_forecast_network(
@@ -53,7 +56,9 @@ def _parts(settings: ModelSettings, shape: InputShape, *, outputs: int, reads_at
         raise InputError(f'[model] decay and gates other than "standard" need the native core. {operator.REMEDY}')
     encoder = Encoder(settings, shape)
     lag_unit = None if reads_at_records else shape.hours_unit
-    return encoder, Head(state=encoder.width, static=shape.static, outputs=outputs, lag_unit_hours=lag_unit)
+    wide = Wide(shape.summary, outputs, settings.dropout * WIDE_DROPOUT) if settings.wide else None
+    sizes = {"state": encoder.width, "static": shape.static, "outputs": outputs}
+    return encoder, Head(**sizes, lag_unit_hours=lag_unit, wide=wide)
 
 
 def parameter_count(network: nn.Module) -> int:

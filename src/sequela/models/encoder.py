@@ -22,7 +22,7 @@ class Encoder(nn.Module):
     """Recurrent layers over the steps of a history, read up to the last step that a prediction may see.
 
     Where nothing is known yet, what is read is zero. With `decay`, the states fade with the time since the step before,
-    and the last state with the time from its step to the prediction.
+    and the last state with the time from its step to the prediction. Dropout acts between layers and on what is read.
     """
 
     def __init__(self, settings: ModelSettings, shape: InputShape) -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from sequela.batch import Batch
 from sequela.models.encoder import Encoder
 from sequela.models.head import Head
-from sequela.models.network import Network
+from sequela.models.network import HeadedNetwork
 
 FORECAST_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "squared": lambda predicted, target: functional.mse_loss(predicted, target, reduction="none"),
@@ -19,12 +19,11 @@ FORECAST_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-class ForecastNetwork(Network):
+class ForecastNetwork(HeadedNetwork):
     """An encoder, and a head for every horizon and target."""
 
     def __init__(self, encoder: Encoder, head: Head, *, horizons: int, targets: int) -> None:
-        super().__init__()
-        self.encoder, self.head = encoder, head
+        super().__init__(encoder, head)
         self.shape = (horizons, targets)
 
     def forward(self, batch: Batch) -> Tensor:

@@ -1,4 +1,4 @@
-"""The head of every network: one linear layer from what a prediction has read to its outputs."""
+"""The head of every network: a linear layer from what a prediction has read to its outputs."""
 
 from __future__ import annotations
 
@@ -6,24 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from sequela.batch import Batch
-
-
-class RowwiseLinear(nn.Linear):
-    """A linear layer whose result for a row has the same bits whatever other rows stand beside it.
-
-    A matrix product may sum in another order where it has other rows; here each output is a sum over its own row.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
-        """Return input [R, in] times weight plus bias [R, out]."""
-        products = [(input * row).sum(dim=1) for row in self.weight]
-        return torch.stack(products, dim=1) + self.bias
+from sequela.models.rowwise import RowwiseLinear
+from sequela.models.wide import Wide
 
 
 class Head(nn.Module):
     """From what was read of a history, the static facts and, where there is one, the lag, to the outputs."""
 
-    def __init__(self, *, state: int, static: int, outputs: int, lag_unit_hours: float | None) -> None:
+    def __init__(
+        self, *, state: int, static: int, outputs: int, lag_unit_hours: float | None, wide: Wide | None = None
+    ) -> None:
         """Build the head.
 
         Args:
@@ -32,10 +24,12 @@ class Head(nn.Module):
             outputs: numbers for each prediction.
             lag_unit_hours: the lag from the last record to the prediction time that counts as one half; None where
                 every prediction time is a record.
+            wide: what statistics of each history add.
         """
         super().__init__()
         self.lag_unit_hours = lag_unit_hours
         self.linear = RowwiseLinear(state + static + (lag_unit_hours is not None), outputs)
+        self.wide = wide
 
     def forward(self, state: Tensor, batch: Batch) -> Tensor:
         """Return the outputs [R, outputs] for states [R, state]."""
@@ -44,4 +38,4 @@ class Head(nn.Module):
             lag = batch.read_lag_hours
             parts.append((lag / (lag + self.lag_unit_hours))[:, None])
         found: Tensor = self.linear(torch.cat(parts, dim=1))
-        return found
+        return found if self.wide is None else found + self.wide(batch.summary)

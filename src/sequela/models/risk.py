@@ -11,17 +11,16 @@ from torch.nn import functional
 from sequela.batch import Batch
 from sequela.models.encoder import Encoder
 from sequela.models.head import Head
-from sequela.models.network import Network
+from sequela.models.network import HeadedNetwork
 
 RISK_LOSSES = ("cross_entropy", "weighted_cross_entropy")
 
 
-class RiskNetwork(Network):
+class RiskNetwork(HeadedNetwork):
     """An encoder, and a head for the logit of one risk."""
 
     def __init__(self, encoder: Encoder, head: Head) -> None:
-        super().__init__()
-        self.encoder, self.head = encoder, head
+        super().__init__(encoder, head)
         self.prevalence = 0.5  # of training predictions; what `begin_at` was told
 
     @torch.no_grad()

@@ -31,6 +31,7 @@ class ModelSettings(Settings):
     bidirectional: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     readout: Annotated[list[Readout], Field(min_length=1)] = ["last"]
+    wide: bool = False
     members: Annotated[int, Field(ge=1, le=100)] = 1
     hybrid: bool = False
     loss: Loss = "auto"
@@ -78,6 +79,11 @@ class ModelSettings(Settings):
                 'set `recalibrate` to "platt" or "isotonic", or write loss = "cross_entropy"'
             )
         return self
+
+    @property
+    def sees_provenance(self) -> bool:
+        """True where batches must say where each value comes from."""
+        return "provenance" in self.inputs
 
     @property
     def hidden_sizes(self) -> list[int]:

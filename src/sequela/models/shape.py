@@ -16,12 +16,14 @@ class InputShape:
         decay_towards: for each dense column the scaled value that an old value fades towards, None where it does not
             fade; () where none does.
         events: size of the vocabulary of events; 0 without events.
+        summary: columns of the statistics of each history; 0 without.
     """
 
     static: int
     gap_unit_hours: Sequence[float]
     decay_towards: Sequence[float | None] = ()
     events: int = 0
+    summary: int = 0
 
     def __post_init__(self) -> None:
         if self.decay_towards and len(self.decay_towards) != len(self.gap_unit_hours):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sequela.batch import Batch
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.cohort.facts import Facts
-from sequela.prepare.rows import PreparedRows, RowPreparation, prepare_static, spread_out
+from sequela.prepare.rows import PreparedRows, RowPreparation, prepare_static
+from sequela.prepare.spread import spread_out
 from sequela.prepare.state import PreparedState
 from sequela.prepare.targets import ScaledTargets
+from sequela.prepare.words import Words
 
 _KEPT_BYTES = 1 << 30
 _ROWS_AT_ONCE = 1 << 20
@@ -21,7 +25,8 @@ _ROWS_AT_ONCE = 1 << 20
 class Collation:
     """Batches of the sequences of one part of a cohort.
 
-    The prepared rows are kept where they fit into a gigabyte, and prepared again for each batch where they do not.
+    Rows whose preparation costs more than a copy are kept where they fit into a gigabyte; all others are prepared for
+    each batch anew, so that memory is bounded by a batch.
     """
 
     def __init__(
@@ -31,26 +36,43 @@ class Collation:
         state: PreparedState,
         sequences: Sequences,
         targets: ScaledTargets | None = None,
+        *,
+        imputed_shift: float = 0.0,
+        provenance: bool = False,
+        summary: NDArray[np.floating] | None = None,
     ) -> None:
         """Prepare the sequences.
 
         Args:
-            timeline: what became known.
+            timeline: what became known; on the grid of the state, where it has one (`on_grid`).
             facts: static facts.
             state: fitted preparation.
             sequences: S sequences and the R predictions that read them.
             targets: of the R predictions, in their order; None where they are not known.
+            imputed_shift: standard deviations that are added to every number that was not measured.
+            provenance: batches say where each value comes from.
+            summary: [R, J] statistics of what each prediction sees, where a network wants them.
         """
         self.sequences, self.targets = sequences, targets
         self._preparation = RowPreparation(timeline, state)
+        self._words = Words(timeline, state) if state.words else None
+        self._shift, self._provenance = imputed_shift, provenance
+        self._summary = None if summary is None else summary.astype(np.float32)
         self._static = prepare_static(facts, state, sequences, np.arange(len(sequences.person)))
         self._lag = sequences.read_lag_hours(timeline)
-        self._outputs = (1, len(state.targets)) if targets is None else targets.value.shape[1:]
+        self._outputs = self._output_shape(state)
         by_sequence = np.argsort(sequences.sequence, kind="stable")
         edges = np.searchsorted(sequences.sequence[by_sequence], np.arange(len(sequences.person) + 1))
         self._read_order, self._read_first, self._read_count = by_sequence, edges[:-1], np.diff(edges)
         self._row_offsets = np.concatenate([[0], np.cumsum(sequences.lengths)]).astype(np.int64)
-        self._kept = self._prepare_all() if self._bytes() <= _KEPT_BYTES else None
+        worth_keeping = not self._preparation.is_quick and self._bytes() <= _KEPT_BYTES
+        self._kept = self._prepare_all() if worth_keeping else None
+
+    def _output_shape(self, state: PreparedState) -> tuple[int, ...]:
+        """Return the shape of one prediction's targets: none of its own for a risk."""
+        if self.targets is not None:
+            return self.targets.value.shape[1:]
+        return (1, len(state.targets)) if state.targets else ()
 
     def __len__(self) -> int:
         """Return the number of sequences."""
@@ -62,14 +84,20 @@ class Collation:
         return float(self._row_offsets[-1]) / max(len(self), 1)
 
     def _bytes(self) -> int:
-        return int(self._row_offsets[-1]) * (9 * len(self._preparation.center) + 4)
+        return int(self._row_offsets[-1]) * (10 * len(self._preparation.columns.center) + 4)
 
     def _prepare_all(self) -> PreparedRows:
-        parts = [self._preparation.rows(self.sequences, chosen) for chosen in self._chunks(np.arange(len(self)))]
+        parts = [self._prepared(chosen) for chosen in self._chunks(np.arange(len(self)))]
         if len(parts) == 1:
             return parts[0]
-        names = ("values", "observed", "gap_hours", "hours")
+        names = [field.name for field in fields(PreparedRows) if getattr(parts[0], field.name) is not None]
         return PreparedRows(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+    def _prepared(self, chosen: Rows, place: Rows | None = None) -> PreparedRows:
+        rows = self._preparation.rows(self.sequences, chosen, place=place, provenance=self._provenance)
+        if self._shift:
+            rows.values[:] += np.where(rows.observed, 0, self._preparation.deviation * np.float32(self._shift))
+        return rows
 
     def _chunks(self, chosen: Rows) -> list[Rows]:
         """Return the chosen sequences in runs of about a million rows."""
@@ -98,9 +126,9 @@ class Collation:
 
     def batch(self, chosen: Rows) -> tuple[Batch, Rows]:
         """Return the batch of the chosen sequences and the numbers of the predictions that read them [R]."""
-        rows = self._rows(chosen)
         lengths = self.sequences.lengths[chosen]
         place_of_row, batch_sizes, order = pack(lengths)
+        rows = self._rows(chosen, place_of_row)
         prediction = self._read_order[spread_out(self._read_first[chosen], self._read_count[chosen])]
         sequence = np.repeat(np.arange(len(chosen)), self._read_count[chosen])
         begin = np.cumsum(lengths) - lengths
@@ -108,18 +136,16 @@ class Collation:
         row = np.where(read >= 0, read - self.sequences.first[chosen][sequence] + begin[sequence], 0)
         reads = np.where(read >= 0, place_of_row[row] if len(place_of_row) else -1, -1)
 
-        packed = np.empty_like(place_of_row)
-        packed[place_of_row] = np.arange(len(place_of_row))
         targets = self.targets
         value = np.zeros((len(prediction), *self._outputs), dtype=np.float32)
         known = np.zeros((len(prediction), *self._outputs), dtype=bool)
         if targets is not None:
             value, known = targets.value[prediction], targets.known[prediction]
         batch = Batch(
-            values=torch.from_numpy(rows.values[packed]),
-            observed=torch.from_numpy(rows.observed[packed]),
-            gap_hours=torch.from_numpy(rows.gap_hours[packed]),
-            hours=torch.from_numpy(rows.hours[packed]),
+            values=torch.from_numpy(rows.values),
+            observed=torch.from_numpy(rows.observed),
+            gap_hours=torch.from_numpy(rows.gap_hours),
+            hours=torch.from_numpy(rows.hours),
             batch_sizes=torch.from_numpy(batch_sizes),
             order=torch.from_numpy(order),
             static=torch.from_numpy(self._static[chosen]),
@@ -129,16 +155,25 @@ class Collation:
             targets=torch.from_numpy(value),
             target_known=torch.from_numpy(known),
             weight=torch.ones(len(prediction)),
+            provenance=None if rows.provenance is None else torch.from_numpy(rows.provenance),
+            summary=None if self._summary is None else torch.from_numpy(self._summary[prediction]),
+            events=None if self._words is None else self._words.events(self.sequences, chosen, place_of_row),
         )
         return batch, prediction
 
-    def _rows(self, chosen: Rows) -> PreparedRows:
+    def _rows(self, chosen: Rows, place: Rows) -> PreparedRows:
+        """Return the rows of the chosen sequences, each at its place."""
         if self._kept is None:
-            return self._preparation.rows(self.sequences, chosen)
-        row = spread_out(self._row_offsets[chosen], self.sequences.lengths[chosen])
+            return self._prepared(chosen, place)
+        packed = np.empty_like(place)
+        packed[place] = spread_out(self._row_offsets[chosen], self.sequences.lengths[chosen])
         kept = self._kept
         return PreparedRows(
-            values=kept.values[row], observed=kept.observed[row], gap_hours=kept.gap_hours[row], hours=kept.hours[row]
+            values=kept.values[packed],
+            observed=kept.observed[packed],
+            gap_hours=kept.gap_hours[packed],
+            hours=kept.hours[packed],
+            provenance=None if kept.provenance is None else kept.provenance[packed],
         )
 
 

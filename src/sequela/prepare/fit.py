@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,14 @@ from numpy.typing import NDArray
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.cohort.facts import AGE, Facts
 from sequela.errors import CohortError
-from sequela.prepare.settings import Missing, PrepareSettings, Scale, rule_for
+from sequela.prepare.impute_jointly import fit_centroids, fit_regression, people_for, values_before
+from sequela.prepare.measured import in_other_form, limited
+from sequela.prepare.outliers import fit_outliers
+from sequela.prepare.quantile import fit_quantile_scale
+from sequela.prepare.rows import RowPreparation
+from sequela.prepare.rules import Column
+from sequela.prepare.seen import SeenCells, count_people
+from sequela.prepare.settings import Outliers, PrepareSettings, Scale, rule_for
 from sequela.prepare.state import (
     CategoryState,
     NumberState,
@@ -18,12 +26,17 @@ from sequela.prepare.state import (
     StaticCategoryState,
     StaticNumberState,
     TargetState,
+    WordState,
 )
-from sequela.records.durations import MICROSECONDS_PER_HOUR
+from sequela.prepare.targets import last_known_targets, transformed_labels
+from sequela.prepare.transforms import Difference, Log, NoTransform, YeoJohnson, fit_transform
+from sequela.prepare.words import OTHER_LEVEL
 
 _MOST_LEVELS = 32
-_DAY_HOURS = 24.0
+_MOST_DENSE = 256
+_MOST_WORDS = 8192
 _WELL_KNOWN = 20
+_FIRST_DRAW = 0  # seed of the people that regressions and centroids are fitted on, where there are too many
 Floats = NDArray[np.float64]
 
 
@@ -36,8 +49,12 @@ def fit_preparation(
 ) -> tuple[PreparedState, dict[str, str]]:
     """Return the fitted state, and for each code that is not used the reason.
 
+    Dense columns go to the 256 codes with a value that most training people have, and to the targets; a category has
+    one column a level. Other codes that enough people have, codes without a value and categories of more than 32
+    common levels come as events.
+
     Args:
-        timeline: what became known.
+        timeline: what became known; on the grid of the study, where it has one (`on_grid`).
         facts: static facts of all people.
         sequences: what training predictions see; steps after the last of them are not looked at.
         targets: labels of training predictions by code, in the code's unit.
@@ -45,19 +62,22 @@ def fit_preparation(
 
     Raises:
         CohortError: where no code is left to learn from.
+        StudyError: where a transform cannot be.
     """
-    cells = _TrainingCells(timeline, sequences)
+    cells = SeenCells(timeline, sequences)
+    found = _Variables(cells, settings)
+    dense = found.most_common(targets)
     features: list[NumberState | CategoryState] = []
-    unused: dict[str, str] = {}
-    for variable, (code, categorical) in enumerate(timeline.variables):
-        chosen = cells.of(variable)
-        if cells.people(chosen) < settings.min_people:
-            unused[code] = f"fewer than {settings.min_people} training people have a value"
-        elif categorical:
-            features.append(_category(code, timeline, cells, chosen, settings))
+    for variable in dense:
+        code, categorical = timeline.variables[variable]
+        if categorical:
+            features.append(_category(code, cells, cells.of(variable), found.levels[variable], settings))
+        elif (number := _number(code, cells, variable, settings)) is not None:
+            features.append(number)
         else:
-            features.append(_number(code, timeline, cells, chosen, settings))
-    if not features:
+            found.unused[code] = f"fewer than {settings.min_people} training people have a value once it is transformed"
+    words = found.words(set(dense))
+    if not features and not words:
         raise CohortError(
             f"No code has values of at least min_people = {settings.min_people} training people, so there is nothing "
             "to learn from. Lower min_people in [prepare], or add records."
@@ -66,74 +86,150 @@ def fit_preparation(
     state = PreparedState(
         features=features,
         static=static,
-        targets=[_target(code, labels, rule_for(settings.scale, code, "standard")) for code, labels in targets.items()],
+        targets=_targets(timeline, sequences, targets, settings),
         min_people=settings.min_people,
+        words=words,
+        grid=settings.grid_state,
     )
-    return state, unused | unused_facts
+    return _with_joint_fills(timeline, sequences, state), found.unused | unused_facts
 
 
-class _TrainingCells:
-    """The cells that training predictions see, once each."""
+class _Variables:
+    """The variables that enough training people have, and for the others the reason."""
 
-    def __init__(self, timeline: Timeline, sequences: Sequences) -> None:
-        seen = np.zeros(len(timeline.step_time) + 1, dtype=np.int64)
-        np.add.at(seen, sequences.first, 1)
-        np.add.at(seen, sequences.stop, -1)
-        step_is_seen = np.cumsum(seen)[:-1] > 0
-        self.timeline = timeline
-        step_of_cell = timeline.step_of_cell
-        self.cell = np.flatnonzero(step_is_seen[step_of_cell])
-        self.person = timeline.person_of_step[step_of_cell[self.cell]]
-        order = np.argsort(timeline.cell_variable[self.cell], kind="stable")
-        self.cell, self.person = self.cell[order], self.person[order]
-        self._edges = np.searchsorted(timeline.cell_variable[self.cell], np.arange(len(timeline.variables) + 1))
+    def __init__(self, cells: SeenCells, settings: PrepareSettings) -> None:
+        self.cells, self.least = cells, settings.min_people
+        self.people: dict[int, int] = {}  # who have it, with a value or without
+        self.valued: dict[int, int] = {}  # who have a number or a category
+        self.levels: dict[int, list[int]] = {}  # common levels of a category
+        self.unused: dict[str, str] = {}
+        for variable, (code, categorical) in enumerate(cells.timeline.variables):
+            chosen = cells.of(variable)
+            people = cells.people(chosen)
+            if people < self.least:
+                self.unused[code] = f"fewer than {self.least} training people have a value"
+                continue
+            self.people[variable] = people
+            if categorical:
+                level = cells.timeline.cell_level[cells.cell[chosen]]
+                self.levels[variable] = _common_levels(level, cells.person[chosen], self.least)
+                self.valued[variable] = people
+            else:
+                number = cells.timeline.cell_number[cells.cell[chosen]]
+                self.valued[variable] = count_people(cells.person[chosen][~np.isnan(number)])
+        for variable in self.people:
+            self.unused.pop(cells.timeline.variables[variable][0], None)
 
-    def of(self, variable: int) -> slice:
-        """Return where the cells of a variable stand, sorted by person and time."""
-        return slice(int(self._edges[variable]), int(self._edges[variable + 1]))
+    def most_common(self, targets: Iterable[str]) -> list[int]:
+        """Return the variables that get dense columns, in their order."""
+        able = [v for v, people in self.valued.items() if people >= self.least]
+        able = [v for v in able if len(self.levels.get(v, ())) <= _MOST_LEVELS]
+        wanted = set(targets)
+        codes = self.cells.timeline.variables
+        ranked = sorted(able, key=lambda v: (codes[v] not in {(code, False) for code in wanted}, -self.valued[v], v))
+        return sorted(ranked[:_MOST_DENSE])
 
-    def people(self, chosen: slice) -> int:
-        """Return how many people have such a cell."""
-        return len(np.unique(self.person[chosen]))
+    def words(self, dense: set[int]) -> list[WordState]:
+        """Return the words of all other variables, the most widespread first."""
+        counted: list[tuple[int, WordState]] = []
+        for variable, people in self.people.items():
+            if variable not in dense:
+                code, categorical = self.cells.timeline.variables[variable]
+                counted += self._levels(variable, code) if categorical else [(people, self._amount(variable, code))]
+        counted.sort(key=lambda pair: (-pair[0], pair[1].name))
+        for _, word in counted[_MOST_WORDS:]:
+            self.unused[word.name] = f"beyond the {_MOST_WORDS} events that most training people have"
+        return [word for _, word in counted[:_MOST_WORDS]]
 
-    def typical_gap_hours(self, chosen: slice) -> float:
-        """Return the median time between two values of one person; a day where nobody has two."""
-        time, person = self.timeline.cell_time[self.cell[chosen]], self.person[chosen]
-        gaps = np.diff(time)[person[1:] == person[:-1]]
-        gaps = gaps[gaps > 0]
-        return float(np.median(gaps)) / MICROSECONDS_PER_HOUR if len(gaps) else _DAY_HOURS
+    def _amount(self, variable: int, code: str) -> WordState:
+        values, _ = self.cells.numbers(variable)
+        square = float(np.mean(values**2)) if len(values) else 1.0
+        enough = self.valued[variable] >= self.least and square > 0
+        return WordState(code=code, unit_amount=float(np.sqrt(square)) if enough else 1.0)
+
+    def _levels(self, variable: int, code: str) -> list[tuple[int, WordState]]:
+        chosen = self.cells.of(variable)
+        level, person = self.cells.timeline.cell_level[self.cells.cell[chosen]], self.cells.person[chosen]
+        names = self.cells.timeline.levels
+        found = []
+        for number in self.levels[variable]:
+            people = count_people(person[level == number])
+            found.append((people, WordState(code=code, level=names[number][1])))
+        others = count_people(person[~np.isin(level, self.levels[variable])])
+        return [*found, (others, WordState(code=code, level=OTHER_LEVEL))] if others >= self.least else found
 
 
-def _number(
-    code: str, timeline: Timeline, cells: _TrainingCells, chosen: slice, settings: PrepareSettings
-) -> NumberState:
-    values = timeline.cell_number[cells.cell[chosen]].astype(np.float64)
-    center, spread = scaling(values, rule_for(settings.scale, code, "standard"))
-    missing: Missing = rule_for(settings.missing, code, "last")
-    return NumberState(
+def _number(code: str, cells: SeenCells, variable: int, settings: PrepareSettings) -> NumberState | None:
+    """Return what is learned of a code with numbers; None where its transform leaves numbers of too few people."""
+    values, person = cells.numbers(variable)
+    rule: Outliers = rule_for(settings.outliers, code, "none")
+    transform = rule_for(settings.transform, code, "none")
+    state = NumberState(
         code=code,
-        center=center,
-        spread=spread,
-        fill=float(values.mean()),
-        missing=missing,
-        typical_gap_hours=cells.typical_gap_hours(chosen),
-        usual=_usual_range(values, cells.person[chosen], settings.min_people),
+        outlier_action=rule_for(settings.outlier_action, code, "flag"),
+        center=0.0,
+        spread=1.0,
+        fill=0.0,
+        missing=rule_for(settings.missing, code, "last"),
+        carry_limit_hours=settings.carry_limit_hours(code),
+        typical_gap_hours=cells.typical_gap_hours(cells.of(variable)),
+        usual=_usual_range(values, person, settings.min_people),
+    )
+    if rule != "none" or transform != "none":
+        state, values = _with_rules(state, cells.column(variable), rule, transform)
+        known = ~np.isnan(values)
+        values, person = values[known], person[known]
+    if count_people(person) < settings.min_people:
+        return None
+    return _scaled(state, values, person, rule_for(settings.scale, code, "standard"), settings.min_people)
+
+
+def _with_rules(state: NumberState, column: Column, rule: Outliers, transform: str) -> tuple[NumberState, Floats]:
+    """Return the state with its rules fitted, each on what those before left, and the values in their final form."""
+    if rule != "none":
+        state = state.model_copy(update={"outliers": fit_outliers(rule, column)})
+    kept = replace(column, values=limited(state, column)[0])
+    state = state.model_copy(update={"transform": fit_transform(transform, kept, state.code)})
+    return state, state.transform.apply(kept)
+
+
+def _scaled(state: NumberState, values: Floats, person: Rows, scale: Scale, min_people: int) -> NumberState:
+    """Return the state with scale and fill, from training values in their final form."""
+    if scale == "quantile":
+        state = state.model_copy(update={"quantiles": fit_quantile_scale(values, person, min_people)})
+        assert state.quantiles is not None
+        values = state.quantiles.apply(values)
+    center, spread = scaling(values, scale)
+    fill = _zero(state) if state.missing == "zero" else None
+    return state.model_copy(
+        update={
+            "center": center,
+            "spread": spread,
+            "fill": float(values.mean()) if fill is None else fill,
+            "deviation": float(values.std()) / spread,
+        }
     )
 
 
-def _category(
-    code: str, timeline: Timeline, cells: _TrainingCells, chosen: slice, settings: PrepareSettings
-) -> CategoryState:
-    level = timeline.cell_level[cells.cell[chosen]]
-    person = cells.person[chosen]
-    kept = _common_levels(level, person, settings.min_people)
+def _zero(state: NumberState) -> float | None:
+    """Return what 0 in the code's own unit becomes; None where it has no transform."""
+    if state.transform.kind == "difference":
+        return 0.0  # no change
+    one = np.zeros(1)
+    zero = float(in_other_form(state, Column(values=one, begin=np.zeros(1, dtype=np.int64), hours=one))[0])
+    return None if np.isnan(zero) else zero
+
+
+def _category(code: str, cells: SeenCells, chosen: slice, kept: list[int], settings: PrepareSettings) -> CategoryState:
+    level = cells.timeline.cell_level[cells.cell[chosen]]
     counts = [int((level == number).sum()) for number in kept]
     shares = [count / len(level) for count in counts]
     return CategoryState(
         code=code,
-        levels=[timeline.levels[number][1] for number in kept],
+        levels=[cells.timeline.levels[number][1] for number in kept],
         shares=[*shares, 1 - sum(shares)],
         missing=rule_for(settings.missing, code, "last"),
+        carry_limit_hours=settings.carry_limit_hours(code),
         typical_gap_hours=cells.typical_gap_hours(chosen),
     )
 
@@ -143,7 +239,30 @@ def _common_levels(level: NDArray[np.int32], person: Rows, min_people: int) -> l
     pairs = np.unique(np.stack([level, person], axis=1), axis=0)
     numbers, people = np.unique(pairs[:, 0], return_counts=True)
     common = [(-int(count), int(number)) for number, count in zip(numbers, people, strict=True) if count >= min_people]
-    return [number for _, number in sorted(common)[:_MOST_LEVELS]]
+    return [number for _, number in sorted(common)]
+
+
+def _with_joint_fills(timeline: Timeline, sequences: Sequences, state: PreparedState) -> PreparedState:
+    """Return the state with the regressions or centroids that fill the gaps of some columns from all of them."""
+    rules = {feature.missing for feature in state.features if isinstance(feature, NumberState)}
+    if not rules & {"regression", "knn"}:
+        return state
+    lengths = sequences.lengths
+    rows = people_for(np.repeat(sequences.person, lengths), _FIRST_DRAW)
+    sequence = np.repeat(np.arange(len(lengths)), lengths)
+    chosen = np.unique(sequence[rows])
+    prepared = RowPreparation(timeline, state)
+    found = prepared.rows(sequences, chosen)
+    values = np.where(found.observed, found.values, np.float32(np.nan))[:, prepared.leads].astype(np.float64)
+    ends = np.cumsum(lengths[chosen])
+    begin = np.repeat(ends - lengths[chosen], lengths[chosen])
+    before = values_before(values, begin, found.hours.astype(np.float64))
+    whose = np.repeat(sequences.person[chosen], lengths[chosen])
+    fitting = {"min_people": state.min_people, "seed": _FIRST_DRAW}
+    fills = {"regression": fit_regression, "knn": fit_centroids}
+    return state.model_copy(
+        update={name: fit(values, before, whose, **fitting) for name, fit in fills.items() if name in rules}
+    )
 
 
 def scaling(values: Floats, scale: Scale) -> tuple[float, float]:
@@ -152,13 +271,13 @@ def scaling(values: Floats, scale: Scale) -> tuple[float, float]:
     Args:
         values: at least one, finite.
         scale: standard (mean, standard deviation with divisor n), minmax (lowest, highest - lowest),
-            robust (median, interquartile range) or none (0, 1).
+            robust (median, interquartile range), none (0, 1) or quantile (0, 1: ranks have their scale).
 
     Example:
         >>> scaling(np.array([110.0, 130.0]), "minmax")
         (110.0, 20.0)
     """
-    if scale == "none":
+    if scale in ("none", "quantile"):
         return 0.0, 1.0
     if scale == "minmax":
         center, spread = values.min(), values.max() - values.min()
@@ -197,7 +316,7 @@ def _static(
         if len(known) < settings.min_people:
             unused[code] = few
             continue
-        center, spread = scaling(known, rule_for(settings.scale, code, "standard"))
+        center, spread = scaling(known, _scale_of(settings, code))
         states.append(StaticNumberState(code=code, center=center, spread=spread, fill=float(known.mean())))
     for code, texts in facts.categories.items():
         of_people = [text for person in people if (text := texts[person]) is not None]
@@ -220,9 +339,38 @@ def _numbers_of_episodes(facts: Facts, sequences: Sequences, people: Rows) -> It
         yield AGE, facts.age_years(people, sequences.episode_start[order][first])
 
 
-def _target(code: str, labels: Floats, scale: Scale) -> TargetState:
+def _scale_of(settings: PrepareSettings, code: str) -> Scale:
+    """Return the scale of a fact or a target: by ranks is for inputs over time, and becomes "standard"."""
+    scale: Scale = rule_for(settings.scale, code, "standard")
+    return "standard" if scale == "quantile" else scale
+
+
+def _targets(
+    timeline: Timeline, sequences: Sequences, targets: dict[str, Floats], settings: PrepareSettings
+) -> list[TargetState]:
+    last = last_known_targets(timeline, sequences, list(targets))
+    return [_target(code, labels, last[:, k], settings) for k, (code, labels) in enumerate(targets.items())]
+
+
+def _target(code: str, labels: Floats, last: Floats, settings: PrepareSettings) -> TargetState:
+    """Return what is learned of a target.
+
+    Args:
+        code: of the target.
+        labels: [R * horizons] of training predictions.
+        last: [R] the values known last at these predictions, NaN where none was.
+        settings: `[prepare]` of the study.
+    """
     known = labels[~np.isnan(labels)]
     if not len(known):
         raise CohortError(f"No training person has a label of '{code}', so it cannot be learned.")
-    center, spread = scaling(known, scale)
-    return TargetState(code=code, center=center, spread=spread)
+    rows = np.arange(len(known))
+    rule = rule_for(settings.transform, code, "none")
+    rule = "none" if rule.startswith("moving_average") else rule  # that is for inputs
+    transform = fit_transform(rule, Column(values=known, begin=rows, hours=rows.astype(np.float64)), code, target=True)
+    assert isinstance(transform, NoTransform | Difference | Log | YeoJohnson)
+    state = TargetState(code=code, transform=transform, center=0.0, spread=1.0, fill=float(known.mean()))
+    by_prediction = labels.reshape(len(last), -1) if rule == "difference" else labels[:, None]
+    moved = transformed_labels(state, by_prediction, np.where(np.isnan(last), state.fill, last)).reshape(-1)
+    center, spread = scaling(moved[~np.isnan(moved)], _scale_of(settings, code))
+    return state.model_copy(update={"center": center, "spread": spread})

@@ -13,7 +13,7 @@ from sequela.prepare.state import CategoryState, PreparedState, StaticNumberStat
 
 Claim = tuple[str, NDArray[np.bool_]]  # "missing: sbp", for which of the R predictions it is true
 
-_ROWS_AT_ONCE = 1 << 19
+_CELLS_AT_ONCE = 1 << 24
 
 
 def flag_words(
@@ -61,9 +61,9 @@ def _about_steps(state: PreparedState, last: NDArray[np.float32], since: Rows) -
 
 def _last_known(preparation: RowPreparation, sequences: Sequences) -> tuple[NDArray[np.float32], Rows]:
     """Return the last known values [R, F] in their own units, and since when each was known; NEVER where none is."""
-    shape = (len(sequences.read), len(preparation.center))
+    shape = (len(sequences.read), len(preparation.columns.center))
     last, since = np.zeros(shape, dtype=np.float32), np.full(shape, NEVER)
-    for chosen, asked in sequences.runs(_ROWS_AT_ONCE):
+    for chosen, asked in sequences.runs(max(1, _CELLS_AT_ONCE // max(shape[1], 1))):
         reads = asked[sequences.read[asked] >= 0]
         values, times = preparation.last_known(sequences, chosen)
         local = sequences.sequence[reads] - chosen[0]

@@ -9,7 +9,7 @@ knn: the weighted mean of the nearest of a few typical states, each the mean of 
 (k-means). Near is measured over what both know, in training standard deviations: scikit-learn's KNNImputer on
 centroids instead of people (Troyanskaya and others (2001), doi:10.1093/bioinformatics/17.6.520).
 
-The cost of fitting is bounded: whole people are drawn until they have 20,000 rows. Each sum runs over the columns of
+The cost of fitting is bounded: whole people are drawn until they have 10,000 rows. Each sum runs over the columns of
 one row in a fixed order, never as a matrix product, whose bits depend on the other rows.
 """
 
@@ -31,13 +31,13 @@ from threadpoolctl import threadpool_limits
 from sequela.prepare.impute import SOURCE, Codes, Filled
 from sequela.prepare.rules import Column, Floats, Lookback, Mask, Rows, RuleState, at, measured_before
 
-_ROWS_TO_FIT = 20_000
+_ROWS_TO_FIT = 10_000
 _ROUNDS = 5
 _USUAL_SPREADS = 5.0  # a regression says nothing further from the mean, in standard deviations
 _MOST_CENTROIDS = 24
 _PEOPLE_A_CENTROID = 3  # times min_people, on average
 _NEIGHBOURS = 3
-_ROWS_AT_ONCE = 1 << 13  # so many rows of a few dozen columns stay in the cache
+_ROWS_AT_ONCE = 1 << 11  # so many rows of a few dozen columns stay in the cache
 
 
 def values_before(values: Floats, begin: Rows, hours: Floats) -> Floats:
@@ -79,7 +79,8 @@ class RegressionFill(RuleState):
         """
         filled = np.empty_like(values)
         for part in _parts(len(values)):
-            filled[part] = self._without_gaps(np.concatenate([values[part], before[part]], axis=1).T)
+            rows = len(values[part])
+            filled[part] = self._without_gaps(_halves(values[part], before[part]))[:rows]
         told = np.zeros(values.shape[1], dtype=bool)
         told[[step.column for step in self.regressions if step.column < values.shape[1]]] = True
         gap = np.where(told, SOURCE["regression"], SOURCE["mean"])
@@ -90,18 +91,20 @@ class RegressionFill(RuleState):
         gaps = np.isnan(columns)
         known = np.where(gaps, np.array(self.means)[:, None], columns)
         for step in self.regressions:
-            told = np.clip(_weighted_sum(known, step), self.low[step.column], self.high[step.column])
+            told = np.einsum("j,jn->n", np.array(step.coefficients), known) + step.intercept
+            told = np.clip(told, self.low[step.column], self.high[step.column])
             np.copyto(known[step.column], told, where=gaps[step.column])
         return known[: len(columns) // 2].T
 
 
-def _weighted_sum(columns: Floats, step: Regression) -> Floats:
-    total, product = np.zeros(columns.shape[1]), np.empty(columns.shape[1])
-    for column, coefficient in zip(columns, step.coefficients, strict=True):
-        if coefficient != 0.0:
-            np.multiply(column, coefficient, out=product)
-            np.add(total, product, out=total)
-    return np.asarray(total + step.intercept)
+def _halves(values: Floats, before: Floats) -> Floats:
+    """Return values and last values before as columns [2F, n], at least 16 rows of them.
+
+    Over several rows `einsum` adds column by column, the same for each row; over one row it adds in another order.
+    """
+    columns = np.zeros((2 * values.shape[1], max(len(values), 16)))
+    columns[: values.shape[1], : len(values)], columns[values.shape[1] :, : len(values)] = values.T, before.T
+    return columns
 
 
 class CentroidFill(RuleState):
@@ -226,7 +229,7 @@ def fit_centroids(values: Floats, before: Floats, person: Rows, *, min_people: i
     known = np.where(np.isnan(values[rows]), before[rows], values[rows])
     told = ~np.isnan(known).all(axis=1)
     known, person = known[told], person[rows][told]
-    cluster = _clusters(np.where(np.isnan(known), 0.0, (known - means) / spreads), person, min_people, seed)
+    cluster = _clusters((known - means) / spreads, person, min_people, seed)
     members = [cluster == number for number in np.unique(cluster)]
     centroids = [
         [_mean_of_people(column[chosen], person[chosen], min_people) for column in known.T] for chosen in members
@@ -235,17 +238,36 @@ def fit_centroids(values: Floats, before: Floats, person: Rows, *, min_people: i
 
 
 def _clusters(points: Floats, person: Rows, min_people: int, seed: int) -> Rows:
-    """Return the cluster of each point [n]; each rests on enough people, unless there is only one."""
+    """Return the cluster of each point [n]; each rests on enough people, unless there is only one.
+
+    k-means begins with means in the gaps; then the gaps are left out of distances and means (k-POD: Chi, Chi and
+    Baraniuk (2016), doi:10.1080/00031305.2015.1086685), so that people are not grouped by what was measured.
+    """
+    filled = np.where(np.isnan(points), 0.0, points)
     wanted = min(_MOST_CENTROIDS, len(np.unique(person)) // (_PEOPLE_A_CENTROID * min_people))
-    wanted = min(wanted, len(np.unique(points, axis=0)))
+    wanted = min(wanted, len(np.unique(filled, axis=0)))
     if wanted < 2:
         return np.zeros(len(points), dtype=np.int64)
     with threadpool_limits(1):
-        found = KMeans(wanted, n_init=3, random_state=seed).fit(points)
-    kept = [number for number in range(wanted) if len(np.unique(person[found.labels_ == number])) >= min_people]
-    if not kept:
-        return np.zeros(len(points), dtype=np.int64)
-    return np.asarray(np.argmin(nan_distances(points, found.cluster_centers_[kept]), axis=1))
+        cluster = KMeans(wanted, n_init=3, random_state=seed).fit(filled).labels_
+    for _ in range(_ROUNDS):
+        cluster = _nearest(points, _centers(points, cluster, person, 1))
+    return _nearest(points, _centers(points, cluster, person, min_people))
+
+
+def _centers(points: Floats, cluster: Rows, person: Rows, min_people: int) -> Floats:
+    """Return the means of what is known [C, F] in clusters of enough people; the mean of all where there is none."""
+    members = [cluster == number for number in np.unique(cluster)]
+    kept = [chosen for chosen in members if len(np.unique(person[chosen])) >= min_people]
+    known = ~np.isnan(points)
+    sums = [(np.where(known, points, 0.0)[chosen].sum(axis=0), known[chosen].sum(axis=0)) for chosen in kept]
+    if not sums:
+        return np.zeros((1, points.shape[1]))
+    return np.array([np.where(count > 0, total / np.maximum(count, 1), np.nan) for total, count in sums])
+
+
+def _nearest(points: Floats, centers: Floats) -> Rows:
+    return np.asarray(np.argmin(nan_distances(points, centers), axis=1))
 
 
 def people_for(person: Rows, seed: int, most_rows: int = _ROWS_TO_FIT) -> Rows:

@@ -18,7 +18,7 @@ from sequela.prepare.passes import (
     Places,
     Spans,
 )
-from sequela.prepare.rows import spread_out
+from sequela.prepare.spread import spread_out
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 
@@ -112,9 +112,7 @@ def on_clock(cells: Cells, courses: Courses, span: int, aggregate: Bytes) -> Bin
     row_of_cell = np.repeat(row.reshape(-1)[: len(source)], count)
     made_row, variable, number, level = _summed_up(cells, cell, row_of_cell, aggregate)
     offsets = np.searchsorted(made_row, np.arange(len(edge) + 1)).astype(np.int64)
-    made = Cells(
-        step_time=edge, offsets=offsets, variable=variable, number=number, level=level, time=edge[made_row]
-    )
+    made = Cells(step_time=edge, offsets=offsets, variable=variable, number=number, level=level, time=edge[made_row])
     return Binned(rows=np.bincount(bins[:, 0], minlength=len(lengths)), cells=made)
 
 
@@ -139,14 +137,12 @@ def _summed_up(
     begins[1:] = (row[1:] != row[:-1]) | (variable[1:] != variable[:-1])
     group = np.cumsum(begins) - 1
     starts = np.flatnonzero(begins)
-    ends = np.append(starts[1:], len(cell)) - 1
+    ends = np.append(starts, len(cell))[1:] - 1
     number = _numbers(cells.number[cell].astype(np.float64), group, len(starts), aggregate[variable[starts]])
-    return row[starts], variable[starts], number, cells.level[cell[ends]] if len(ends) else cells.level[:0]
+    return row[starts], variable[starts], number, cells.level[cell[ends]]
 
 
-def _numbers(
-    number: NDArray[np.float64], group: Rows, groups: int, aggregate: Bytes
-) -> NDArray[np.float32]:
+def _numbers(number: NDArray[np.float64], group: Rows, groups: int, aggregate: Bytes) -> NDArray[np.float32]:
     """Return each group's numbers summed up, one after the other in double precision; NaN where it has none."""
     some = ~np.isnan(number)
     number, group = number[some], group[some]

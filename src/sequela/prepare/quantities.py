@@ -5,7 +5,7 @@
     loinc                    codes of the LOINC catalogue, for any specimen and method that share unit and limits
     names                    short names, in any case; those of PhysioNet 2012, MIMIC, eICU, ricu and CLIF among them
     unit                     the usual unit, in UCUM
-    low, high                outside of these nobody lives, or the device fails; ">0" for what cannot be zero
+    low, high                beyond these it is a typing error or a failed device; ">0": and not zero
     usual_low, usual_high    about 99 % of patients' values lie between, on wards and in intensive care
     typical_low, typical_high    the median of a group of patients lies between
     other_units              in which it comes too

@@ -1,23 +1,31 @@
 """From cells to dense, prepared rows: the place where a history becomes numbers for a network.
 
-Every step here is causal: row n of a sequence depends on its rows up to n and on nothing else. So one pass over a whole
-history and a history cut at a prediction time give the same rows, bit for bit.
+The steps, in this order: outliers, transform, scale (these look at measured values only), then what stands where
+nothing was measured. Every step but `linear` is causal: row n of a sequence depends on its rows up to n and on nothing
+else. So one pass over a whole history and a history cut at a prediction time give the same rows, bit for bit.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sequela.batch import PROVENANCE
 from sequela.cohort.asof import NEVER, Rows, Sequences, Timeline
 from sequela.cohort.facts import AGE, Facts
-from sequela.prepare.state import CategoryState, NumberState, PreparedState, StaticNumberState, column_names
+from sequela.prepare.impute import LinearFill
+from sequela.prepare.impute_jointly import values_before
+from sequela.prepare.measured import cells_of, cells_of_sequences, with_rules
+from sequela.prepare.passes import BUILT, FOR_EVER, Cells, Columns, Filled, Places, Spans, fill_rows
+from sequela.prepare.rules import Column
+from sequela.prepare.spread import spread_out
+from sequela.prepare.state import CategoryState, NumberState, PreparedState, StaticNumberState, width
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
-Column = NDArray[np.intp]
 UNKNOWN_COLUMN = -1
+_CARRIED = ("last", "linear", "regression", "knn", "decay")  # the last value stands, if only to be told from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +36,16 @@ class PreparedRows:
     observed: NDArray[np.bool_]  # [N, F]
     gap_hours: NDArray[np.float32]  # [N, F]
     hours: NDArray[np.float32]  # [N]
+    provenance: NDArray[np.uint8] | None = None  # [N, F]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What was measured in rows of several sequences, in each code's own unit, outliers taken out or moved."""
+
+    values: NDArray[np.float32]  # [N, F]; a category's column holds 1; 0 where nothing was measured
+    observed: NDArray[np.bool_]  # [N, F]
+    time: Rows | None  # [N, F] when, microseconds; None where everything was known when it was measured
 
 
 class RowPreparation:
@@ -35,55 +53,80 @@ class RowPreparation:
 
     def __init__(self, timeline: Timeline, state: PreparedState) -> None:
         self.timeline, self.state = timeline, state
-        self.first_column, self.last_column = _columns_of_variables(timeline, state)
-        self._column_of_level = _columns_of_levels(timeline, state)
-        self._measured_when_known = timeline.steps_keep_their_time
-        numbers = [f for f in state.features for _ in column_names(f)]
-        self.center = np.array([f.center if isinstance(f, NumberState) else 0.0 for f in numbers])
-        self.spread = np.array([f.spread if isinstance(f, NumberState) else 1.0 for f in numbers])
-        fill = np.array([_fill(feature, column) for feature in state.features for column in _column_numbers(feature)])
-        self._fill = ((fill - self.center) / self.spread).astype(np.float32)
-        self._carried = np.array([feature.missing == "last" for feature in numbers])
+        self.columns = _columns(timeline, state)
+        self.leads = _first_columns(state)  # of the numbers
+        self._numbers = [feature for feature in state.features if isinstance(feature, NumberState)]
+        self._ruled = {
+            variable: feature
+            for feature in self._numbers
+            if not feature.as_measured and (variable := _variable(timeline, feature.code)) is not None
+        }
+        rules = {feature.missing for feature in self._numbers}
+        self._told = bool(rules & {"linear", "regression", "knn"})
+        self.deviation = np.zeros(len(self.columns.center), dtype=np.float32)
+        self.deviation[self.leads] = [feature.deviation for feature in self._numbers]
 
-    def rows(self, sequences: Sequences, chosen: Rows) -> PreparedRows:
-        """Return the prepared rows of the chosen sequences, in that order.
+    @property
+    def is_quick(self) -> bool:
+        """True where preparing rows costs no more than copying them."""
+        return BUILT and not self._ruled and not self._told
+
+    def rows(
+        self, sequences: Sequences, chosen: Rows, *, place: Rows | None = None, provenance: bool = False
+    ) -> PreparedRows:
+        """Return the prepared rows of the chosen sequences.
 
         Args:
             sequences: of the timeline.
             chosen: numbers of sequences [S].
+            place: where each row is written [N]; None: one sequence after the other, in the order of `chosen`.
+            provenance: say where each value comes from.
         """
-        first, lengths = sequences.first[chosen], sequences.lengths[chosen]
-        begin = np.cumsum(lengths) - lengths
-        source = spread_out(first, lengths)
-        row_begin = np.repeat(begin, lengths)
-        time = self.timeline.step_time[source]
-        raw, observed, measured = self.measured(source)
-
-        here = np.arange(len(source))[:, None]
-        last = np.maximum.accumulate(np.where(observed, here, -1), axis=0)
-        before = np.full_like(last, -1)
-        before[1:] = last[:-1]
-        known, known_before = last >= row_begin[:, None], before >= row_begin[:, None]
-
-        scaled = ((raw.astype(np.float64) - self.center) / self.spread).astype(np.float32)
-        values = np.where(observed, scaled, self._fill)
-        carry = known & self._carried & ~observed
-        values[carry] = np.take_along_axis(scaled, np.maximum(last, 0), axis=0)[carry]
-
-        start = np.repeat(sequences.start_time[chosen], lengths)
-        seen = (
-            time[np.maximum(before, 0)]
-            if measured is None
-            else np.take_along_axis(measured, np.maximum(before, 0), axis=0)
-        )
-        since = time[:, None] - np.where(known_before, seen, start[:, None])
-        hours = (time - np.repeat(sequences.episode_start[chosen], lengths)) / MICROSECONDS_PER_HOUR
+        lengths = sequences.lengths[chosen]
+        filled = self._filled(sequences, chosen, place, provenance=provenance)
+        source = spread_out(sequences.first[chosen], lengths)
+        since = self.timeline.step_time[source] - np.repeat(sequences.episode_start[chosen], lengths)
+        hours = (since / MICROSECONDS_PER_HOUR).astype(np.float32)
         return PreparedRows(
-            values=values,
-            observed=observed,
-            gap_hours=(since / MICROSECONDS_PER_HOUR).astype(np.float32),
-            hours=hours.astype(np.float32),
+            values=filled.values,
+            observed=filled.observed,
+            gap_hours=filled.gap_hours,
+            hours=hours if place is None else _placed(hours, place),
+            provenance=filled.provenance,
         )
+
+    def _filled(self, sequences: Sequences, chosen: Rows, place: Rows | None, *, provenance: bool) -> Filled:
+        if not self._told:
+            cells, spans = self._course(sequences, chosen, transformed=True)
+            return fill_rows(cells, self.columns, replace(spans, place=place), provenance=provenance)
+        cells, spans = self._course(sequences, chosen, transformed=True, copied=True)
+        filled = self._without_gaps(fill_rows(cells, self.columns, spans, provenance=True), cells, spans)
+        return filled if place is None else _all_placed(filled, place)
+
+    def _course(
+        self, sequences: Sequences, chosen: Rows, *, transformed: bool, copied: bool = False
+    ) -> tuple[Cells, Spans]:
+        """Return the cells of the chosen sequences, and where each sequence stands among their rows."""
+        start = sequences.start_time[chosen]
+        if not self._ruled and not copied:
+            return cells_of(self.timeline), Spans(
+                first=sequences.first[chosen], stop=sequences.stop[chosen], start=start
+            )
+        lengths = sequences.lengths[chosen]
+        cells = cells_of_sequences(self.timeline, sequences, chosen)
+        stop = np.cumsum(lengths)
+        spans = Spans(first=stop - lengths, stop=stop, start=start)
+        return with_rules(cells, lengths, self._ruled, transformed=transformed), spans
+
+    def course(self, sequences: Sequences, chosen: Rows) -> Measured:
+        """Return what was measured in the rows of the chosen sequences, one sequence after the other.
+
+        Outliers are taken out or moved where the study says so; nothing is transformed, scaled or filled in.
+        """
+        cells, spans = self._course(sequences, chosen, transformed=False)
+        source = spread_out(spans.first, spans.stop - spans.first)
+        values, observed, measured = measured_rows(cells, self.columns, source)
+        return Measured(values=values, observed=observed, time=measured)
 
     def last_known(self, sequences: Sequences, chosen: Rows) -> tuple[NDArray[np.float32], Rows]:
         """Return the last known value of each column at each row [N, F] in its own unit, and since when it was known.
@@ -92,80 +135,168 @@ class RowPreparation:
         """
         lengths = sequences.lengths[chosen]
         source = spread_out(sequences.first[chosen], lengths)
-        raw, observed, _ = self.measured(source)
+        raw, observed, _ = measured_rows(cells_of(self.timeline), self.columns, source)
         row_begin = np.repeat(np.cumsum(lengths) - lengths, lengths)
-        last = np.maximum.accumulate(np.where(observed, np.arange(len(raw))[:, None], -1), axis=0)
+        here = np.arange(len(raw), dtype=np.int32)[:, None]
+        last = np.maximum.accumulate(np.where(observed, here, np.int32(-1)), axis=0)
         place = np.maximum(last, 0)
         since = np.where(last >= row_begin[:, None], self.timeline.step_time[source][place], NEVER)
         return np.take_along_axis(raw, place, axis=0), since
 
-    def measured(self, source: Rows) -> tuple[NDArray[np.float32], NDArray[np.bool_], Rows | None]:
-        """Return the values measured at rows of the timeline, as they are.
-
-        Returns:
-            Values [N, F] in their own unit (a category's column holds 1), 0 where nothing was measured; where something
-            was measured [N, F]; and when [N, F], or None where everything was known at the time of measurement.
-        """
-        timeline = self.timeline
-        shape = (len(source), len(self.center))
-        count = timeline.cell_offsets[source + 1] - timeline.cell_offsets[source]
-        cell = spread_out(timeline.cell_offsets[source], count)
-        row = np.repeat(np.arange(len(source)), count)
-        variable, level = timeline.cell_variable[cell], timeline.cell_level[cell]
-        first, last = self.first_column[variable], self.last_column[variable]
-        used = first != UNKNOWN_COLUMN
-        cell, row, level, first, last = cell[used], row[used], level[used], first[used], last[used]
-        number = level < 0
-
-        raw = np.zeros(shape, dtype=np.float32)
-        observed = np.zeros(shape, dtype=bool)
-        measured = None if self._measured_when_known else np.zeros(shape, dtype=np.int64)
-        raw[row[number], first[number]] = timeline.cell_number[cell[number]]
-        raw[row[~number], self._column_of_level[level[~number]]] = 1.0
-        for offset in range(int((last - first).max(initial=0)) + 1):
-            wide = first + offset <= last
-            observed[row[wide], first[wide] + offset] = True
-            if measured is not None:
-                measured[row[wide], first[wide] + offset] = timeline.cell_time[cell[wide]]
-        return raw, observed, measured
+    def _without_gaps(self, filled: Filled, cells: Cells, spans: Spans) -> Filled:
+        """Return the rows with the gaps of some columns told from the values around, or from other columns."""
+        assert filled.provenance is not None
+        lengths = spans.stop - spans.first
+        begin = np.repeat(spans.first, lengths)
+        known = np.where(filled.observed, filled.values, np.float32(np.nan))[:, self.leads].astype(np.float64)
+        hours = cells.step_time / MICROSECONDS_PER_HOUR
+        measured = None
+        if (cells.time != np.repeat(cells.step_time, np.diff(cells.offsets))).any():
+            measured = measured_rows(cells, self.columns, np.arange(len(begin)), timed=True)[2]
+        told: dict[str, tuple[NDArray[np.float64], NDArray[np.uint8]]] = {}
+        for name, joint in (("regression", self.state.regression), ("knn", self.state.knn)):
+            if joint is not None:
+                found = joint.fill(known, values_before(known, begin, hours))
+                told[name] = found.values, found.provenance
+        for place, (feature, column) in enumerate(zip(self._numbers, self.leads.tolist(), strict=True)):
+            if feature.missing == "linear":
+                own = None if measured is None else measured[:, column] / MICROSECONDS_PER_HOUR
+                mean = float(self.columns.fill[column])
+                line = LinearFill(mean=mean).fill(
+                    Column(values=known[:, place], begin=begin, hours=hours, measured_hours=own)
+                )
+                filled.values[:, column], filled.provenance[:, column] = line.values, line.provenance
+            elif feature.missing in told:
+                values, source = told[feature.missing]
+                filled.values[:, column], filled.provenance[:, column] = values[:, place], source[:, place]
+        return filled
 
 
-def spread_out(first: Rows, lengths: Rows) -> Rows:
-    """Return first[0], first[0]+1, ... of each span, one after the other.
+def measured_rows(
+    cells: Cells, columns: Columns, source: Rows, *, timed: bool | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], Rows | None]:
+    """Return what was measured at rows of the cells.
 
-    Example:
-        >>> spread_out(np.array([5, 0]), np.array([2, 3])).tolist()
-        [5, 6, 0, 1, 2]
+    Args:
+        cells: of a timeline or of sequences.
+        columns: which variable fills which.
+        source: rows [N].
+        timed: also when; None: where something was known later than it was measured.
+
+    Returns:
+        Values [N, F] in their own unit (a category's column holds 1), 0 where nothing was measured; where something
+        was measured [N, F]; and when [N, F], or None.
     """
-    begin = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) - np.repeat(begin - first, lengths)
+    shape = (len(source), len(columns.center))
+    count = cells.offsets[source + 1] - cells.offsets[source]
+    cell = spread_out(cells.offsets[source], count)
+    row = np.repeat(np.arange(len(source)), count)
+    if timed is None:
+        timed = bool((cells.time[cell] != cells.step_time[source[row]]).any())
+    variable, level = cells.variable[cell], cells.level[cell]
+    first, last = columns.first[variable], columns.last[variable]
+    used = (first != UNKNOWN_COLUMN) & ((level >= 0) | ~np.isnan(cells.number[cell]))
+    cell, row, level, first, last = cell[used], row[used], level[used], first[used], last[used]
+    number = level < 0
+
+    raw = np.zeros(shape, dtype=np.float32)
+    observed = np.zeros(shape, dtype=bool)
+    measured = np.zeros(shape, dtype=np.int64) if timed else None
+    raw[row[number], first[number]] = cells.number[cell[number]]
+    raw[row[~number], columns.of_level[level[~number]]] = 1.0
+    if cells.flagged is not None:
+        flagged = number & (last > first) & (cells.flagged[cell] != 0)
+        raw[row[flagged], last[flagged]] = 1.0
+    for offset in range(int((last - first).max(initial=0)) + 1):
+        wide = first + offset <= last
+        observed[row[wide], first[wide] + offset] = True
+        if measured is not None:
+            measured[row[wide], first[wide] + offset] = cells.time[cell[wide]]
+    return raw, observed, measured
 
 
-def _column_numbers(feature: NumberState | CategoryState) -> range:
-    return range(len(column_names(feature)))
+def _placed(values: NDArray[np.float32], place: Rows) -> NDArray[np.float32]:
+    moved = np.empty_like(values)
+    moved[place] = values
+    return moved
 
 
-def _fill(feature: NumberState | CategoryState, column: int) -> float:
-    """Return what stands where nothing is known, in the code's own unit."""
-    if feature.missing == "zero":
-        return 0.0
-    return feature.fill if isinstance(feature, NumberState) else feature.shares[column]
+def _all_placed(filled: Filled, place: Rows) -> Filled:
+    packed = np.empty_like(place)
+    packed[place] = np.arange(len(place))
+    assert filled.provenance is not None
+    return Filled(
+        values=filled.values[packed],
+        observed=filled.observed[packed],
+        gap_hours=filled.gap_hours[packed],
+        provenance=filled.provenance[packed],
+    )
 
 
-def _columns_of_variables(timeline: Timeline, state: PreparedState) -> tuple[Column, Column]:
+def _first_columns(state: PreparedState) -> Rows:
+    """Return the first column of each number."""
+    widths = [width(feature) for feature in state.features]
+    begins = np.cumsum(widths) - widths
+    return np.array(
+        [
+            begin
+            for feature, begin in zip(state.features, begins.tolist(), strict=True)
+            if isinstance(feature, NumberState)
+        ],
+        dtype=np.int64,
+    )
+
+
+def _variable(timeline: Timeline, code: str) -> int | None:
+    return timeline.variables.index((code, False)) if (code, False) in timeline.variables else None
+
+
+def _columns(timeline: Timeline, state: PreparedState) -> Columns:
+    """Return how the columns of a state are filled from the variables of a timeline."""
+    first, last = _columns_of_variables(timeline, state)
+    parts = [_column(feature, place) for feature in state.features for place in range(width(feature))]
+    center, spread, fill, limit = (np.array([part[k] for part in parts]) for k in range(4))
+    carried = np.array([part[4] in _CARRIED for part in parts], dtype=np.uint8)
+    source = {name: place for place, name in enumerate(PROVENANCE)}
+    return Columns(
+        center=center,
+        spread=spread,
+        fill=((fill - center) / spread).astype(np.float32),
+        carried=carried,
+        limit=limit.astype(np.int64),
+        empty=np.array([source["zero" if part[4] == "zero" else "mean"] for part in parts], dtype=np.uint8),
+        stands=np.array([source["decay" if part[4] == "decay" else "carried"] for part in parts], dtype=np.uint8),
+        first=first,
+        last=last,
+        of_level=_columns_of_levels(timeline, state),
+    )
+
+
+def _column(feature: NumberState | CategoryState, place: int) -> tuple[float, float, float, int, str]:
+    """Return center, spread, fill, carry limit in microseconds, and the rule for what is missing."""
+    hours = feature.carry_limit_hours
+    limit = FOR_EVER if hours is None else round(hours * MICROSECONDS_PER_HOUR)
+    if isinstance(feature, CategoryState):
+        return 0.0, 1.0, 0.0 if feature.missing == "zero" else feature.shares[place], limit, feature.missing
+    if place:  # whether the value stood out
+        return 0.0, 1.0, 0.0, limit, feature.missing
+    return feature.center, feature.spread, feature.fill, limit, feature.missing
+
+
+def _columns_of_variables(timeline: Timeline, state: PreparedState) -> tuple[Places, Places]:
     """Return the first and the last column of each variable of the timeline; -1 for those that are not used."""
     span: dict[tuple[str, bool], tuple[int, int]] = {}
     begin = 0
     for feature in state.features:
-        width = len(column_names(feature))
-        span[feature.code, isinstance(feature, CategoryState)] = (begin, begin + width - 1)
-        begin += width
+        end = begin + width(feature)
+        span[feature.code, isinstance(feature, CategoryState)] = (begin, end - 1)
+        begin = end
     pairs = [span.get(variable, (UNKNOWN_COLUMN, UNKNOWN_COLUMN)) for variable in timeline.variables]
-    table = np.array(pairs, dtype=np.intp).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+    table = np.array(pairs, dtype=np.int32).reshape(-1, 2)
+    return np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
 
 
-def _columns_of_levels(timeline: Timeline, state: PreparedState) -> Column:
+def _columns_of_levels(timeline: Timeline, state: PreparedState) -> Places:
     """Return the column of each level of the timeline; levels that are not kept fall to the code's last column."""
     column: dict[tuple[str, str], int] = {}
     other: dict[str, int] = {}
@@ -174,9 +305,9 @@ def _columns_of_levels(timeline: Timeline, state: PreparedState) -> Column:
         if isinstance(feature, CategoryState):
             column |= {(feature.code, level): begin + place for place, level in enumerate(feature.levels)}
             other[feature.code] = begin + len(feature.levels)
-        begin += len(column_names(feature))
+        begin += width(feature)
     of_level = [column.get((code, level), other.get(code, 0)) for code, level in timeline.levels]
-    return np.array(of_level, dtype=np.intp)
+    return np.array(of_level, dtype=np.int32)
 
 
 def prepare_static(facts: Facts, state: PreparedState, sequences: Sequences, chosen: Rows) -> NDArray[np.float32]:

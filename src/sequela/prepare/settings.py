@@ -9,6 +9,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from sequela.errors import StudyError
+from sequela.prepare.derived import check_formulas, parse_formula
+from sequela.prepare.units import Conversion, parse_conversion
 from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
 from sequela.records.words import nearest
 from sequela.settings import Settings
@@ -22,11 +24,18 @@ Limits = Annotated[list[float], Field(min_length=2, max_length=2)] | Literal["no
 Rule = TypeVar("Rule")
 
 NONE, DEFAULT, REST = "none", "default", "*"
-_TRANSFORM = re.compile(r"none|difference|moving_average:[1-9][0-9]{0,3}|log|yeo_johnson")
+_TRANSFORM = re.compile(r"none|difference|moving_average:([2-9]|[1-9][0-9]{1,2}|1000)|log|yeo_johnson")
 _TABLES = (
     *("plausible", "units", "outliers", "outlier_action", "missing", "carry_limit", "transform", "scale"),
     "aggregate",
 )
+
+
+class GridState(Settings):
+    """A regular clock: bins of one span, right-closed from the episode's start, and how a bin sums up its values."""
+
+    microseconds: Annotated[int, Field(gt=0)]
+    aggregate: dict[str, Aggregate]  # by code, "*" for the rest
 
 
 class PrepareSettings(Settings):
@@ -42,6 +51,7 @@ class PrepareSettings(Settings):
     scale: Scale | dict[str, Scale] = "standard"
     grid: str = "none"
     aggregate: Aggregate | dict[str, Aggregate] = "mean"
+    derived: dict[str, str] = {}  # codes made of two others, such as shock_index = "HR / SysABP"
     min_people: Annotated[int, Field(ge=1)] = 11
 
     @field_validator("plausible", mode="before")
@@ -67,6 +77,13 @@ class PrepareSettings(Settings):
                 raise ValueError('the limits of "*" cannot be one range for every code: write "default" or "none"')
             if not isinstance(limits, str) and not limits[0] < limits[1]:
                 raise ValueError(f"the limits of '{code}' are upside down: write them as [lowest, highest]")
+        return value
+
+    @field_validator("derived")
+    @classmethod
+    def _formulas_are_readable(cls, value: dict[str, str]) -> dict[str, str]:
+        for formula in value.values():
+            parse_formula(formula)
         return value
 
     @field_validator("transform")
@@ -103,9 +120,28 @@ class PrepareSettings(Settings):
         return {code: limits for code, limits in table.items() if not isinstance(limits, str)}
 
     @property
-    def grid_microseconds(self) -> int | None:
-        """Return the span of a bin, or None where every distinct instant is a step."""
-        return None if self.grid == NONE else parse_duration(self.grid)
+    def grid_state(self) -> GridState | None:
+        """Return the clock that records are put on before anything is fitted."""
+        if self.grid == NONE:
+            return None
+        table = self.aggregate if isinstance(self.aggregate, dict) else {REST: self.aggregate}
+        return GridState(microseconds=parse_duration(self.grid), aggregate=table)
+
+    @property
+    def conversions(self) -> dict[str, Conversion]:
+        """Return the conversions that the study asks for, by code.
+
+        Raises:
+            StudyError: where one cannot be.
+        """
+        parsed = {code: parse_conversion(text, code) for code, text in self.units.items()}
+        return {code: conversion for code, conversion in parsed.items() if conversion is not None}
+
+    @property
+    def unit_names(self) -> dict[str, str]:
+        """Return the unit of each code that the study names: what it converts to, or what it says for the reader."""
+        targets = {code: conversion.target for code, conversion in self.conversions.items()}
+        return {code: targets.get(code, text) for code, text in self.units.items()}
 
     def wants_default_limits(self, code: str) -> bool:
         """Say whether the built-in table gives the limits of a code."""
@@ -124,7 +160,8 @@ class PrepareSettings(Settings):
         Raises:
             StudyError: with the nearest code that there is.
         """
-        known = set(codes)
+        check_formulas(self.derived, codes)
+        known = {*codes, *self.derived}
         for key in _TABLES:
             table = getattr(self, key)
             for code in table if isinstance(table, dict) else ():

@@ -6,7 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from sequela.prepare.settings import Aggregate, Missing
+from sequela.prepare.impute_jointly import CentroidFill, RegressionFill
+from sequela.prepare.outliers import OutlierState
+from sequela.prepare.quantile import QuantileScale
+from sequela.prepare.settings import GridState, Missing, OutlierAction
+from sequela.prepare.transforms import Difference, Log, NoTransform, Smearing, TransformState, YeoJohnson
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 
@@ -15,25 +19,33 @@ class _State(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class GridState(_State):
-    """A regular clock: bins of one span, right-closed from the episode's start, and how a bin sums up its values."""
-
-    microseconds: Annotated[int, Field(gt=0)]
-    aggregate: dict[str, Aggregate]  # by code, "*" for the rest
-
-
 class NumberState(_State):
-    """A code with numbers: prepared = (value - center) / spread."""
+    """A code with numbers: limited, transformed, ranked if by quantiles; prepared = (that - center) / spread."""
 
     kind: Literal["number"] = "number"
     code: str
+    outliers: OutlierState | None = None
+    outlier_action: OutlierAction = "flag"  # adds the column "<code> outlier"
+    transform: TransformState = NoTransform()
+    quantiles: QuantileScale | None = None  # then center is 0 and spread 1
     center: FiniteFloat
     spread: Positive
-    fill: FiniteFloat  # the training mean, in the code's own unit
+    fill: FiniteFloat  # stands where nothing is known, before it is centred: the training mean, or what 0 becomes
     missing: Missing
     carry_limit_hours: Positive | None = None  # for how long the last value stands; None: for ever
+    deviation: Annotated[FiniteFloat, Field(ge=0)] = 1.0  # standard deviation of prepared training values
     typical_gap_hours: Positive  # the median training gap between two measurements
     usual: tuple[FiniteFloat, FiniteFloat] | None  # means of the min_people most extreme personal minima, maxima
+
+    @property
+    def flags(self) -> bool:
+        """True where a second column says which values stand out."""
+        return self.outliers is not None and self.outlier_action == "flag"
+
+    @property
+    def as_measured(self) -> bool:
+        """True where nothing but scaling is done to a value."""
+        return self.outliers is None and self.transform.kind == "none" and self.quantiles is None
 
 
 class CategoryState(_State):
@@ -80,13 +92,14 @@ class StaticCategoryState(_State):
 
 
 class TargetState(_State):
-    """A target: scaled = (value - center) / spread; with `difference`, of the change since the value known last."""
+    """A target: scaled = (transformed value - center) / spread."""
 
     code: str
+    transform: Annotated[NoTransform | Difference | Log | YeoJohnson, Field(discriminator="kind")] = NoTransform()
     center: FiniteFloat
     spread: Positive
-    difference: bool = False
-    fill: FiniteFloat = 0.0  # stands for a value known last where nothing was known: the mean of training labels
+    fill: FiniteFloat = 0.0  # of `difference`: stands for the value known last where nothing was, the mean of labels
+    smearing: Smearing | None = None  # of `log` and `yeo_johnson`, once a network has left residuals
 
 
 class PreparedState(_State):
@@ -96,6 +109,8 @@ class PreparedState(_State):
     static: list[Annotated[StaticNumberState | StaticCategoryState, Field(discriminator="kind")]]
     targets: list[TargetState]
     min_people: int
+    regression: RegressionFill | None = None  # over the scaled first columns of the numbers, in their order
+    knn: CentroidFill | None = None  # over the same
     words: list[WordState] = []  # what comes as events, in the order of their ids
     grid: GridState | None = None
 
@@ -149,7 +164,7 @@ def _decay_towards(feature: NumberState | CategoryState, place: int) -> float | 
 def column_names(part: NumberState | CategoryState | StaticNumberState | StaticCategoryState) -> list[str]:
     """Return the names of the input columns that a part of the state fills."""
     if isinstance(part, NumberState):
-        return [part.code]
+        return [part.code, f"{part.code} outlier"] if part.flags else [part.code]
     if isinstance(part, StaticNumberState):
         return [part.code, f"{part.code} is known"]
     return [f"{part.code} = {level}" for level in [*part.levels, "(other)"]]

@@ -8,9 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, Sequences, Timeline
+from sequela.prepare.rules import Column
 from sequela.prepare.state import PreparedState, TargetState
+from sequela.prepare.transforms import Smearing, smeared_inverse
+from sequela.prepare.transforms import fit_smearing as residual_bins
 
 Floats = NDArray[np.float64]
+_PLAINLY = Smearing(residuals=[0.0], shares=[1.0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,31 +28,80 @@ class ScaledTargets:
 def scale_targets(labels: Floats, state: PreparedState, last_target: Floats | None = None) -> ScaledTargets:
     """Return labels [R, horizons, targets] of the study's unit, transformed and scaled.
 
+    A label that its transform has no number for (the logarithm of 0) counts as unknown: nothing is learned from it.
+
     Args:
         labels: NaN where unknown.
         state: fitted preparation.
         last_target: [R, targets] what was known last of each target (`last_known_targets`), NaN where nothing was;
             needed where a target is learned as its difference from that.
     """
-    known = ~np.isnan(labels)
-    scaled = np.zeros(labels.shape)
+    moved = np.full(labels.shape, np.nan)
     for k, target in enumerate(state.targets):
-        moved = labels[:, :, k] - _origin(target, last_target, k, len(labels))[:, None]
-        scaled[:, :, k] = (np.where(known[:, :, k], moved, target.center) - target.center) / target.spread
+        moved[:, :, k] = transformed_labels(target, labels[:, :, k], _last(target, last_target, k))
+    known = ~np.isnan(moved)
+    center = np.array([target.center for target in state.targets])
+    spread = np.array([target.spread for target in state.targets])
+    scaled = (np.where(known, moved, center) - center) / spread
     return ScaledTargets(value=scaled.astype(np.float32), known=known)
 
 
 def unscale_targets(scaled: Floats, state: PreparedState, last_target: Floats | None = None) -> Floats:
     """Return scaled forecasts [R, horizons, targets] in the study's unit: what `scale_targets` does, undone.
 
-    Where a target was bent (log, yeo_johnson) the mean of its back-transformed training residuals is taken, so that
-    the forecast is a mean and no median (`fit_smearing`; Duan 1983, doi:10.1080/01621459.1983.10478017).
+    Where a target was bent (log, yeo_johnson) it is the mean over training residuals, so that the forecast is a mean
+    and no median (`fit_smearing`; Duan 1983, doi:10.1080/01621459.1983.10478017).
     """
     found = np.empty(scaled.shape)
     for k, target in enumerate(state.targets):
-        moved = scaled[:, :, k] * target.spread + target.center
-        found[:, :, k] = moved + _origin(target, last_target, k, len(scaled))[:, None]
+        last = _last(target, last_target, k)
+        for h in range(scaled.shape[1]):
+            transformed = scaled[:, h, k] * target.spread + target.center
+            found[:, h, k] = smeared_inverse(target.transform, transformed, target.smearing or _PLAINLY, last)
     return found
+
+
+def fit_smearing(
+    scaled: Floats, labels: Floats, state: PreparedState, *, person: Rows, last_target: Floats | None = None
+) -> PreparedState:
+    """Return the state with what it takes to bring bent targets back as means; the same state where none is bent.
+
+    Args:
+        scaled: [R, horizons, targets] what the trained network says of training predictions.
+        labels: [R, horizons, targets] in the study's unit.
+        state: fitted preparation.
+        person: [R] whom a prediction is about.
+        last_target: as in `scale_targets`.
+    """
+    targets = list(state.targets)
+    for k, target in enumerate(state.targets):
+        if target.transform.kind in ("log", "yeo_johnson"):
+            wanted = transformed_labels(target, labels[:, :, k], _last(target, last_target, k))
+            left = wanted - (scaled[:, :, k] * target.spread + target.center)
+            known = ~np.isnan(left)
+            whose = np.broadcast_to(person[:, None], left.shape)[known]
+            smearing = residual_bins(left[known], whose, state.min_people)
+            targets[k] = target.model_copy(update={"smearing": smearing})
+    return state.model_copy(update={"targets": targets})
+
+
+def transformed_labels(target: TargetState, labels: Floats, last: Floats | None) -> Floats:
+    """Return labels [R, horizons] transformed, NaN where they are unknown or have no transform."""
+    if target.transform.kind == "difference":
+        assert last is not None
+        return labels - last[:, None]
+    flat = labels.reshape(-1)
+    rows = np.arange(len(flat))
+    column = Column(values=flat, begin=rows, hours=rows.astype(np.float64))
+    return target.transform.apply(column).reshape(labels.shape)
+
+
+def _last(target: TargetState, last_target: Floats | None, k: int) -> Floats | None:
+    """Return what a difference is counted from [R]; None where the target is no difference."""
+    if target.transform.kind != "difference":
+        return None
+    assert last_target is not None, "a target that is a difference needs the values known last"
+    return np.where(np.isnan(last_target[:, k]), target.fill, last_target[:, k])
 
 
 def risk_targets(value: Floats) -> ScaledTargets:
@@ -59,7 +112,7 @@ def risk_targets(value: Floats) -> ScaledTargets:
 
 def needs_last_target(state: PreparedState) -> bool:
     """Say whether a target is learned as its difference from the value known last."""
-    return any(target.difference for target in state.targets)
+    return any(target.transform.kind == "difference" for target in state.targets)
 
 
 def last_known_targets(timeline: Timeline, sequences: Sequences, codes: list[str]) -> Floats:
@@ -86,12 +139,3 @@ def _last_of(timeline: Timeline, variable: int, first: Rows, read: Rows) -> Floa
     place = np.searchsorted(step, read, side="right") - 1
     inside = (place >= 0) & (step[place] >= first)
     return np.where(inside, timeline.cell_number[cell[place]].astype(np.float64), np.nan)
-
-
-def _origin(target: TargetState, last_target: Floats | None, k: int, count: int) -> Floats:
-    """Return what is taken away from a target before it is scaled [R]."""
-    if not target.difference:
-        return np.zeros(count)
-    assert last_target is not None, "a target that is a difference needs the values known last"
-    last = last_target[:, k]
-    return np.where(np.isnan(last), target.fill, last)

@@ -10,7 +10,7 @@ Two signs, each for a unit in which the quantity also comes:
   their median is typical then.
 
 Where the usual ranges of two units overlap, a minority in the other unit cannot be told: kilograms among pounds,
-bilirubin or urea in either unit, CRP in mg/dL. Nothing is said then.
+bilirubin or urea in either unit, CRP in mg/dL. What sticks out may still be told; the share is then too low.
 """
 
 from __future__ import annotations

@@ -236,8 +236,9 @@ def _known_step(source: str, target: str, code: str) -> Linear:
     for written, unit in zip((source, target), units, strict=True):
         if unit is None:
             raise StudyError(
-                f"[prepare] units of '{code}': the unit '{written}' is not known.{nearest(written, _UNITS)} Or write the "
-                f'factor: "{source} -> {target} * 1.5".'
+                f"[prepare] units of '{code}': the unit '{written}' is not known."
+                f"{nearest(written.casefold(), _SPELLINGS)} Or write "
+                f'the factor: "{source} -> {target} * 1.5".'
             )
     quantity = quantity_of(code)
     step = step_between(str(units[0]), str(units[1]), quantity.name if quantity else None)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from sequela.baselines import Examples, HybridModel, people_folds
+from sequela.baselines import Examples, HybridModel, Stacked, fit_hybrid, people_folds, statistics_of
 from sequela.bundle import AfterState, Bundle, as_one, member_for
 from sequela.cohort import TRAIN, TUNING, Split
-from sequela.models import Network, parameter_count
-from sequela.predict import finished, member_outputs, of_members, statistics_of
-from sequela.prepare import Collation, PreparedState, fit_preparation
+from sequela.models import HeadedNetwork, Network, parameter_count
+from sequela.predict import as_said, finished, last_targets, mean_of_members, member_outputs, summary_for
+from sequela.prepare import Collation, PreparedState, fit_preparation, fit_smearing
 from sequela.study.kinds import kind_of
 from sequela.study.material import Baselines, Fit, Floats, Material, Numbers, bundled_study
 from sequela.study.watch import Watch
@@ -30,6 +30,7 @@ class _Parts:
     training: Numbers
     tuning: Numbers
     prepared: PreparedState
+    examples: Examples  # of all R predictions
     watch: Watch
     number: int  # of this fit
     fits: int
@@ -46,9 +47,9 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
     training, tuning = np.flatnonzero(split.part == TRAIN), np.flatnonzero(split.part == TUNING)
     kind.check_labels(material, training)
     prepared, unused = fit_preparation(
-        cohort.timeline,
+        material.timeline,
         facts,
-        cohort.sequences.take(training),
+        material.sequences.take(training),
         kind.target_labels(material, training),
         settings.prepare,
     )
@@ -57,21 +58,24 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         training=training,
         tuning=tuning,
         prepared=prepared,
+        examples=_examples(material, prepared),
         watch=watch,
         number=number,
         fits=fits,
     )
     members, histories, warning = _train_members(parts)
     bundle = Bundle(study=bundled_study(material), prepared=prepared, network=as_one(members), after=None, card={})
-    each = member_outputs(bundle, cohort.timeline, facts, cohort.sequences)
-    raw = {"network": of_members(bundle, each, cohort.timeline, cohort.sequences)}
+    each = member_outputs(bundle, cohort.timeline, facts, cohort.sequences, parts.examples.statistics)
+    bundle = _with_smearing(parts, bundle, each)
+    mean = mean_of_members(bundle, each, cohort.timeline, cohort.sequences)
+    raw = {"network": as_said(bundle, mean)}
     watch.stage("Fitting the baselines" + parts.which)
-    statistics = statistics_of(bundle, cohort.timeline, facts, cohort.sequences)
-    examples = Examples(statistics=statistics, labels=material.labels, person=cohort.asked.person)
     if settings.model.hybrid:
-        bundle = replace(bundle, trees=_fit_trees(parts, examples, each))
-        raw["hybrid"] = bundle.trees.predict(statistics, each)
-    baselines = _fit_baselines(parts, examples)
+        trees = _fit_trees(parts, bundle, each, mean)
+        bundle = replace(bundle, trees=trees)
+        raw["hybrid"] = trees.predict(parts.examples.statistics, mean)
+    baselines = _fit_baselines(parts)
+    statistics = parts.examples.statistics
     raw |= {name: predict(statistics) for name, predict in baselines.predict.items()}
     after = kind.after_training(material, raw, tuning)
     said = finished(replace(bundle, after=after), raw)
@@ -83,6 +87,7 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         warning=warning,
         unused=unused,
         selection=baselines.selection,
+        selection_total=baselines.selection_total,
         search=baselines.search,
         predicted=said.predicted,
         before=said.before,
@@ -104,7 +109,7 @@ def _train_members(parts: _Parts) -> tuple[list[Network], list[History], str | N
         seed = settings.train.seed + number
         torch.manual_seed(seed)
         member = member_for(bundled_study(material), parts.prepared)
-        kind_of(material).begin(member, material, parts.training)
+        _begin(parts, member)
         if not number:
             warning = _size_warning(parameter_count(member), len(parts.training))
             _announce(parts, parameter_count(member), warning)
@@ -112,6 +117,16 @@ def _train_members(parts: _Parts) -> tuple[list[Network], list[History], str | N
         histories.append(_train_one(parts, member, examples, tuning, number))
         members.append(member)
     return members, histories, warning
+
+
+def _begin(parts: _Parts, member: Network) -> None:
+    """Set what a member begins with that training people teach before it is trained."""
+    material = parts.material
+    kind_of(material).begin(member, material, parts.training)
+    if isinstance(member, HeadedNetwork) and member.head.wide is not None:
+        seen = parts.examples.take(parts.training)
+        matrix = seen.statistics.matrix.astype(np.float64)
+        member.head.wide.fit(matrix, seen.person, material.settings.prepare.min_people)
 
 
 def _train_one(parts: _Parts, member: Network, examples: Collation, tuning: Collation | None, number: int) -> History:
@@ -149,25 +164,67 @@ def _folds(parts: _Parts) -> Numbers:
     return people_folds(parts.material.cohort.asked.person[parts.training], settings.model.members, settings.train.seed)
 
 
-def _fit_trees(parts: _Parts, examples: Examples, each: Floats) -> HybridModel:
-    """Return boosting that sees the network: of training people only what members said that were not trained on them.
+def _examples(material: Material, prepared: PreparedState) -> Examples:
+    cohort = material.cohort
+    kind, facts = material.settings.question.kind, material.evidence.facts
+    statistics = statistics_of(kind, cohort.timeline, facts, prepared, cohort.sequences)
+    return Examples(statistics=statistics, labels=material.labels, person=cohort.asked.person)
+
+
+def _with_smearing(parts: _Parts, bundle: Bundle, each: Floats) -> Bundle:
+    """Return the bundle with what brings bent targets back as means, from the residuals of training people."""
+    cohort, training = parts.material.cohort, parts.training
+    if not bundle.prepared.targets:
+        return bundle
+    last = last_targets(bundle.prepared, cohort.timeline, cohort.sequences.take(training))
+    prepared = fit_smearing(
+        each.mean(axis=0)[training],
+        parts.material.labels[training],
+        bundle.prepared,
+        person=cohort.asked.person[training],
+        last_target=last,
+    )
+    return replace(bundle, prepared=prepared)
+
+
+def _fit_trees(parts: _Parts, bundle: Bundle, each: Floats, mean: Floats) -> HybridModel:
+    """Return boosting that sees the network: of training people only what a member said that was not trained on them.
 
     Args:
         parts: of this fit.
-        examples: of all R predictions.
-        each: [members, R, ...] what each member says of them.
+        bundle: with the trained members.
+        each: [members, R, ...] what each member says of all predictions.
+        mean: [R, ...] what they say together.
     """
+    cohort, folds = parts.material.cohort, _folds(parts)
+    unseen = mean.copy()
+    for number in range(len(each)):
+        alone = mean_of_members(bundle, each[number : number + 1], cohort.timeline, cohort.sequences)
+        rows = parts.training[folds == number]
+        unseen[rows] = alone[rows]
+    settings = parts.material.settings
+    return fit_hybrid(
+        Stacked(examples=parts.examples.take(parts.training), outputs=unseen[parts.training]),
+        Stacked(examples=parts.examples.take(parts.tuning), outputs=mean[parts.tuning]),
+        kind=settings.question.kind,
+        seed=settings.train.seed,
+        threads=_threads(parts.examples),
+    )
 
 
-def _fit_baselines(parts: _Parts, examples: Examples) -> Baselines:
-    statistics, settings = examples.statistics, parts.material.settings
+def _fit_baselines(parts: _Parts) -> Baselines:
+    examples = parts.examples
     return kind_of(parts.material).fit_baselines(
         parts.material,
         examples.take(parts.training),
         examples.take(parts.tuning) if len(parts.tuning) else None,
-        seed=settings.train.seed,
-        threads=1 if statistics.matrix.size < _WORTH_SHARING else torch.get_num_threads(),
+        seed=parts.material.settings.train.seed,
+        threads=_threads(examples),
     )
+
+
+def _threads(examples: Examples) -> int:
+    return 1 if examples.statistics.matrix.size < _WORTH_SHARING else torch.get_num_threads()
 
 
 def _of_own_models(after: AfterState | None) -> AfterState | None:
@@ -181,11 +238,13 @@ def _of_own_models(after: AfterState | None) -> AfterState | None:
 def _collation(parts: _Parts, predictions: Numbers) -> Collation:
     material = parts.material
     return Collation(
-        material.cohort.timeline,
+        material.timeline,
         material.evidence.facts,
         parts.prepared,
-        material.cohort.sequences.take(predictions),
+        material.sequences.take(predictions),
         kind_of(material).targets(material, parts.prepared, predictions),
+        provenance=material.settings.model.sees_provenance,
+        summary=summary_for(material.settings.model, parts.examples.take(predictions).statistics),
     )
 
 

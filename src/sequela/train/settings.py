@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -16,10 +16,12 @@ class TrainSettings(Settings):
     batch_size: Annotated[int, Field(ge=1)] = 32
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.001
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
+    schedule: Literal["constant", "one cycle"] = "constant"
+    hide: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     patience: Annotated[int, Field(ge=0)] = 10
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
-    @field_validator("learning_rate", "weight_decay", mode="before")
+    @field_validator("learning_rate", "weight_decay", "hide", mode="before")
     @classmethod
     def _whole_number_is_a_rate(cls, value: object) -> object:
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

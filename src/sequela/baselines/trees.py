@@ -1,0 +1,179 @@
+"""Boosted trees as text: LightGBM's own format, but no more of it than prediction needs.
+
+What LightGBM writes beside that tells of people: the extremes of each column, and how many rows are in each leaf. So
+text is read into plain numbers, checked, and written again; LightGBM itself reads only what was written here, never a
+file that somebody gave.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sequela.errors import BundleError
+
+MOST_TREES = 10_000
+_MOST_LEAVES = 1 << 12
+_LONGEST = 1 << 28
+_MISSING_IS_NAN, _MISSING_IS_NONE, _DEFAULT_LEFT = 8, 0, 2
+_DECISIONS = tuple(missing | left for missing in (_MISSING_IS_NONE, _MISSING_IS_NAN) for left in (0, _DEFAULT_LEFT))
+_BEYOND_ALL = {"inf": "1e300", "-inf": "-1e300"}  # as LightGBM itself keeps such a number finite
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
+_WHOLE = re.compile(r"-?\d{1,9}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """One tree of L leaves; node n goes to a later node, or to leaf l written as -(l + 1)."""
+
+    feature: NDArray[np.int64]  # [L-1]
+    threshold: NDArray[np.float64]  # [L-1] left where value <= threshold
+    decision: NDArray[np.int64]  # [L-1] where a missing value goes
+    left: NDArray[np.int64]  # [L-1]
+    right: NDArray[np.int64]  # [L-1]
+    leaf: NDArray[np.float64]  # [L]
+
+    def check(self, features: int) -> None:
+        """Raise BundleError where a number points out of the tree, goes round in circles, or is not finite."""
+        nodes = len(self.leaf) - 1
+        sizes = {len(part) for part in (self.feature, self.threshold, self.decision, self.left, self.right)}
+        _hold(sizes == {nodes} and nodes < _MOST_LEAVES, "its arrays do not fit its number of leaves")
+        _hold(bool(np.isfinite(self.threshold).all() and np.isfinite(self.leaf).all()), "a number is not finite")
+        _hold(bool(((self.feature >= 0) & (self.feature < features)).all()), "it asks for a column that is not there")
+        _hold(bool(np.isin(self.decision, _DECISIONS).all()), "it holds a kind of split that is not used here")
+        children = np.concatenate([self.left, self.right])
+        _hold(
+            bool((children > np.tile(np.arange(nodes), 2))[children >= 0].all()), "a node does not lead to a later one"
+        )
+        reached = np.sort(np.where(children < 0, nodes - 1 - children, children))  # node n: n, leaf l: nodes + l
+        expected = np.arange(1, 2 * nodes + 1) if nodes else reached
+        _hold(bool(np.array_equal(reached, expected)), "a node or a leaf is reached twice or never")
+
+    def to_text(self, number: int) -> str:
+        """Return the lines of the tree."""
+        return "\n".join(
+            (
+                f"Tree={number}",
+                f"num_leaves={len(self.leaf)}",
+                "num_cat=0",
+                f"split_feature={_joined(self.feature)}",
+                f"threshold={_joined(self.threshold)}",
+                f"decision_type={_joined(self.decision)}",
+                f"left_child={_joined(self.left)}",
+                f"right_child={_joined(self.right)}",
+                f"leaf_value={_joined(self.leaf)}",
+                "is_linear=0",
+                "shrinkage=1",
+                "\n",
+            )
+        )
+
+
+Start = tuple[float, float]  # intercept and slope of what boosting starts from; two keys that LightGBM passes over
+
+
+def read_trees(text: str, *, models: int, features: int, objective: str) -> list[tuple[list[Tree], Start]]:
+    """Return the trees of each model, and what its boosting starts from; (0, 0) where the text does not say.
+
+    Args:
+        text: LightGBM's format, one model after the other.
+        models: how many there must be.
+        features: columns that the trees may ask for.
+        objective: that the text must name, such as "binary sigmoid:1".
+
+    Raises:
+        BundleError: where the text is of another model, or is damaged.
+    """
+    _hold(len(text) <= _LONGEST, "it is too large")
+    *found, after = text.split("end of trees\n")
+    _hold(len(found) == models and "Tree=" not in after, f"it does not hold {models} models from beginning to end")
+    return [_read_model(model, features, objective) for model in found]
+
+
+def _read_model(text: str, features: int, objective: str) -> tuple[list[Tree], Start]:
+    head, *rest = text.split("\nTree=")
+    _hold(head.startswith("tree\n"), "it does not begin as LightGBM's text")
+    keys = dict(_pairs(head.partition("\n")[2]))
+    expected = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1", "objective": objective}
+    for key, value in expected.items():
+        _hold(keys.get(key) == value, f"`{key}` is not {value}")
+    _hold(keys.get("max_feature_idx") == str(features - 1), f"it is not of {features} columns")
+    _hold(len(rest) <= MOST_TREES, f"it has more than {MOST_TREES} trees")
+    trees = [_read_tree(f"number={block}") for block in rest]
+    for tree in trees:
+        tree.check(features)
+    start = _numbers({"start": keys.get("start", "0 0")}, "start")
+    _hold(len(start) == 2 and bool(np.isfinite(start).all()), "what it starts from is not two numbers")
+    return trees, (float(start[0]), float(start[1]))
+
+
+def write_trees(trees: list[Tree], *, features: int, objective: str, start: Start) -> str:
+    """Return trees in LightGBM's format: columns without names, and nothing about the rows that taught them."""
+    blocks = [tree.to_text(number) for number, tree in enumerate(trees)]
+    head = (
+        "tree",
+        "version=v4",
+        "num_class=1",
+        "num_tree_per_iteration=1",
+        "label_index=0",
+        f"max_feature_idx={features - 1}",
+        f"objective={objective}",
+        f"start={start[0]:.17g} {start[1]:.17g}",
+        "feature_names=" + " ".join(f"Column_{column}" for column in range(features)),
+        "feature_infos=" + " ".join(["none"] * features),
+        "tree_sizes=" + " ".join(str(len(block)) for block in blocks),
+        "\n",
+    )
+    return "\n".join(head) + "".join(blocks) + "end of trees\n"
+
+
+def _read_tree(block: str) -> Tree:
+    keys = dict(_pairs(block))
+    _hold(keys.get("num_cat") == "0" and keys.get("is_linear", "0") == "0", "a tree is of a kind that is not used here")
+    return Tree(
+        feature=_whole(keys, "split_feature"),
+        threshold=_thresholds(keys),
+        decision=_whole(keys, "decision_type"),
+        left=_whole(keys, "left_child"),
+        right=_whole(keys, "right_child"),
+        leaf=_numbers(keys, "leaf_value"),
+    )
+
+
+def _pairs(block: str) -> Iterator[tuple[str, str]]:
+    for line in block.splitlines():
+        if line:
+            key, equals, value = line.partition("=")
+            _hold(equals == "=", "a line is no `key=value`")
+            yield key, value
+
+
+def _whole(keys: dict[str, str], key: str) -> NDArray[np.int64]:
+    parts = keys.get(key, "").split()
+    _hold(all(_WHOLE.fullmatch(part) for part in parts), f"`{key}` holds something that is no whole number")
+    return np.array([int(part) for part in parts], dtype=np.int64)
+
+
+def _numbers(keys: dict[str, str], key: str) -> NDArray[np.float64]:
+    parts = keys.get(key, "").split()
+    _hold(all(_NUMBER.fullmatch(part) for part in parts), f"`{key}` holds something that is no number")
+    return np.array([float(part) for part in parts], dtype=np.float64)
+
+
+def _thresholds(keys: dict[str, str]) -> NDArray[np.float64]:
+    """Return thresholds; LightGBM writes an infinite one where only missing values part from all others."""
+    parts = [_BEYOND_ALL.get(part, part) for part in keys.get("threshold", "").split()]
+    return _numbers({"threshold": " ".join(parts)}, "threshold")
+
+
+def _joined(numbers: NDArray[np.int64] | NDArray[np.float64]) -> str:
+    return " ".join(f"{number:.17g}" for number in numbers.tolist())
+
+
+def _hold(claim: bool, otherwise: str) -> None:
+    if not claim:
+        raise BundleError(f"The boosted trees of the bundle cannot be read: {otherwise}. Take the bundle from its run.")

@@ -1,0 +1,56 @@
+"""What is done to the records before anything is asked: units, plausibility, derived codes. Nothing here is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from sequela.prepare.derived import with_derived
+from sequela.prepare.plausible import plausible_limits, without_implausible
+from sequela.prepare.settings import PrepareSettings
+from sequela.prepare.units import Conversion, converted, parse_conversion
+
+
+class Cleaning(BaseModel):
+    """Limits, conversions and formulas by code, as a study resolved them; a bundle keeps it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limits: dict[str, list[float]] = {}
+    conversions: dict[str, str] = {}  # such as "mmol/L -> mg/dL"
+    derived: dict[str, str] = {}  # such as "HR / SysABP"
+
+    def applied(self, events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the clean events; and who, when and what of each value that was implausible.
+
+        Raises:
+            StudyError: where a value states a unit that the study does not convert.
+        """
+        plausible, taken_out = without_implausible(self.in_units(events)[0], self.limits)
+        return with_derived(plausible, self.derived), taken_out
+
+    def in_units(self, events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the events in the study's units; and code, unit, values, converted of what was looked at."""
+        return converted(events, self._steps)
+
+    @property
+    def _steps(self) -> dict[str, Conversion]:
+        steps = {code: parse_conversion(text, code) for code, text in self.conversions.items()}
+        return {code: step for code, step in steps.items() if step is not None}
+
+
+def cleaning_of(settings: PrepareSettings, codes: Iterable[str], units: Mapping[str, str | None]) -> Cleaning:
+    """Return what a study cleans, with the built-in limits of those codes that it leaves to the table.
+
+    Args:
+        settings: `[prepare]` of the study.
+        codes: of the records.
+        units: the one unit of each code, after conversion, where it has one.
+    """
+    return Cleaning(
+        limits=plausible_limits(settings, codes, units),
+        conversions={code: text for code, text in settings.units.items() if "->" in text},
+        derived=settings.derived,
+    )

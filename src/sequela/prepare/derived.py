@@ -1,0 +1,104 @@
+"""Codes made of two others at the record level: a ratio, a difference, or whichever of two was measured.
+
+A derived value becomes known when either of its parts does, from the last known value of each: nothing later is looked
+at. It is a record like any other, so that networks, statistics, gaps and importance treat it as one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+from sequela.cohort.asof import known_time
+from sequela.errors import StudyError
+from sequela.records.words import nearest
+
+_FORMULA = re.compile(r"\s*(?P<left>.+?)\s+(?P<sign>[-+*/|])\s+(?P<right>.+?)\s*")
+_LEFT, _RIGHT = pl.col("left"), pl.col("right")
+_SIGNS = {"+": _LEFT + _RIGHT, "-": _LEFT - _RIGHT, "*": _LEFT * _RIGHT, "/": _LEFT / _RIGHT}
+_OR = "|"
+Parts = tuple[str, str, str]  # left code, sign, right code
+
+
+def parse_formula(text: str) -> Parts:
+    """Return the two codes of a formula and the sign between them.
+
+    Raises:
+        ValueError: with what a formula looks like.
+
+    Example:
+        >>> parse_formula("HR / SysABP")
+        ('HR', '/', 'SysABP')
+    """
+    found = _FORMULA.fullmatch(text)
+    if found is None:
+        raise ValueError(
+            f'"{text}" is no formula: write two codes with + - * / or | (whichever was measured) between them and '
+            'spaces around it, such as "HR / SysABP"'
+        )
+    return found["left"], found["sign"], found["right"]
+
+
+def check_formulas(formulas: Mapping[str, str], codes: Iterable[str]) -> None:
+    """Refuse formulas of codes that the records do not have, and names that they have.
+
+    Raises:
+        StudyError: with the nearest code that there is.
+    """
+    known = set(codes)
+    for name, formula in formulas.items():
+        if name in known:
+            raise StudyError(f"[prepare] derived: the records have a code '{name}' already. Give it another name.")
+        left, _, right = parse_formula(formula)
+        for code in (left, right):
+            if code not in known:
+                raise StudyError(f"[prepare] derived: '{name}' needs '{code}', no such code.{nearest(code, known)}")
+        known.add(name)
+
+
+def with_derived(events: pl.DataFrame, formulas: Mapping[str, str]) -> pl.DataFrame:
+    """Return the events with those that the formulas make of them; a formula may use the ones above it.
+
+    Args:
+        events: contract 1, implausible values already taken out.
+        formulas: by the new code.
+    """
+    for name, formula in formulas.items():
+        made = _derived(events, name, parse_formula(formula))
+        events = pl.concat([events, made.select(events.columns)])
+    by_person = ("subject_id", known_time(), "time", "code")
+    return events.sort(*by_person, nulls_last=False, maintain_order=True) if formulas else events
+
+
+def _derived(events: pl.DataFrame, name: str, parts: Parts) -> pl.DataFrame:
+    left, sign, right = parts
+    timed = events.filter(
+        pl.col("code").is_in([left, right]) & pl.col("time").is_not_null() & pl.col("numeric_value").is_not_null()
+    )
+    if sign == _OR:
+        first = pl.col("code") == left
+        return (
+            timed.sort(~first, maintain_order=True)
+            .unique(["subject_id", "time"], keep="first")
+            .with_columns(code=pl.lit(name))
+        )
+    measured = timed.sort("subject_id", known_time(), "time")
+    newest = pl.col("time").cum_max().over("subject_id", "code")
+    measured = measured.filter(pl.col("time") >= newest)  # a late value that is older than the last one is never it
+    both = measured.group_by("subject_id", known_time().alias("known"), maintain_order=True).agg(
+        left=pl.col("numeric_value").filter(pl.col("code") == left).last(),
+        right=pl.col("numeric_value").filter(pl.col("code") == right).last(),
+    )
+    carried = both.with_columns(pl.col("left", "right").forward_fill().over("subject_id"))
+    value = _SIGNS[sign].cast(pl.Float32)
+    made = carried.with_columns(numeric_value=value).filter(pl.col("numeric_value").is_finite())
+    return made.select(
+        "subject_id",
+        pl.col("known").alias("time"),
+        pl.lit(name).alias("code"),
+        "numeric_value",
+        *(pl.lit(None, dtype=events.schema[column]).alias(column) for column in ("text_value", "unit")),
+        pl.lit(None, dtype=events.schema["available_time"]).alias("available_time"),
+    )

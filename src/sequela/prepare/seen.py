@@ -1,0 +1,73 @@
+"""The cells that training predictions see: what preparation may learn from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sequela.cohort.asof import Rows, Sequences, Timeline
+from sequela.prepare.measured import column_of
+from sequela.prepare.rules import Column, Floats
+from sequela.records.durations import MICROSECONDS_PER_HOUR
+
+_DAY_HOURS = 24.0
+
+
+class SeenCells:
+    """The cells that predictions see, once each, sorted by variable, person and time."""
+
+    def __init__(self, timeline: Timeline, sequences: Sequences) -> None:
+        seen = np.zeros(len(timeline.step_time) + 1, dtype=np.int64)
+        np.add.at(seen, sequences.first, 1)
+        np.add.at(seen, sequences.stop, -1)
+        step_is_seen = np.cumsum(seen)[:-1] > 0
+        self.timeline = timeline
+        self.steps = int(step_is_seen.sum())
+        cells_of_person = np.diff(timeline.cell_offsets[timeline.step_offsets])
+        person = np.repeat(np.arange(timeline.people), cells_of_person)
+        variable = timeline.cell_variable
+        if self.steps < len(step_is_seen):
+            cell = np.flatnonzero(np.repeat(step_is_seen, np.diff(timeline.cell_offsets)))
+            variable, person = variable[cell], person[cell]
+        # Few variables are sorted by radix.
+        order = np.argsort(variable.astype(np.uint16) if len(timeline.variables) < 1 << 16 else variable, kind="stable")
+        self.cell = order if self.steps == len(step_is_seen) else cell[order]
+        self.person = person[order]
+        counts = np.bincount(variable, minlength=len(timeline.variables))
+        self._edges = np.concatenate([[0], np.cumsum(counts)])
+
+    def of(self, variable: int) -> slice:
+        """Return where the cells of a variable stand, sorted by person and time."""
+        return slice(int(self._edges[variable]), int(self._edges[variable + 1]))
+
+    def people(self, chosen: slice) -> int:
+        """Return how many people have such a cell."""
+        return count_people(self.person[chosen])
+
+    def numbers(self, variable: int) -> tuple[Floats, Rows]:
+        """Return the numbers of a variable [M], and whose each is."""
+        chosen = self.of(variable)
+        values = self.timeline.cell_number[self.cell[chosen]].astype(np.float64)
+        known = ~np.isnan(values)
+        return (values, self.person[chosen]) if known.all() else (values[known], self.person[chosen][known])
+
+    def column(self, variable: int) -> Column:
+        """Return the numbers of a variable as rules take them, one person a sequence."""
+        chosen = self.of(variable)
+        known = ~np.isnan(self.timeline.cell_number[self.cell[chosen]])
+        cell = self.cell[chosen][known]
+        step = np.searchsorted(self.timeline.cell_offsets, cell, side="right") - 1
+        values, person = self.numbers(variable)
+        return column_of(values, person, self.timeline.step_time[step], self.timeline.cell_time[cell])
+
+    def typical_gap_hours(self, chosen: slice) -> float:
+        """Return the median time between two values of one person; a day where nobody has two."""
+        time, person = self.timeline.cell_time[self.cell[chosen]], self.person[chosen]
+        gaps = np.diff(time)[person[1:] == person[:-1]]
+        gaps = gaps[gaps > 0]
+        return float(np.median(gaps)) / MICROSECONDS_PER_HOUR if len(gaps) else _DAY_HOURS
+
+
+def count_people(person: NDArray[np.int64]) -> int:
+    """Return how many people there are in a sorted list of them."""
+    return int((np.diff(person) != 0).sum()) + 1 if len(person) else 0

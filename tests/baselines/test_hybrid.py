@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
+from sklearn.neighbors import KNeighborsClassifier
+
+from sequela.baselines import Examples, HybridModel, Stacked, WindowStatistics, fit_hybrid, people_folds
+from sequela.errors import BundleError
+
+Floats = NDArray[np.float64]
+MEMBERS = 4
+
+
+def statistics_of(matrix: Floats) -> WindowStatistics:
+    nothing = np.zeros((len(matrix), 0))
+    names = [str(n) for n in range(matrix.shape[1])]
+    return WindowStatistics(matrix=matrix.astype(np.float32), names=names, last_target=nothing, mean_target=nothing)
+
+
+def people(seed: int, count: int = 600) -> tuple[Floats, Floats, Floats]:
+    """Return what only a network sees, window statistics, and the margin of the event."""
+    random = np.random.default_rng(seed)
+    hidden, matrix = random.normal(size=(count, 3)), random.normal(size=(count, 5))
+    return hidden, matrix, 1.5 * hidden[:, 0] + np.where(matrix[:, 0] > 0, 1.0, -1.0)
+
+
+def risk(seed: int) -> tuple[Floats, Examples]:
+    hidden, matrix, margin = people(seed)
+    labels = (np.random.default_rng(seed + 50).random(len(margin)) < 1 / (1 + np.exp(-margin))).astype(float)
+    return hidden, Examples(statistics=statistics_of(matrix), labels=labels, person=np.arange(len(labels)) // 2)
+
+
+def out_of_fold(hidden: Floats, examples: Examples) -> tuple[Floats, list[LogisticRegression]]:
+    """Return logits as a study makes them: each member speaks of the fold that it was trained without."""
+    fold = people_folds(examples.person, MEMBERS, seed=0)
+    fits = [LogisticRegression().fit(hidden[fold != m], examples.labels[fold != m]) for m in range(MEMBERS)]
+    said = np.zeros(len(fold))
+    for m, member in enumerate(fits):
+        said[fold == m] = member.decision_function(hidden[fold == m])
+    return said, fits
+
+
+def stacked(seed: int = 0) -> tuple[Stacked, Stacked, Stacked]:
+    hidden, training = risk(seed)
+    said, members = out_of_fold(hidden, training)
+
+    def of(seed: int) -> Stacked:
+        hidden, examples = risk(seed)
+        return Stacked(examples=examples, outputs=np.mean([m.decision_function(hidden) for m in members], axis=0))
+
+    return Stacked(examples=training, outputs=said), of(seed + 1), of(seed + 2)
+
+
+def loss(model: HybridModel, new: Stacked) -> float:
+    return float(log_loss(new.examples.labels, model.predict(new.examples.statistics, new.outputs)))
+
+
+def test_a_hybrid_knows_more_than_the_network_and_the_statistics() -> None:
+    training, tuning, new = stacked()
+    model = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1)
+    network = float(log_loss(new.examples.labels, 1 / (1 + np.exp(-new.outputs))))
+    silent = [Stacked(examples=part.examples, outputs=0 * part.outputs) for part in (training, tuning, new)]
+    alone = fit_hybrid(silent[0], silent[1], kind="risk", seed=0, threads=1)
+    assert loss(model, new) < min(network, loss(alone, silent[2])) - 0.02
+
+
+def test_a_persons_own_label_moves_nothing_that_the_network_says_of_that_person() -> None:
+    hidden, examples = risk(0)
+    said, _ = out_of_fold(hidden, examples)
+    mine = examples.person == 7
+    changed = Examples(
+        statistics=examples.statistics,
+        labels=np.where(mine, 1 - examples.labels, examples.labels),
+        person=examples.person,
+    )
+    again, _ = out_of_fold(hidden, changed)
+    assert said[mine].tobytes() == again[mine].tobytes()
+    assert (said[~mine] != again[~mine]).any()
+
+
+def test_outputs_that_know_the_training_labels_would_ruin_a_hybrid() -> None:
+    training, tuning, new = stacked()
+    hidden, examples = risk(0)
+    memory = KNeighborsClassifier(1).fit(hidden, examples.labels)
+
+    def remembered(seed: int) -> Floats:
+        return 8.0 * memory.predict(risk(seed)[0]) - 4.0
+
+    leaky = [Stacked(examples=part.examples, outputs=remembered(s)) for s, part in enumerate((training, tuning, new))]
+    model = fit_hybrid(leaky[0], leaky[1], kind="risk", seed=0, threads=1)
+    honest = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1)
+    assert loss(model, leaky[2]) > loss(honest, new) + 0.1
+
+
+def forecasts(seed: int) -> Stacked:
+    hidden, matrix, margin = people(seed)
+    labels = np.stack([margin, 2 * margin + 100], axis=1)[:, :, None] + 0.1
+    labels[::7, 1] = np.nan
+    fold = people_folds(np.arange(len(labels)), 2, seed=0)
+    said = np.zeros_like(labels)
+    for m in range(2):
+        train = (fold != m)[:, None] & ~np.isnan(labels[:, :, 0])
+        for h in range(2):
+            fitted = Ridge().fit(hidden[train[:, h]], labels[train[:, h], h, 0])
+            said[fold == m, h, 0] = fitted.predict(hidden[fold == m])
+    examples = Examples(statistics=statistics_of(matrix), labels=labels, person=np.arange(len(labels)))
+    return Stacked(examples=examples, outputs=said)
+
+
+def test_forecasts_are_corrected_at_each_horizon_in_their_own_units() -> None:
+    training, tuning, new = (forecasts(seed) for seed in range(3))
+    model = fit_hybrid(training, tuning, kind="forecast", seed=0, threads=1)
+    predicted = model.predict(new.examples.statistics, new.outputs)
+    assert predicted.shape == (600, 2, 1)
+
+    def error(said: Floats) -> Floats:
+        return np.sqrt(np.nanmean((said - new.examples.labels) ** 2, axis=(0, 2)))
+
+    assert (error(predicted) < 0.5 * error(new.outputs)).all()
+
+
+@pytest.mark.parametrize("kind", ["risk", "forecast"])
+def test_text_gives_the_same_model_and_each_row_its_own_bits(kind: str) -> None:
+    training, tuning, new = stacked() if kind == "risk" else (forecasts(seed) for seed in range(3))
+    model = fit_hybrid(training, tuning, kind=kind, seed=0, threads=1)  # type: ignore[arg-type]
+    text = model.to_text()
+    again = HybridModel.from_text(text, kind=kind, statistics=5, shape=model.shape)  # type: ignore[arg-type]
+    whole = model.predict(new.examples.statistics, new.outputs)
+    assert again.predict(new.examples.statistics, new.outputs).tobytes() == whole.tobytes()
+    assert again.to_text() == text == fit_hybrid(training, tuning, kind=kind, seed=0, threads=1).to_text()  # type: ignore[arg-type]
+    for r in (0, 5, 599):
+        one = again.predict(new.examples.statistics.take(np.array([r])), new.outputs[[r]])
+        assert one.tobytes() == whole[r].tobytes()
+    assert again.predict(new.examples.statistics.take(np.arange(0)), new.outputs[:0]).shape == (0, *model.shape)
+
+
+def test_text_of_another_study_is_refused() -> None:
+    training, tuning, _ = stacked()
+    text = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1).to_text()
+    for kind, statistics, shape in (("forecast", 5, (1, 1)), ("risk", 6, ()), ("risk", 5, (2, 1))):
+        with pytest.raises(BundleError):
+            HybridModel.from_text(text, kind=kind, statistics=statistics, shape=shape)  # type: ignore[arg-type]
+
+
+def test_where_nothing_can_be_learned_the_network_speaks_for_itself() -> None:
+    training, tuning, new = stacked()
+    training.examples.labels[:] = 0
+    model = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1)
+    expected = 1 / (1 + np.exp(-new.outputs))
+    assert model.predict(new.examples.statistics, new.outputs) == pytest.approx(expected)
+    again = HybridModel.from_text(model.to_text(), kind="risk", statistics=5, shape=())
+    assert again.predict(new.examples.statistics, new.outputs) == pytest.approx(expected)
+
+
+def test_outputs_and_labels_must_have_the_same_shape() -> None:
+    _, examples = risk(0)
+    with pytest.raises(ValueError, match="shape"):
+        Stacked(examples=examples, outputs=np.zeros((3, 1, 1)))

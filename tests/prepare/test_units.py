@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from preparing import events_of
+
+from sequela.errors import StudyError
+from sequela.prepare.units import converted, parse_conversion, step_between, unit_named
+
+# Factors of the SI conversion table of the AMA Manual of Style, as journals print them.
+PRINTED = {
+    ("glucose", "mg/dL", "mmol/L"): 0.0555,
+    ("creatinine", "mg/dL", "umol/L"): 88.4,
+    ("bilirubin", "mg/dL", "umol/L"): 17.1,
+    ("cholesterol", "mg/dL", "mmol/L"): 0.0259,
+    ("triglycerides", "mg/dL", "mmol/L"): 0.0113,
+    ("urea nitrogen", "mg/dL", "mmol/L"): 0.357,
+    ("calcium", "mg/dL", "mmol/L"): 0.25,
+    ("ionised calcium", "meq/L", "mmol/L"): 0.5,
+    ("magnesium", "mg/dL", "mmol/L"): 0.411,
+    ("phosphate", "mg/dL", "mmol/L"): 0.323,
+    ("lactate", "mg/dL", "mmol/L"): 0.111,
+    ("haemoglobin", "g/dL", "mmol/L"): 0.6206,
+    ("haemoglobin", "g/dL", "g/L"): 10.0,
+    ("albumin", "g/dL", "g/L"): 10.0,
+    ("sodium", "meq/L", "mmol/L"): 1.0,
+    ("troponin T", "ng/mL", "ng/L"): 1000.0,
+    ("alanine aminotransferase", "U/L", "ukat/L"): 0.0167,
+    ("partial pressure of oxygen", "mm[Hg]", "kPa"): 0.133,
+}
+
+
+@pytest.mark.parametrize(("quantity", "source", "target"), list(PRINTED))
+def test_factors_are_those_that_journals_print(quantity: str, source: str, target: str) -> None:
+    step, back = step_between(source, target, quantity), step_between(target, source, quantity)
+    assert step is not None
+    assert back is not None
+    assert step.factor == pytest.approx(PRINTED[quantity, source, target], rel=5e-3)
+    assert step.offset == 0
+    assert back.factor == pytest.approx(1 / step.factor)
+
+
+def test_temperatures_and_glycated_haemoglobin_have_an_offset() -> None:
+    celsius = step_between("[degF]", "Cel", "body temperature")
+    assert celsius is not None
+    assert celsius.factor * 98.6 + celsius.offset == pytest.approx(37.0)
+    percent = step_between("mmol/mol", "%", "glycated haemoglobin")
+    assert percent is not None
+    assert percent.factor * 53 + percent.offset == pytest.approx(7.0, abs=0.01)
+    back = step_between("%", "mmol/mol", "glycated haemoglobin")
+    assert back is not None
+    assert back.factor * 7.0 + back.offset == pytest.approx(53, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("written", "unit"),
+    [
+        *(("mg/dl", "mg/dL"), ("MG/DL", "mg/dL"), ("µmol/L", "umol/L"), ("μmol/l", "umol/L"), ("° F", "[degF]")),
+        *(("mmHg", "mm[Hg]"), ("mm Hg", "mm[Hg]"), ("K/uL", "10*3/uL"), ("IU/L", "U/L"), ("mEq/L", "meq/L")),
+        *(("kg", "kg"), ("lbs", "[lb_av]"), ("fraction", "1"), ("percent", "%"), ("stone", None)),
+    ],
+)
+def test_units_are_known_however_they_are_written(written: str, unit: str | None) -> None:
+    assert unit_named(written) == unit
+
+
+def test_a_plain_unit_is_a_name_for_the_reader() -> None:
+    assert parse_conversion("mmHg", "sbp") is None
+
+
+def test_a_factor_of_ones_own_goes_where_the_table_does_not() -> None:
+    own = parse_conversion("nmol/L -> ng/mL * 0.4", "vitamin_d")
+    assert own is not None
+    assert (own.target, own.steps["nmol/L"].factor) == ("ng/mL", 0.4)
+    both = parse_conversion("A -> B * 1.8 + 32", "x")
+    assert both is not None
+    assert (both.steps["A"].factor, both.steps["A"].offset) == (1.8, 32.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        ("mmol/L -> mg/dL", "mystery", r"no known way from mmol/L to mg/dL for this code.*factor of the analyte"),
+        ("mmol/L -> mg/dl", "alt", "no known way"),
+        ("mmol/L -> kPa", "glucose", "no known way"),
+        ("mmol/l. -> mg/dL", "glucose", r"'mmol/l.' is not known. Did you mean 'mmol/l'\?"),
+        ("-> mg/dL", "glucose", "expected a conversion such as"),
+        ("mmol/L -> mg/dL * x", "glucose", "expected"),
+        ("mmol/L -> mg/dL * 0", "glucose", "leaves nothing"),
+    ],
+)
+def test_a_way_that_is_not_known_is_refused_with_the_remedy(text: str, code: str, message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        parse_conversion(text, code)
+
+
+def events(*rows: tuple[str, float, str | None]) -> pl.DataFrame:
+    table = events_of(*((0, hour, code, value) for hour, (code, value, _) in enumerate(rows)))
+    return table.with_columns(pl.Series("unit", [unit for *_, unit in rows], dtype=pl.String))
+
+
+def conversion(text: str, code: str = "glucose") -> dict[str, object]:
+    found = parse_conversion(text, code)
+    assert found is not None
+    return {code: found}
+
+
+def test_rows_are_converted_by_the_unit_that_they_state_and_counted() -> None:
+    table = events(
+        ("glucose", 5.0, "mmol/L"), ("glucose", 90.0, "mg/dL"), ("glucose", 6.0, "MMOL/L"), ("hr", 70.0, "bpm")
+    )
+    found, counted = converted(table, conversion("mmol/L -> mg/dL"))  # type: ignore[arg-type]
+    assert found["numeric_value"].to_list() == pytest.approx([90.078, 90.0, 108.094, 70.0], rel=1e-5)
+    assert found["unit"].to_list() == ["mg/dL", "mg/dL", "mg/dL", "bpm"]
+    assert found.schema == table.schema
+    assert counted.filter("converted")["values"].sum() == 2
+    assert counted["values"].sum() == 3
+
+
+def test_rows_without_a_unit_are_in_the_source_unit() -> None:
+    found, _ = converted(events(("glucose", 5.0, None)), conversion("mmol/L -> mg/dL"))  # type: ignore[arg-type]
+    assert found["numeric_value"].to_list() == pytest.approx([90.078], rel=1e-5)
+    with pytest.raises(StudyError, match="state no unit"):
+        converted(events(("glucose", 5.0, None)), conversion("mmol/L, g/L -> mg/dL"))  # type: ignore[arg-type]
+
+
+def test_rows_of_a_third_unit_are_refused_and_can_be_named() -> None:
+    table = events(("glucose", 5.0, "mmol/L"), ("glucose", 0.9, "g/L"))
+    with pytest.raises(StudyError, match="state another unit"):
+        converted(table, conversion("mmol/L -> mg/dL"))  # type: ignore[arg-type]
+    found, _ = converted(table, conversion("mmol/L, g/L -> mg/dL"))  # type: ignore[arg-type]
+    assert found["numeric_value"].to_list() == pytest.approx([90.078, 90.0], rel=1e-5)
+
+
+def test_values_that_are_not_converted_keep_their_bits_and_their_order() -> None:
+    random = np.random.default_rng(0)
+    rows = [("glucose" if n % 3 else "hr", float(np.float32(random.normal())), "mg/dL") for n in range(50)]
+    table = events(*rows)
+    found, _ = converted(table, conversion("mmol/L -> mg/dL"))  # type: ignore[arg-type]
+    assert found.drop("unit").equals(table.drop("unit"))
+    empty, counted = converted(table.clear(), conversion("mmol/L -> mg/dL"))  # type: ignore[arg-type]
+    assert empty.height == counted.height == 0

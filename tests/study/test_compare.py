@@ -1,0 +1,236 @@
+"""Runs compared on what they have in common."""
+
+import json
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+from rich.console import Console
+from small_study import write_study
+
+import sequela
+from sequela.errors import RunError
+from sequela.evaluate import auroc, brier, net_benefit, rmse
+from sequela.report.comparison import comparison_tables
+from sequela.study.compare import compare_runs
+
+
+def expit(x):
+    return 1 / (1 + np.exp(-x))
+
+
+PEOPLE = 240
+
+
+def risk_folder(folder, *, seed=0, noise=0.5, people=range(PEOPLE), hybrid=False, target="death", **more):
+    """A run folder of a risk question: the same people and outcomes for every seed, other networks."""
+    rng = np.random.default_rng(5)
+    logits = rng.normal(-1, 1.5, PEOPLE)
+    event = (rng.random(PEOPLE) < expit(logits)).astype(float)
+    said = np.random.default_rng(seed)
+    models = ["network", *(["hybrid"] if hybrid else []), "logistic", "gradient_boosting"]
+    tables = []
+    for model in models:
+        risk = expit(logits + said.normal(0, noise, PEOPLE))
+        tables.append(
+            pl.DataFrame(
+                {
+                    "subject_id": [f"p{each}" for each in range(PEOPLE)],
+                    "episode_start": np.zeros(PEOPLE),
+                    "prediction_time": np.full(PEOPLE, 48.0),
+                    "split": ["held_out" if each in people else "train" for each in range(PEOPLE)],
+                    "fold": 0,
+                    "model": model,
+                    "code": target,
+                    "flags": "",
+                    "target": event,
+                    "predicted": risk,
+                }
+            )
+        )
+    folder.mkdir(parents=True)
+    pl.concat(tables).write_parquet(folder / "predictions.parquet")
+    row = {"model": "network", "metric": "net_benefit", "threshold": 0.3}
+    metrics = {"format": 1, "question": "risk", "target": [target], "models": {}, "measures": [row],
+               "best_baseline": "gradient_boosting"}  # fmt: skip
+    (folder / "metrics.json").write_text(json.dumps(metrics | more))
+    return folder
+
+
+def of(folder, model="network", people=range(PEOPLE)):
+    """Target and risk of a folder's held-out people."""
+    table = pl.read_parquet(folder / "predictions.parquet").filter(pl.col("model") == model)
+    kept = [each in people for each in range(PEOPLE)]
+    return table["target"].to_numpy()[kept], table["predicted"].to_numpy()[kept]
+
+
+def gap(found, metric, run="b", model="network"):
+    rows = [row for row in found["differences"] if (row["metric"], row["run"], row["model"]) == (metric, run, model)]
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_risks_are_compared_on_common_held_out_people(tmp_path):
+    a = risk_folder(tmp_path / "a", seed=1, noise=2.0, people=range(200))
+    b = risk_folder(tmp_path / "b", seed=2, noise=0.1, people=range(40, 240))
+    found = compare_runs([a, b], resamples=200)
+    json.dumps(found, allow_nan=False)
+    assert found["common"] == {"people": 160, "predictions": 160}
+    assert [run["held_out"]["people"] for run in found["runs"]] == [200, 200]
+    assert found["metrics"] == ["auroc", "auprc", "brier", "calibration_slope", "ici", "net_benefit"]
+    common = range(40, 200)
+    expected = auroc(*of(b, people=common)) - auroc(*of(a, people=common))
+    row = gap(found, "auroc")
+    assert row["difference"] == pytest.approx(expected)
+    assert (row["against"], row["against_model"], row["outcome"]) == ("a", "network", "better")
+    assert gap(found, "brier")["difference"] == pytest.approx(
+        brier(*of(b, people=common)) - brier(*of(a, people=common))
+    )
+    assert gap(found, "brier")["outcome"] == "better"
+    assert gap(found, "ici")["outcome"] in ("better", "no_difference")
+    worth = [row for row in found["rows"] if row["metric"] == "net_benefit" and row["run"] == "a"]
+    assert worth[0]["threshold"] == 0.3
+    assert worth[0]["value"] == pytest.approx(net_benefit(*of(a, people=common), 0.3))
+    assert any("a: 40 of its 200 held-out predictions" in note for note in found["notes"])
+    assert {(row["run"], row["model"]) for row in found["rows"]} == {
+        ("a", "network"), ("a", "gradient_boosting"), ("b", "network"), ("b", "gradient_boosting"),
+    }  # fmt: skip
+
+
+def test_a_run_against_itself_differs_by_nothing(tmp_path):
+    a = risk_folder(tmp_path / "a")
+    shutil.copytree(a, tmp_path / "b")
+    found = compare_runs([a, tmp_path / "b"], resamples=50)
+    assert all((row["difference"], row["low"], row["high"]) == (0, 0, 0) for row in found["differences"])
+    assert {row["outcome"] for row in found["differences"]} == {"no_difference"}
+
+
+def test_hybrids_are_paired_with_hybrids_and_else_with_the_network(tmp_path):
+    a = risk_folder(tmp_path / "a", seed=1)
+    b = risk_folder(tmp_path / "b", seed=2, hybrid=True)
+    c = risk_folder(tmp_path / "c", seed=3, hybrid=True)
+    found = compare_runs([a, b], resamples=20)
+    assert gap(found, "auroc", model="hybrid")["against_model"] == "network"
+    assert gap(compare_runs([b, c], resamples=20), "auroc", "c", "hybrid")["against_model"] == "hybrid"
+    three = compare_runs([a, b, c], resamples=20)
+    assert {row["run"] for row in three["differences"]} == {"b", "c"}
+
+
+def test_the_order_of_rows_in_the_files_changes_nothing(tmp_path):
+    a, b = risk_folder(tmp_path / "a", seed=1), risk_folder(tmp_path / "b", seed=2)
+    before = compare_runs([a, b], resamples=30)
+    path = b / "predictions.parquet"
+    pl.read_parquet(path).sample(fraction=1, shuffle=True, seed=3).write_parquet(path)
+    assert compare_runs([a, b], resamples=30) == before
+
+
+def test_what_cannot_be_compared_is_refused_and_says_what_to_do(tmp_path):
+    a = risk_folder(tmp_path / "a", people=range(100))
+    apart = risk_folder(tmp_path / "apart", people=range(100, 240))
+    other = risk_folder(tmp_path / "other", target="sepsis")
+    kind = risk_folder(tmp_path / "kind", question="forecast")
+    with pytest.raises(RunError, match=r"No held-out prediction is common.*same \[split\]"):
+        compare_runs([a, apart])
+    with pytest.raises(RunError, match=r"is about sepsis.*about death"):
+        compare_runs([a, other])
+    with pytest.raises(RunError, match=r"asks for a forecast.*for a risk"):
+        compare_runs([a, kind])
+    with pytest.raises(RunError, match="at least two"):
+        compare_runs([a])
+    with pytest.raises(RunError, match="named twice"):
+        compare_runs([a, a])
+    with pytest.raises(RunError, match="found none"):
+        compare_runs([a, tmp_path / "nowhere"])
+
+
+def test_other_outcomes_of_the_same_people_are_refused_without_telling_them(tmp_path):
+    a, b = risk_folder(tmp_path / "a"), risk_folder(tmp_path / "b")
+    path = b / "predictions.parquet"
+    pl.read_parquet(path).with_columns(
+        target=pl.when(pl.col("subject_id") == "p17").then(1 - pl.col("target")).otherwise("target")
+    ).write_parquet(path)
+    with pytest.raises(RunError, match="what came differs in fewer than 11 of 240 common predictions") as refused:
+        compare_runs([a, b])
+    assert "p17" not in str(refused.value)
+
+
+def test_damaged_run_folders_are_refused(tmp_path):
+    a, b = risk_folder(tmp_path / "a"), risk_folder(tmp_path / "b")
+    table = pl.read_parquet(b / "predictions.parquet")
+    (b / "predictions.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(RunError, match="cannot be read as predictions"):
+        compare_runs([a, b])
+    pl.concat([table, table]).write_parquet(b / "predictions.parquet")
+    with pytest.raises(RunError, match="holds a held-out prediction twice"):
+        compare_runs([a, b])
+    table.drop("predicted").write_parquet(b / "predictions.parquet")
+    with pytest.raises(RunError, match="'predicted' is missing"):
+        compare_runs([a, b])
+    table.filter(pl.col("split") == "train").write_parquet(b / "predictions.parquet")
+    with pytest.raises(RunError, match="holds no held-out prediction"):
+        compare_runs([a, b])
+    (b / "predictions.parquet").unlink()
+    with pytest.raises(RunError, match="no such file"):
+        compare_runs([a, b])
+    (b / "metrics.json").write_text("[")
+    with pytest.raises(RunError, match="cannot be read as JSON"):
+        compare_runs([a, b])
+    (b / "metrics.json").write_text('{"format": 9, "question": "risk", "target": [], "models": {}}')
+    with pytest.raises(RunError, match="format 1"):
+        compare_runs([a, b])
+
+
+def test_few_common_people_have_no_numbers(tmp_path):
+    a, b = risk_folder(tmp_path / "a", people=range(9)), risk_folder(tmp_path / "b", seed=1)
+    found = compare_runs([a, b], resamples=20)
+    assert all(row["value"] is None and "too few to say" in row["reason"] for row in found["rows"])
+    page = printed(found)
+    assert "<11 held-out predictions of <11 people" in page
+    assert " 9 " not in page
+
+
+def printed(found):
+    console = Console(width=160, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    for table in comparison_tables(found):
+        console.print(table)
+    console.file.close()
+    return console.export_text()
+
+
+def test_the_tables_show_every_difference(tmp_path):
+    a = risk_folder(tmp_path / "first", seed=1, noise=2.0)
+    b = risk_folder(tmp_path / "second", seed=2, noise=0.1)
+    page = printed(compare_runs([a, b], resamples=100))
+    for words in ("death: 240 held-out predictions of 240 people", "AUROC", "Brier score", "Net benefit at 0.3",
+                  "Gradient boosting", "better", "Paired differences", "hold the fitted models fixed"):  # fmt: skip
+        assert words in page
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    study = write_study(folder, {"split.fractions": [0.4, 0.2, 0.4]})
+    runs = []
+    for hidden in (3, 6):
+        read = sequela.read_study(study, {"model.hidden": hidden})
+        runs.append(sequela.run(read, folder / f"hidden-{hidden}").folder)
+    return runs
+
+
+def test_forecasts_of_two_runs_are_compared(two_runs):
+    found = compare_runs(two_runs, resamples=100)
+    json.dumps(found, allow_nan=False)
+    assert found["question"] == "forecast"
+    assert found["metrics"] == ["rmse", "mae"]
+    tables = [pl.read_parquet(run / "predictions.parquet") for run in two_runs]
+    held = [table.filter((pl.col("split") == "held_out") & (pl.col("model") == "network")) for table in tables]
+    assert found["common"]["predictions"] == len(held[0])
+    values = [rmse(table["target"], table["predicted"]) for table in held]
+    assert gap(found, "rmse", "hidden-6")["difference"] == pytest.approx(values[1] - values[0])
+    headline = json.loads((two_runs[0] / "metrics.json").read_text())["models"]["network"]["rmse"]["value"]
+    mine = [
+        row for row in found["rows"] if (row["run"], row["model"], row["metric"]) == ("hidden-3", "network", "rmse")
+    ]
+    assert mine[0]["value"] == pytest.approx(headline)
+    assert "RMSE" in printed(found)
