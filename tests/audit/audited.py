@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from sequela.audit import Audit, AuditSettings, audit_study
 from sequela.cohort import Question, SplitRequest, SplitSettings, ask, make_splits
 from sequela.predict import evidence
+from sequela.prepare import Cleaning
 from sequela.records import TableSettings, read_records
 
 STATIC = {"layout": "static", "subject": "id"}
@@ -35,7 +36,7 @@ def audited(
     ]
     records = read_records(settings, Path(), frames={name: frame for name, (_, frame) in tables.items()})
     asks: Any = TypeAdapter(Question).validate_python(question)
-    seen = evidence(records, asks, {})
+    seen = evidence(records, asks, Cleaning())
     cohort = ask(seen.events, seen.people, asks, outcomes=seen.outcomes, clock=records.clock)
     assert cohort.labels is not None
     subjects = records.subjects.sort("subject_id")

@@ -11,7 +11,7 @@ import pytest
 from tables import export, survival
 
 from sequela.audit import Audit, audit_table, audit_table_file
-from sequela.errors import RecordsError
+from sequela.errors import LeakError, RecordsError
 
 
 def found(frame: pl.DataFrame, **keys: Any) -> Audit:
@@ -27,6 +27,13 @@ def test_a_clean_table_is_let_be(seed: int) -> None:
     assert not [one for one in found(export(seed=seed)).findings if one.severity != "note"]
     assert not [one for one in found(export(60, seed=seed), time=None, split=None).findings if one.severity != "note"]
     assert not audit_table(survival(seed=seed), subject="pid", label="years").findings
+
+
+def test_a_leak_of_a_table_stops_without_speaking_of_a_study() -> None:
+    audit = found(export().with_columns(status=pl.col("died") + 1))
+    with pytest.raises(LeakError, match="equals_outcome") as stopped:
+        audit.stop_at_leaks()
+    assert "accept" not in str(stopped.value)
 
 
 def test_people_in_several_parts_are_found() -> None:

@@ -13,7 +13,7 @@ from sequela.cohort.asof import Rows
 
 _MOST_LEVELS = 30
 _SAME = 0.995  # share of people at which a column is the outcome
-_DROP = "Remove the column from the inputs, or read it from a table of role outcome."
+_DROP = "Remove the column from the inputs."
 
 
 def told_alone(column: Column, label: Floats, person: Rows) -> Finding | None:

@@ -103,7 +103,14 @@ def _slopes(value: Floats, time: Floats) -> list[float]:
         return []
     ratios = np.array([*_UNITS, *(1 / unit for unit in _UNITS)])
     near = ratios[np.abs(ratios - abs(middle)) <= 0.01 * ratios]
-    return [*(float(np.sign(middle) * ratio) for ratio in near), middle]
+    return [*(float(np.sign(middle) * ratio) for ratio in near), _refined(middle, value, time)]
+
+
+def _refined(slope: float, value: Floats, time: Floats) -> float:
+    """Return the least-squares slope of the people whom a first slope does not place far off."""
+    off = np.abs(value - slope * time - np.median(value - slope * time))
+    near = off <= max(5 * float(np.median(off)), 1e-12)
+    return float(np.polyfit(time[near], value[near], 1)[0]) if np.ptp(time[near]) > 0 else slope
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,7 +54,7 @@ def audit_table(
         *_alone(rows),
         *_times(rows, label),
     ]
-    return concluded(found, [])
+    return replace(concluded(found, []), of_study=False)
 
 
 def audit_table_file(

@@ -18,6 +18,7 @@ from sequela.cohort.occurrences import what_happened
 from sequela.predict import Evidence
 from sequela.prepare.quantities import quantity_of
 from sequela.records import Clock, Records
+from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 _EARLY = "available before it happened, taken as known at its time"
 _BEDSIDE = (
@@ -134,7 +135,36 @@ def availability(records: Records) -> list[Finding]:
         )
         for table, rows, codes in early.sort("table").iter_rows()
     ]
-    return [*found, *_never_given(records)]
+    return [*found, *_later(records), *_never_given(records)]
+
+
+def _later(records: Records) -> list[Finding]:
+    """Return the tables whose values became available after their time, and by how much."""
+    table_of = pl.DataFrame(
+        [(code, table.name) for table in records.tables if table.role == "input" for code in table.codes],
+        schema={"code": pl.String, "table": pl.String},
+        orient="row",
+    )
+    delay = (pl.col("available_time") - pl.col("time")).dt.total_microseconds() / MICROSECONDS_PER_HOUR
+    stamped = records.events.lazy().filter(pl.col("time").is_not_null()).join(table_of.lazy(), on="code")
+    by_table = stamped.group_by("table").agg(
+        late=(delay > 0).sum(),
+        rows=pl.len(),
+        hours=delay.filter(delay > 0).median(),
+        people=pl.col("subject_id").filter(delay > 0).n_unique(),
+    )
+    return [
+        Finding(
+            finding="available_later",
+            severity="note",
+            table=table,
+            evidence=f"{100 * late / rows:.0f} % of its {rows:,} values became available after their time, half of them "
+            f"{hours:.3g} hours or more after it. They are seen from then on only.",
+            remedy="Nothing, where `available` is when the result could be read.",
+        )
+        for table, late, rows, hours, people in by_table.sort("table").collect().iter_rows()
+        if people > FEW
+    ]
 
 
 def _rows(count: int) -> str:
