@@ -137,7 +137,7 @@ def test_results_without_availability_are_noted_and_with_it_not() -> None:
     assert severities(audited(lab_ward(), question), "availability_unknown") == ["note"]
     given = audited(lab_ward(resulted=pl.col("day") * 24 + 2), question)
     assert not severities(given, "availability_unknown")
-    assert [one.evidence for one in given.findings if one.finding == "available_later"][0].startswith("100 %")
+    assert next(one.evidence for one in given.findings if one.finding == "available_later").startswith("100 %")
     early = audited(lab_ward(resulted=pl.col("day") * 24 - 2), question)
     assert not severities(early, "available_later")
     assert severities(early, "available_before_it_happened") == ["likely"]

@@ -158,8 +158,8 @@ def _later(records: Records) -> list[Finding]:
             finding="available_later",
             severity="note",
             table=table,
-            evidence=f"{100 * late / rows:.0f} % of its {rows:,} values became available after their time, half of them "
-            f"{hours:.3g} hours or more after it. They are seen from then on only.",
+            evidence=f"{100 * late / rows:.0f} % of its {rows:,} values became available after their time, half of "
+            f"them {hours:.3g} hours or more after it. They are seen from then on only.",
             remedy="Nothing, where `available` is when the result could be read.",
         )
         for table, late, rows, hours, people in by_table.sort("table").collect().iter_rows()
