@@ -5,7 +5,8 @@ import pytest
 from preparing import Course, events_of
 
 from sequela.cohort import one_each
-from sequela.prepare import flag_words, without_implausible
+from sequela.prepare import flag_words
+from sequela.prepare.plausible import without_implausible
 from sequela.prepare.rows import RowPreparation, prepare_static
 
 HOUR = 3_600_000_000
