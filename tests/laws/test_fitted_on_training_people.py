@@ -11,7 +11,7 @@ from fitted_state import check_fitted_on_training_people_only, write_split
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sequela.errors import CohortError
+from sequela.errors import CohortError, StudyError
 
 QUIET = {"suppress_health_check": [HealthCheck.filter_too_much, HealthCheck.too_slow]}
 SPLITS = ["subject", "time", "within", "order", "file"]
@@ -26,7 +26,7 @@ def check(case: Case, by: str, seed: int) -> None:
         write_split(Path(folder), 14)
         try:
             check_fitted_on_training_people_only(case, Path(folder), seed)
-        except CohortError:
+        except (CohortError, StudyError):
             assume(False)
 
 

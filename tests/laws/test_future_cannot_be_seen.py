@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from laws import check_future_cannot_be_seen, ready
 
-from sequela.errors import CohortError
+from sequela.errors import CohortError, StudyError
 
 QUIET = {"suppress_health_check": [HealthCheck.filter_too_much, HealthCheck.too_slow]}
 
@@ -16,7 +16,7 @@ QUIET = {"suppress_health_check": [HealthCheck.filter_too_much, HealthCheck.too_
 def check(case: Case, seed: int, *, boosting: bool) -> None:
     try:
         fitted = ready(case, boosting=boosting)
-    except CohortError:
+    except (CohortError, StudyError):
         assume(False)
         raise
     check_future_cannot_be_seen(fitted, seed)

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from laws import material_of
 
-from sequela.errors import CohortError
+from sequela.errors import CohortError, StudyError
 from sequela.records import TableSettings, read_records
 from sequela.study.material import Material
 
@@ -29,7 +29,7 @@ SPLITS = st.sampled_from(["subject", "time", "order", "within", "file"])
 def gathered(case: Case) -> Material:
     try:
         return material_of(case)
-    except CohortError:
+    except (CohortError, StudyError):
         assume(False)
         raise
 
@@ -46,7 +46,7 @@ def check(case: Case, by: str) -> None:
         check_prediction_times_are_counted(material)
         try:
             check_split_is_counted(material, Path(folder))
-        except CohortError:
+        except (CohortError, StudyError):
             assume(False)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from laws import Ready, ready
 from one_number import check_one_number, check_one_pass_is_one_each
 
-from sequela.errors import CohortError
+from sequela.errors import CohortError, StudyError
 
 QUIET = {"suppress_health_check": [HealthCheck.filter_too_much, HealthCheck.too_slow]}
 
@@ -22,7 +22,7 @@ QUIET = {"suppress_health_check": [HealthCheck.filter_too_much, HealthCheck.too_
 def fit(case: Case) -> Ready:
     try:
         return ready(case, boosting=False)
-    except CohortError:
+    except (CohortError, StudyError):
         assume(False)
         raise
 

@@ -78,12 +78,7 @@ def _derived(events: pl.DataFrame, name: str, parts: Parts) -> pl.DataFrame:
         pl.col("code").is_in([left, right]) & pl.col("time").is_not_null() & pl.col("numeric_value").is_not_null()
     )
     if sign == _OR:
-        first = pl.col("code") == left
-        return (
-            timed.sort(~first, maintain_order=True)
-            .unique(["subject_id", "time"], keep="first")
-            .with_columns(code=pl.lit(name))
-        )
+        return _either(timed, left).with_columns(code=pl.lit(name))
     measured = timed.sort("subject_id", known_time(), "time")
     newest = pl.col("time").cum_max().over("subject_id", "code")
     measured = measured.filter(pl.col("time") >= newest)  # a late value that is older than the last one is never it
@@ -102,3 +97,10 @@ def _derived(events: pl.DataFrame, name: str, parts: Parts) -> pl.DataFrame:
         *(pl.lit(None, dtype=events.schema[column]).alias(column) for column in ("text_value", "unit")),
         pl.lit(None, dtype=events.schema["available_time"]).alias("available_time"),
     )
+
+
+def _either(timed: pl.DataFrame, left: str) -> pl.DataFrame:
+    """Return the values of two codes as one; of the right one not where the left one of that time was known by then."""
+    first = pl.col("code") == left
+    since = known_time().filter(first).min().over("subject_id", "time")
+    return timed.filter(first | since.is_null() | (since > known_time()))

@@ -37,6 +37,7 @@ from sequela.prepare.rules import (
 )
 
 _MOST_WITHOUT_LOG = 0.05
+_FARTHEST = 1e30  # of a forecast far outside of all training values, which an exponential would make infinite
 _SHAPES_WITH_INVERSE = (0.0, 2.0)  # between them every real number is some value's transform
 
 
@@ -271,6 +272,7 @@ def smeared_inverse(
     if state.kind in ("none", "difference"):
         return state.inverse(transformed, last)
     total = np.zeros(len(transformed))
-    for residual, share in zip(smearing.residuals, smearing.shares, strict=True):
-        total += share * state.inverse(transformed + residual)
+    with np.errstate(over="ignore"):
+        for residual, share in zip(smearing.residuals, smearing.shares, strict=True):
+            total += share * np.clip(state.inverse(transformed + residual), -_FARTHEST, _FARTHEST)
     return total

@@ -1,0 +1,57 @@
+"""Codes made of two others: from what was known, and from nothing later."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import polars as pl
+import pytest
+
+from sequela.prepare.derived import with_derived
+from sequela.records.events import SCHEMA
+
+BEGIN = datetime(1970, 1, 1)
+Row = tuple[str, float, float | None, float]  # code, measured at, known at, value
+
+
+def events(*rows: Row) -> pl.DataFrame:
+    """Contract 1 rows of one person; hours."""
+    return pl.DataFrame(
+        [
+            {
+                "subject_id": 0,
+                "time": BEGIN + timedelta(hours=at),
+                "code": code,
+                "numeric_value": value,
+                "available_time": None if known is None else BEGIN + timedelta(hours=known),
+            }
+            for code, at, known, value in rows
+        ],
+        schema=SCHEMA,
+    )
+
+
+def made(formula: str, *rows: Row) -> list[tuple[float, float]]:
+    """Return hour and value of what the formula makes, in the order in which it is known."""
+    found = with_derived(events(*rows), {"new": formula}).filter(pl.col("code") == "new")
+    known = pl.coalesce("available_time", "time").sub(pl.lit(BEGIN)).dt.total_seconds() / 3600
+    return found.select(known.alias("hour"), "numeric_value").sort("hour").rows()
+
+
+@pytest.mark.parametrize(("formula", "value"), [("a + b", 8.0), ("a - b", 4.0), ("a * b", 12.0), ("a / b", 3.0)])
+def test_a_formula_takes_the_last_known_value_of_each(formula: str, value: float) -> None:
+    assert made(formula, ("a", 0, None, 9), ("b", 1, None, 2), ("a", 1, None, 6))[-1] == (1.0, value)
+
+
+def test_nothing_is_made_before_both_are_known() -> None:
+    assert made("a / b", ("a", 0, None, 6), ("b", 1, 5, 2)) == [(5.0, 3.0)]
+
+
+def test_either_takes_the_first_code_where_both_were_measured() -> None:
+    assert made("a | b", ("a", 0, None, 1), ("b", 0, None, 2), ("b", 3, None, 4)) == [(0.0, 1.0), (3.0, 4.0)]
+
+
+def test_a_value_that_comes_later_takes_nothing_away_that_was_known_before() -> None:
+    early = made("a | b", ("b", 0, None, 2))
+    assert made("a | b", ("b", 0, None, 2), ("a", 0, 9, 1)) == [*early, (9.0, 1.0)]
+    assert made("a | b", ("a", 0, None, 1), ("b", 0, 9, 2)) == [(0.0, 1.0)]
