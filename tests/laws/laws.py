@@ -104,9 +104,9 @@ def material_of(case: Case, frames: Frames | None = None) -> Material:
 def fitted_state(material: Material, predictions: Rows) -> PreparedState:
     """Return what preparation learns from these predictions."""
     return fit_preparation(
-        material.cohort.timeline,
+        material.timeline,
         material.evidence.facts,
-        material.cohort.sequences.take(predictions),
+        material.sequences.take(predictions),
         kind_of(material).target_labels(material, predictions),
         material.settings.prepare,
     )[0]
@@ -205,8 +205,7 @@ def sights(fitted: Ready, records: Records, wanted: list[Key], now: int | None =
     )
     sequences = histories(timeline, together, settings.question, alone=settings.own_sequences)
     until = timeline.known_until(person, time)
-    clocked, on_clock = on_grid(timeline, sequences, fitted.bundle.prepared.grid)
-    found = _inputs(fitted, clocked, seen, on_clock, len(wanted))
+    found = _inputs(fitted, timeline, seen, sequences, len(wanted))
     for number, sight in enumerate(found):
         sight["records"] = np.array(until[number] - timeline.step_offsets[person[number]])
     return found
@@ -214,19 +213,20 @@ def sights(fitted: Ready, records: Records, wanted: list[Key], now: int | None =
 
 def _inputs(fitted: Ready, timeline: Timeline, seen: Evidence, sequences: Sequences, count: int) -> list[Sight]:
     state = fitted.bundle.prepared
-    rows = RowPreparation(timeline, state).rows(sequences, np.arange(len(sequences.person)), provenance=True)
-    begin = np.cumsum(sequences.lengths) - sequences.lengths
+    clocked, steps = on_grid(timeline, sequences, state.grid)
+    rows = RowPreparation(clocked, state).rows(steps, np.arange(len(steps.person)), provenance=True)
+    begin = np.cumsum(steps.lengths) - steps.lengths
     static = prepare_static(seen.facts, state, sequences, np.arange(len(sequences.person)))
     statistics = statistics_of(fitted.settings.question.kind, timeline, seen.facts, state, sequences)
     flags = flag_words(timeline, seen.facts, state, sequences, seen.implausible)
     said = say(fitted.bundle, timeline, seen.facts, sequences)
     simple = {name: predict(statistics) for name, predict in fitted.baselines.items()}
-    lag = sequences.read_lag_hours(timeline)
+    lag = steps.read_lag_hours(clocked)
     found: list[Sight] = []
     for r in range(count):
-        s = sequences.sequence[r]
-        read = sequences.read[r]
-        span = slice(begin[s], begin[s] + (read - sequences.first[s] + 1 if read >= 0 else 0))
+        s = steps.sequence[r]
+        read = steps.read[r]
+        span = slice(begin[s], begin[s] + (read - steps.first[s] + 1 if read >= 0 else 0))
         found.append(
             {f"row {name}": getattr(rows, name)[span] for name in ROWS}
             | {"static": static[s], "lag": lag[r], "statistics": statistics.matrix[r]}

@@ -292,7 +292,7 @@ def _importance() -> dict[str, Any]:
         for name, loss in (("GCS", 0.062), ("BUN", 0.031), ("Urine", 0.019), ("HR", 0.006), ("Mg", 0.001),
                            ("Na", -0.0004))
     ]  # fmt: skip
-    variables.append({"name": "Age", "kind": "static", **estimate(0.011), "windows": []})
+    variables.insert(3, {"name": "Age", "kind": "static", **estimate(0.011), "windows": []})
     variables.append({"name": "TroponinI", "kind": "series", **estimate(None), "windows": []})
     return {"metric": "auroc", "baseline": 0.83, "people": 900, "predictions": 900, "repeats": 3, "resamples": 100,
             "level": 0.95, "windows": [{"from_hours": 0, "to_hours": 6, "label": label} for label in WINDOWS],

@@ -11,8 +11,10 @@ import pytest
 from rich.console import Console
 from run_folders import read_json
 from test_report_page import KINDS
+from test_report_risk import KINDS as RISK_KINDS
 
 from sequela.report import results_table
+from sequela.report.comparison import comparison_tables
 
 
 def printed(run: Path) -> str:
@@ -62,3 +64,85 @@ def test_wide_numbers_still_fit(run_folder: Callable[..., Path]) -> None:
     console.print(results_table(metrics))
     assert isinstance(console.file, io.StringIO)
     assert "…" not in console.file.getvalue()
+
+
+@pytest.mark.parametrize("kind", RISK_KINDS.values(), ids=RISK_KINDS)
+def test_the_table_of_a_risk_fits_a_hundred_columns(risk_folder: Callable[..., Path], kind: dict[str, Any]) -> None:
+    text = printed(risk_folder(**kind))
+    assert "…" not in text
+    assert all(word in text for word in ("Network", "AUROC", "AUPRC", "Brier", "Slope"))
+
+
+def test_a_difference_is_the_network_less_the_row_also_for_the_hybrid(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder(hybrid=True)
+    pair = next(
+        row for row in read_json(run / "metrics.json")["comparisons"]
+        if (row["model"], row["against"], row["metric"]) == ("hybrid", "network", "auroc")
+    )  # fmt: skip
+    line = next(line for line in printed(run).splitlines() if line.startswith("Hybrid"))
+    assert f"{-pair['difference']:+.3f}".replace("-", "−") in line
+    assert "Gradient boosting *" in printed(run)
+
+
+def test_few_people_are_explained_in_the_terminal(risk_folder: Callable[..., Path]) -> None:
+    assert "– too few to say" in " ".join(printed(risk_folder(people=12)).split())
+
+
+COMPARED: dict[str, Any] = {
+    "format": 1, "question": "risk", "target": ["died"],
+    "runs": [
+        {"name": name, "folder": name, "models": ["network", "logistic"], "best_baseline": "logistic",
+         "held_out": {"people": 600, "predictions": 700}}
+        for name in ("a", "[red]b[/red]")
+    ],
+    "common": {"people": 500, "predictions": 512}, "events": 81, "metrics": ["auroc", "net_benefit"],
+    "thresholds": [0.1, 0.2],
+    "rows": [
+        {"run": name, "model": model, "metric": metric, "threshold": threshold, "target": None, "value": 0.81,
+         "low": None if model == "logistic" else 0.7, "high": None if model == "logistic" else 0.9,
+         "reason": "no interval" if model == "logistic" else None, "people": 500}
+        for name in ("a", "[red]b[/red]") for model in ("network", "logistic")
+        for metric, threshold in (("auroc", None), ("net_benefit", 0.1), ("net_benefit", 0.2))
+    ],
+    "differences": [
+        {"run": "[red]b[/red]", "model": "network", "against": "a", "against_model": "network", "metric": metric,
+         "threshold": threshold, "target": None, "difference": -0.02, "low": -0.05, "high": -0.01, "outcome": "worse",
+         "reason": None}
+        for metric, threshold in (("auroc", None), ("net_benefit", 0.1), ("net_benefit", 0.2))
+    ],
+    "notes": ["7 people are in one run only"],
+}  # fmt: skip
+
+
+def shown(compared: dict[str, Any]) -> str:
+    console = Console(file=io.StringIO(), width=100, no_color=True)
+    for table in comparison_tables(compared):
+        console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_runs_stand_beside_each_other() -> None:
+    text = shown(COMPARED)
+    assert "…" not in text
+    for words in (
+        "512 held-out predictions of 500 people, 81 with the event, common to all runs",
+        "Net benefit at 0.2",
+        "a",
+        "[red]b[/red]",
+        "Logistic regression *",
+        "−0.020 worse",
+        "– no interval",
+        "fewer than 11 people are in one run only",
+        "less a: network",
+    ):
+        assert words in " ".join(text.replace("\N{NO-BREAK SPACE}", " ").split()), words
+
+
+def test_runs_of_several_targets_have_a_table_each() -> None:
+    rows = [{**row, "target": target, "metric": "rmse", "threshold": None} for target in ("sbp", "dbp")
+            for row in COMPARED["rows"] if row["metric"] == "auroc"]  # fmt: skip
+    text = shown({**COMPARED, "question": "forecast", "target": ["sbp", "dbp"], "metrics": ["rmse"], "thresholds": [],
+                  "events": None, "rows": rows, "differences": []})  # fmt: skip
+    assert text.index("sbp:") < text.index("dbp:")
+    assert text.count("RMSE") == 2

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from sequela.report import figures, privacy, question, words
+from sequela.report import figures, privacy, question, risk_question, words
 from sequela.report.words import aligned, decimals_for, duration, fixed, hours_in_words, listed, signed
 
 
-@pytest.mark.parametrize("module", [figures, privacy, question, words], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [figures, privacy, question, risk_question, words], ids=lambda module: module.__name__
+)
 def test_examples_in_docstrings_hold(module: Any) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0
@@ -55,8 +57,38 @@ def test_lists_and_durations() -> None:
          ("At the last record of a person, from each ADMISSION to the next DISCHARGE or DEATH, forecast the next "
          "record's sbp from this and all earlier records.")),
         ({"at": ["1y", "3y"], "horizon": "1y"},
-         "At 1 year and 3 years after the first record, forecast sbp 1 year later from this and all earlier records."),
+         "At 1 year and 3 years after the first record, forecast sbp 1 year later from all records until then."),
     ],
 )  # fmt: skip
 def test_a_question_reads_as_a_sentence(asked: dict[str, Any], sentence: str) -> None:
     assert question.question_in_words(asked, ["sbp"]) == sentence
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence", "facts"),
+    [
+        ({"at": "every 6h", "outcome": {"code": "MAP", "below": 65.0, "within": "1h", "recurrent": True}},
+         ("Every 6 hours, from the first record to the last, state the risk of x within 1 hour, from all records "
+         "until then."),
+         {"At risk": "everybody who is asked, also after an event: it can happen again",
+          "Outcome": "a value of MAP below 65; its past values are inputs, later ones are not"}),
+        ({"from": {"code": "ADMISSION"}, "to": {"code": "DISCHARGE"}, "at": "48h", "incomplete": "no event",
+          "outcome": {"code": "MEDS_DEATH"}, "follow_up": {"code": "LOST"}},
+         ("At 48 hours after each ADMISSION, state the risk of x before the episode ends, from all records until "
+         "then."),
+         {"Follow-up": "until the next LOST",
+          "Incomplete follow-up": "whose follow-up ends within the horizon without an event counts as without an event",
+          "Time horizon": "from the moment of the prediction to the end of the episode"}),
+        ({"at": "last record", "history": "48h", "min_records": 3, "follow_up": {"column": "seen"},
+          "outcome": {"column": "out", "time": "days", "positive": 2, "within": "1y"}},
+         "At the last record of a person, state the risk of x within 1 year, from the records of the last 48 hours.",
+         {"Outcome": "the column out of an outcome table (the value 2), dated by the column days; it is never an input",
+          "Asked": "at the last record of a person, once a person has 3 records",
+          "Follow-up": "until the time in the column seen"}),
+        ({"labels": "labels.parquet"},
+         "At each time of the table of labels, state the risk of its label, from all records until then.", {}),
+    ],
+)  # fmt: skip
+def test_a_question_of_risk_reads_as_a_sentence(asked: dict[str, Any], sentence: str, facts: dict[str, str]) -> None:
+    assert risk_question.risk_in_words(asked, "x") == sentence
+    assert facts.items() <= dict(risk_question.risk_facts(asked, "x")).items()

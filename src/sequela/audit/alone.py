@@ -13,7 +13,7 @@ from sequela.cohort.asof import Rows
 
 _MOST_LEVELS = 30
 _SAME = 0.995  # share of people at which a column is the outcome
-_DROP = "Remove the column from the inputs, or read it from a table of role outcome."
+_DROP = "Remove the column from the inputs."
 
 
 def told_alone(column: Column, label: Floats, person: Rows) -> Finding | None:
@@ -24,7 +24,7 @@ def told_alone(column: Column, label: Floats, person: Rows) -> Finding | None:
         label: [R] 0 or 1.
         person: [R].
     """
-    levels = _levels(column)
+    levels = values_as_levels(column)
     found = [
         _is_the_outcome(column, levels, label, person),
         _only_with(column, levels, label, person),
@@ -34,7 +34,7 @@ def told_alone(column: Column, label: Floats, person: Rows) -> Finding | None:
     return min(sure, key=lambda one: one.severity != "certain") if sure else None
 
 
-def _levels(column: Column) -> Rows | None:
+def values_as_levels(column: Column) -> Rows | None:
     """Return the distinct values as numbers, -1 where there is none [R]; None where there are many."""
     if column.levels:
         return column.level
@@ -86,8 +86,8 @@ def _only_with(column: Column, levels: Rows | None, label: Floats, person: Rows)
                 severity=severity,
                 table=column.table,
                 column=column.name,
-                evidence=f"Of {people(pure.marked)} with {words} by the prediction time, {share(pure.always, pure.marked)} "
-                f"have the outcome afterwards; of everybody, {100 * pure.base:.0f} %.",
+                evidence=f"Of {people(pure.marked)} with {words} by the prediction time, "
+                f"{share(pure.always, pure.marked)} have the outcome afterwards; of everybody {100 * pure.base:.0f} %.",
                 remedy="Find out when it is written down. What is recorded because of the outcome needs a time of "
                 f"availability, or is no input. {_DROP}",
             )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from sequela.audit.series import Flags, Floats, Series, numbered
 from sequela.audit.words import FEW
-from sequela.cohort.asof import Rows
+from sequela.cohort.asof import Rows, Timeline
 from sequela.cohort.facts import AGE, BIRTH, Facts
 
 
@@ -24,11 +24,20 @@ class Column:
     level: Rows  # [R], -1 where there is none
     levels: tuple[str, ...]
     present: Flags  # [R]
+    fresh: Flags  # [R] recorded at the last instant at which anything was; facts always
+
+    def take(self, rows: Rows) -> Column:
+        """Return the column at some of the predictions."""
+        return replace(
+            self, number=self.number[rows], level=self.level[rows], present=self.present[rows], fresh=self.fresh[rows]
+        )
 
 
-def column_at(series: Series, person: Rows, time: Rows, people: int, table: str | None) -> Column:
+def column_at(series: Series, person: Rows, time: Rows, timeline: Timeline, table: str | None) -> Column:
     """Return the last record of a code known at each prediction."""
-    row = series.last_known(person, time, people)
+    row = series.last_known(person, time, timeline.people)
+    last = timeline.known_until(person, time) - 1
+    newest = timeline.step_time[last] if len(timeline.step_time) else time
     there = row >= 0
     return Column(
         name=series.code,
@@ -37,6 +46,7 @@ def column_at(series: Series, person: Rows, time: Rows, people: int, table: str 
         level=np.where(there, series.level[row], -1),
         levels=series.levels,
         present=there,
+        fresh=there & (series.known[row] >= newest),
     )
 
 
@@ -65,18 +75,19 @@ def fact_columns(
 def _fact(
     code: str, table_of: Mapping[str, str], number: Floats, level: Rows, levels: tuple[str, ...], present: Flags
 ) -> Column:
-    return Column(name=code, table=table_of.get(code), number=number, level=level, levels=levels, present=present)
+    return Column(
+        name=code, table=table_of.get(code), number=number, level=level, levels=levels, present=present, fresh=present
+    )
 
 
-def sampled(label: Sequence[float] | Floats, most: int = 4096) -> Rows:
-    """Return predictions that are enough to attack: all, or of many at random `most` with the event and as many without.
+def sampled(label: Floats, most: int = 4096) -> Rows:
+    """Return predictions that are enough to attack: all, or of many some at random, with the event and without.
 
     Args:
         label: [R] 0 or 1; of a forecast, 0 for all.
         most: of each kind.
     """
-    claims = np.asarray(label)
     random = np.random.default_rng(0)
-    parts = [np.flatnonzero(claims == value) for value in np.unique(claims)]
+    parts = [np.flatnonzero(label == value) for value in np.unique(label)]
     kept = [part if len(part) <= most else random.choice(part, most, replace=False) for part in parts]
     return np.sort(np.concatenate(kept)) if kept else np.empty(0, dtype=np.int64)

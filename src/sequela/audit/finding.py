@@ -43,9 +43,10 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """All findings, the surest first."""
+    """All findings, the surest first; of a study, which may accept some, or of a table."""
 
     findings: tuple[Finding, ...]
+    of_study: bool = True
 
     @property
     def leaks(self) -> tuple[Finding, ...]:
@@ -67,10 +68,14 @@ class Audit:
         if not self.leaks:
             return
         named = "; ".join(f"{finding.finding}{_where(finding)}: {finding.evidence}" for finding in self.leaks)
+        one = self.leaks[0]
+        acceptable = (
+            " Where it is no leak, say why: "
+            f'[audit] accept = [{{ finding = "{one.finding}"{_column_key(one)}, reason = "..." }}].'
+        )
         raise LeakError(
             f"The audit found {'a leak' if len(self.leaks) == 1 else f'{len(self.leaks)} leaks'}: {named} "
-            f"{_remedies(self.leaks)} Where it is no leak, say why: "
-            f'[audit] accept = [{{ finding = "{self.leaks[0].finding}"{_column_key(self.leaks[0])}, reason = "..." }}].'
+            f"{_remedies(self.leaks)}{acceptable if self.of_study else ''}"
         )
 
 

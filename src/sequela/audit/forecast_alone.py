@@ -6,7 +6,7 @@ import numpy as np
 
 from sequela.audit.columns import Column
 from sequela.audit.finding import Finding, Severity
-from sequela.audit.relation import FEWEST, HOLDS, same
+from sequela.audit.relation import FEWEST, HOLDS, KINDS, same
 from sequela.audit.series import Flags, Floats
 from sequela.audit.words import people
 from sequela.cohort.asof import Rows
@@ -24,16 +24,19 @@ def told_ahead(column: Column, label: Floats, past: Floats, person: Rows) -> Fin
         past: [R, 2] the target's last known value and the one before, NaN where there is none.
         person: [R].
     """
-    rows = ~np.isnan(label) & ~np.isnan(column.number)
-    if len(np.unique(person[rows])) < FEWEST:
-        return None
-    return _is_the_label(column, label, past, person, rows) or _explains(column, label, past, person, rows)
+    told = ~np.isnan(label) & ~np.isnan(column.number)
+    for rows in (told & column.fresh, told):  # what is carried on from earlier hides what a fresh value tells
+        if len(np.unique(person[rows])) >= FEWEST:
+            found = _is_the_label(column, label, past, person, rows) or _explains(column, label, past, person, rows)
+            if found is not None:
+                return found
+    return None
 
 
 def _is_the_label(column: Column, label: Floats, past: Floats, person: Rows, rows: Flags) -> Finding | None:
     news = rows & ~np.nan_to_num(same(label, past[:, 0]), nan=0).astype(bool)
     who = len(np.unique(person[news]))
-    if who < FEWEST or len(np.unique(label[news])) < 8:
+    if who < FEWEST or len(np.unique(label[news])) < KINDS:
         return None
     equal = same(column.number[news], label[news])
     if equal.mean() < HOLDS:
@@ -43,8 +46,8 @@ def _is_the_label(column: Column, label: Floats, past: Floats, person: Rows, row
         severity="certain",
         table=column.table,
         column=column.name,
-        evidence=f"It is the value to come, in {100 * equal.mean():.1f} % of {int(news.sum()):,} predictions ({people(who)}) "
-        "in which that differs from the last one.",
+        evidence=f"It is the value to come, in {100 * equal.mean():.1f} % of {int(news.sum()):,} predictions "
+        f"({people(who)}) in which that differs from the last one.",
         remedy=_REMEDY,
     )
 
@@ -56,7 +59,7 @@ def _explains(column: Column, label: Floats, past: Floats, person: Rows, rows: F
         return None
     before = np.where(np.isnan(past[rows, 1]), past[rows, 0], past[rows, 1])
     own = np.column_stack([np.ones(rows.sum()), past[rows, 0], before])
-    value, number = label[rows], column.number[rows]
+    own, value, number = (_within_most(each) for each in (own, label[rows], column.number[rows]))
     left, also = _residual(own, value), _residual(own, number)
     if np.var(left) <= 1e-6 * np.var(value) or np.var(also) <= 1e-9 * np.var(number):
         return None
@@ -73,6 +76,12 @@ def _explains(column: Column, label: Floats, past: Floats, person: Rows, rows: F
         f"({int(rows.sum()):,} predictions of {people(who)}).",
         remedy=_REMEDY,
     )
+
+
+def _within_most(values: Floats) -> Floats:
+    """Return values with the outermost hundredth at each end drawn in: a typing error is not to decide."""
+    low, high = np.percentile(values, (1, 99), axis=0)
+    return np.clip(values, low, high)
 
 
 def _residual(own: Floats, value: Floats) -> Floats:

@@ -9,12 +9,13 @@ import numpy as np
 
 from sequela.audit.finding import Finding
 from sequela.audit.quantities import Ahead, Measured
-from sequela.audit.relation import FEWEST, HOLDS, Relation, grain, pair_relations, relation, same
+from sequela.audit.relation import FEWEST, HOLDS, KINDS, Relation, grain, pair_relations, relation, same
 from sequela.audit.series import Floats, Series
 from sequela.audit.words import people, share
 from sequela.records.durations import MICROSECONDS
 
 _DAY, _YEAR_DAYS = MICROSECONDS["days"], 365.25
+_ONCE_IN_100 = 2.33  # standard errors
 _AGE = re.compile(r"(?:^|[^a-z])(?:age|alter|edad|years?_?old)(?:$|[^a-z])", re.IGNORECASE)
 
 
@@ -24,10 +25,10 @@ def repeats(measured: Sequence[Measured], columns: Mapping[str, Floats], table_o
     for one in measured:
         for name, value in columns.items():
             both = ~np.isnan(one.value) & ~np.isnan(value)
-            if both.sum() < FEWEST or len(np.unique(value[both])) < 8:
+            if both.sum() < FEWEST:
                 continue
             equal = int(same(one.value[both], value[both]).sum())
-            if equal >= HOLDS * both.sum():
+            if equal >= _needed(value[both]) * both.sum():
                 found.append(
                     Finding(
                         finding="equals_outcome_table",
@@ -41,6 +42,14 @@ def repeats(measured: Sequence[Measured], columns: Mapping[str, Floats], table_o
                 )
                 break
     return found
+
+
+def _needed(value: Floats) -> float:
+    """Return the share of people of whom two columns must agree, which is more where there are few values."""
+    kinds, counts = np.unique(value, return_counts=True)
+    if len(kinds) >= KINDS and counts.max() <= 0.5 * len(value):
+        return HOLDS
+    return 1.0 if len(value) - counts.max() >= FEWEST else np.inf
 
 
 def holds_time_ahead(
@@ -104,6 +113,46 @@ def _finding(name: str, what: Ahead, held: Relation, other: str | None, table_of
     )
 
 
+def beyond_the_last(
+    measured: Sequence[Measured], begin: Floats, last: Floats, table_of: Mapping[str, str]
+) -> tuple[list[Finding], list[Ahead]]:
+    """Return facts that are never below the last time that a person is seen, and go with it: ends of follow-up.
+
+    Args:
+        measured: columns as one number a person.
+        begin, last: [P] the first and the last time of each person, in the unit of the columns.
+        table_of: the table of each code.
+    """
+    found, ends = [], []
+    for one in measured:
+        for start in (0.0, begin):
+            both = ~np.isnan(one.value) & np.isnan(one.days) & ~np.isnan(last) & (last > begin)
+            value, seen = one.value[both], (last - start)[both]
+            if both.sum() < 50 or len(np.unique(value)) < KINDS or len(np.unique(seen)) < KINDS:
+                continue
+            above = int((value >= seen - grain(value)).sum())
+            with np.errstate(invalid="ignore"):
+                together = float(np.corrcoef(np.argsort(np.argsort(value)), np.argsort(np.argsort(seen)))[0, 1])
+            if above < 0.99 * both.sum() or not together >= 0.6 or np.median(value) > 3 * np.median(seen):
+                continue
+            found.append(
+                Finding(
+                    finding="length_of_record",
+                    severity="likely",
+                    table=table_of.get(one.name),
+                    column=one.name,
+                    evidence=f"It is never below the last time of a person (of {share(above, int(both.sum()))} of "
+                    f"{people(int(both.sum()))}) and goes with it, rank correlation {together:.2f}: so does the end of "
+                    "follow-up, or the time of the outcome.",
+                    remedy="Remove it where it is known at the end only.",
+                )
+            )
+            nothing = np.full(len(one.value), np.nan)
+            ends.append(Ahead(finding="outcome_time", words=f"'{one.name}'", value=one.value, instant=nothing))
+            break
+    return found, ends
+
+
 def counts_down(series: Sequence[Series], table_of: Mapping[str, str], count: int) -> list[Finding]:
     """Return codes whose numbers fall by the time that passes, from person to person to another end."""
     found = []
@@ -119,7 +168,7 @@ def counts_down(series: Sequence[Series], table_of: Mapping[str, str], count: in
         at_zero = first - middle * began / _DAY
         slack = 2 * grain(one.number) / np.maximum(passed[some], 1e-9)
         alike = (np.abs(slope - middle) <= np.maximum(0.01 * abs(middle), slack)) & (slack < 0.2 * abs(middle))
-        if middle < 0 and alike.mean() >= HOLDS and len(np.unique(np.round(at_zero[some], 6))) >= 8:
+        if middle < 0 and alike.mean() >= HOLDS and len(np.unique(np.round(at_zero[some], 6))) >= KINDS:
             found.append(
                 Finding(
                     finding="counts_down",
@@ -135,38 +184,41 @@ def counts_down(series: Sequence[Series], table_of: Mapping[str, str], count: in
 
 
 def age_at_outcome(measured: Sequence[Measured], ahead: Sequence[Ahead], table_of: Mapping[str, str]) -> list[Finding]:
-    """Return columns called an age that are higher where the outcome comes later.
+    """Return columns called an age that are higher where the outcome comes later, by about a year a year.
 
-    Older people have outcomes sooner, if anything. An age to which the years to the outcome were added is higher the
-    later it comes, year by year.
+    Older people have outcomes sooner, if anything. Where the years to the outcome were added to an age and the age at
+    entry is gone, nothing else is left to see.
     """
+    times = [what for what in ahead if what.years is not None]
     found = []
     for one in measured:
-        if _AGE.search(one.name) is None:
+        rising = [rise for what in times if (rise := _rise(one.value, what)) is not None]
+        if _AGE.search(one.name) is None or not rising:
             continue
-        best: tuple[float, float, Ahead, int] | None = None
-        for what in ahead:
-            if what.finding != "outcome_time" or not what.is_time:
-                continue
-            both = ~np.isnan(one.value) & ~np.isnan(what.value)
-            if both.sum() < 50 or np.std(what.value[both]) == 0 or np.std(one.value[both]) == 0:
-                continue
-            correlation = float(np.corrcoef(one.value[both], what.value[both])[0, 1])
-            score = float(np.arctanh(min(correlation, 0.999999)) * np.sqrt(both.sum() - 3))
-            if score > 2.6 and (best is None or score > best[0]):
-                best = (score, correlation, what, int(both.sum()))
-        if best is not None:
-            _, correlation, what, count = best
-            found.append(
-                Finding(
-                    finding="age_at_outcome",
-                    severity="likely",
-                    table=table_of.get(one.name),
-                    column=one.name,
-                    evidence=f"It is higher where {what.words} is later: correlation {correlation:+.2f} among {people(count)}, "
-                    "more than chance gives once in 200 times. So does an age at entry to which the years to the outcome "
-                    "were added.",
-                    remedy="Find out at which instant the age is. Give the birth, from which the age at each time follows.",
-                )
+        what, correlation, slope, count = max(rising, key=lambda rise: rise[1] * rise[3] ** 0.5)
+        found.append(
+            Finding(
+                finding="age_at_outcome",
+                severity="likely",
+                table=table_of.get(one.name),
+                column=one.name,
+                evidence=f"It is higher where {what.words} is later, by {slope:.2f} years a year (correlation "
+                f"{correlation:+.2f} among {people(count)}; chance does as much once in 100 times). So does an age at "
+                "entry to which the years to the outcome were added.",
+                remedy="Find out at which instant the age is. Give the birth, from which the age at each time follows.",
             )
+        )
     return found
+
+
+def _rise(age: Floats, what: Ahead) -> tuple[Ahead, float, float, int] | None:
+    """Return how an age rises with a time: correlation, years a year and people; None where it does not."""
+    both = ~np.isnan(age) & ~np.isnan(what.value)
+    count = int(both.sum())
+    if count < 50 or what.years is None or np.ptp(what.value[both]) == 0 or np.ptp(age[both]) == 0:
+        return None
+    years = what.value[both] * what.years
+    correlation = float(np.corrcoef(age[both], years)[0, 1])
+    slope = correlation * float(np.std(age[both]) / np.std(years))
+    score = np.arctanh(min(correlation, 1 - 1e-9)) * np.sqrt(count - 3)
+    return (what, correlation, slope, count) if score > _ONCE_IN_100 and 0.15 <= slope <= 1.5 else None

@@ -29,8 +29,8 @@ def overlap(person: Rows, splits: Sequence[Split], split_by: SplitSettings) -> l
             Finding(
                 finding="people_overlap",
                 severity="note",
-                evidence=f"{_capital(people(worst))} stand in several parts, because the split is {why}. The figures speak "
-                "of later times of the same people, not of new people.",
+                evidence=f"{_capital(people(worst))} stand in several parts, because the split is {why}. The figures "
+                "speak of later times of the same people, not of new people.",
                 remedy='Divide by = "subject" to judge on new people.',
             )
         ]
@@ -67,8 +67,8 @@ def copies(events: pl.DataFrame, person: Rows, splits: Sequence[Split], count: i
         Finding(
             finding="copied_history",
             severity="certain",
-            evidence=f"The histories of {people(involved)} stand under other ids in another part of the split: the same "
-            "codes and values at the same distances in time, far too many to agree by chance.",
+            evidence=f"The histories of {people(involved)} stand under other ids in another part of the split: the "
+            "same codes and values at the same distances in time, far too many to agree by chance.",
             remedy="Give each person one id, or remove the copies.",
         )
     ]

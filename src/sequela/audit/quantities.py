@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from sequela.audit.relation import FEWEST
+from sequela.audit.relation import FEWEST, KINDS
 from sequela.audit.series import Floats, Series
 from sequela.audit.words import FEW
-from sequela.cohort import Cohort, FollowUpSettings, Question, RiskLabels, RiskQuestion
+from sequela.cohort import Cohort, FollowUpSettings, Question, RiskQuestion
 from sequela.cohort.asof import known_time
 from sequela.cohort.facts import AGE, Facts
-from sequela.records.durations import MICROSECONDS, MICROSECONDS_PER_HOUR
+from sequela.records.durations import MICROSECONDS
 
 _DAY = MICROSECONDS["days"]
 
@@ -29,14 +29,14 @@ class Ahead:
         value: [P] NaN where unknown.
         instant: [P] when it comes to be known, microseconds, NaN where nothing says so: values that were measured
             then or later may hold it honestly.
-        is_time: True where it is known to be a time, not any number of an outcome table.
+        years: how long its unit is; None where that is not known, or it may be no time at all.
     """
 
     finding: str
     words: str
     value: Floats
     instant: Floats
-    is_time: bool = True
+    years: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def measured_of(series: Sequence[Series], facts: Facts, people: int) -> list[Mea
         if not np.isnan(one.number).all():
             value, when = one.of_each("first", people)
             found.append(Measured(name=one.code, value=value, days=np.where(np.isnan(value), np.nan, when / _DAY)))
-    told = [one for one in found if _distinct(one.value) >= 8]
+    told = [one for one in found if _distinct(one.value) >= 2]
     return sorted(told, key=lambda one: -int((~np.isnan(one.value)).sum()))[:200]
 
 
@@ -81,43 +81,40 @@ def outcome_columns(outcomes: pl.DataFrame, people: int) -> dict[str, Floats]:
     return dict(sorted(found.items()))
 
 
-def times_ahead(events: pl.DataFrame, columns: dict[str, Floats], cohort: Cohort, question: Question) -> list[Ahead]:
+def times_ahead(
+    events: pl.DataFrame, columns: dict[str, Floats], cohort: Cohort, question: Question, when: Floats
+) -> list[Ahead]:
     """Return the times of the outcome, and how long and how often each person is seen in all."""
     people, times = cohort.timeline.people, _columns_of_time(question)
     nothing = np.full(people, np.nan)
-    first, last, instants = _span(events, people)
+    first, last, instants = span(events, people)
     found = [
         Ahead(
             finding="outcome_time",
             words=f"'{name}' of the outcome",
             value=value,
             instant=nothing,
-            is_time=name in times,
+            years=times.get(name),
         )
         for name, value in columns.items()
-        if _distinct(value) >= 8
+        if _distinct(value) >= KINDS
     ]
     asked_first = np.full(people, np.inf)
     np.minimum.at(asked_first, cohort.asked.person, cohort.asked.time.astype(np.float64))
-    if isinstance(cohort.labels, RiskLabels):
-        happened = ~np.isnan(cohort.labels.event_hours)
-        when = np.full(people, np.inf)
-        at = cohort.asked.time + cohort.labels.event_hours * MICROSECONDS_PER_HOUR
-        np.minimum.at(when, cohort.asked.person[happened], at[happened])
-        when = np.where(np.isinf(when), np.nan, when)
-        for words, start in (
-            ("", 0.0),
-            (" since the first record", first),
-            (" since the first prediction", asked_first),
-        ):
-            found.append(
-                Ahead(
-                    finding="outcome_time",
-                    words=f"the time of the outcome{words}",
-                    value=(when - start) / _DAY,
-                    instant=when,
-                )
+    for words, start in (
+        ("", 0.0),
+        (" since the first record", first),
+        (" since the first prediction", asked_first),
+    ):
+        found.append(
+            Ahead(
+                finding="outcome_time",
+                words=f"the time of the outcome{words}",
+                value=(when - start) / _DAY,
+                instant=when,
+                years=_DAY / MICROSECONDS["years"],
             )
+        )
     for words, start in (("the time of the last record", 0.0), ("the time from the first record to the last", first)):
         lies_ahead = np.where(last > asked_first, last, np.nan)
         found.append(
@@ -128,15 +125,24 @@ def times_ahead(events: pl.DataFrame, columns: dict[str, Floats], cohort: Cohort
     return [one for one in found if (~np.isnan(one.value)).sum() >= max(FEWEST, FEW)]
 
 
-def _columns_of_time(question: Question) -> set[str | None]:
-    """Return the columns that the study says are times of the outcome or the end of follow-up."""
+def _columns_of_time(question: Question) -> dict[str, float]:
+    """Return the columns that the study says are times of the outcome or the end of follow-up, and their unit in years.
+
+    A column of dates has none.
+    """
     if not isinstance(question, RiskQuestion):
-        return set()
-    follow_up = question.follow_up.column if isinstance(question.follow_up, FollowUpSettings) else None
-    return {None if question.outcome is None else question.outcome.time, follow_up}
+        return {}
+    named = [] if question.outcome is None else [(question.outcome.time, question.outcome.time_unit)]
+    if isinstance(question.follow_up, FollowUpSettings):
+        named.append((question.follow_up.column, question.follow_up.time_unit))
+    return {
+        name: MICROSECONDS[unit] / MICROSECONDS["years"]
+        for name, unit in named
+        if name is not None and unit is not None
+    }
 
 
-def _span(events: pl.DataFrame, people: int) -> tuple[Floats, Floats, Floats]:
+def span(events: pl.DataFrame, people: int) -> tuple[Floats, Floats, Floats]:
     """Return the first and the last instant of each person and the number of distinct ones [P]."""
     timed = events.lazy().filter(pl.col("time").is_not_null() & ~pl.col("code").str.starts_with("MEDS_BIRTH"))
     known = timed.select("subject_id", known=known_time().cast(pl.Int64)).group_by("subject_id")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sequela.audit.series import Flags, Floats
 
 FEWEST = 20  # people on whom a relation must hold
+KINDS = 5  # different values, below which two columns agree too easily
 HOLDS = 0.95  # of whom, at least
 _NEARLY = 0.98  # squared correlation that rounding may leave of an exact relation
 _GROUPS, _GROUP = 12, 40
@@ -35,11 +36,11 @@ def grain(values: Floats) -> float:
         (0.01, 1.0)
     """
     known = values[~np.isnan(values)]
-    blur = 2.0**-22 * np.abs(known).max(initial=1e-9)
+    blur = 2.0**-22 * np.maximum(np.abs(known), 1e-9)
     for step in (1.0, 0.1, 0.01, 0.001, 0.0001):
         if (np.abs(known - np.round(known / step) * step) <= blur).all():
             return step
-    return float(blur)
+    return float(np.median(blur)) if len(blur) else 1e-9
 
 
 def relation(value: Floats, time: Floats, blur: float) -> Relation | None:
@@ -57,14 +58,18 @@ def relation(value: Floats, time: Floats, blur: float) -> Relation | None:
     value, time = value[both], time[both]
     if len(time) < FEWEST or not _varies(time):
         return None
-    slope = _slope(value, time)
-    if slope is None:
-        return None
-    slack = 0.5 * (blur + abs(slope) * grain(time)) + 1e-9 + 2e-6 * np.abs(value).max()
+    if (equal := int(same(value, time).sum())) >= HOLDS * len(time):
+        return Relation(slope=1.0, constant=0.0, holding=equal, people=len(time))
+    found = [_with_slope(slope, value, time, blur) for slope in _slopes(value, time)]
+    return max((one for one in found if one is not None), key=lambda one: one.holding, default=None)
+
+
+def _with_slope(slope: float, value: Floats, time: Floats, blur: float) -> Relation | None:
+    """Return the relation with this slope where it holds for nearly everybody."""
+    slack = 0.5 * (blur + abs(slope) * grain(time)) + 1e-9 + 2e-6 * float(np.percentile(np.abs(value), 90))
     centre = _densest(value - slope * time, slack)
-    off = np.abs(value - slope * time - centre)
-    holding = int((off <= 1.01 * slack).sum())
-    spread = np.subtract(*np.percentile(slope * time, (90, 10)))
+    holding = int((np.abs(value - slope * time - centre) <= 1.01 * slack).sum())
+    spread = abs(slope) * float(np.subtract(*np.percentile(time, (90, 10))))
     if holding < HOLDS * len(time) or spread < 4 * slack:
         return None
     return Relation(slope=slope, constant=centre if abs(centre) > slack else 0.0, holding=holding, people=len(time))
@@ -81,26 +86,31 @@ def _densest(residual: Floats, slack: float) -> float:
 def _varies(time: Floats) -> bool:
     """True where times differ enough to tell a relation from a coincidence."""
     values, counts = np.unique(time, return_counts=True)
-    return len(values) >= 8 and counts.max() <= 0.5 * len(time)
+    return len(values) >= KINDS and counts.max() <= 0.5 * len(time)
 
 
-def _slope(value: Floats, time: Floats) -> float | None:
-    """Return the slope that most pairs of people agree on, a ratio of units of time where it is near one."""
+def _slopes(value: Floats, time: Floats) -> list[float]:
+    """Return the slope that most pairs of people agree on, and the ratios of units of time that are near it."""
     random = np.random.default_rng(0)
     first, second = random.integers(0, len(time), (2, 4000))
     apart = np.abs(time[first] - time[second])
     far = apart > np.percentile(apart, 40)
     if not far.any():
-        return None
+        return []
     slopes = (value[first] - value[second])[far] / (time[first] - time[second])[far]
     middle = float(np.median(slopes))
     if middle == 0 or not np.isfinite(middle) or (np.abs(slopes - middle) <= 0.1 * abs(middle)).mean() < 0.6:
-        return None
+        return []
     ratios = np.array([*_UNITS, *(1 / unit for unit in _UNITS)])
-    near = ratios[np.abs(ratios - abs(middle)).argmin()]
-    if abs(near - abs(middle)) <= 0.01 * near:
-        return float(np.sign(middle) * near)
-    return middle
+    near = ratios[np.abs(ratios - abs(middle)) <= 0.01 * ratios]
+    return [*(float(np.sign(middle) * ratio) for ratio in near), _refined(middle, value, time)]
+
+
+def _refined(slope: float, value: Floats, time: Floats) -> float:
+    """Return the least-squares slope of the people whom a first slope does not place far off."""
+    off = np.abs(value - slope * time - np.median(value - slope * time))
+    near = off <= max(5 * float(np.median(off)), 1e-12)
+    return float(np.polyfit(time[near], value[near], 1)[0]) if np.ptp(time[near]) > 0 else slope
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from sequela.cohort.asof import Rows
 from sequela.evaluate import auroc
 
 HONEST, STRONGEST = 0.95, 0.98  # AUROC of an honest column that is very strong, and of one beyond which none is known
-_DRAWS, _MOST = 999, 200
+_DRAWS, _MOST = 1999, 200
 _FOLDS = 5
 FEWEST = 5  # people with and without the outcome, below which nothing is said
 
@@ -39,7 +39,7 @@ class Separation:
             return None
         if self.auroc >= 0.995 and fewer > 10 and self.by_chance(STRONGEST) < 0.01:
             return "certain"
-        return "likely" if self.by_chance(HONEST) < (0.05 if self.auroc >= 0.9995 else 0.01) else None
+        return "likely" if self.by_chance(HONEST) < (0.02 if self.auroc >= 0.9995 else 0.004) else None
 
     def by_chance(self, true_auroc: float) -> float:
         """Return how often a column of this true AUROC does as well by chance."""

@@ -38,7 +38,8 @@ class Series:
     def of_each(self, which: str, people: int) -> tuple[Floats, Rows]:
         """Return the first or the last number of each person [P] and its time; NaN and 0 where there is none."""
         rows = np.flatnonzero(~np.isnan(self.number))
-        rows = rows[np.lexsort((self.time[rows], self.person[rows]))]
+        if (self.time != self.known).any():  # otherwise they are in order already
+            rows = rows[np.lexsort((self.time[rows], self.person[rows]))]
         if which == "last":
             rows = rows[::-1]
         who, place = np.unique(self.person[rows], return_index=True)

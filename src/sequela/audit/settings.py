@@ -26,6 +26,7 @@ FINDINGS: dict[str, str] = {
     "static_after_records": "a static column can change, and records precede it",
     "known_at_prediction_time": "something is stamped at the very time of a prediction",
     "available_before_it_happened": "values were available before they happened",
+    "available_later": "values were available later than they are stamped",
     "availability_unknown": "nothing says when results could be known",
     "differs_by_split": "a column tells the parts of the split apart",
     "accepted_for_nothing": "the study accepts a finding that is not there",

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from sequela.audit.finding import Finding, Severity
-from sequela.audit.relation import FEWEST, HOLDS, same
+from sequela.audit.relation import FEWEST, HOLDS, KINDS, same
 from sequela.audit.series import Floats, Series
 from sequela.audit.words import FEW, people, share
 from sequela.cohort.facts import Facts
@@ -46,12 +46,12 @@ def later_values(
     for one in series:
         if np.isnan(one.number).all() or not facts.numbers:
             continue
+        first, _ = one.of_each("first", len(first_asked))
         for words, value, when in _summaries(one, len(first_asked)):
-            first, _ = one.of_each("first", len(first_asked))
             told = ~np.isnan(value) & ~same(value, first) & (when > first_asked)
             for name, fact in facts.numbers.items():
                 both = told & ~np.isnan(fact)
-                if name in found or both.sum() < FEWEST or len(np.unique(value[both])) < 8:
+                if name in found or both.sum() < FEWEST or len(np.unique(value[both])) < KINDS:
                     continue
                 equal = int(same(fact[both], value[both]).sum())
                 if equal >= HOLDS * both.sum():
@@ -137,4 +137,4 @@ def _when(calendar: bool, early: int, everybody: int) -> str:
     if not early:
         return "No record precedes the origin, time 0; nothing says that it was not measured later."
     whom = share(early, everybody) if early > FEW else "fewer than 11"
-    return f"Records of {whom} of {people(everybody)} precede the origin, time 0, at which it was measured at the earliest."
+    return f"Records of {whom} of {people(everybody)} precede the origin, time 0, and it was measured then or later."

@@ -10,17 +10,18 @@ from sequela.audit.alone import told_alone
 from sequela.audit.columns import Column, column_at, fact_columns, sampled
 from sequela.audit.finding import Audit, Finding, concluded
 from sequela.audit.forecast_alone import told_ahead
-from sequela.audit.outcome_time import age_at_outcome, counts_down, holds_time_ahead, repeats
+from sequela.audit.outcome_time import age_at_outcome, beyond_the_last, counts_down, holds_time_ahead, repeats
 from sequela.audit.people import copies, overlap
-from sequela.audit.quantities import measured_of, outcome_columns, times_ahead
+from sequela.audit.quantities import measured_of, outcome_columns, span, times_ahead
 from sequela.audit.series import Floats, Series, series_of
 from sequela.audit.settings import AuditSettings
 from sequela.audit.static import later_values, undated
 from sequela.audit.timing import at_prediction, availability, happened_at, only_after
-from sequela.cohort import Cohort, ForecastQuestion, Question, RiskLabels, Split, SplitSettings
+from sequela.cohort import Cohort, ForecastQuestion, Question, RiskLabels, RiskQuestion, Split, SplitSettings
 from sequela.cohort.asof import Rows
 from sequela.predict import Evidence
-from sequela.records import Records
+from sequela.records import Clock, Records
+from sequela.records.durations import MICROSECONDS
 
 
 def audit_study(
@@ -47,12 +48,13 @@ def audit_study(
     table_of = {code: table.name for table in records.tables for code in table.codes}
     series = list(series_of(evidence.events))
     asked, count = cohort.asked, evidence.people
+    when = happened_at(evidence, question, records.clock)
     found = [
         *overlap(asked.person, splits, split_by),
         *copies(evidence.events, asked.person, splits, count),
         *_of_columns(series, evidence, cohort, question, table_of),
-        *_of_times(series, evidence, cohort, question, table_of),
-        *only_after(series, happened_at(cohort, count), question, table_of),
+        *_of_times(series, evidence, cohort, question, records.clock, when, table_of),
+        *only_after(series, when, question, table_of),
         *undated(evidence.facts, evidence.events, records.clock, table_of),
         *at_prediction(evidence.events, series, cohort, question),
         *availability(records),
@@ -73,7 +75,7 @@ def _of_columns(
     def columns() -> Iterator[Column]:
         yield from fact_columns(evidence.facts, evidence.events, person, time, table_of)
         for one in series:
-            yield column_at(one, person, time, evidence.people, table_of.get(one.code))
+            yield column_at(one, person, time, cohort.timeline, table_of.get(one.code))
 
     if risk:
         found = [told_alone(column, labels.value[rows], person) for column in columns()]
@@ -100,17 +102,31 @@ def _own_past(series: Series, person: Rows, time: Rows, count: int) -> Floats:
     )
 
 
+def _begin_and_last(evidence: Evidence, count: int, clock: Clock) -> tuple[Floats, Floats]:
+    """Return the first and the last instant of each person [P] in the study's unit; days of a calendar."""
+    first, last, _ = span(evidence.events, count)
+    unit = MICROSECONDS["days" if clock.calendar else clock.unit]
+    return first / unit, last / unit
+
+
 def _of_times(
-    series: Sequence[Series], evidence: Evidence, cohort: Cohort, question: Question, table_of: Mapping[str, str]
+    series: Sequence[Series],
+    evidence: Evidence,
+    cohort: Cohort,
+    question: Question,
+    clock: Clock,
+    when: Floats,
+    table_of: Mapping[str, str],
 ) -> list[Finding]:
     """Return inputs that hold a time or a value that lies ahead."""
     count = evidence.people
     columns = outcome_columns(evidence.outcomes, count)
     measured = measured_of(series, evidence.facts, count)
-    ahead = times_ahead(evidence.events, columns, cohort, question)
+    ahead = times_ahead(evidence.events, columns, cohort, question, when)
     first_asked = np.full(count, np.inf)
     np.minimum.at(first_asked, cohort.asked.person, cohort.asked.time.astype(np.float64))
-    again = repeats(measured, columns, table_of)
+    label = question.outcome.column if isinstance(question, RiskQuestion) and question.outcome is not None else None
+    again = repeats(measured, {name: value for name, value in columns.items() if name != label}, table_of)
     rest = [one for one in measured if one.name not in {finding.column for finding in again}]
     times = holds_time_ahead(rest, ahead, table_of)
     rest = [one for one in rest if one.name not in {finding.column for finding in times}]
@@ -118,6 +134,7 @@ def _of_times(
         *again,
         *times,
         *age_at_outcome(rest, ahead, table_of),
+        *beyond_the_last(rest, *_begin_and_last(evidence, count, clock), table_of)[0],
         *counts_down(series, table_of, count),
         *later_values(series, evidence.facts, first_asked, table_of),
     ]

@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from sequela.audit.columns import sampled
 from sequela.audit.finding import Finding
 from sequela.audit.relation import FEWEST
 from sequela.audit.series import Flags, Floats, Series
 from sequela.audit.words import FEW, people
-from sequela.cohort import Cohort, Question, RiskLabels, RiskQuestion
+from sequela.cohort import Cohort, Question, RiskQuestion
 from sequela.cohort.asof import Rows
+from sequela.cohort.occurrences import what_happened
+from sequela.predict import Evidence
 from sequela.prepare.quantities import quantity_of
-from sequela.records import Records
+from sequela.records import Clock, Records
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 _EARLY = "available before it happened, taken as known at its time"
@@ -24,14 +27,16 @@ _BEDSIDE = (
 )  # fmt: skip
 
 
-def happened_at(cohort: Cohort, count: int) -> Floats:
-    """Return the first time of the outcome of each person [P] as far as predictions foretell it, NaN without."""
-    when = np.full(count, np.inf)
-    if isinstance(cohort.labels, RiskLabels):
-        known = ~np.isnan(cohort.labels.event_hours)
-        at = cohort.asked.time + cohort.labels.event_hours * MICROSECONDS_PER_HOUR
-        np.minimum.at(when, cohort.asked.person[known], at[known])
-    return np.where(np.isinf(when), np.nan, when)
+def happened_at(evidence: Evidence, question: Question, clock: Clock) -> Floats:
+    """Return the first time of the outcome of each person [P], microseconds; NaN without one, or without its time."""
+    when = np.full(evidence.people, np.nan)
+    outcome = question.outcome if isinstance(question, RiskQuestion) else None
+    if outcome is None or not outcome.has_time:
+        return when
+    happened = what_happened(evidence.events, evidence.outcomes, outcome, evidence.people, clock).occurrences
+    some = np.diff(happened.offsets) > 0
+    when[some] = happened.time[happened.offsets[:-1][some]]
+    return when
 
 
 def only_after(
@@ -54,8 +59,8 @@ def only_after(
                     severity="note",
                     table=table_of.get(one.code),
                     column=one.code,
-                    evidence=f"It is recorded of {people(who)}, at the time of the outcome ({100 * at_once:.0f} % of the "
-                    "records) or after it, and of nobody else. No prediction before it sees it, as far as its stamps are "
+                    evidence=f"It is recorded of {people(who)}, at the time of the outcome ({100 * at_once:.0f} % of "
+                    "the records) or after it, and of nobody else. No prediction before it sees it, if its stamps are "
                     "right.",
                     remedy="Leave the code out: it cannot help, and one early stamp would leak.",
                 )
@@ -74,23 +79,25 @@ def at_prediction(events: pl.DataFrame, series: Sequence[Series], cohort: Cohort
                     finding="known_at_prediction_time",
                     severity="note",
                     column=question.outcome.name,
-                    evidence=f"Of {people(both)} the outcome is stamped at an instant at which something else is recorded "
-                    "too. Asked then, it counts as past: a prediction foretells strictly later events only.",
+                    evidence=f"Of {people(both)} the outcome is stamped at an instant at which something else is "
+                    "recorded too. Asked then, it counts as past: a prediction foretells strictly later events only.",
                     remedy="Check that what is stamped with the outcome was not written because of it.",
                 )
             )
     if not question.reads_at_records:
-        same = np.zeros(len(cohort.asked.time), dtype=bool)
+        rows = sampled(np.zeros(len(cohort.asked.time)), 20_000)
+        person, time = cohort.asked.person[rows], cohort.asked.time[rows]
+        same = np.zeros(len(rows), dtype=bool)
         for one in series:
-            same |= _at(one, cohort.asked.person, cohort.asked.time, cohort.timeline.people)
-        who = len(np.unique(cohort.asked.person[same]))
+            same |= _at(one, person, time, cohort.timeline.people)
+        who = len(np.unique(person[same]))
         if who > FEW:
             found.append(
                 Finding(
                     finding="known_at_prediction_time",
                     severity="note",
-                    evidence=f"Of {people(who)} ({100 * np.mean(same):.1f} % of {len(same):,} predictions) something is "
-                    "known from exactly the prediction time on, and is seen.",
+                    evidence=f"At {100 * np.mean(same):.1f} % of {len(same):,} predictions, those of {people(who)}, "
+                    "something is known from exactly the prediction time on, and is seen.",
                     remedy="Nothing, where these stamps are those at which it was known.",
                 )
             )
@@ -122,13 +129,42 @@ def availability(records: Records) -> list[Finding]:
             severity="likely",
             table=table,
             column=codes[0] if len(codes) == 1 else None,
-            evidence=f"{_rows(rows)} say that a value was available before it happened. One of the two stamps is wrong; "
-            "the study takes the later.",
-            remedy="Check both columns: where the time is that of a result, and availability that of the order, swap them.",
+            evidence=f"{_rows(rows)} say that a value was available before it happened. One of the two stamps is "
+            "wrong; the study takes the later.",
+            remedy="Check both columns: the time is that of the sample or reading, availability that of the result.",
         )
         for table, rows, codes in early.sort("table").iter_rows()
     ]
-    return [*found, *_never_given(records)]
+    return [*found, *_later(records), *_never_given(records)]
+
+
+def _later(records: Records) -> list[Finding]:
+    """Return the tables whose values became available after their time, and by how much."""
+    table_of = pl.DataFrame(
+        [(code, table.name) for table in records.tables if table.role == "input" for code in table.codes],
+        schema={"code": pl.String, "table": pl.String},
+        orient="row",
+    )
+    delay = (pl.col("available_time") - pl.col("time")).dt.total_microseconds() / MICROSECONDS_PER_HOUR
+    stamped = records.events.lazy().filter(pl.col("time").is_not_null()).join(table_of.lazy(), on="code")
+    by_table = stamped.group_by("table").agg(
+        late=(delay > 0).sum(),
+        rows=pl.len(),
+        hours=delay.filter(delay > 0).median(),
+        people=pl.col("subject_id").filter(delay > 0).n_unique(),
+    )
+    return [
+        Finding(
+            finding="available_later",
+            severity="note",
+            table=table,
+            evidence=f"{100 * late / rows:.0f} % of its {rows:,} values became available after their time, half of "
+            f"them {hours:.3g} hours or more after it. They are seen from then on only.",
+            remedy="Nothing, where `available` is when the result could be read.",
+        )
+        for table, late, rows, hours, people in by_table.sort("table").collect().iter_rows()
+        if people > FEW
+    ]
 
 
 def _rows(count: int) -> str:
@@ -151,8 +187,8 @@ def _never_given(records: Records) -> list[Finding]:
                     finding="availability_unknown",
                     severity="note",
                     table=table.name,
-                    evidence=f"Nothing says when results of a laboratory could be known ({len(results)} codes: {listed}). "
-                    "Where their time is that of the sample, the study sees them early.",
+                    evidence=f"Nothing says when results of a laboratory could be known ({len(results)} codes: "
+                    f"{listed}). Where their time is that of the sample, the study sees them early.",
                     remedy="Name the column in `available`, where the source has it.",
                 )
             )

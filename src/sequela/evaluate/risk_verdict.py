@@ -43,9 +43,11 @@ def risk_verdict(
         ...           "logistic": {"auroc": {"value": 0.851, "low": 0.83, "high": 0.88, "reason": None}}}
         >>> found = rows((0.023, 0.008, 0.038, "better"), (0.04, -0.01, 0.09, "no_difference"),
         ...              (-0.004, -0.008, -0.001, "better"))
-        >>> print(risk_verdict(models, found, best_baseline="logistic", people=1200).replace(") is", ")\\nis"))
+        >>> sentence = risk_verdict(models, found, best_baseline="logistic", people=1200)
+        >>> print(sentence.replace(" is", "\\nis").replace(" by", "\\nby"))
         On 1,200 held-out people the network's AUROC (0.874, 95 % interval 0.850 to 0.900)
-        is higher than that of the best baseline, logistic (0.851), by 0.023 (0.008 to 0.038): it earns its place.
+        is higher than that of the best baseline, logistic regression (0.851),
+        by 0.023 (0.008 to 0.038): it earns its place.
     """
     if "network" not in models:
         raise ValueError("the headline has no network")
@@ -81,9 +83,7 @@ def _judged(
     low, high, difference = row["low"], row["high"], row["difference"]
     if row["outcome"] == "better":
         gain = _difference(difference, low, high)
-        return (
-            f"is higher than that of {name}, by {gain}: {_if_better(rows, _as_good(model, models, comparisons, best))}"
-        )
+        return f"is higher than that of {name}, by {gain}{_if_better(rows, _as_good(model, models, comparisons, best))}"
     if row["outcome"] == "worse":
         gap = _difference(-difference, -high, -low)
         return f"is lower than that of {name}, by {gap}: it does not earn its place; use the baseline"
@@ -109,9 +109,9 @@ def _as_good(
 
 def _if_better(rows: Mapping[str, Mapping[str, Any]], as_good: list[str]) -> str:
     if as_good:
-        return f"yet not than that of {' and '.join(as_good)}, so the simpler baseline suffices"
+        return f", yet not clearly higher than that of {' and '.join(as_good)}: the simpler baseline suffices"
     worse = _decided(rows, "worse")
-    return f"yet {worse}, so its place is not clear" if worse else "it earns its place"
+    return f": yet {worse}, so its place is not clear" if worse else ": it earns its place"
 
 
 def _if_unclear(rows: Mapping[str, Mapping[str, Any]]) -> str:

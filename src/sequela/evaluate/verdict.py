@@ -88,7 +88,7 @@ def spoken(name: str) -> str:
         >>> spoken("gradient_boosting")
         'gradient boosting'
     """
-    return name.replace("_", " ")
+    return {"logistic": "logistic regression"}.get(name, name.replace("_", " "))
 
 
 def _leading(number: float) -> int:

@@ -30,6 +30,7 @@ Progress = Callable[[int, int], None]
 
 SERIES, STATIC = "series", "static"
 FEWEST_PEOPLE = 11  # with fewer, what is drawn would be single people's
+_YEAR_HOURS = 24 * 365.25
 _CELLS_AT_ONCE = 1 << 22
 _FEW = f"fewer than {FEWEST_PEOPLE} held-out people have a value"
 
@@ -113,11 +114,24 @@ class Importance:
 
 def _worded(span: Span) -> dict[str, object]:
     low, high = span
+    (amount, unit), (most, most_unit) = _in_a_unit(low), _in_a_unit(high or low)
     if high is None:
-        label = f"more than {low:g} h before"
+        label = f"more than {amount} {unit} before"
+    elif low == 0:
+        label = f"last {most} {most_unit}"
     else:
-        label = f"last {high:g} h" if low == 0 else f"{low:g}-{high:g} h before"
+        label = (
+            f"{amount}-{most} {unit} before" if unit == most_unit else f"{amount} {unit} to {most} {most_unit} before"
+        )
     return {"from_hours": low, "to_hours": high, "label": label}
+
+
+def _in_a_unit(hours: float) -> tuple[str, str]:
+    """Return a span as a number of hours, days or years."""
+    for length, unit in ((_YEAR_HOURS, "y"), (24.0, "d")):
+        if hours >= 2 * 24 and hours % length == 0:
+            return f"{hours / length:g}", unit
+    return f"{hours:g}", "h"
 
 
 def variable_importance(

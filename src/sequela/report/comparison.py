@@ -1,4 +1,4 @@
-"""Runs side by side in the terminal: what `sequela compare` prints."""
+"""Runs beside each other on the same people, as tables in the terminal."""
 
 from __future__ import annotations
 
@@ -8,107 +8,150 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from sequela.report.formats import Comparison, Estimate, Piece
 from sequela.report.privacy import guarded, shown_count
-from sequela.report.words import DASH, MINUS, aligned, decimals_for, fixed, interval, metric_name, model_name, signed
+from sequela.report.risk_terminal import difference_above_interval, number_above_interval, plain_table
+from sequela.report.words import DASH, metric_name, model_name, unbroken
 
-_NAMES = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "brier": "Brier score",
-    "calibration_slope": "Calibration slope",
-    "ici": "ICI",
-    "net_benefit": "Net benefit",
-}
-_COLOURS = {"better": "green", "worse": "red"}
-_WORDS = {"better": "better", "no_difference": "unclear", "worse": "worse"}
+_Column = tuple[str, float | None]  # metric, threshold
+_MOST_COLUMNS = 4
+
+
+class Counts(Piece):
+    """People and their predictions."""
+
+    people: int
+    predictions: int
+
+
+class ComparedRun(Piece):
+    """One of the runs."""
+
+    name: str
+    folder: str = ""
+    models: list[str] = []
+    best_baseline: str | None = None
+    held_out: Counts
+
+
+class ComparedRow(Estimate):
+    """A metric of one model of one run, on the people whom all runs have held out."""
+
+    run: str
+    model: str
+    metric: str
+    threshold: float | None = None
+    target: str | None = None
+
+
+class ComparedDifference(Comparison):
+    """A paired difference of two models of two runs."""
+
+    run: str
+    against_model: str
+
+
+class Compared(Piece):
+    """What `compare_runs` gives."""
+
+    question: str
+    target: list[str]
+    runs: list[ComparedRun]
+    common: Counts
+    events: int | None = None
+    metrics: list[str]
+    thresholds: list[float] = []
+    rows: list[ComparedRow] = []
+    differences: list[ComparedDifference] = []
+    notes: list[str] = []
 
 
 def comparison_tables(found: Mapping[str, Any]) -> list[Table]:
-    """The content of `compare_runs` as tables: every model on the common predictions, then the paired differences.
+    """The numbers of each run on the people that they share, and the paired differences.
 
     Args:
-        found: what `compare_runs` returned.
+        found: what `compare_runs` gives.
     """
-    targets = list(dict.fromkeys(row["target"] for row in found["rows"]))
-    tables = [_values(found, target) for target in targets] + [_differences(found, target) for target in targets]
-    tables[-1].caption = Text("\n".join(_caption(found)))
-    return tables
+    compared = Compared.model_validate(found)
+    targets: Sequence[str | None] = [None]
+    if compared.question == "forecast" and len(compared.target) > 1:
+        targets = compared.target
+    tables = [_numbers(compared, target, part) for target in targets for part in _parts(compared.rows)]
+    gaps = [_differences(compared, target, part) for target in targets for part in _parts(compared.differences)]
+    (gaps or tables)[0].caption = Text(_caption(compared))  # under the widest: a caption is as wide as its table
+    return tables + gaps
 
 
-def _values(found: Mapping[str, Any], target: str | None) -> Table:
-    """Models as rows, metrics as columns."""
-    people, predictions = (shown_count(found["common"][what]) for what in ("people", "predictions"))
-    about = f"{', '.join(found['target'])}" if target is None else target
-    table = _table(f"{about}: {predictions} held-out predictions of {people} people, common to all runs")
-    table.add_column("Run")
-    table.add_column("Model", no_wrap=True)
-    rows = [row for row in found["rows"] if row["target"] == target]
-    models = list(dict.fromkeys((row["run"], row["model"]) for row in rows))
-    columns = []
-    for metric, threshold in _metrics(rows):
-        table.add_column(_name(metric, threshold), overflow="fold")
-        mine = {
-            (row["run"], row["model"]): row for row in rows if (row["metric"], row["threshold"]) == (metric, threshold)
-        }
-        columns.append(_cells([mine[model] for model in models], "value"))
-    for place, (run, model) in enumerate(models):
-        table.add_row(Text(run), Text(model_name(model)), *(Text(column[place]) for column in columns))
+def _parts(rows: Sequence[ComparedRow] | Sequence[ComparedDifference]) -> list[Sequence[_Column]]:
+    """The metrics, those with a threshold once for each, in parts that fit a terminal."""
+    columns = list(dict.fromkeys((row.metric, row.threshold) for row in rows))
+    return [columns[first : first + _MOST_COLUMNS] for first in range(0, len(columns), _MOST_COLUMNS)]
+
+
+def _heading(metric: str, threshold: float | None) -> str:
+    return metric_name(metric) + (f" at {threshold:g}" if threshold is not None else "")
+
+
+def _title(compared: Compared, target: str | None) -> str:
+    shared = compared.common
+    people, predictions = shown_count(shared.people), shown_count(shared.predictions)
+    events = "" if compared.events is None else f", {shown_count(compared.events)} with the event"
+    whom = f"{predictions} held-out predictions of {people} people{events}, common to all runs"
+    return f"{target or ', '.join(compared.target)}: {whom}"
+
+
+def _numbers(compared: Compared, target: str | None, columns: Sequence[_Column]) -> Table:
+    table = plain_table(_title(compared, target), "* best baseline of its run, chosen on tuning people.")
+    table.padding = (0, 1, 0, 0)
+    for heading in ("Run", "Model", *(_heading(*column) for column in columns)):
+        table.add_column(heading, overflow="fold")
+    for run in compared.runs:
+        for place, model in enumerate(run.models):
+            style = "bold" if model == "network" else ""
+            name = model_name(model) + (" *" if model == run.best_baseline else "")
+            cells = [number_above_interval(_row(compared, run.name, model, *column, target)) for column in columns]
+            table.add_row(Text(run.name if not place else "", style="bold"), Text(name, style=style), *cells)
     return table
 
 
-def _differences(found: Mapping[str, Any], target: str | None) -> Table:
-    """One row for each paired difference."""
-    table = _table("Paired differences [95 % interval over people]" + (f": {target}" if target else ""))
-    for name in ("Run", "Model", "Against", "Metric", "Difference", ""):
-        table.add_column(name)
-    rows = [row for row in found["differences"] if row["target"] == target]
-    for pair in dict.fromkeys(_pair(row) for row in rows):
-        mine = [row for row in rows if _pair(row) == pair]
-        for row in mine:
-            decimals = decimals_for([row["difference"], row["low"], row["high"]])
-            gap = f"{signed(row['difference'], decimals)} {interval(row['low'], row['high'], decimals)}"
-            decided = _WORDS[row["outcome"]] if row["low"] is not None else DASH
-            table.add_row(
-                Text(row["run"]), Text(model_name(row["model"])),
-                Text(f"{row['against']} {model_name(row['against_model'])}"),
-                Text(_name(row["metric"], row["threshold"])), Text(gap),
-                Text(decided, style=_COLOURS.get(row["outcome"], "")),
-            )  # fmt: skip
+def _row(
+    compared: Compared, run: str, model: str, metric: str, threshold: float | None, target: str | None
+) -> Estimate:
+    asked = (run, model, metric, threshold)
+    for row in compared.rows:
+        if (row.run, row.model, row.metric, row.threshold) == asked and target in (None, row.target):
+            return row
+    return Estimate()
+
+
+def _differences(compared: Compared, target: str | None, columns: Sequence[_Column]) -> Table:
+    table = plain_table("Paired differences on the same people [95 % interval]", "")
+    table.padding = (0, 1, 0, 0)
+    for heading in ("Difference", *(_heading(*column) for column in columns)):
+        table.add_column(heading, overflow="fold")
+    pairs = dict.fromkeys((one.run, one.model, one.against, one.against_model) for one in compared.differences)
+    for pair in pairs:
+        run, model, against, against_model = pair
+        name = Text(f"{run}: {model_name(model).lower()}\nless {against}: {model_name(against_model).lower()}")
+        cells = [difference_above_interval(_difference(compared, pair, *column, target)) for column in columns]
+        table.add_row(name, *cells)
     return table
 
 
-def _pair(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return row["run"], row["model"], row["against"]
+def _difference(
+    compared: Compared, pair: tuple[str, str, str, str], metric: str, threshold: float | None, target: str | None
+) -> ComparedDifference | None:
+    for one in compared.differences:
+        if (one.run, one.model, one.against, one.against_model) == pair and (one.metric, one.threshold) == (
+            metric, threshold,
+        ) and target in (None, one.target):  # fmt: skip
+            return one
+    return None
 
 
-def _caption(found: Mapping[str, Any]) -> list[str]:
-    reasons = {row["reason"] for row in [*found["rows"], *found["differences"]] if row["reason"]}
-    return [
-        f"Differences: run {MINUS} against, on the same predictions of the same people.",
-        *found["notes"],
-        *(f"{DASH} {guarded(reason)}" for reason in sorted(reasons)),
-    ]
-
-
-def _metrics(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, float | None]]:
-    return list(dict.fromkeys((row["metric"], row["threshold"]) for row in rows))
-
-
-def _name(metric: str, threshold: float | None) -> str:
-    name = _NAMES.get(metric, metric_name(metric))
-    return name if threshold is None else f"{name} at {threshold:g}"
-
-
-def _cells(rows: Sequence[Mapping[str, Any]], what: str) -> list[str]:
-    decimals = decimals_for(row[what] for row in rows)
-    brackets = aligned([interval(row["low"], row["high"], decimals) for row in rows], pad=" ")
-    values = [fixed(row[what], decimals) for row in rows]
-    width = max(map(len, values), default=0)
-    return [f"{value.rjust(width)} {bracket}".rstrip() for value, bracket in zip(values, brackets, strict=True)]
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=Text(title), title_justify="left", title_style="bold", caption_justify="left", caption_style="dim",
-        header_style="bold", pad_edge=False, box=None, padding=(0, 1),
-    )  # fmt: skip
+def _caption(compared: Compared) -> str:
+    lines = ["Difference: the first model less the second, both as they give their numbers out."]
+    reasons = {row.reason for row in compared.rows if row.low is None and row.reason}
+    reasons |= {one.reason for one in compared.differences if one.low is None and one.reason}
+    lines += [f"{DASH} {guarded(reason)}" for reason in sorted(reasons)]
+    return "\n".join([*lines, *(unbroken(guarded(note)) for note in compared.notes)])

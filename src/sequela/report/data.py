@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sequela.report.formats import Profile
 from sequela.report.privacy import SMALLEST, guarded, is_few, shown_count, shown_parts, shown_share
 from sequela.report.tables import Column, Share, TableView
-from sequela.report.words import DASH, hours_in_words, plain, unbroken
+from sequela.report.words import DASH, hours_in_words, limits_in_words, unbroken
 
 _MOST_NAMED = 4
 SPLITS = (("train", "Training"), ("tuning", "Tuning"), ("held_out", "Held out"))
@@ -105,7 +105,7 @@ def variables(profile: Profile, totals: Totals) -> TableView:
                 shown_count(variable.people, beside=totals.people),
                 shown_count(variable.values, beside=totals.people if timeless else ()),
                 _bar(variable.missing_share, of=of),
-                f"{plain(limits[0])} to {plain(limits[1])}" if limits else DASH,
+                limits_in_words(*limits) if limits else DASH,
                 shown_count(variable.implausible) if limits else DASH,
                 "yes" if variable.used else "no",
             ]
@@ -190,9 +190,11 @@ def _most_common(codes: dict[str, int]) -> str:
     ordered = sorted(codes, key=lambda code: -codes[code])
     if len(ordered) == 1:
         return ordered[0]
-    named = [f"{code} {shown_count(codes[code])}" for code in ordered[:_MOST_NAMED]]
-    rest = len(ordered) - len(named)
-    return ", ".join(named) + (f" and {rest} more" if rest else "")
+    named, rest = ordered[:_MOST_NAMED], ordered[_MOST_NAMED:]
+    counts = [codes[code] for code in named] + [sum(codes[code] for code in rest)] * bool(rest)
+    shown = shown_parts(counts, of=sum(counts))
+    text = ", ".join(f"{code} {count}" for code, count in zip(named, shown, strict=False))
+    return text + (f" and {len(rest)} more {shown[-1]}" if rest else "")
 
 
 def exclusions(profile: Profile, totals: Totals) -> TableView | None:

@@ -107,7 +107,7 @@ def importance_bars(importance: Importance, *, name: str, unit: str | None) -> M
     with figure_style():
         figure, axes = new_axes(7.4, 0.8 + 0.25 * len(drawn))
         for place, one in enumerate(drawn):
-            axes.barh(place, one.value or 0.0, height=0.62, color=BLUE if _is_clear(one) else "#a9bccd", zorder=2)
+            axes.barh(place, one.value or 0.0, height=0.62, color="#5b93c7" if _is_clear(one) else "#d3dde6", zorder=2)
             if one.low is not None and one.high is not None:
                 axes.plot([one.low, one.high], [place, place], color=INK, lw=1.0, zorder=3)
         axes.axvline(0, color=INK, lw=0.9)
@@ -125,10 +125,14 @@ def _is_clear(one: Estimate) -> bool:
     return one.low is not None and one.low > 0
 
 
+def change_in_words(metric: str) -> str:
+    """How a metric moves where a variable is exchanged: an error rises, the rest is lost."""
+    return f"Rise of {metric_name(metric)}" if metric in ("rmse", "mae") else f"Loss of {metric_name(metric)}"
+
+
 def _lost(metric: str, unit: str | None) -> str:
-    if metric in ("rmse", "mae"):
-        return in_unit(f"Gain in {metric_name(metric)} when exchanged", unit)
-    return f"{metric_name(metric)} lost when exchanged"
+    said = f"{change_in_words(metric)} when exchanged"
+    return in_unit(said, unit) if metric in ("rmse", "mae") else said
 
 
 def importance_map(importance: Importance, *, name: str, unit: str | None) -> Markup | None:
@@ -142,7 +146,9 @@ def importance_map(importance: Importance, *, name: str, unit: str | None) -> Ma
     highest = max(max(row) for row in values) or 1.0
     with figure_style():
         figure, axes = new_axes(min(7.4, 3.4 + 1.25 * width), 0.9 + 0.27 * len(drawn))
-        axes.imshow(values, cmap=_WARM, vmin=0, vmax=highest, aspect="auto")
+        edges = ([column - 0.5 for column in range(width + 1)], [place - 0.5 for place in range(len(drawn) + 1)])
+        axes.pcolormesh(*edges, values, cmap=_WARM, vmin=0, vmax=highest, edgecolors="white", linewidth=1.2)
+        axes.invert_yaxis()
         for place, one in enumerate(drawn):
             for column, window in enumerate(one.windows):
                 _cell(axes, column, place, window, highest)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sequela.report.estimate_figures import MOST_VARIABLES, importance_bars, importance_map, missing_line
+from sequela.report.estimate_figures import (
+    MOST_VARIABLES,
+    change_in_words,
+    importance_bars,
+    importance_map,
+    missing_line,
+)
 from sequela.report.files import RunFiles
 from sequela.report.privacy import guarded, shown_count
 from sequela.report.tables import Column, TableView
@@ -21,7 +27,7 @@ def explained(run: RunFiles) -> dict[str, Any]:
         "importance_map": importance and importance_map(importance, name="importance-map", unit=unit),
         "importance_table": _importance_table(run),
         "importance_people": importance and shown_count(importance.people, beside=[run.profile.split.people.held_out]),
-        "importance_metric": importance and metric_name(importance.metric),
+        "importance_change": importance and change_in_words(importance.metric),
         "most_variables": MOST_VARIABLES,
         "sensitivity": sensitivity and missing_line(sensitivity, name="missing-shift", unit=unit),
         "sensitivity_verdict": unbroken(guarded(sensitivity.verdict)) if sensitivity and sensitivity.verdict else None,
@@ -39,7 +45,7 @@ def _importance_table(run: RunFiles) -> TableView | None:
     unsure = dict.fromkeys(one.reason for one in importance.variables if one.value is None and one.reason)
     return TableView(
         caption="Importance of every variable",
-        columns=[Column("Variable"), Column("Kind"), Column(f"Loss of {metric_name(importance.metric)}", "number"),
+        columns=[Column("Variable"), Column("Kind"), Column(change_in_words(importance.metric), "number"),
                  Column("95 % interval", "interval")],
         rows=[
             [one.name, "fact" if one.kind == "static" else "series", fixed(one.value, 4),

@@ -19,7 +19,7 @@ from sequela.report.words import DASH, after_number, decimals_for, fixed, in_uni
 _BLUES = LinearSegmentedColormap.from_list("counts", ["#dbe7f3", "#7fabd4", "#2b6cb0", "#0a2f57"], N=32)
 
 
-def training_curves(fits: Sequence[Fit], *, name: str, loss: str) -> Markup | None:
+def training_curves(fits: Sequence[Fit], *, name: str, loss: str, scaled: bool = True) -> Markup | None:
     """Training and tuning loss by epoch, one pair of lines a fold; None where no epoch was run."""
     fits = [fit for fit in fits if fit.epochs]
     if not fits:
@@ -48,7 +48,7 @@ def training_curves(fits: Sequence[Fit], *, name: str, loss: str) -> Markup | No
                     label="epoch that was kept" * first,
                 )  # fmt: skip
         axes.set_xlabel("Epoch (passes over the training people)")
-        axes.set_ylabel(f"Mean {loss}\n(on the prepared scale)")
+        axes.set_ylabel(f"Mean {loss}" + "\n(on the prepared scale)" * scaled)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9))
         axes.margins(x=0.02)
         axes.grid(axis="y")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sequela.audit import FINDINGS
 from sequela.report.formats import Audit
 from sequela.report.privacy import guarded
 from sequela.report.tables import Column, TableView
@@ -35,9 +36,9 @@ def audit_view(audit: Audit | None) -> AuditView:
         rows=[
             [
                 _SEVERITIES[one.severity],
-                one.finding.replace("_", " "),
+                FINDINGS.get(one.finding, one.finding.replace("_", " ")),
                 ", ".join(part for part in (one.table, one.column) if part) or DASH,
-                f"{guarded(one.evidence)} {one.remedy}".strip(),
+                f"{guarded(one.evidence)} {one.remedy}".strip().replace("`", ""),
                 one.accepted or DASH,
             ]
             for one in found

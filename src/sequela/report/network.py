@@ -32,7 +32,7 @@ def network_view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "ratio": plain(float(f"{network.parameters / network.predictions_train:.2g}"))
         if predictions.replace(",", "").isdigit() and network.predictions_train
         else None,
-        "warning": guarded(network.warning) if network.warning else None,
+        "warning": guarded(network.warning).replace("`", "") if network.warning else None,
         "loss": loss_in_words(run),
         "more": _more(run),
         "training": _training(run.history.fits),
@@ -74,7 +74,7 @@ def searches(fits: list[Fit]) -> TableView | None:
         return None
     return TableView(
         caption="How the baselines were tuned",
-        columns=[Column("Model"), Column("Trials", "number"), Column("Judged by"), Column("Settings that were kept"),
+        columns=[Column("Model"), Column("Judged by"), Column("Trials", "number"), Column("Settings that were kept"),
                  Column("Log loss", "number")],
         rows=rows,
     )  # fmt: skip
@@ -85,7 +85,7 @@ def _searched(model: str, search: dict[str, Any]) -> list[str]:
     kept = trials[chosen] if isinstance(chosen, int) and chosen < len(trials) else {}
     settings = {**kept.get("settings", {}), **({"trees": kept["trees"]} if kept.get("trees") else {})}
     named = ", ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in settings.items())
-    return [model_name(model), str(len(trials)), str(search.get("judge") or DASH), named or DASH,
+    return [model_name(model), str(search.get("judge") or DASH), str(len(trials)), named or DASH,
             fixed(kept.get("log_loss"), 4)]  # fmt: skip
 
 

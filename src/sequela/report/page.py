@@ -70,7 +70,9 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "preparation": question.preparation_in_words(
             run.study.get("prepare", {}), run.setting("model", "inputs", ["values", "observed", "gaps"])
         ),
-        "curves": figures.training_curves(fits, name="training", loss=loss_in_words(run)),
+        "curves": figures.training_curves(
+            fits, name="training", loss=loss_in_words(run), scaled=metrics.question == "forecast"
+        ),
         "several_fits": len(fits) > 1,
         "searches": searches(run.history.fits),
         "audit": audit_view(run.audit),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sequela.report.formats import Prepared, Profile
 from sequela.report.privacy import is_few, shown_count, shown_share
 from sequela.report.tables import Column, Share, TableView
-from sequela.report.words import DASH, hours_in_words, listed, percent, plain, unbroken
+from sequela.report.words import DASH, hours_in_words, limits_in_words, listed, percent, unbroken
 
 _SOURCES = {
     "measured": "Measured",
@@ -19,6 +19,15 @@ _SOURCES = {
     "knn": "Similar people",
     "decay": "Fading",
     "nothing": "Nothing",
+}
+_FILLS = {
+    "last": "last value",
+    "mean": "training mean",
+    "zero": "zero",
+    "linear": "straight line",
+    "regression": "regression",
+    "knn": "similar people",
+    "decay": "fading",
 }
 _RULES = {"iqr": "quartiles (IQR)", "mad": "median deviation (MAD)", "hampel": "Hampel, over time"}
 _ACTIONS = {
@@ -57,7 +66,7 @@ def _implausible(profile: Profile) -> TableView | None:
     rows = [
         [
             one.code,
-            f"{plain(one.plausible[0])} to {plain(one.plausible[1])}" if one.plausible else DASH,
+            limits_in_words(*one.plausible) if one.plausible else DASH,
             one.unit or DASH,
             shown_count(one.implausible),
             unbroken(shown_share(one.implausible / (one.values + one.implausible), of=one.values + one.implausible)),
@@ -92,10 +101,15 @@ def _outliers(profile: Profile) -> TableView | None:
     ]
     if not rows:
         return None
+    columns = [Column("Variable"), Column("Rule"), Column("What was done"), Column("Cells touched", "number"),
+               Column("People", "number")]  # fmt: skip
+    caption = "Outliers, in what training predictions see"
+    if len({(rule, action) for _, rule, action, *_ in rows}) == 1:
+        caption += f": {rows[0][1]}; {rows[0][2]}"
+        columns, rows = [*columns[:1], *columns[3:]], [[row[0], *row[3:]] for row in rows]
     return TableView(
-        caption="Outliers, in what training predictions see",
-        columns=[Column("Variable"), Column("Rule"), Column("What was done"), Column("Cells touched", "number"),
-                 Column("People", "number")],
+        caption=caption,
+        columns=columns,
         rows=rows,
         notes=["A rapid true change, such as a shock or a bleed, may look like an outlier: flagged values stay."],
     )  # fmt: skip
@@ -112,7 +126,7 @@ def _units(profile: Profile) -> TableView | None:
             [one.code, DASH if one.share is None else percent(one.share), one.suggests or DASH, one.conversion or DASH]
             for one in doubts
         ],
-        notes=["Nothing was converted for this: a conversion is made only where the study asks for it (`units`)."],
+        notes=["A conversion is made only where the study asks for it (units under [prepare])."],
     )
 
 
@@ -143,7 +157,7 @@ def _row(one: Prepared, sources: list[str], steps: int) -> list[str | Share]:
     """A variable's shares; all of them coarse where one is of so few cells that the others would tell it."""
     counts = [one.provenance.get(source, 0) for source in sources]
     coarse = any(map(is_few, counts))
-    filled = one.missing
+    filled = _FILLS.get(one.missing, one.missing)
     if one.carry_limit_hours is not None:
         filled += f", for {hours_in_words(one.carry_limit_hours)}"
     return [
@@ -167,8 +181,9 @@ def _share(count: int, steps: int, *, coarse: bool) -> str:
 def _bar(share: float | None, steps: int, *, coarse: bool) -> Share:
     if share is None or not steps:
         return Share(DASH, None)
-    text = f"{_share(round(share * steps), steps, coarse=coarse)}"
-    return Share(text, share if text[0].isdigit() else None)
+    text = _share(round(share * steps), steps, coarse=coarse)
+    shown = text.removeprefix("about ")
+    return Share(text, float(shown) / 100 if shown[0].isdigit() else None)
 
 
 def _words(profile: Profile) -> str | None:

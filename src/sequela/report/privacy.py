@@ -96,10 +96,11 @@ def shown_share(share: float | None, *, of: int, coarse: bool = False) -> str:
         return f"about {round(100 * share / steps[0]) * steps[0]:.3g} %" if steps else "some"
     count = round(share * of)
     if is_few(count):
-        return f"under {100 * min(1.0, SMALLEST / of):.1f} %"
+        return f"under {max(0.1, 100 * min(1.0, SMALLEST / of)):.1f} %"
     if is_few(of - count):
-        return f"over {100 * max(0.0, 1 - SMALLEST / of):.1f} %"
-    return f"{100 * share:.1f} %"
+        return f"over {min(99.9, 100 * max(0.0, 1 - SMALLEST / of)):.1f} %"
+    text = f"{100 * share:.1f} %"
+    return {"0.0 %": "under 0.1 %" if count else text, "100.0 %": "over 99.9 %" if of - count else text}.get(text, text)
 
 
 def guarded(text: str) -> str:

@@ -53,7 +53,7 @@ def question_in_words(question: Mapping[str, Any], targets: Sequence[str]) -> st
 
     Example:
         >>> print(question_in_words({"at": "48h", "from": "origin", "horizon": "6h"}, ["sbp"]))
-        At 48 hours after time 0, forecast sbp 6 hours later from this and all earlier records.
+        At 48 hours after time 0, forecast sbp 6 hours later from all records until then.
     """
     what = listed(list(targets))
     ahead = _ahead(question.get("horizon", "next record"), what)
@@ -121,7 +121,8 @@ def when_in_words(question: Mapping[str, Any]) -> str:
     if moments == ["every record"]:
         return f"At every record of a person, {span}"
     if moments in (["first record"], ["last record"]):
-        return f"At the {moments[0]} of a person, {span}"
+        is_whole = (start, end) == ("first record", "last record")
+        return f"At the {moments[0]} of a person" + f", {span}" * (not is_whole)
     if len(moments) == 1 and moments[0].startswith("every "):
         return f"Every {duration(moments[0].removeprefix('every '))}, {span}"
     return f"At {listed([duration(moment) for moment in moments])} after {_start(start)}"
@@ -161,7 +162,8 @@ def seen_in_words(question: Mapping[str, Any]) -> str:
     history = str(question.get("history", "all"))
     if history != "all":
         return f"the records of the last {duration(history)}"
-    return "this and all earlier records"
+    at_records = question.get("at", "every record") in ("every record", "first record", "last record")
+    return "this and all earlier records" if at_records else "all records until then"
 
 
 def percentages(fractions: Sequence[float]) -> str:

@@ -97,7 +97,7 @@ def calibration(one: ModelCurves, *, name: str, outcome: str, beside: ModelCurve
     if one.after is not None:
         kind = one.recalibration or "recalibration"
         drawn.append((f"After recalibration ({_KINDS.get(kind, kind)})", one.after))
-    if not any(part.curve or part.groups or part.histogram for _, part in drawn):
+    if not any(part.curve or part.groups for _, part in drawn):
         return None
     other = None if beside is None else (beside.after or beside.before)
     with figure_style():
@@ -113,7 +113,6 @@ def calibration(one: ModelCurves, *, name: str, outcome: str, beside: ModelCurve
                     label=f"{model_name(beside.model)}, smoothed",
                 )  # fmt: skip
             upper.set(xlim=(0, top), ylim=(0, top), title=title)
-            upper.set_box_aspect(1)
             upper.grid()
             _in_per_cent(upper)
             upper.tick_params(labelbottom=False)
@@ -213,7 +212,7 @@ def decision_curve(risk: RiskCurves, *, name: str, thresholds: Sequence[float]) 
         axes.set(xlim=(decision.low, decision.high), ylim=(-0.28 * top, 1.18 * top))
         _mark(axes, thresholds, decision.high)
         axes.set_xlabel("Threshold: the risk from which on one would act (%)")
-        axes.set_ylabel("Net benefit\n(true positives for each person)")
+        axes.set_ylabel("Net benefit\n(true alerts for each prediction)")
         axes.xaxis.set_major_formatter(_PER_CENT)
         axes.grid(axis="y")
         figure.legend(loc="outside upper left", ncols=5)

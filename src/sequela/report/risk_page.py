@@ -160,14 +160,19 @@ def _second_row(metrics: Metrics, model: str, threshold: float | None) -> list[N
 
 def _number(heading: str, estimate: Estimate) -> Number:
     bounds = interval(estimate.low, estimate.high, _DECIMALS)
-    word = guarded(estimate.reason or "") if estimate.low is None else ""
+    word = _brief(estimate.reason) if estimate.low is None else ""
     return Number(heading, fixed(estimate.value, _DECIMALS), "", bounds, word)
 
 
 def _difference(heading: str, pair: Comparison) -> Number:
     bounds = interval(pair.low, pair.high, _DECIMALS)
-    word = _OUTCOMES.get(pair.outcome or "", "") if bounds else guarded(pair.reason or "")
+    word = _OUTCOMES.get(pair.outcome or "", "") if bounds else _brief(pair.reason)
     return Number(heading, signed(pair.difference, _DECIMALS), "", bounds, word)
+
+
+def _brief(reason: str | None) -> str:
+    """A reason as short as a headline needs it; the tables give it in full."""
+    return "too few to say" if (reason or "").startswith("too few to say") else guarded(reason or "")
 
 
 def _event_facts(run: RunFiles, totals: data.Totals) -> list[tuple[str, str]]:

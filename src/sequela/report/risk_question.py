@@ -21,10 +21,11 @@ def risk_in_words(question: Mapping[str, Any], outcome: str) -> str:
     Example:
         >>> asked = {"from": "origin", "at": "48h", "outcome": {"column": "died"}}
         >>> print(risk_in_words(asked, "died"))
-        At 48 hours after time 0, state the risk of died in this episode, from this and all earlier records.
+        At 48 hours after time 0, state the risk of died in this episode, from all records until then.
     """
     if "labels" in question:
-        return f"At each time of the table of labels, state the risk of its label, from {seen_in_words(question)}."
+        seen = seen_in_words({**question, "at": "the times of the labels"})
+        return f"At each time of the table of labels, state the risk of its label, from {seen}."
     ahead = _ahead(question)
     return f"{when_in_words(question)}, state the risk of {outcome} {ahead}, from {seen_in_words(question)}."
 
@@ -35,7 +36,8 @@ def risk_facts(question: Mapping[str, Any], outcome: str) -> Facts:
         said = ("Outcome", "what the study's table of labels says: true or false for a person at a time")
         return [said, _seen(question)]
     facts: Facts = [("Outcome", _outcome(question["outcome"], outcome)), ("Time horizon", _horizon(question))]
-    facts.append(("Asked", f"{when_in_words(question).lower()}{_least(question)}"))
+    when = when_in_words(question)
+    facts.append(("Asked", f"{when[0].lower()}{when[1:]}{_least(question)}"))
     facts.append(("At risk", _at_risk(question["outcome"])))
     if _has_time(question["outcome"]):
         facts += [("Follow-up", _follow_up(question)), ("Incomplete follow-up", _incomplete(question))]

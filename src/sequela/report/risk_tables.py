@@ -255,7 +255,12 @@ def by_time(metrics: Metrics, crowd: Crowd) -> TableView | None:
         return None
     blocks = [block_of(metrics, at=at) for at in times]
     people, events = [crowd.people], [crowd.events or 0]
-    counts = [(_known(_people(rows), people), _known(_events(rows), events)) for rows in blocks]
+    # With a horizon every time has events of its own; without, later ones are a part of earlier ones.
+    nested = all(row.horizon_hours is None for rows in blocks for row in rows)
+    counts = [
+        (_known(_people(rows), people), _known(_events(rows), events) if nested else shown_count(_events(rows)))
+        for rows in blocks
+    ]
     return _blocks("By prediction time", [Column("At")], [[at] for at in times], blocks, counts)
 
 

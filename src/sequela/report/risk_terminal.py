@@ -43,7 +43,7 @@ def risk_table(numbers: Metrics) -> Table:
     table.add_column("Model", no_wrap=True)
     for heading in _COLUMNS.values():
         table.add_column(heading, no_wrap=True)
-    table.add_column(f"AUROC, network {MINUS} this", no_wrap=True)
+    table.add_column(f"Network {MINUS} this", no_wrap=True)
     for model in models:
         style = "bold" if model == "network" else ""
         name = Text(model_name(model) + (" *" if model == numbers.best_baseline else ""), style=style)
@@ -76,7 +76,9 @@ def _caption(numbers: Metrics, models: Sequence[str]) -> str:
     if numbers.best_baseline is None:
         lines.append("No baseline stands beside the network.")
     else:
-        lines.append("* best baseline, chosen on tuning people. Last column: above zero the network ranks better.")
+        lines.append(
+            "* best baseline, chosen on tuning people. Last column: AUROC; above zero the network ranks better."
+        )
     estimates: list[Estimate | Comparison | None] = [
         headline_of(numbers, model, metric) for model in models for metric in _COLUMNS
     ]

@@ -70,6 +70,7 @@ _UNIT_OF = {
     "mo": "month",
     "y": "year",
 }
+_TINY = 1e-100
 _HYPHEN = re.compile(r"(?<![\w.])-(?=\d)")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 
@@ -130,6 +131,16 @@ def aligned(texts: Sequence[str], *, pad: str = FIGURE_SPACE) -> list[str]:
 def plain(value: float) -> str:
     """A number without needless decimals: 40, 2.5, 1,200."""
     return f"{value:,.6g}".replace("-", MINUS) if abs(value) < 1e6 else f"{value:,.0f}".replace("-", MINUS)
+
+
+def limits_in_words(low: float, high: float) -> str:
+    """Two limits; one that shuts out 0 alone is written so.
+
+    Example:
+        >>> limits_in_words(40, 300), limits_in_words(5e-324, 15)
+        ('40 to 300', 'above 0 to 15')
+    """
+    return f"{'above 0' if 0 < low < _TINY else plain(low)} to {plain(high)}"
 
 
 def in_unit(label: str, unit: str | None) -> str:

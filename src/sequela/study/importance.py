@@ -15,12 +15,16 @@ from sequela.cohort.ask import histories
 from sequela.cohort.episodes import Asked
 from sequela.explain import HeldOut, Histories, ImportanceSettings, variable_importance
 from sequela.predict import outputs
-from sequela.prepare import PreparedState, on_grid
-from sequela.study.material import Fit, Floats, Material
+from sequela.prepare import PreparedState
+from sequela.records.durations import MICROSECONDS_PER_HOUR
+from sequela.study.material import Fit, Floats, Material, Numbers
 from sequela.study.watch import Watch
 
 _METRIC = {"risk": "auroc", "forecast": "rmse"}
 _MOST_HISTORIES = 100_000  # predicted in all: a minute or two
+_DAY, _YEAR = 24.0, 24 * 365.25
+_EDGES = ((6.0, _DAY), (_DAY, 7 * _DAY), (30 * _DAY, 180 * _DAY), (_YEAR, 3 * _YEAR))
+_OFTEN, _EPOCHS = 0.75, 14  # three of four histories are at most so many times the longer span
 
 
 def importance(material: Material, fits: Sequence[Fit], watch: Watch) -> dict[str, Any] | None:
@@ -49,14 +53,28 @@ def importance(material: Material, fits: Sequence[Fit], watch: Watch) -> dict[st
         static=static,
         metric=_METRIC[settings.question.kind],
         settings=ImportanceSettings(
-            resamples=settings.evaluate.bootstrap, seed=settings.train.seed, most_histories=_MOST_HISTORIES
+            resamples=settings.evaluate.bootstrap,
+            seed=settings.train.seed,
+            edges_hours=_edges(material, rows),
+            most_histories=_MOST_HISTORIES,
         ),
         progress=watch.counting,
     )
     return found.to_dict()
 
 
-def _taken(asked: Asked, rows: np.ndarray[Any, np.dtype[np.int64]]) -> Asked:
+def _edges(material: Material, rows: Numbers) -> tuple[float, float]:
+    """Return where spans before a prediction meet, in hours: of days of intensive care, of months, or of years."""
+    sequences = material.cohort.sequences.take(rows)
+    seen = sequences.read >= 0
+    first = sequences.first[sequences.sequence[seen]]
+    step_time = material.cohort.timeline.step_time
+    hours = (sequences.read_time[seen] - step_time[first]) / MICROSECONDS_PER_HOUR
+    longest = float(np.quantile(hours, _OFTEN)) if len(hours) else 0.0
+    return next(edges for edges in _EDGES if longest <= _EPOCHS * edges[1] or edges == _EDGES[-1])
+
+
+def _taken(asked: Asked, rows: Numbers) -> Asked:
     return replace(
         asked,
         person=asked.person[rows],
@@ -70,7 +88,6 @@ def _predicted(bundle: Bundle, given: Histories) -> Floats:
     """Return what the network says of histories: risks [R], or forecasts of the first target [R, horizons]."""
     timeline = build_timeline(given.events, given.people)
     sequences = histories(timeline, given.asked, bundle.study.question, alone=bundle.study.own_sequences)
-    timeline, sequences = on_grid(timeline, sequences, bundle.prepared.grid)
     said = outputs(bundle, timeline, given.facts, sequences, only_network=True)["network"]
     return said if said.ndim == 1 else said[:, :, 0]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sequela.baselines import WindowStatistics
 from sequela.bundle import Bundle, BundledClock, BundledStudy
-from sequela.cohort import HELD_OUT, Cohort, Split
+from sequela.cohort import HELD_OUT, Cohort, Sequences, Split, Timeline
 from sequela.predict import Evidence
 from sequela.prepare import Cleaning
 from sequela.records import Records, TableSettings
@@ -30,7 +30,9 @@ class Material:
     records: Records
     evidence: Evidence
     cleaning: Cleaning
-    cohort: Cohort  # on the grid of the preparation, where it has one
+    cohort: Cohort  # as asked: statistics, flags and the audit see every instant
+    timeline: Timeline  # what networks see: on the grid of the preparation, where it has one
+    sequences: Sequences
 
     @property
     def labels(self) -> Floats:

@@ -27,6 +27,19 @@ def split_counts(material: Material, fits: list[Fit]) -> dict[str, dict[str, int
     return {"people": people, "predictions": predictions}
 
 
+def _events(material: Material, fits: list[Fit]) -> dict[str, dict[str, int]]:
+    """Return the predictions of each split that the outcome followed; nothing for a forecast."""
+    if material.settings.question.kind != "risk":
+        return {}
+    found = {}
+    for part, name in enumerate(SPLIT_NAMES):
+        chosen = fits[0].split.part == part
+        if part == HELD_OUT:
+            chosen = np.any([fit.split.part == part for fit in fits], axis=0)
+        found[name] = int(material.labels[chosen].sum())
+    return {"events": found}
+
+
 def profile(material: Material, fits: list[Fit], final: Fit) -> dict[str, Any]:
     """Return the profile of a run."""
     settings, cohort = material.settings, material.cohort
@@ -45,6 +58,7 @@ def profile(material: Material, fits: list[Fit], final: Fit) -> dict[str, Any]:
             "fractions": settings.split.fractions,
             "folds": settings.split.folds,
             **counts,
+            **_events(material, fits),
         },
         "network": {
             "parameters": fits[0].parameters,
@@ -59,11 +73,11 @@ def profile(material: Material, fits: list[Fit], final: Fit) -> dict[str, Any]:
 
 def _preparation(material: Material, fit: Fit) -> dict[str, Any]:
     """Return what preparation did to what training predictions of a fit see."""
-    cohort, events = material.cohort, material.cleaning.in_units(material.records.events)[0]
+    events = material.cleaning.in_units(material.records.events)[0]
     units = material.evidence.units_by_code | material.settings.prepare.unit_names
     return preparation_summary(
-        cohort.timeline,
-        cohort.sequences.take(np.flatnonzero(fit.split.part == TRAIN)),
+        material.timeline,
+        material.sequences.take(np.flatnonzero(fit.split.part == TRAIN)),
         fit.bundle.prepared,
         material.settings.prepare,
         fit.unused,
@@ -91,7 +105,7 @@ def reading(material: Material) -> dict[str, Any]:
         ],
         "people": {
             "read": len(records.subjects),
-            "asked": int((np.diff(cohort.timeline.step_offsets) > 0).sum()),
+            "asked": len(np.union1d(np.flatnonzero(np.diff(cohort.timeline.step_offsets) > 0), cohort.asked.person)),
             "predicted": len(np.unique(cohort.asked.person)),
         },
         "events": len(records.events),

@@ -114,8 +114,15 @@ def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Mate
         alone=settings.own_sequences,
     )
     timeline, sequences = on_grid(cohort.timeline, cohort.sequences, settings.prepare.grid_state)
-    cohort = replace(cohort, timeline=timeline, sequences=sequences)
-    material = Material(settings=settings, records=records, evidence=seen, cleaning=cleaning, cohort=cohort)
+    material = Material(
+        settings=settings,
+        records=records,
+        evidence=seen,
+        cleaning=cleaning,
+        cohort=cohort,
+        timeline=timeline,
+        sequences=sequences,
+    )
     check_subgroups(material)
     return material
 

@@ -1,0 +1,187 @@
+"""What an audit says, what a study may accept, and that nobody can be told from it."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from typing import Any
+
+import polars as pl
+import pytest
+from audited import FORECAST, STATIC, TIMED_RISK, VISITS, WARD_RISK, Tables, audited, clinic, table, ward, with_table
+from leaks import LEAKS
+from pydantic import ValidationError
+from rich.console import Console
+
+from sequela.audit import Audit, AuditSettings, audit_tables
+from sequela.errors import LeakError
+
+KEYS = ["finding", "severity", "table", "column", "evidence", "remedy", "accepted"]
+
+
+def with_flag() -> Tables:
+    tables = ward(seed=1)
+    people = table(tables, "people").with_columns(flag=table(tables, "outcome")["died"])
+    return with_table(tables, "people", people)
+
+
+def severities(audit: Audit, finding: str) -> list[str]:
+    return [one.severity for one in audit.findings if one.finding == finding]
+
+
+def test_an_accepted_leak_does_not_stop_and_keeps_its_reason() -> None:
+    accept = [{"finding": "equals_outcome", "column": "flag", "reason": "it is planned a week before"}]
+    audit = audited(with_flag(), WARD_RISK, accept=accept)
+    audit.stop_at_leaks()
+    assert [one.accepted for one in audit.findings if one.column == "flag"] == ["it is planned a week before"]
+
+
+def test_a_leak_of_another_column_is_not_accepted_along() -> None:
+    accept = [{"finding": "equals_outcome", "column": "flags", "reason": "a typing error"}]
+    audit = audited(with_flag(), WARD_RISK, accept=accept)
+    assert severities(audit, "accepted_for_nothing") == ["note"]
+    with pytest.raises(LeakError, match="'flag'") as stopped:
+        audit.stop_at_leaks()
+    assert stopped.value.exit_code == 3
+    assert "[audit] accept" in str(stopped.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"finding": "equals_outcom", "reason": "x"}, "Did you mean 'equals_outcome'"),
+        ({"finding": "equals_outcome", "reason": " "}, "write the reason"),
+        ({"finding": "equals_outcome"}, "reason"),
+        ({"finding": "equals_outcome", "reason": "x", "why": "y"}, "why"),
+    ],
+)
+def test_an_entry_that_cannot_be_is_refused(entry: dict[str, str], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        AuditSettings.model_validate({"accept": [entry]})
+
+
+def test_the_document_is_plain_and_ordered() -> None:
+    document = audited(with_flag(), WARD_RISK).document()
+    assert json.loads(json.dumps(document)) == document
+    assert (document["format"], document["done"]) == (1, True)
+    assert all(list(row) == KEYS for row in document["findings"])
+    order = [("certain", "likely", "note").index(row["severity"]) for row in document["findings"]]
+    assert order == sorted(order)
+
+
+def test_the_terminal_shows_every_finding() -> None:
+    audit = audited(with_flag(), WARD_RISK)
+    console = Console(width=200, record=True, file=io.StringIO())
+    for each in audit_tables(audit):
+        console.print(each)
+    assert "equals_outcome" in console.export_text()
+    assert audit_tables(Audit(findings=()))[0].row_count == 0
+
+
+def test_no_count_of_few_people_is_told() -> None:
+    for plant in LEAKS:
+        tables, question, *_ = plant()
+        for one in audited(tables, question).findings:
+            for count in re.findall(r"\b([\d,]+) people", one.evidence):
+                assert int(count.replace(",", "")) >= 11, one.evidence
+            assert "SECRET" not in one.evidence
+
+
+def test_no_cell_is_quoted() -> None:
+    tables = ward(400, seed=5)
+    died = table(tables, "outcome")["died"]
+    secret = pl.when(pl.col("died") == 1).then(pl.lit("SECRET-4711")).otherwise(pl.lit("home"))
+    people = table(tables, "people").with_columns(died).with_columns(unit=secret).drop("died")
+    audit = audited(with_table(tables, "people", people), WARD_RISK)
+    assert severities(audit, "equals_outcome") == ["certain"]
+    assert "SECRET" not in json.dumps(audit.document())
+
+
+@pytest.mark.parametrize("by", ["time", "within"])
+def test_people_in_several_parts_by_design_are_a_note(by: str) -> None:
+    audit = audited(clinic(seed=3), FORECAST, split={"by": by})
+    assert severities(audit, "people_overlap") == ["note"]
+
+
+def test_copies_in_one_part_are_a_note_and_across_parts_a_leak() -> None:
+    tables = clinic(100, seed=4)
+    for name in ("visits", "people"):
+        frame = table(tables, name)
+        again = frame.filter(pl.col("id") < 30).with_columns(pl.col("id") + 500)
+        tables = with_table(tables, name, pl.concat([frame, again]))
+    together = audited(tables, FORECAST, split={"by": "order", "fractions": [0.8, 0.1, 0.1]})
+    across = audited(tables, FORECAST, split={"seed": 1})
+    assert severities(across, "copied_history") == ["certain"]
+    assert severities(together, "copied_history") in (["certain"], ["note"])
+
+
+def test_short_histories_that_agree_are_no_copies() -> None:
+    rows = pl.DataFrame({"id": range(500), "day": [0.0] * 500, "pain": [k % 3 for k in range(500)]})
+    more = rows.with_columns(day=pl.lit(1.0))
+    audit = audited({"visits": (VISITS, pl.concat([rows, more]))}, {"kind": "forecast", "target": "pain"})
+    assert not severities(audit, "copied_history")
+
+
+def lab_ward(**stamps: Any) -> Tables:
+    visits = table(ward(seed=6), "visits").select("id", "day", creatinine=pl.col("sbp") / 100)
+    visits = visits.with_columns(hour=pl.col("day") * 24).with_columns(**stamps)
+    keys = {"subject": "id", "time": "hour", "time_unit": "hours", "columns": ["creatinine"]}
+    if "resulted" in visits.columns:
+        keys["available"] = "resulted"
+    return {"labs": (keys, visits.drop("day"))}
+
+
+def test_results_without_availability_are_noted_and_with_it_not() -> None:
+    question = {"kind": "forecast", "target": "creatinine"}
+    assert severities(audited(lab_ward(), question), "availability_unknown") == ["note"]
+    given = audited(lab_ward(resulted=pl.col("day") * 24 + 2), question)
+    assert not severities(given, "availability_unknown")
+    assert next(one.evidence for one in given.findings if one.finding == "available_later").startswith("100 %")
+    early = audited(lab_ward(resulted=pl.col("day") * 24 - 2), question)
+    assert not severities(early, "available_later")
+    assert severities(early, "available_before_it_happened") == ["likely"]
+
+
+def test_codes_that_come_with_the_outcome_are_noted() -> None:
+    tables = ward(300, seed=7)
+    dead = table(tables, "outcome").filter(pl.col("died") == 1)
+    rows = pl.DataFrame(
+        {"id": dead["id"], "day": dead["stay"], "code": ["MORGUE"] * len(dead), "value": [1.0] * len(dead)}
+    )
+    deaths = rows.with_columns(code=pl.lit("DEATH"))
+    keys = {"layout": "long", "subject": "id", "time": "day", "time_unit": "days", "value": "value"}
+    tables = {"visits": tables["visits"], "codes": (keys, pl.concat([rows, deaths]))}
+    outcome = {"code": "DEATH", "within": "2d"}
+    audit = audited(tables, {"kind": "risk", "outcome": outcome, "incomplete": "no event"})
+    assert [one.column for one in audit.findings if one.finding == "only_after_outcome"] == ["MORGUE"]
+    assert severities(audit, "known_at_prediction_time") == ["note"]
+    audit.stop_at_leaks()
+
+
+def test_a_static_weight_is_suspected_where_records_precede_it_and_noted_elsewhere() -> None:
+    tables = clinic(seed=8)
+    facts = table(tables, "people").with_columns(bmi=pl.lit(25.0) + pl.col("id") % 10)
+    after = audited(with_table(tables, "people", facts), FORECAST)
+    before = audited(
+        with_table(
+            with_table(tables, "people", facts), "visits", table(tables, "visits").with_columns(pl.col("day") - 90)
+        ),
+        FORECAST,
+    )
+    assert severities(after, "static_after_records") == ["note"]
+    assert severities(before, "static_after_records") == ["likely"]
+
+
+def test_what_cannot_change_may_be_a_fact() -> None:
+    tables = clinic(seed=9)
+    facts = table(tables, "people").with_columns(height=170 + pl.col("id") % 20, ethnicity=pl.lit("a"))
+    early = with_table(tables, "visits", table(tables, "visits").with_columns(pl.col("day") - 90))
+    assert not severities(audited(with_table(early, "people", facts), FORECAST), "static_after_records")
+
+
+def test_a_length_of_stay_is_suspected_by_its_name() -> None:
+    tables = ward(seed=10)
+    facts = table(tables, "people").with_columns(length_of_stay=pl.col("id") % 7)
+    audit = audited(with_table(tables, "people", facts, **STATIC), TIMED_RISK)
+    assert severities(audit, "static_after_records") == ["likely"]

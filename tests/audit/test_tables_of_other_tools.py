@@ -1,0 +1,155 @@
+"""What another tool exported is attacked as a study is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tables import export, survival
+
+from sequela.audit import Audit, audit_table, audit_table_file
+from sequela.errors import LeakError, RecordsError
+
+
+def found(frame: pl.DataFrame, **keys: Any) -> Audit:
+    return audit_table(frame, **{"subject": "pid", "time": "day", "split": "part", "label": "died", **keys})
+
+
+def named(audit: Audit, severity: str | None = None) -> set[tuple[str, str | None]]:
+    return {(one.finding, one.column) for one in audit.findings if severity in (None, one.severity)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_clean_table_is_let_be(seed: int) -> None:
+    assert not [one for one in found(export(seed=seed)).findings if one.severity != "note"]
+    assert not [one for one in found(export(60, seed=seed), time=None, split=None).findings if one.severity != "note"]
+    assert not audit_table(survival(seed=seed), subject="pid", label="years").findings
+
+
+def test_a_leak_of_a_table_stops_without_speaking_of_a_study() -> None:
+    audit = found(export().with_columns(status=pl.col("died") + 1))
+    with pytest.raises(LeakError, match="equals_outcome") as stopped:
+        audit.stop_at_leaks()
+    assert "accept" not in str(stopped.value)
+
+
+def test_people_in_several_parts_are_found() -> None:
+    rows = export()
+    shuffled = rows.with_columns(part=pl.Series(np.random.default_rng(1).choice(["train", "test"], len(rows))))
+    assert ("people_overlap", None) in named(found(shuffled), "certain")
+
+
+def test_parts_that_follow_each_other_in_time_are_a_note() -> None:
+    rows = export().with_columns(part=pl.when(pl.col("day") < 30).then(pl.lit("train")).otherwise(pl.lit("test")))
+    assert ("people_overlap", None) in named(found(rows), "note")
+
+
+def test_copies_under_another_id_are_found() -> None:
+    rows = export().with_columns(part=pl.when(pl.col("pid") < 1100).then(pl.lit("train")).otherwise(pl.lit("test")))
+    again = rows.filter(pl.col("pid") < 1030).with_columns(pl.col("pid") + 5000, part=pl.lit("test"))
+    assert ("copied_history", None) in named(found(pl.concat([rows, again])), "certain")
+
+
+def test_single_rows_in_two_parts_are_found() -> None:
+    random = np.random.default_rng(3)
+    rows = export().with_columns(
+        *[pl.Series(f"x{k}", np.round(random.normal(0, 1, len(export())), 4)) for k in range(5)]
+    )
+    again = rows[::20].with_columns(
+        pid=pl.Series(np.arange(9000, 9000 + len(rows[::20]))),
+        part=pl.when(pl.col("part") == "train").then(pl.lit("held_out")).otherwise(pl.lit("train")),
+    )
+    assert ("copied_rows", None) in named(found(pl.concat([rows, again.select(rows.columns)])), "certain")
+
+
+@pytest.mark.parametrize(
+    ("column", "expression", "finding"),
+    [
+        ("status", pl.col("died") + 1, "equals_outcome"),
+        (
+            "destination",
+            pl.when(pl.col("died") == 1).then(pl.lit("morgue")).otherwise(pl.lit("home")),
+            "equals_outcome",
+        ),
+        ("score", pl.col("marker") + 9 * pl.col("died"), "predicts_outcome_alone"),
+        ("until", pl.col("day").max().over("pid") * 24 + 5, "length_of_record"),
+        ("rows_in_all", pl.len().over("pid").cast(pl.Float64), "length_of_record"),
+        ("seen", pl.col("age") + pl.col("day").max().over("pid") / 365.25, "length_of_record"),
+    ],
+)
+def test_columns_that_tell_what_lies_ahead_are_found(column: str, expression: pl.Expr, finding: str) -> None:
+    rows = export(seed=4)
+    if column == "seen":  # only years apart does an age tell them
+        rows = rows.with_columns(pl.col("day") * 50)
+    assert (finding, column) in named(found(rows.with_columns(expression.alias(column))), "certain")
+
+
+def test_the_end_of_follow_up_is_suspected() -> None:
+    random = np.random.default_rng(5)
+    rows = export(seed=5)
+    after = dict(zip(rows["pid"].unique().sort(), np.round(random.exponential(5, 300), 1), strict=True))
+    end = rows.with_columns(futime=pl.col("day").max().over("pid") + pl.col("pid").replace_strict(after))
+    assert ("length_of_record", "futime") in named(found(end), "likely")
+
+
+def test_a_label_that_is_a_number_is_found_in_other_units_and_in_an_age() -> None:
+    rows = survival(seed=6)
+    leaky = rows.with_columns(days=(pl.col("years") * 365.25).round(), age_seen=pl.col("age") + pl.col("years"))
+    assert {("equals_outcome", "days"), ("outcome_time", "age_seen")} <= named(
+        audit_table(leaky, subject="pid", label="years"), "certain"
+    )
+    alone = rows.with_columns(age=pl.col("age") + pl.col("years"))
+    assert named(audit_table(alone, subject="pid", label="years"), "likely") == {("age_at_outcome", "age")}
+
+
+def test_a_column_that_names_the_part_is_found() -> None:
+    rows = export().with_columns(
+        source=pl.when(pl.col("part") == "train").then(pl.lit("a.csv")).otherwise(pl.lit("b.csv"))
+    )
+    assert ("differs_by_split", "source") in named(found(rows), "likely")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_file_says_the_same_as_its_frame(tmp_path: Path, ending: str) -> None:
+    frame = export().with_columns(status=pl.col("died") + 1)
+    path = tmp_path / f"table.{ending}"
+    frame.write_csv(path) if ending == "csv" else frame.write_parquet(path)
+    audit = audit_table_file(path, subject="pid", label="died", time="day", split="part")
+    assert named(audit) == named(found(frame))
+    assert audit.findings[0].table == path.name
+
+
+@pytest.mark.parametrize(
+    ("change", "keys", "words"),
+    [
+        ({}, {"label": "dead"}, "Did you mean 'died'"),
+        ({}, {"subject": "died"}, "named for two things"),
+        ({"pid": pl.lit(None, pl.Int64)}, {}, "the id is missing"),
+        ({"died": pl.lit(1)}, {}, "all rows have the same label"),
+        ({"died": pl.col("sex") + pl.col("age").cast(pl.String)}, {}, "more than two words"),
+        ({"died": pl.lit(None, pl.Int64)}, {}, "no row has a label"),
+        ({"day": pl.col("sex")}, {}, "neither numbers nor ISO 8601"),
+        ({"day": pl.lit(None, pl.Float64)}, {}, "the time is missing"),
+        ({"part": pl.lit("train")}, {}, "2 to 20 parts"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_refused(change: dict[str, pl.Expr], keys: dict[str, str], words: str) -> None:
+    with pytest.raises(RecordsError, match=words):
+        found(export(30).with_columns(**change), **keys)
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordsError, match="no such file"):
+        audit_table_file(tmp_path / "none.csv", subject="pid", label="died")
+    (tmp_path / "noise.parquet").write_bytes(b"noise")
+    with pytest.raises(RecordsError, match="cannot be read"):
+        audit_table_file(tmp_path / "noise.parquet", subject="pid", label="died")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(RecordsError, match="cannot be read"):
+        audit_table_file(tmp_path / "empty.csv", subject="pid", label="died")
+    (tmp_path / "bare.csv").write_text("pid,died\n")
+    with pytest.raises(RecordsError, match="no rows"):
+        audit_table_file(tmp_path / "bare.csv", subject="pid", label="died")

@@ -1,0 +1,251 @@
+"""The page of a risk: that it holds what a reviewer asks for, survives what is missing, and tells no small count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_folders import read_json, write_json
+from test_report_page import Nesting, figures_of, page_of, text_of
+
+from sequela.report import tripod
+
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "everything": {"landmarks": (6.0, 12.0, 24.0), "hybrid": True, "members": 3, "recalibrate": "isotonic"},
+    "few": {"people": 12},
+    "few events": {"people": 120, "prevalence": 0.14},
+    "bare": {
+        "baselines": (), "recalibrate": "none", "subgroups": False, "thresholds": (), "explained": False,
+        "audit": False, "preparation": False,
+    },
+}  # fmt: skip
+
+SECTIONS = ("asked", "data", "split", "preparation", "audit", "network", "results", "discrimination", "calibration",
+            "benefit", "distribution", "subgroups", "limits", "checklist", "study")  # fmt: skip
+
+
+def section(page: str, name: str) -> str:
+    """The text of one section."""
+    found = re.search(rf'<section id="{name}".*?</section>', page, re.DOTALL)
+    assert found is not None, name
+    return text_of(found[0])
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_page_stands_alone_and_has_every_section(risk_folder: Callable[..., Path], kind: dict[str, Any]) -> None:
+    page = page_of(risk_folder(**kind))
+    assert "<script" not in page.lower()
+    assert not re.search(
+        r"https?:|//[a-z]|@import|@font-face|url\((?!#)|data:|javascript:|\son\w+=", page, re.IGNORECASE
+    )
+    read = Nesting(page)
+    assert all(link.startswith("#") for link in read.links)
+    assert {link[1:] for link in read.links} <= set(read.ids)
+    assert len(read.ids) == len(set(read.ids))
+    assert set(SECTIONS) <= set(read.ids)
+    shown = text_of(page).split("The study, with every default")[0]
+    assert not re.search(r"\b(nan|None|null|inf)\b", shown)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_every_figure_has_a_title_a_description_and_no_picture(
+    risk_folder: Callable[..., Path], kind: dict[str, Any]
+) -> None:
+    page = page_of(risk_folder(**kind))
+    figures = figures_of(page)
+    assert page.count("<figure>") == len(figures) == page.count("<figcaption>") > 0
+    for figure in figures:
+        assert figure.findtext("title")
+        assert len(figure.findtext("desc") or "") > 20
+        assert figure.find(".//image") is None
+    known = {element.get("id") for figure in figures for element in figure.iter()}
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= known
+
+
+def test_the_same_run_gives_the_same_bytes(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    assert page_of(run) == page_of(run)
+
+
+def test_the_first_screen_holds_verdict_and_numbers(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder(hybrid=True)
+    box = text_of(page_of(run)).split("What was asked")[0]
+    metrics = read_json(run / "metrics.json")
+    assert metrics["verdict"].replace("-0", "−0") in box
+    for model in ("network", "hybrid", "gradient_boosting"):
+        assert f"{metrics['models'][model]['auroc']['value']:.3f}" in box
+    for words in ("Hybrid less baseline", "Hybrid, calibration slope", "Hybrid, net benefit at 10 %"):
+        assert words in box
+
+
+def test_who_was_asked_what_is_said_in_words(risk_folder: Callable[..., Path]) -> None:
+    asked = section(page_of(risk_folder()), "asked")
+    assert "At 48 hours after admission, state the risk of died in this episode" in asked
+    assert "Time horizon the whole episode" in asked
+    assert "Follow-up" not in asked
+    asked = section(page_of(risk_folder(landmarks=(6.0, 24.0))), "asked")
+    assert "At 6 hours and 24 hours after time 0, state the risk of MAP below 65 within 6 hours" in asked
+    assert "At risk until the first event: who has had it is not asked any more" in asked
+    assert "Follow-up until a person's last record" in asked
+    assert "Incomplete follow-up predictions whose follow-up ends within the horizon" in asked
+
+
+def test_exclusions_and_events_are_counted(risk_folder: Callable[..., Path]) -> None:
+    data = section(page_of(risk_folder()), "data")
+    assert "the outcome had happened already, so not at risk any more 93 to 102 61" in data
+    assert "follow-up ends before the outcome's window does, without an event <11 <11" in data
+    assert "1,071 Predictions followed by the event" in data or "Predictions followed by the event 1,071" in data
+    assert "At 14 predictions of 12 people the event lies after the end of follow-up, and counts." in data
+
+
+def test_numbers_before_and_after_recalibration_stand_beside_each_other(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    found = section(page_of(run), "calibration")
+    assert "Every model was recalibrated by Platt scaling" in found
+    for recalibrated, word in ((False, "Network before"), (True, "after")):
+        row = next(
+            row for row in read_json(run / "metrics.json")["measures"]
+            if (row["model"], row["metric"], row["recalibrated"], row["subgroup"], row["weighting"])
+            == ("network", "calibration_slope", recalibrated, None, "predictions")
+        )  # fmt: skip
+        assert re.search(rf"{word}.*?{row['value']:.3f}", found)
+    assert "After recalibration (Platt)" in page_of(run)
+    page = page_of(risk_folder(recalibrate="none"))
+    assert "The study recalibrates nothing" in section(page, "calibration")
+    assert "Recalibration before" not in text_of(page)
+
+
+def test_acting_at_each_threshold_is_spelt_out(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    found = section(page_of(run), "benefit")
+    rows = {
+        (row["metric"], row["threshold"]): row["value"]
+        for row in read_json(run / "metrics.json")["measures"]
+        if row["model"] == "network" and row["recalibrated"] and not row["subgroup"] and row["weighting"] == "people"
+    }
+    for threshold in (0.1, 0.2):
+        for metric in ("sensitivity", "specificity", "ppv", "npv"):
+            assert f" {100 * rows[metric, threshold]:.1f} " in found, metric
+        assert f" {rows['alerts_per_100', threshold]:.1f} " in found
+        assert f" {rows['net_benefit', threshold]:.4f} " in found
+    assert "Treat all 100 100 0" in found
+
+
+def test_prediction_times_and_subgroups_have_rows(risk_folder: Callable[..., Path]) -> None:
+    page = page_of(risk_folder(**KINDS["everything"]))
+    assert "6h 900" in section(page, "when")
+    found = section(page, "subgroups")
+    assert "not known <11" in found
+    assert "too few to say too few to say too few to say" in found
+    page = page_of(risk_folder(subgroups=False))
+    assert "The study names no subgroups" in section(page, "subgroups")
+    assert 'id="when"' not in page
+
+
+def test_preparation_audit_importance_and_sensitivity_are_shown(risk_folder: Callable[..., Path]) -> None:
+    page = page_of(risk_folder())
+    found = section(page, "preparation")
+    for words in (
+        "HR 10 to 300 /min 214",
+        "pH 6.5 to 8 – <11",
+        "Temp 3.1 % degF degF -> degC",
+        "HR Hampel, over time kept, and flagged to the network 1,204 640",
+        "pH quartiles (IQR) clipped to the limit <11 <11",
+        "last value 1.0 87.0 12.0 1.0",
+    ):
+        assert words in found.replace("&gt;", ">"), words
+    found = section(page, "audit")
+    assert "Certain equals outcome time stays, LOS" in found
+    assert found.index("Certain") < found.index("Likely") < found.index("Note stamped")
+    found = section(page, "importance")
+    assert "GCS series 0.0620 [0.0580, 0.0660]" in found
+    assert "more than 24 h before" in found
+    assert "fewer than 11 held-out people have a value" in found
+    assert "the conclusion does not change" in section(page, "missing")
+
+
+def test_the_checklist_holds_all_items_and_links_to_sections(risk_folder: Callable[..., Path]) -> None:
+    items = tripod.checklist(tripod.Known(True, False, True, True))
+    assert len(items) == 52
+    assert sorted({int(re.sub(r"\D", "", item.number)) for item in items}) == list(range(1, 28))
+    found = section(page_of(risk_folder()), "checklist")
+    assert found.count("The author must fill this in.") == sum(item.status == tripod.AUTHORS for item in items)
+    assert "6a Participants. Setting, number and location of centres – The author must fill this in." in found
+    found = section(page_of(risk_folder(recalibrate="none", subgroups=False)), "checklist")
+    assert "The study recalibrates nothing; say so, or why." in found
+    assert "The study names no subgroups" in found
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_no_page_counts_one_to_ten_people(risk_folder: Callable[..., Path], kind: dict[str, Any]) -> None:
+    text = text_of(page_of(risk_folder(**kind))).split("The study, with every default")[0]
+    small = r"(?<![\d.,<–\[−-])\b(?:[1-9]|10)\b(?![\d.,]*\d)(?! %)"
+    assert not re.search(rf"{small} (?:[a-z-]+ ){{0,2}}(?:people|persons?|patients?)\b",
+                         text.replace("fewer than 10", ""))  # fmt: skip
+
+
+def test_few_events_are_not_told_by_other_numbers(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder(**KINDS["few events"])
+    metrics = read_json(run / "metrics.json")
+    row = next(row for row in metrics["measures"] if row["metric"] == "observed_risk" and row["subgroup"] is None)
+    assert 5 <= row["events"] <= 10
+    page = page_of(run)
+    assert "Scaled Brier" not in section(page, "results")
+    assert "Calibration in the large" not in section(page, "calibration")
+    assert "is not shown: fewer than 11 predictions" in section(page, "benefit")
+    assert f"{100 * row['value']:.1f} %" not in text_of(page)
+
+
+def test_a_threshold_that_few_reach_has_coarse_shares(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder(people=300, thresholds=(0.02, 0.2))
+    metrics = read_json(run / "metrics.json")
+    rows = {
+        row["metric"]: row for row in metrics["measures"]
+        if row["model"] == "network" and row["threshold"] == 0.02 and row["recalibrated"]
+        and row["subgroup"] is None and row["weighting"] == "predictions"
+    }  # fmt: skip
+    events = rows["sensitivity"]["events"]
+    for row in rows.values():
+        if row["metric"] == "sensitivity":
+            row["value"] = (events - 3) / events
+        if row["metric"] == "specificity":
+            row["value"] = 60 / (300 - events)
+    write_json(run / "metrics.json", metrics)
+    found = section(page_of(run), "benefit")
+    line = found.split("NPV Net benefit")[1].split("Gradient boosting")[0]
+    assert "over" in line
+    assert "about" in line
+    assert f"{100 * (events - 3) / events:.1f}" not in line
+    assert "Shares are coarse where" in found
+
+
+@pytest.mark.parametrize("hostile", ['<script>alert("x")</script>', "</svg></style>$x_{", "a -->]]> & ' \" {{ 7*7 }}"])
+def test_hostile_names_stay_text(risk_folder: Callable[..., Path], hostile: str) -> None:
+    run = risk_folder()
+    for name, path in (("metrics", ("target", 0)), ("curves", ("risk", "outcome"))):
+        content = read_json(run / f"{name}.json")
+        content[path[0]][path[1]] = hostile
+        write_json(run / f"{name}.json", content)
+    curves = read_json(run / "curves.json")
+    curves["importance"]["variables"][0]["name"] = hostile
+    write_json(run / "curves.json", curves)
+    page = page_of(run)
+    assert "<script" not in page
+    Nesting(page)
+
+
+def test_a_run_of_neither_kind_is_refused(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    page = page_of(run)
+    curves = read_json(run / "curves.json")
+    curves["risk"]["models"] = []
+    curves["risk"]["decision"] = None
+    curves["risk"]["prevalence"] = None
+    write_json(run / "curves.json", curves)
+    bare = page_of(run)
+    assert len(figures_of(bare)) < len(figures_of(page))
+    assert "Not drawn: too few people had the event" in text_of(bare)
