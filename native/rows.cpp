@@ -221,6 +221,7 @@ struct Writer {
 }  // namespace
 
 void fill_rows(const Cells& cells, const Columns& columns, const Spans& spans, const Rows& rows, int threads) {
+    if (columns.count == 0) return;
     const auto cuts = cuts_of(spans.count, spans.first, spans.stop);
     std::vector<int64_t> limited;
     for (int64_t c = 0; c < columns.count; ++c)

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "reference.hpp"
+#include "rows_test.hpp"
 
 namespace {
 
@@ -471,6 +472,15 @@ void check_set(const sequela::Table* table) {
     std::printf("%s: %d checks\n", table->name, checks - before);
 }
 
+void check_rows() {
+    for (int64_t rows : {1, 37, 5000}) {
+        const rows_test::Records records(generator, rows);
+        const auto one = rows_test::filled(records, rows, 1), several = rows_test::filled(records, rows, 4);
+        check(one == several && one.size() == static_cast<size_t>(rows) * 50, "rows are written once, on any threads");
+        check(rows_test::binned(records, rows, 1) == rows_test::binned(records, rows, 4), "bins on any threads");
+    }
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -487,6 +497,7 @@ int main(int count, char** words) {
         const sequela::Table* const* tables = sequela::tables(&sets);
         for (int i = 0; i < sets; ++i) check_set(tables[i]);
     }
+    check_rows();
     sequela::release_memory();
     std::printf("%d passed, %d failed\n", checks - failures, failures);
     return failures == 0 ? 0 : 1;

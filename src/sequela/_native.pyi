@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 def info() -> dict[str, object]:
     """What the native core is, what it was built with, and what it holds."""
@@ -42,6 +44,71 @@ def buffer(size: int) -> torch.Tensor:
 
 def release_memory() -> None:
     """Give recycled memory back to the system."""
+
+def count_bins(
+    span: int,
+    courses: Sequence[NDArray[np.int64]],
+    step_time: NDArray[np.int64],
+    aggregate: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    variable: NDArray[np.int32],
+    number: NDArray[np.float32],
+    level: NDArray[np.int32],
+    time: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    threads: int,
+) -> None:
+    """Count rows and cells of each course on a regular clock."""
+
+def fill_bins(
+    span: int,
+    courses: Sequence[NDArray[np.int64]],
+    step_time: NDArray[np.int64],
+    aggregate: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    variable: NDArray[np.int32],
+    number: NDArray[np.float32],
+    level: NDArray[np.int32],
+    time: NDArray[np.int64],
+    row_begin: NDArray[np.int64],
+    cell_begin: NDArray[np.int64],
+    edge: NDArray[np.int64],
+    made_offsets: NDArray[np.int64],
+    made_variable: NDArray[np.int32],
+    made_number: NDArray[np.float32],
+    made_level: NDArray[np.int32],
+    threads: int,
+) -> None:
+    """Write the rows and cells of courses on a regular clock."""
+
+def fill_rows(
+    offsets: NDArray[np.int64],
+    variable: NDArray[np.int32],
+    number: NDArray[np.float32],
+    level: NDArray[np.int32],
+    time: NDArray[np.int64],
+    center: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    fill: NDArray[np.float32],
+    carried: NDArray[np.uint8],
+    limit: NDArray[np.int64],
+    empty: NDArray[np.uint8],
+    stands: NDArray[np.uint8],
+    first_column: NDArray[np.int32],
+    last_column: NDArray[np.int32],
+    of_level: NDArray[np.int32],
+    spans: Sequence[NDArray[np.int64]],
+    step_time: NDArray[np.int64],
+    flagged: NDArray[np.uint8] | None,
+    place: NDArray[np.int64] | None,
+    values: NDArray[np.float32],
+    observed: NDArray[np.uint8],
+    gap_hours: NDArray[np.float32],
+    provenance: NDArray[np.uint8] | None,
+    threads: int,
+) -> None:
+    """Write prepared rows of sequences."""
 
 class Snapshot:
     """Packed weights of a cell, never changed after they were made."""

@@ -1,4 +1,4 @@
-"""The command line: sequela example | check | run | predict | report."""
+"""The command line: sequela example | check | run | predict | report | compare."""
 
 from __future__ import annotations
 
@@ -48,19 +48,64 @@ def example(
 
 @app.command()
 def check(
-    study: Annotated[Path, typer.Argument(help="The study file.")],
+    study: Annotated[Path | None, typer.Argument(help="The study file; or none, with --table.")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, laid over the study file.")] = None,
+    table: Annotated[Path | None, typer.Option(help="A CSV or Parquet file that another tool exported.")] = None,
+    subject: Annotated[str | None, typer.Option(help="With --table: the column that says who.")] = None,
+    time: Annotated[str | None, typer.Option(help="With --table: the column that says when, if any.")] = None,
+    split: Annotated[str | None, typer.Option(help="With --table: the column that names the part, if any.")] = None,
+    label: Annotated[str | None, typer.Option(help="With --table: the column that is predicted.")] = None,
 ) -> None:
-    """Read the records, ask the question, split the people and show what is there; train nothing."""
-    from sequela.study import divide, gather, read_study
+    """Read the records, ask the question, split the people, attack the study and show what is there; train nothing."""
+    if table is not None:
+        _check_table(table, study, subject=subject, time=time, split=split, label=label)
+    elif study is None:
+        raise InputError("There is nothing to check. Name a study file, or a table with --table FILE.")
+    elif (subject, time, split, label) != (None, None, None, None):
+        raise InputError("--subject, --time, --split and --label say what the columns of a --table are. Name a table.")
+    else:
+        _check_study(study, changes)
+
+
+def _check_study(study: Path, changes: list[str] | None) -> None:
+    from sequela.audit import audit_tables
+    from sequela.study import attack, divide, gather, read_study
     from sequela.terminal import TerminalWatch, reading_tables
 
-    console = Console(stderr=True)
-    with TerminalWatch(console) as watch:
+    with TerminalWatch(Console(stderr=True)) as watch:
         read = read_study(study, _changes(changes))
         material = gather(read, watch)
         splits = divide(read, material)
-    for table in reading_tables(material, splits):
+        audit = attack(material, splits[:-1], watch)
+    for shown in [*reading_tables(material, splits), *audit_tables(audit)]:
+        _page().print(shown)
+    audit.stop_at_leaks()
+
+
+def _check_table(
+    table: Path, study: Path | None, *, subject: str | None, time: str | None, split: str | None, label: str | None
+) -> None:
+    from sequela.audit import audit_table_file, audit_tables
+
+    if study is not None:
+        raise InputError("A study file or a --table is checked, not both at once. Name one of them.")
+    if subject is None or label is None:
+        raise InputError("--table needs --subject and --label: the columns that say who, and what is predicted.")
+    audit = audit_table_file(table, subject=subject, label=label, time=time, split=split)
+    for shown in audit_tables(audit):
+        _page().print(shown)
+    audit.stop_at_leaks()
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders, the first is the reference.")],
+) -> None:
+    """Compare runs on the same held-out people: paired differences with their intervals."""
+    from sequela.report.comparison import comparison_tables
+    from sequela.study.compare import compare_runs
+
+    for table in comparison_tables(compare_runs(runs)):
         _page().print(table)
 
 

@@ -139,7 +139,7 @@ def say(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) 
 
     Args:
         bundle: of the study.
-        timeline: what became known, on the grid of the preparation where it has one.
+        timeline: what became known.
         facts: static facts.
         sequences: R predictions and what they read.
     """
@@ -147,25 +147,32 @@ def say(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) 
 
 
 def outputs(
-    bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences, *, imputed_shift: float = 0.0
+    bundle: Bundle,
+    timeline: Timeline,
+    facts: Facts,
+    sequences: Sequences,
+    *,
+    imputed_shift: float = 0.0,
+    only_network: bool = False,
 ) -> dict[str, Floats]:
     """Return what the network says, and the hybrid where there is one, before intervals and recalibration.
 
     Args:
         bundle: of the study.
-        timeline: what became known, on the grid of the preparation where it has one.
+        timeline: what became known.
         facts: static facts.
         sequences: R predictions and what they read.
         imputed_shift: standard deviations that are added to every number that was not measured.
+        only_network: the hybrid is not asked.
     """
-    statistics = None
-    if bundle.trees is not None or bundle.study.model.wide:
+    statistics, trees = None, None if only_network else bundle.trees
+    if trees is not None or bundle.study.model.wide:
         statistics = statistics_of(bundle.study.question.kind, timeline, facts, bundle.prepared, sequences)
     each = member_outputs(bundle, timeline, facts, sequences, statistics, imputed_shift=imputed_shift)
     mean = mean_of_members(bundle, each, timeline, sequences)
     said = {"network": as_said(bundle, mean)}
-    if bundle.trees is not None and statistics is not None:
-        said["hybrid"] = bundle.trees.predict(statistics, mean)
+    if trees is not None and statistics is not None:
+        said["hybrid"] = trees.predict(statistics, mean)
     return said
 
 
@@ -190,11 +197,12 @@ def member_outputs(
     """
     members = members_of(bundle.network)
     bundle.network.eval()
+    on_clock, on_steps = on_grid(timeline, sequences, bundle.prepared.grid)
     collation = Collation(
-        timeline,
+        on_clock,
         facts,
         bundle.prepared,
-        sequences,
+        on_steps,
         imputed_shift=imputed_shift,
         provenance=bundle.study.model.sees_provenance,
         summary=summary_for(bundle.study.model, statistics),
@@ -350,9 +358,8 @@ class Predictor:
             alone=study.own_sequences,
             last_only=at == "last",
         )
-        timeline, sequences = on_grid(cohort.timeline, cohort.sequences, self.bundle.prepared.grid)
-        said = say(self.bundle, timeline, seen.facts, sequences)
-        flags = flag_words(timeline, seen.facts, self.bundle.prepared, sequences, seen.implausible)
+        said = say(self.bundle, cohort.timeline, seen.facts, cohort.sequences)
+        flags = flag_words(cohort.timeline, seen.facts, self.bundle.prepared, cohort.sequences, seen.implausible)
         table = said_table(study.question, records, cohort.asked, said, flags)
         if self.bundle.trees is None:
             table = table.drop("model")

@@ -61,6 +61,16 @@ class TerminalWatch(Watch):
             if is_told and progress.batch == progress.batches:
                 self.console.print(f"Epoch {progress.epoch} of {progress.epochs}: {losses}", highlight=False)
             return
+        words = f"Training, fit {fit} of {fits}" if fits > 1 else "Training"
+        done = (progress.epoch - 1) * progress.batches + progress.batch
+        self._move(words, done, progress.epochs * progress.batches, f"epoch {progress.epoch}: {losses}")
+
+    def counting(self, done: int, of: int) -> None:
+        """Move the bar of work that is no training."""
+        if self.console.is_terminal:
+            self._move("", done, of, f"{done:,} of {of:,}")
+
+    def _move(self, words: str, done: int, of: int, losses: str) -> None:
         if self._progress is None:
             self._progress = Progress(
                 TextColumn("{task.description}"),
@@ -71,14 +81,9 @@ class TerminalWatch(Watch):
                 console=self.console,
             )
             self._progress.start()
-            words = f"Training, fit {fit} of {fits}" if fits > 1 else "Training"
-            self._task = self._progress.add_task(words, total=progress.epochs * progress.batches, losses="")
+            self._task = self._progress.add_task(words, total=of, losses="")
         assert self._task is not None
-        self._progress.update(
-            self._task,
-            completed=(progress.epoch - 1) * progress.batches + progress.batch,
-            losses=f"epoch {progress.epoch}: {losses}",
-        )
+        self._progress.update(self._task, completed=done, losses=losses)
 
     def trained(self, stopped: str) -> None:
         """End the bar and say why training ended."""

@@ -92,7 +92,7 @@ def test_outputs_that_know_the_training_labels_would_ruin_a_hybrid() -> None:
     leaky = [Stacked(examples=part.examples, outputs=remembered(s)) for s, part in enumerate((training, tuning, new))]
     model = fit_hybrid(leaky[0], leaky[1], kind="risk", seed=0, threads=1)
     honest = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1)
-    assert loss(model, leaky[2]) > loss(honest, new) + 0.3
+    assert loss(model, leaky[2]) > loss(honest, new) + 0.1
 
 
 def forecasts(seed: int) -> Stacked:

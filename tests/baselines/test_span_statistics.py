@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -14,6 +13,7 @@ from sequela.baselines import spans as spans_module
 from sequela.cohort import Sequences, Timeline, build_timeline, one_each, one_pass
 from sequela.cohort.facts import Facts, static_facts
 from sequela.prepare import PreparedState, PrepareSettings, fit_preparation
+from sequela.prepare.state import WordState
 
 HOUR = 3_600_000_000
 PEOPLE = 4
@@ -176,35 +176,13 @@ def test_a_code_that_these_records_do_not_hold_is_missing() -> None:
     assert np.isnan(found.matrix[:, found.names.index("last c = a")]).all()
 
 
-@dataclass(frozen=True)
-class Word:
-    code: str
-    level: str | None
-
-    @property
-    def name(self) -> str:
-        return self.code if self.level is None else f"{self.code} = {self.level}"
-
-
-@dataclass(frozen=True)
-class WithWords:
-    """A fitted preparation with a vocabulary of events."""
-
-    state: PreparedState
-    words: list[Word]
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.state, name)
-
-
 @given(rows=ROWS)
 @settings(max_examples=20)
 def test_events_are_counted_in_each_span(rows: list[Row]) -> None:
     timeline = timeline_of([*SEEN_BY_ALL, *rows])
     sequences = asked(timeline)
-    words = [Word("y", None), Word("c", "a"), Word("c", "(other)")]
-    state: Any = WithWords(fitted(timeline), words)
-    found = span_statistics(timeline, no_facts(), state, sequences)
+    words = [WordState(code="y"), WordState(code="c", level="a"), WordState(code="c", level="(other)")]
+    found = statistics(timeline, sequences, fitted(timeline).model_copy(update={"words": words}))
     for r in range(len(sequences.read)):
         for hours in SPAN_HOURS:
             suffix = "" if hours is None else f", last {hours:g} h"

@@ -35,6 +35,16 @@ def test_what_is_written_predicts_the_same_bits(settings: dict[str, Any]) -> Non
     assert again.predict(table, raw_score=True).tobytes() == booster.predict(table, raw_score=True).tobytes()
 
 
+def test_a_split_of_missing_values_from_all_others_is_read_and_predicts_the_same_bits() -> None:
+    booster, table = boosted()
+    text = re.sub(r"tree_sizes=.*\n", "", booster.model_to_string())  # LightGBM then finds the ends by itself
+    text = re.sub(r"threshold=\S+", "threshold=inf", text, count=1)
+    ((trees, start),) = read_trees(text, models=1, features=3, objective=BINARY)
+    again = lightgbm.Booster(model_str=write_trees(trees, features=3, objective=BINARY, start=start))
+    expected = lightgbm.Booster(model_str=text).predict(table, raw_score=True)
+    assert again.predict(table, raw_score=True).tobytes() == expected.tobytes()
+
+
 def test_what_is_written_says_nothing_of_the_rows_that_taught_it() -> None:
     text = written()
     for key in ("count", "weight", "gain", "internal", "parameters", "["):

@@ -27,6 +27,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     | {"note": pl.String, "unit": pl.String},
     "intake": {"id": pl.String, "day": pl.Float64, "seen": pl.Float64, "bmi": pl.Float64},
     "people": {"id": pl.String, "sex": pl.String, "height": pl.Float64, "MEDS_BIRTH": pl.Float64},
+    "course": {"id": pl.String, "died": pl.Float64, "died_on": pl.Float64},
 }
 
 
@@ -58,7 +59,13 @@ def _dated(frame: pl.DataFrame) -> pl.DataFrame:
         .cast(pl.Datetime("us"))
         .alias(name)
         for name in days
-    )
+    ).with_columns(_written(name) for name in ("died_on",) if name in frame.columns)
+
+
+def _written(name: str) -> pl.Expr:
+    """A time of a column that holds values: as text."""
+    instant = pl.lit(_FIRST_DAY) + pl.duration(microseconds=(pl.col(name) * 86_400_000_000).round().cast(pl.Int64))
+    return instant.dt.to_string("%Y-%m-%dT%H:%M:%S").alias(name)
 
 
 def day_of(instant: int, *, calendar: bool) -> float:
@@ -74,16 +81,24 @@ def known_day(frame: pl.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 @st.composite
-def cases(draw: st.DrawFn, *, people: tuple[int, int] = (4, 9), split: str = "subject") -> Case:
-    """Draw a study and its tables."""
+def cases(draw: st.DrawFn, *, people: tuple[int, int] = (4, 9), split: str = "subject", kind: str = "forecast") -> Case:
+    """Draw a study of a kind of question, and its tables."""
     calendar = draw(st.booleans())
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     count = draw(st.integers(*people))
-    return Case(
-        document=document(draw(questions(calendar=calendar)), draw(preparations()), draw(models()), split, calendar),
-        frames=random_frames(generator, count),
-        calendar=calendar,
-    )
+    question = draw(questions(calendar=calendar) if kind == "forecast" else risks(calendar=calendar, columns=True))
+    prepare = draw(preparations(on_a_clock=isinstance(question["at"], list) or question["at"] in _TIMES))
+    frames = random_frames(generator, count)
+    made = document(question, prepare, draw(models(kind)), split, calendar)
+    if kind == "risk":
+        frames["course"] = _courses(generator, frames["people"]["id"].to_list())
+        made["records"].append(
+            {"name": "course", "path": "course.csv", "layout": "static", "subject": "id", "role": "outcome"}
+        )
+    return Case(document=made, frames=frames, calendar=calendar)
+
+
+_TIMES = ("30h", "every 6h")
 
 
 def document(
@@ -113,7 +128,7 @@ def document(
         "prepare": prepare,
         "model": model,
         "train": {"epochs": 2, "patience": 1},
-        "evaluate": {"bootstrap": 100},
+        "evaluate": {"bootstrap": 100, "importance": False},
     }
 
 
@@ -138,47 +153,78 @@ def questions(draw: st.DrawFn, *, calendar: bool) -> dict[str, Any]:
 
 
 @st.composite
-def risks(draw: st.DrawFn, *, calendar: bool) -> dict[str, Any]:
-    """Draw a question of risk over the same tables; "origin" needs times that are numbers."""
+def risks(draw: st.DrawFn, *, calendar: bool, columns: bool = False) -> dict[str, Any]:
+    """Draw a question of risk over the same tables; "origin" needs times that are numbers.
+
+    With `columns` the outcome may be one of the table of courses, with its time or without.
+    """
     begins: list[Any] = ["first record", {"code": "ADMI"}] + ([] if calendar else ["origin"])
     within = draw(st.sampled_from(["6h", "2d", None]))
-    outcome: dict[str, Any] = draw(
-        st.sampled_from([{"code": "crp", "above": 15}, {"code": "sbp", "below": 125.5}, {"code": "DISCH"}])
-    )
+    codes: list[dict[str, Any]] = [{"code": "crp", "above": 15}, {"code": "sbp", "below": 125.5}, {"code": "DISCH"}]
+    unit = {} if calendar else {"time_unit": "days"}
+    dated: dict[str, Any] = {"column": "died", "time": "died_on", **unit}
+    outcome = draw(st.sampled_from([*codes, *([dated, {"column": "died"}] if columns else [])]))
+    at = draw(st.sampled_from(["every record", "every record", "last record", "30h", ["12h", "3d"], "every 6h"]))
+    past = {"history": draw(st.sampled_from(["all", "all", "36h", "10d"])), "min_records": draw(st.integers(0, 3))}
+    if outcome == {"column": "died"}:
+        return {"kind": "risk", "outcome": outcome, "from": begins[-1] if not calendar else begins[0], "at": at, **past}
     return {
         "kind": "risk",
         "outcome": {**outcome, "recurrent": draw(st.booleans())} | ({} if within is None else {"within": within}),
         "from": draw(st.sampled_from(begins)),
         "to": draw(st.sampled_from(["5d", {"code": ["DISCHARGE"]}] + ([] if within is None else ["last record"]))),
-        "at": draw(st.sampled_from(["every record", "every record", "last record", "30h", ["12h", "3d"], "every 6h"])),
+        "at": at,
         "follow_up": draw(st.sampled_from(["last record", {"code": "DISCHARGE"}])),
         "incomplete": draw(st.sampled_from(["exclude", "no event"])),
-        "history": draw(st.sampled_from(["all", "all", "36h", "10d"])),
-        "min_records": draw(st.integers(0, 3)),
+        **past,
     }
 
 
 @st.composite
-def preparations(draw: st.DrawFn) -> dict[str, Any]:
-    missing = st.sampled_from(["zero", "mean", "last"])
-    scale = st.sampled_from(["standard", "minmax", "robust", "none"])
+def preparations(draw: st.DrawFn, *, on_a_clock: bool) -> dict[str, Any]:
+    """Draw a preparation; a grid only where every prediction time lies on its edges."""
+    missing = st.sampled_from(["zero", "mean", "last", "last", "linear", "regression", "knn", "decay"])
+    scale = st.sampled_from(["standard", "minmax", "robust", "quantile", "none"])
+    transforms: list[Any] = ["none", "none", {"glu": "moving_average:3"}, {"*": "difference"}]
+    transforms += [{"crp": "log", "sbp": "yeo_johnson"}]
     rules = draw(st.booleans())
+    grid = draw(st.sampled_from(["none", "6h"])) if on_a_clock else "none"
     return {
-        "plausible": draw(st.sampled_from(["none", {"sbp": [60, 250]}])),
-        "missing": {"sbp": draw(missing), "ward": draw(missing), "*": draw(missing)} if rules else draw(missing),
+        "plausible": draw(st.sampled_from(["none", {"sbp": [60, 250]}, {"sbp": [60, 250], "*": "default"}])),
+        "units": draw(st.sampled_from([{}, {}, {"crp": "mg/L -> mg/dL * 2"}])),
+        "outliers": draw(st.sampled_from(["none", "none", "iqr", "mad", {"sbp": "hampel", "*": "iqr"}])),
+        "outlier_action": draw(st.sampled_from(["flag", "missing", "clip"])),
+        "missing": {"sbp": draw(missing), "ward": draw(st.sampled_from(["zero", "mean", "last"])), "*": draw(missing)}
+        if rules
+        else draw(missing),
+        "carry_limit": draw(st.sampled_from(["none", "none", "24h", {"sbp": "36h"}])),
+        "transform": draw(st.sampled_from(transforms)),
         "scale": {"glu": draw(scale), "*": draw(scale)} if rules else draw(scale),
+        "derived": draw(st.sampled_from([{}, {}, {"ratio": "sbp / glu"}, {"either": "crp | glu"}])),
+        "grid": grid,
+        **({} if grid == "none" else {"aggregate": draw(st.sampled_from(["mean", "last", "max", {"sbp": "min"}]))}),
         "min_people": draw(st.integers(1, 3)),
     }
 
 
 @st.composite
-def models(draw: st.DrawFn) -> dict[str, Any]:
+def models(draw: st.DrawFn, kind: str = "forecast") -> dict[str, Any]:
     cells: list[dict[str, Any]] = [{}, {"bidirectional": True}, {"cell": "gru"}, {"cell": "rnn", "bidirectional": True}]
     cells += [{"gates": "peephole"}, {"gates": "coupled", "decay": True}, {"cell": "gru", "decay": True}]
+    after = [{}, {"recalibrate": "platt"}, {"recalibrate": "isotonic"}] if kind == "risk" else [{}]
+    several = [{}, {}, {"members": 2}, {"members": 2, "hybrid": True}]
     return {
         "hidden": draw(st.sampled_from([4, [3, 3], [4, 2]])),
-        "inputs": draw(st.sampled_from([["values"], ["values", "gaps"], ["values", "observed", "gaps"]])),
+        "inputs": draw(
+            st.sampled_from(
+                [["values"], ["values", "gaps"], ["values", "observed", "gaps"], ["values", "gaps", "provenance"]]
+            )
+        ),
+        "readout": draw(st.sampled_from([["last"], ["last"], ["mean", "max"], ["last", "attention"]])),
+        "wide": draw(st.booleans()),
         **draw(st.sampled_from(cells)),
+        **draw(st.sampled_from(several)),
+        **draw(st.sampled_from(after)),
     }
 
 
@@ -202,6 +248,15 @@ def random_frames(generator: Generator, people: int) -> Frames:
         name: pl.DataFrame(some, schema=_SCHEMAS[name], orient="row")[generator.permutation(len(some))]
         for name, some in rows.items()
     }
+
+
+def _courses(generator: Generator, ids: list[str]) -> pl.DataFrame:
+    """Return who died, and when; of some it is not known, and of some who died not when."""
+    rows = []
+    for name in ids:
+        died = _maybe(generator, float(generator.random() < 0.5), 0.9)
+        rows.append((name, died, _maybe(generator, _day(generator) + 2, 0.9) if died == 1 else None))
+    return pl.DataFrame(rows, schema=_SCHEMAS["course"], orient="row")
 
 
 def _maybe(generator: Generator, value: Any, share: float = 0.75) -> Any:
@@ -238,7 +293,7 @@ def _lab(generator: Generator, name: str) -> tuple[Any, ...]:
     day = _day(generator)
     if generator.random() < 0.2:
         return name, day, _seen(generator, day), "culture", None, str(generator.choice(["none", "growth"])), None
-    return name, day, _seen(generator, day), "crp", round(float(generator.exponential(20)), 1), None, "mg/L"
+    return name, day, _seen(generator, day), "crp", max(0.1, round(float(generator.exponential(20)), 1)), None, "mg/L"
 
 
 def _event(generator: Generator, name: str, code: str) -> tuple[Any, ...]:
@@ -276,6 +331,8 @@ def future_noise(generator: Generator, frames: Frames, day: float) -> Frames:
         parts.append(_strangers(generator, name, frame["id"], day))
         together = pl.concat(parts)
         noisy[name] = together[generator.permutation(len(together))]
+    if "course" in frames:
+        noisy["course"] = frames["course"].with_columns(died=1 - pl.col("died"), died_on=pl.col("died_on") + 1)
     return noisy
 
 

@@ -9,9 +9,10 @@ import polars as pl
 from cohorts import Case
 from laws import Rows
 
-from sequela.cohort import SPLIT_NAMES, make_splits
+from sequela.cohort import SPLIT_NAMES, Timeline, build_timeline, make_splits
 from sequela.cohort.ask import NO_TARGET
 from sequela.cohort.episodes import BEYOND_EPISODE, NEVER_ASKED, TOO_FEW_RECORDS, Episodes, find_episodes
+from sequela.cohort.risk_labels import HAD_IT, INCOMPLETE, NOT_DATED, NOT_KNOWN
 from sequela.records.durations import parse_duration
 from sequela.study.material import Material
 from sequela.study.profile import reading
@@ -31,31 +32,37 @@ def check_rows_are_counted(case: Case, material: Material) -> None:
         of_table = out.filter(pl.col("table") == table.name)
         whole_rows = int(of_table.filter(pl.col("code").is_null())["rows"].sum())
         cells = int(of_table.filter(pl.col("code").is_not_null())["rows"].sum())
-        events = records.events.filter(pl.col("code").is_in(summary.codes)).height
+        kept = records.outcomes if table.role == "outcome" else records.events
+        events = kept.filter(pl.col("code").is_in(summary.codes)).height
         assert summary.rows == len(frame)
         assert len(frame) * wide == events + cells + whole_rows * wide, f"{table.name}: a cell is lost or made"
 
 
 def check_values_are_counted(material: Material) -> None:
     """Events = cells of the timeline + implausible + stale ones + static facts, as the profile tells them."""
-    events, cohort = material.records.events, material.cohort
-    valued = events.filter(~pl.col("code").str.starts_with("MEDS_BIRTH"))
-    timeless = material.evidence.events.filter(pl.col("time").is_null()).height
+    events, seen, cohort = material.records.events, material.evidence, material.cohort
+    made = seen.events.filter(pl.col("code").is_in(list(material.cleaning.derived))).height
+    timeless = seen.events.filter(pl.col("time").is_null()).height
+    births = seen.events.filter(pl.col("code").str.starts_with("MEDS_BIRTH")).height
     told = {row["reason"]: row["rows"] for row in reading(material)["counts"] if row["table"] == "all"}
-    stale = sum(told.values())
-    implausible = sum(material.evidence.implausible_by_code.values())
-    cells = len(cohort.timeline.cell_time)
-    assert valued.height == cells + stale + implausible + timeless, "a value is neither seen nor counted"
-    assert cells == cohort.timeline.cell_offsets[-1]
+    implausible = sum(seen.implausible_by_code.values())
+    assert events.height + made == seen.events.height + implausible, "a value is neither kept nor counted"
+    timeline = build_timeline(seen.events, seen.people)
+    cells = len(timeline.cell_time)
+    assert seen.events.height - timeless - births == cells + sum(told.values()), "a value is neither seen nor counted"
+    assert cells == timeline.cell_offsets[-1]
+    if material.settings.prepare.grid == "none":
+        assert len(cohort.timeline.cell_time) == cells
 
 
 def check_prediction_times_are_counted(material: Material) -> None:
     """Candidate times = predictions + excluded ones; people read = people predicted + people with a reason."""
     cohort, question = material.cohort, material.settings.question
-    episodes = find_episodes(material.evidence.events, cohort.timeline, question)
-    candidates, asked = _candidates(material, episodes), cohort.asked
+    timeline = build_timeline(material.evidence.events, material.evidence.people)
+    episodes = find_episodes(material.evidence.events, timeline, question)
+    candidates, asked = _candidates(material, timeline, episodes), cohort.asked
     excluded = {reason: count for reason, (count, _) in asked.excluded.items()}
-    no_target = set(NO_TARGET.values())
+    no_target = {*NO_TARGET.values(), NOT_KNOWN, NOT_DATED, HAD_IT, INCOMPLETE}
     assert set(excluded) <= {NEVER_ASKED, BEYOND_EPISODE, TOO_FEW_RECORDS, *no_target}
     assert cohort.asked_before_labels == len(asked.time) + sum(excluded.get(reason, 0) for reason in no_target)
     assert len(candidates) == len(asked.time) + sum(excluded.values()), "a prediction time is lost"
@@ -66,9 +73,9 @@ def check_prediction_times_are_counted(material: Material) -> None:
     assert people - len(np.unique(asked.person)) <= some, "a person without a prediction has no reason"
 
 
-def _candidates(material: Material, episodes: Episodes) -> Rows:
+def _candidates(material: Material, timeline: Timeline, episodes: Episodes) -> Rows:
     """Return whose each prediction time would be, before any is excluded, found one episode at a time."""
-    question, timeline = material.settings.question, material.cohort.timeline
+    question = material.settings.question
     found: list[int] = []
     for person, start, stop, is_open in zip(
         episodes.person, episodes.start, episodes.stop, episodes.open_ended, strict=True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,36 @@ from cohorts import Case, Frames, day_of, future_noise
 from numpy.typing import NDArray
 
 from sequela import _native
-from sequela.baselines import Examples, FittedBaselines, fit_forecast_baselines, window_statistics
+from sequela.baselines import (
+    Examples,
+    HybridModel,
+    Stacked,
+    WindowStatistics,
+    fit_forecast_baselines,
+    fit_hybrid,
+    fit_risk_baselines,
+    statistics_of,
+)
 from sequela.bundle import AfterState, Bundle, IntervalState, network_for
-from sequela.cohort import Sequences, Timeline, ask, build_timeline
+from sequela.cohort import RiskQuestion, Sequences, Timeline, build_timeline
 from sequela.cohort.ask import histories
 from sequela.cohort.episodes import Asked, find_episodes, prediction_times
-from sequela.predict import Evidence, evidence, say
-from sequela.prepare import PreparedState, fit_preparation, flag_words
+from sequela.evaluate import fit_recalibration
+from sequela.predict import Evidence, evidence, mean_of_members, member_outputs, outputs, say
+from sequela.prepare import PreparedState, fit_preparation, flag_words, on_grid
 from sequela.prepare.rows import RowPreparation, prepare_static
 from sequela.records import Records, read_records
+from sequela.study.kinds import kind_of
 from sequela.study.material import Material, bundled_study
 from sequela.study.settings import StudySettings, parse_study
+from sequela.study.story import Study, asked_of
 
 Rows = NDArray[np.int64]
 Key = tuple[str, int, int]  # the source's id, when the episode began, when it is asked
 Sight = dict[str, Any]  # all that a prediction rests on, and what is said
+Simple = Mapping[str, Callable[[WindowStatistics], NDArray[np.float64]]]  # baselines
 
+ROWS = ("values", "observed", "gap_hours", "hours", "provenance")
 BITS_HOLD = "set" in _native.info()  # the engine names its instruction set; without it torch's LSTM does the work
 
 
@@ -56,7 +71,7 @@ class Ready:
     case: Case
     material: Material
     bundle: Bundle
-    baselines: FittedBaselines
+    baselines: Simple
 
     @property
     def settings(self) -> StudySettings:
@@ -70,7 +85,7 @@ class Ready:
 
     def keys(self, limit: int, generator: np.random.Generator) -> list[Key]:
         """Return some prediction times of the study, with a label or without."""
-        asked = asked_of(self.settings, self.material.evidence)
+        asked = all_times(self.settings, self.material.evidence)
         chosen = generator.permutation(len(asked.time))[:limit]
         return keys_of(self.material.records, asked, chosen)
 
@@ -83,50 +98,77 @@ def material_of(case: Case, frames: Frames | None = None) -> Material:
     """Return what a run gathers before it splits: records, evidence, labelled predictions."""
     settings = settings_of(case)
     records = read_records(settings.records, Path(), frames=case.tables(frames))
-    seen = evidence(records, settings.question, settings.prepare.limits)
-    cohort = ask(seen.events, seen.people, settings.question, alone=settings.model.bidirectional)
-    return Material(settings=settings, records=records, evidence=seen, cohort=cohort)
+    return asked_of(Study(settings=settings, folder=Path()), records)
 
 
 def fitted_state(material: Material, predictions: Rows) -> PreparedState:
     """Return what preparation learns from these predictions."""
-    targets = material.settings.question.targets
-    labels = material.labels[predictions]
     return fit_preparation(
-        material.cohort.timeline,
+        material.timeline,
         material.evidence.facts,
-        material.cohort.sequences.take(predictions),
-        {code: labels[:, :, k].reshape(-1) for k, code in enumerate(targets)},
+        material.sequences.take(predictions),
+        kind_of(material).target_labels(material, predictions),
         material.settings.prepare,
     )[0]
 
 
 def ready(case: Case, frames: Frames | None = None, *, boosting: bool = True) -> Ready:
-    """Fit a case on the predictions of every other person.
+    """Fit a case on the predictions of every other person; the weights of the network are those that it begins with.
 
     Raises:
         CohortError: where the drawn study leaves nobody.
     """
     material = material_of(case, frames)
-    person = material.cohort.asked.person
-    training = np.flatnonzero(person % 2 == person[0] % 2)
+    cohort, settings = material.cohort, material.settings
+    training = np.flatnonzero(cohort.asked.person % 2 == cohort.asked.person[0] % 2)
+    tuning = np.setdiff1d(np.arange(len(cohort.asked.person)), training)
     state = fitted_state(material, training)
-    torch.manual_seed(3)
     study = bundled_study(material)
-    network = network_for(study, state)
-    shape = (len(material.settings.question.horizons), len(state.targets))
-    interval = IntervalState(level=0.9, half_width=np.full(shape, 1.5).tolist())
-    bundle = Bundle(study=study, prepared=state, network=network, after=AfterState(interval=interval), card={})
-    statistics = window_statistics(material.cohort.timeline, material.evidence.facts, state, material.cohort.sequences)
-    examples = Examples(statistics=statistics, labels=material.labels, person=person)
-    names = [name for name in material.settings.baselines if boosting or name != "gradient_boosting"]
-    chosen = np.isin(np.arange(len(person)), training)
-    tuning = examples.take(~chosen) if not chosen.all() else None
-    baselines = fit_forecast_baselines(names, examples.take(chosen), tuning, seed=0, threads=1)
-    return Ready(case, material, bundle, baselines)
+    torch.manual_seed(3)
+    bundle = Bundle(study=study, prepared=state, network=network_for(study, state), after=None, card={})
+    statistics = statistics_of(
+        settings.question.kind, cohort.timeline, material.evidence.facts, state, cohort.sequences
+    )
+    examples = Examples(statistics=statistics, labels=material.labels, person=cohort.asked.person)
+    judges = tuning if len(tuning) else training
+    if settings.model.hybrid:
+        bundle = replace(bundle, trees=_trees(material, bundle, examples, training, judges))
+    bundle = replace(bundle, after=_after(material, bundle, judges))
+    return Ready(case, material, bundle, _baselines(settings, examples, training, tuning, boosting=boosting))
 
 
-def asked_of(settings: StudySettings, seen: Evidence, now: int | None = None) -> Asked:
+def _trees(material: Material, bundle: Bundle, examples: Examples, training: Rows, judges: Rows) -> HybridModel:
+    """Return trees that branch: every training prediction counts a dozen times."""
+    cohort = material.cohort
+    each = member_outputs(bundle, cohort.timeline, material.evidence.facts, cohort.sequences, examples.statistics)
+    mean = mean_of_members(bundle, each, cohort.timeline, cohort.sequences)
+    parts = [Stacked(examples=examples.take(rows), outputs=mean[rows]) for rows in (np.tile(training, 12), judges)]
+    return fit_hybrid(*parts, kind=material.settings.question.kind, seed=0, threads=1)
+
+
+def _after(material: Material, bundle: Bundle, judges: Rows) -> AfterState | None:
+    """Return intervals of 1.5 on either side of a forecast, or the recalibration of risks that the study asks for."""
+    settings, cohort = material.settings, material.cohort
+    if not isinstance(settings.question, RiskQuestion):
+        shape = (len(settings.question.horizons), len(settings.question.targets))
+        return AfterState(interval=IntervalState(level=0.9, half_width=np.full(shape, 1.5).tolist()))
+    kind, labels, person = settings.model.recalibrate, material.labels[judges], cohort.asked.person[judges]
+    if kind == "none":
+        return None
+    said = outputs(bundle, cohort.timeline, material.evidence.facts, cohort.sequences)
+    maps = {model: fit_recalibration(kind, risk[judges], labels, person, min_people=1) for model, risk in said.items()}
+    return AfterState(recalibration=maps)
+
+
+def _baselines(settings: StudySettings, examples: Examples, training: Rows, tuning: Rows, *, boosting: bool) -> Simple:
+    names = [name for name in settings.baselines if boosting or name != "gradient_boosting"]
+    judge = examples.take(tuning) if len(tuning) else None
+    if isinstance(settings.question, RiskQuestion):
+        return fit_risk_baselines(names, examples.take(training), judge, seed=0, threads=1, trials=1).predict
+    return fit_forecast_baselines(names, examples.take(training), judge, seed=0, threads=1).predict
+
+
+def all_times(settings: StudySettings, seen: Evidence, now: int | None = None) -> Asked:
     """Return all prediction times of a study or, at an instant, those that can be answered then."""
     timeline = build_timeline(seen.events, seen.people)
     live = now is not None
@@ -147,9 +189,9 @@ def sights(fitted: Ready, records: Records, wanted: list[Key], now: int | None =
     """
     settings = fitted.settings
     instant = None if now is None else pl.Series([now]).cast(pl.Datetime("us"))[0]
-    seen = evidence(records, settings.question, settings.prepare.limits, now=instant)
+    seen = evidence(records, settings.question, fitted.material.cleaning, now=instant)
     timeline = build_timeline(seen.events, seen.people)
-    asked = asked_of(settings, seen, now)
+    asked = all_times(settings, seen, now)
     numbers = {str(name): number for number, name in records.subjects.select("subject_id", "source_id").iter_rows()}
     person = np.array([numbers[name] for name, _, _ in wanted], dtype=np.int64)
     start = np.array([begin for _, begin, _ in wanted], dtype=np.int64)
@@ -161,8 +203,7 @@ def sights(fitted: Ready, records: Records, wanted: list[Key], now: int | None =
         records=np.zeros(0, dtype=np.int64),
         excluded={},
     )
-    alone = settings.model.bidirectional
-    sequences = histories(timeline, together, settings.question, alone=alone)
+    sequences = histories(timeline, together, settings.question, alone=settings.own_sequences)
     until = timeline.known_until(person, time)
     found = _inputs(fitted, timeline, seen, sequences, len(wanted))
     for number, sight in enumerate(found):
@@ -172,24 +213,27 @@ def sights(fitted: Ready, records: Records, wanted: list[Key], now: int | None =
 
 def _inputs(fitted: Ready, timeline: Timeline, seen: Evidence, sequences: Sequences, count: int) -> list[Sight]:
     state = fitted.bundle.prepared
-    rows = RowPreparation(timeline, state).rows(sequences, np.arange(len(sequences.person)))
-    begin = np.cumsum(sequences.lengths) - sequences.lengths
+    clocked, steps = on_grid(timeline, sequences, state.grid)
+    rows = RowPreparation(clocked, state).rows(steps, np.arange(len(steps.person)), provenance=True)
+    begin = np.cumsum(steps.lengths) - steps.lengths
     static = prepare_static(seen.facts, state, sequences, np.arange(len(sequences.person)))
-    statistics = window_statistics(timeline, seen.facts, state, sequences)
+    statistics = statistics_of(fitted.settings.question.kind, timeline, seen.facts, state, sequences)
     flags = flag_words(timeline, seen.facts, state, sequences, seen.implausible)
     said = say(fitted.bundle, timeline, seen.facts, sequences)
-    simple = {name: predict(statistics) for name, predict in fitted.baselines.predict.items()}
-    lag = sequences.read_lag_hours(timeline)
+    simple = {name: predict(statistics) for name, predict in fitted.baselines.items()}
+    lag = steps.read_lag_hours(clocked)
     found: list[Sight] = []
     for r in range(count):
-        s = sequences.sequence[r]
-        read = sequences.read[r]
-        span = slice(begin[s], begin[s] + (read - sequences.first[s] + 1 if read >= 0 else 0))
+        s = steps.sequence[r]
+        read = steps.read[r]
+        span = slice(begin[s], begin[s] + (read - steps.first[s] + 1 if read >= 0 else 0))
         found.append(
-            {f"row {name}": getattr(rows, name)[span] for name in ("values", "observed", "gap_hours", "hours")}
+            {f"row {name}": getattr(rows, name)[span] for name in ROWS}
             | {"static": static[s], "lag": lag[r], "statistics": statistics.matrix[r]}
             | {"last target": statistics.last_target[r], "mean target": statistics.mean_target[r]}
-            | {"flags": np.array(flags[r]), "network": said.predicted["network"][r]}
+            | {"flags": np.array(flags[r])}
+            | {f"said by {name}": predicted[r] for name, predicted in said.predicted.items()}
+            | {f"before, {name}": predicted[r] for name, predicted in said.before.items()}
             | {name: predicted[r] for name, predicted in simple.items()}
         )
     return found
@@ -198,7 +242,7 @@ def _inputs(fitted: Ready, timeline: Timeline, seen: Evidence, sequences: Sequen
 def assert_same_sight(one: Sight, other: Sight, where: str) -> None:
     assert one.keys() == other.keys()
     for name in one:
-        same = same_network_output if name == "network" else same_bits
+        same = same_network_output if name.startswith(("said", "before")) else same_bits
         assert same(one[name], other[name]), f"{where}: {name} moved"
 
 
@@ -217,13 +261,14 @@ def check_future_cannot_be_seen(fitted: Ready, seed: int, predictions: int = 2) 
         (before,) = sights(fitted, fitted.material.records, [key])
         day = day_of(key[2], calendar=case.calendar)
         records = fitted.read(future_noise(generator, case.frames, day))
-        seen = evidence(records, settings.question, settings.prepare.limits)
+        seen = evidence(records, settings.question, fitted.material.cleaning)
         if not depends_on_what_follows(settings):
-            assert key in keys_of(records, asked_of(settings, seen)), f"{key} is no longer asked"
+            assert key in keys_of(records, all_times(settings, seen)), f"{key} is no longer asked"
         (after,) = sights(fitted, records, [key])
         assert_same_sight(before, after, f"the study, {key}")
         at_its_time = pl.Series([key[2]]).cast(pl.Datetime("us"))[0]
-        then = asked_of(settings, evidence(records, settings.prepare.limits, now=at_its_time), key[2])
+        known = evidence(records, settings.question, fitted.material.cleaning, now=at_its_time)
+        then = all_times(settings, known, key[2])
         assert key in keys_of(records, then), f"{key} is not asked at its time"
         (live,) = sights(fitted, records, [key], now=key[2])
         assert_same_sight(before, live, f"at its time, {key}")

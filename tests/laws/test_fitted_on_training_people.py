@@ -19,7 +19,9 @@ SPLITS = ["subject", "time", "within", "order", "file"]
 
 def check(case: Case, by: str, seed: int) -> None:
     keys = {"by": by} | ({"path": "split.csv"} if by == "file" else {})
-    case = case.changed(split=keys, prepare={"plausible": "none"}, question={"target": "sbp"})
+    risk = case.document["question"].get("kind") == "risk"
+    asked = {"outcome": {"code": "DISCH", "within": "2d"}, "to": "last record"} if risk else {"target": "sbp"}
+    case = case.changed(split=keys, prepare={"plausible": "none"}, question=asked)  # no value decides who is asked
     with tempfile.TemporaryDirectory() as folder:
         write_split(Path(folder), 14)
         try:
@@ -32,6 +34,21 @@ def check(case: Case, by: str, seed: int) -> None:
 @settings(max_examples=10, **QUIET)
 @given(case=cases(people=(8, 12)), seed=st.integers(0, 2**32 - 1))
 def test_other_people_move_no_fitted_number(by: str, case: Case, seed: int) -> None:
+    check(case, by, seed)
+
+
+@pytest.mark.parametrize("by", SPLITS)
+@settings(max_examples=6, **QUIET)
+@given(case=cases(people=(8, 12), kind="risk"), seed=st.integers(0, 2**32 - 1))
+def test_other_people_move_no_fitted_number_of_a_risk(by: str, case: Case, seed: int) -> None:
+    check(case, by, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", SPLITS)
+@settings(max_examples=100, **QUIET)
+@given(case=cases(people=(6, 14), kind="risk"), seed=st.integers(0, 2**32 - 1))
+def test_other_people_move_no_fitted_number_of_a_risk_in_many(by: str, case: Case, seed: int) -> None:
     check(case, by, seed)
 
 

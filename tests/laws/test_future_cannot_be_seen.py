@@ -34,6 +34,19 @@ def test_what_becomes_known_later_moves_no_bit_of_boosted_trees(case: Case, seed
     check(case, seed, boosting=True)
 
 
+@settings(max_examples=20, **QUIET)
+@given(cases(kind="risk"), st.integers(0, 2**32 - 1))
+def test_what_becomes_known_later_moves_no_bit_of_a_risk(case: Case, seed: int) -> None:
+    check(case, seed, boosting=False)
+
+
+@pytest.mark.slow
+@settings(max_examples=400, **QUIET)
+@given(cases(people=(2, 14), kind="risk"), st.integers(0, 2**32 - 1))
+def test_what_becomes_known_later_moves_no_bit_in_many_studies_of_a_risk(case: Case, seed: int) -> None:
+    check(case, seed, boosting=True)
+
+
 @pytest.mark.slow
 @settings(max_examples=400, **QUIET)
 @given(cases(people=(2, 14)), st.integers(0, 2**32 - 1))

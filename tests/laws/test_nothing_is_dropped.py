@@ -56,6 +56,19 @@ def test_every_cell_value_time_and_person_is_kept_or_counted(case: Case, by: str
     check(case, by)
 
 
+@settings(max_examples=40, **QUIET)
+@given(cases(kind="risk"), SPLITS)
+def test_every_cell_value_time_and_person_of_a_risk_is_kept_or_counted(case: Case, by: str) -> None:
+    check(case, by)
+
+
+@pytest.mark.slow
+@settings(max_examples=500, **QUIET)
+@given(cases(people=(2, 20), kind="risk"), SPLITS)
+def test_every_cell_value_time_and_person_of_a_risk_is_kept_or_counted_in_many(case: Case, by: str) -> None:
+    check(case, by)
+
+
 @pytest.mark.slow
 @settings(max_examples=500, **QUIET)
 @given(cases(people=(2, 20)), SPLITS)

@@ -34,6 +34,15 @@ def test_study_bundle_alone_shuffled_and_one_record_at_a_time_agree(case: Case, 
         check_one_number(fit(case), Path(folder), seed)
 
 
+@settings(max_examples=10, **QUIET)
+@given(cases(kind="risk"), st.integers(0, 2**32 - 1))
+def test_a_risk_is_one_number(case: Case, seed: int) -> None:
+    fitted = fit(case)
+    check_one_pass_is_one_each(fitted)
+    with tempfile.TemporaryDirectory() as folder:
+        check_one_number(fitted, Path(folder), seed)
+
+
 @settings(max_examples=20, **QUIET)
 @given(cases())
 def test_one_pass_prepares_the_bits_of_one_cut_sequence_each(case: Case) -> None:
@@ -47,10 +56,13 @@ def test_a_bundle_reads_a_long_table_without_the_columns_that_the_study_did_not_
 
 
 @pytest.mark.slow
-@settings(max_examples=300, **QUIET)
-@given(cases(people=(2, 14)), st.integers(0, 2**32 - 1))
-def test_study_bundle_alone_shuffled_and_one_record_at_a_time_agree_in_many(case: Case, seed: int) -> None:
-    fitted = fit(case)
+@pytest.mark.parametrize("kind", ["forecast", "risk"])
+@settings(max_examples=200, **QUIET)
+@given(st.data(), st.integers(0, 2**32 - 1))
+def test_study_bundle_alone_shuffled_and_one_record_at_a_time_agree_in_many(
+    kind: str, data: st.DataObject, seed: int
+) -> None:
+    fitted = fit(data.draw(cases(people=(2, 14), kind=kind)))
     check_one_pass_is_one_each(fitted)
     with tempfile.TemporaryDirectory() as folder:
         check_one_number(fitted, Path(folder), seed)

@@ -25,7 +25,7 @@ from same_seed import check_same_seed_same_result
 from sequela import predict, study
 from sequela.baselines import windows
 from sequela.cohort import Sequences, Timeline, asof, episodes, labels, splits
-from sequela.prepare import Collation, flags
+from sequela.prepare import Cleaning, Collation, cleaning, flags
 from sequela.prepare.rows import PreparedRows, RowPreparation
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -190,7 +190,7 @@ def now_is_ignored(patch: pytest.MonkeyPatch) -> None:
 def limits_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     evidence = predict.evidence
     patch.setattr(
-        predict, "evidence", lambda records, question, limits, now=None: evidence(records, question, {}, now=now)
+        predict, "evidence", lambda records, question, cleaning, **keys: evidence(records, question, Cleaning(), **keys)
     )
 
 
@@ -285,9 +285,9 @@ def stale_values_are_not_counted(patch: pytest.MonkeyPatch) -> None:
 
 
 def implausible_values_are_not_counted(patch: pytest.MonkeyPatch) -> None:
-    without = predict.without_implausible
+    without = cleaning.without_implausible
     patch.setattr(
-        predict,
+        cleaning,
         "without_implausible",
         lambda events, limits: ((found := without(events, limits))[0], found[1].clear()),
     )

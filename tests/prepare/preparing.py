@@ -51,7 +51,8 @@ class Course:
 
     def fit_with_reasons(self, **keys: Any) -> tuple[PreparedState, dict[str, str]]:
         settings = PrepareSettings(**{"min_people": 1, **keys})
-        return fit_preparation(self.timeline, self.facts, self.sequences, {"x": np.array([1.0, 3.0, np.nan])}, settings)
+        labels = np.append([1.0, 3.0], np.full(self.people, np.nan))[: self.people]
+        return fit_preparation(self.timeline, self.facts, self.sequences, {"x": labels}, settings)
 
     def rows(self, state: PreparedState) -> PreparedRows:
         return RowPreparation(self.timeline, state).rows(self.sequences, np.arange(self.people))

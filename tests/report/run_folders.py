@@ -124,7 +124,7 @@ def write_run(
     write_json(folder / "history.json", _history(folds))
     write_json(folder / "profile.json", _profile(name, targets, units, folds=folds, few=few, horizons=horizons))
     write_json(folder / "curves.json", _curves(targets, units, few=few, baselines=baselines))
-    write_json(folder / "environment.json", _environment())
+    write_json(folder / "environment.json", environment())
     if individuals:
         _predictions(targets).write_parquet(folder / "predictions.parquet")
     return folder
@@ -335,7 +335,7 @@ def _hexagons() -> dict[str, Any]:
     return {"size_x": width, "size_y": height, "cells": cells, "hidden_predictions": hidden, "low": 80, "high": 190}
 
 
-def _environment() -> dict[str, Any]:
+def environment() -> dict[str, Any]:
     return {
         "format": 1, "sequela": "0.1.0", "python": "3.11.7", "platform": "Linux-6.1-x86_64",
         "packages": {"torch": "2.13.0", "polars": "2.1.0", "numpy": "2.4.6"}, "threads": 2,

@@ -1,8 +1,9 @@
 """Gradient boosting that sees the network's outputs beside the statistics of the records.
 
 For training people the outputs are out-of-fold: those of the member that was trained without their fold. A network says
-more of the people that it learned from than of others, and a booster that saw this would trust it too much. Boosting
-starts from what the network says and the outputs stand among its columns, so that it learns what the network missed.
+more of the people that it learned from than of others, and a booster that saw this would trust it too much. The outputs
+stand among the columns. A forecast starts from what the network says, since trees cannot say more than they have seen;
+a risk starts from the share of events, which was better on people not learned from (docs/decisions/hybrid.md).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Literal
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from sequela.baselines.boosting import FEWEST_ROWS, always
 from sequela.baselines.examples import Examples
@@ -166,10 +166,9 @@ def _margin(part: _Part, table: NDArray[np.float32], said: Floats) -> Floats:
 
 def _fit_part(fit: _Column, judge: _Column, kind: Kind, fixed: dict[str, object]) -> _Part:
     features = fit.table.shape[1]
-    start = _start(fit, kind)
-    if len(fit.label) < FEWEST_ROWS or np.ptp(fit.label) == 0 or not len(judge.label):
-        return _part([], start, features, kind)
-    intercept, slope = start
+    if _too_little(fit) or not len(judge.label):
+        return _part([], (0.0, 1.0), features, kind)
+    intercept, slope = start = _start(fit, kind)
     objective = {"risk": "binary", "forecast": "regression"}[kind]
     data = lightgbm.Dataset(fit.table, fit.label, init_score=intercept + slope * fit.said)
     against = lightgbm.Dataset(judge.table, judge.label, init_score=intercept + slope * judge.said, reference=data)
@@ -185,13 +184,18 @@ def _fit_part(fit: _Column, judge: _Column, kind: Kind, fixed: dict[str, object]
     return _part(trees, start, features, kind)
 
 
+def _too_little(fit: _Column) -> bool:
+    """Return whether hardly a row, or one label only, is there to learn from."""
+    return len(fit.label) < FEWEST_ROWS or np.ptp(fit.label) == 0
+
+
 def _start(fit: _Column, kind: Kind) -> tuple[float, float]:
-    """Return intercept and slope of the labels on what the network said: how far its words are to be taken."""
-    if len(fit.label) < FEWEST_ROWS or np.ptp(fit.label) == 0 or np.ptp(fit.said) == 0:
-        return 0.0, 1.0
+    """Return intercept and slope, on what the network said, of what boosting starts from."""
     if kind == "risk":
-        model = LogisticRegression(C=1e6).fit(fit.said[:, None], fit.label)
-        return float(model.intercept_[0]), float(model.coef_[0, 0])
+        share = float(fit.label.mean())
+        return float(np.log(share / (1 - share))), 0.0
+    if np.ptp(fit.said) == 0:
+        return float(fit.label.mean()), 0.0
     slope, intercept = np.polyfit(fit.said, fit.label, 1)
     return float(intercept), float(slope)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,9 @@ from numpy.typing import NDArray
 from sequela.baselines.windows import WindowStatistics
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.cohort.facts import Facts
-from sequela.prepare.rows import prepare_static, spread_out
-from sequela.prepare.state import CategoryState, NumberState, PreparedState
+from sequela.prepare.rows import prepare_static
+from sequela.prepare.spread import spread_out
+from sequela.prepare.state import CategoryState, NumberState, PreparedState, WordState
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
@@ -57,9 +57,7 @@ def span_statistics(
     """
     cells = _CellsByVariable(timeline, sequences)
     parts = [part for feature in state.features for part in _of_feature(cells, feature, hours)]
-    parts += [
-        part for word in getattr(state, "words", [])[:_MOST_WORDS] for part in _of_word(cells, state, word, hours)
-    ]
+    parts += [part for word in state.words[:_MOST_WORDS] for part in _of_word(cells, state, word, hours)]
     begun = sequences.episode_start[sequences.sequence]
     records = np.where(sequences.read >= 0, sequences.read - sequences.first[sequences.sequence] + 1, 0)
     parts.append(("hours since the start", _single((sequences.read_time - begun) / MICROSECONDS_PER_HOUR)))
@@ -101,7 +99,9 @@ def _of_feature(
             yield f"{statistic} {feature.code}{_suffix(length)}", table[:, place]
 
 
-def _of_word(cells: _CellsByVariable, state: PreparedState, word: Any, hours: Sequence[float | None]) -> Iterator[Part]:
+def _of_word(
+    cells: _CellsByVariable, state: PreparedState, word: WordState, hours: Sequence[float | None]
+) -> Iterator[Part]:
     """Yield how often a code, or a category of a code of many, came in each span."""
     seen = cells.seen(word.code, word.level is not None, valued=False)
     if word.level is not None:

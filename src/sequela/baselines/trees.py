@@ -21,6 +21,7 @@ _MOST_LEAVES = 1 << 12
 _LONGEST = 1 << 28
 _MISSING_IS_NAN, _MISSING_IS_NONE, _DEFAULT_LEFT = 8, 0, 2
 _DECISIONS = tuple(missing | left for missing in (_MISSING_IS_NONE, _MISSING_IS_NAN) for left in (0, _DEFAULT_LEFT))
+_BEYOND_ALL = {"inf": "1e300", "-inf": "-1e300"}  # as LightGBM itself keeps such a number finite
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 _WHOLE = re.compile(r"-?\d{1,9}")
 
@@ -135,7 +136,7 @@ def _read_tree(block: str) -> Tree:
     _hold(keys.get("num_cat") == "0" and keys.get("is_linear", "0") == "0", "a tree is of a kind that is not used here")
     return Tree(
         feature=_whole(keys, "split_feature"),
-        threshold=_numbers(keys, "threshold"),
+        threshold=_thresholds(keys),
         decision=_whole(keys, "decision_type"),
         left=_whole(keys, "left_child"),
         right=_whole(keys, "right_child"),
@@ -161,6 +162,12 @@ def _numbers(keys: dict[str, str], key: str) -> NDArray[np.float64]:
     parts = keys.get(key, "").split()
     _hold(all(_NUMBER.fullmatch(part) for part in parts), f"`{key}` holds something that is no number")
     return np.array([float(part) for part in parts], dtype=np.float64)
+
+
+def _thresholds(keys: dict[str, str]) -> NDArray[np.float64]:
+    """Return thresholds; LightGBM writes an infinite one where only missing values part from all others."""
+    parts = [_BEYOND_ALL.get(part, part) for part in keys.get("threshold", "").split()]
+    return _numbers({"threshold": " ".join(parts)}, "threshold")
 
 
 def _joined(numbers: NDArray[np.int64] | NDArray[np.float64]) -> str:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.cohort.facts import Facts
 from sequela.prepare.collate import pack
-from sequela.prepare.rows import RowPreparation, prepare_static, spread_out
+from sequela.prepare.rows import RowPreparation, prepare_static
+from sequela.prepare.spread import spread_out
 from sequela.prepare.state import NumberState, PreparedState, column_names
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
@@ -160,7 +161,11 @@ def _walk(preparation: RowPreparation, sequences: Sequences, chosen: Rows, reads
     place, sizes, order = pack(lengths)
     source = np.empty_like(place)
     source[place] = spread_out(sequences.first[chosen], lengths)
-    value, observed, measured = preparation.measured(source)
+    in_order = np.empty_like(place)
+    in_order[place] = np.arange(len(place))
+    course = preparation.course(sequences, chosen)
+    value, observed = course.values[in_order], course.observed[in_order]
+    measured = None if course.time is None else course.time[in_order]
     running = _Running.nothing_yet(len(order), value.shape[1])
     out = np.full((len(reads), len(_Running.STATISTICS), value.shape[1]), np.nan)
     out[:, _Running.STATISTICS.index("count")] = 0.0

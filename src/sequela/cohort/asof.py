@@ -21,6 +21,7 @@ from sequela.records.durations import MICROSECONDS_PER_HOUR
 Rows = NDArray[np.int64]
 
 NEVER = np.iinfo(np.int64).min
+_SAMPLE = 10_000
 
 
 def known_time() -> pl.Expr:
@@ -105,8 +106,8 @@ def build_timeline(events: pl.DataFrame, people: int) -> Timeline:
         events: contract 1; rows without a time (static facts) and births are not looked at.
         people: number of people, whose `subject_id` are 0 to people - 1.
     """
-    timed, codes = _timed(events)
-    variable, variables = _variables(timed, codes)
+    timed, codes, place = _timed(events)
+    variable, variables = _variables(timed, codes, place)
     level, levels = _levels(timed)
     time = _microseconds(timed["time"])
     available = timed["available_time"].null_count() < len(timed)
@@ -157,24 +158,41 @@ def _sorted_timeline(
     )
 
 
-def _timed(events: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-    """Return the events that make steps, with a time and no births, and their codes, sorted."""
-    codes = events["code"].unique().sort()
-    births = codes.filter(codes.str.starts_with(BIRTH_PREFIX))
-    if not events["time"].null_count() and births.is_empty():
-        return events, codes
-    timed = events.filter(pl.col("time").is_not_null() & ~pl.col("code").is_in(births.implode()))
-    return timed, timed["code"].unique().sort()
+def _timed(events: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, NDArray[np.uint32]]:
+    """Return the events that make steps, with a time and no births; their codes, sorted; and the place of each code."""
+    codes, place = _places(events["code"])
+    births = codes.str.starts_with(BIRTH_PREFIX).to_numpy()
+    if not events["time"].null_count() and not births.any():
+        return events, codes, place
+    timed = events.filter(pl.Series(events["time"].is_not_null().to_numpy() & ~births[place]))
+    return timed, *_places(timed["code"])
 
 
-def _variables(timed: pl.DataFrame, codes: pl.Series) -> tuple[NDArray[np.int32], tuple[tuple[str, bool], ...]]:
+def _places(values: pl.Series) -> tuple[pl.Series, NDArray[np.uint32]]:
+    """Return the distinct values, sorted, and the place of each value among them.
+
+    Most values are found in a sample, so that all are looked at once; on all threads, which "in-memory" is not.
+    """
+    words = values.gather_every(max(1, len(values) // _SAMPLE)).unique()
+    numbered = values.to_frame("value").lazy().select(pl.col("value").cast(pl.Enum(words), strict=False).to_physical())
+    place = numbered.collect(engine="streaming").to_series()
+    if place.null_count():
+        words = pl.concat([words, values.filter(place.is_null()).unique()])
+        place = values.cast(pl.Enum(words)).to_physical()
+    order = words.arg_sort().to_numpy()
+    rank = np.empty(len(words), dtype=np.uint32)
+    rank[order] = np.arange(len(words), dtype=np.uint32)
+    return words.sort(), rank[place.to_numpy()]
+
+
+def _variables(
+    timed: pl.DataFrame, codes: pl.Series, place: NDArray[np.uint32]
+) -> tuple[NDArray[np.int32], tuple[tuple[str, bool], ...]]:
     """Return the variable of each event, and all of them, sorted: codes with categories apart from those without."""
-    numbered = timed.lazy().select(pl.col("code").cast(pl.Enum(codes)).to_physical())
-    place = numbered.collect(engine="streaming").to_series().to_numpy()  # on all threads, which "in-memory" is not
     if timed["text_value"].null_count() == len(timed):
-        return place.astype(np.int32), tuple((code, False) for code in codes)
-    categorical = timed.select(pl.col("numeric_value").is_null() & pl.col("text_value").is_not_null()).to_series()
-    pair = 2 * place.astype(np.int32) + categorical.to_numpy()
+        return place.view(np.int32), tuple((code, False) for code in codes)
+    worded = pl.col("numeric_value").is_null() & pl.col("text_value").is_not_null()
+    pair = 2 * place.view(np.int32) + timed.select(worded).to_series().to_numpy()
     there = np.flatnonzero(np.bincount(pair, minlength=2 * len(codes)))
     number = np.zeros(2 * len(codes), dtype=np.int32)
     number[there] = np.arange(len(there))

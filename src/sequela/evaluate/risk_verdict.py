@@ -80,7 +80,10 @@ def _judged(
         return f"cannot be told apart from that of {name}: {row['reason'] or 'no interval'}; no verdict"
     low, high, difference = row["low"], row["high"], row["difference"]
     if row["outcome"] == "better":
-        return f"is higher than that of {name}, by {_difference(difference, low, high)}: {_if_better(rows)}"
+        gain = _difference(difference, low, high)
+        return (
+            f"is higher than that of {name}, by {gain}: {_if_better(rows, _as_good(model, models, comparisons, best))}"
+        )
     if row["outcome"] == "worse":
         gap = _difference(-difference, -high, -low)
         return f"is lower than that of {name}, by {gap}: it does not earn its place; use the baseline"
@@ -88,7 +91,25 @@ def _judged(
     return f"is not distinguishable from that of {name}, difference {gap}: {_if_unclear(rows)}"
 
 
-def _if_better(rows: Mapping[str, Mapping[str, Any]]) -> str:
+def _as_good(
+    model: str,
+    models: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    comparisons: Sequence[Mapping[str, Any]],
+    best: str,
+) -> list[str]:
+    """Return other baselines than the best one by tuning people that the model does not beat on held-out people."""
+    own = ("network", "hybrid", best)
+    rows = {name: _against(comparisons, model, name).get("auroc") for name in models if name not in own}
+    return [
+        f"{spoken(name)} ({_three(models[name]['auroc']['value'])})"
+        for name, row in rows.items()
+        if row is not None and row["outcome"] != "better" and models[name]["auroc"]["value"] is not None
+    ]
+
+
+def _if_better(rows: Mapping[str, Mapping[str, Any]], as_good: list[str]) -> str:
+    if as_good:
+        return f"yet not than that of {' and '.join(as_good)}, so the simpler baseline suffices"
     worse = _decided(rows, "worse")
     return f"yet {worse}, so its place is not clear" if worse else "it earns its place"
 

@@ -54,6 +54,7 @@ class ImportanceSettings:
     edges_hours: tuple[float, ...] = (6.0, 24.0)  # where spans before the prediction time meet; () for none
     most_histories: int = 300_000  # predicted in all; people are drawn where all of them would cost more
     most_variables: int = 60  # the most widespread ones
+    most_in_time: int = 12  # the most important series, which are also exchanged within spans of time
 
     @property
     def spans(self) -> list[Span]:
@@ -61,6 +62,10 @@ class ImportanceSettings:
         if not self.edges_hours:
             return []
         return list(zip((0.0, *self.edges_hours), (*self.edges_hours, None), strict=True))
+
+    def passes(self, series: int, static: int) -> int:
+        """Return how often histories are predicted for so many variables."""
+        return self.repeats * (series + static + min(series, self.most_in_time) * len(self.spans))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +149,10 @@ def variable_importance(
     drawn = _affordable(held_out, len(chosen), len(static), settings)
     judge = _Judge(drawn, predict, metric, settings)
     runs = _Runs(drawn, judge, settings, progress, len(chosen), len(static))
-    found = [runs.series(code) for code in chosen] + [runs.fact(code) for code in static]
-    found.sort(key=lambda variable: (-_or_lowest(variable.loss.value), variable.name))
+    series = sorted((runs.series(code) for code in chosen), key=_greatest_first)
+    in_time = [runs.in_time(variable) for variable in series[: settings.most_in_time]]
+    found = in_time + series[settings.most_in_time :] + [runs.fact(code) for code in static]
+    found.sort(key=_greatest_first)
     return Importance(
         metric=metric,
         baseline=judge.baseline,
@@ -157,8 +164,9 @@ def variable_importance(
     )
 
 
-def _or_lowest(number: float | None) -> float:
-    return float("-inf") if number is None else number
+def _greatest_first(variable: VariableImportance) -> tuple[float, str]:
+    value = variable.loss.value
+    return (float("inf") if value is None else -value), variable.name
 
 
 def _most_widespread(held_out: HeldOut, codes: Sequence[str], most: int) -> tuple[list[str], dict[str, int]]:
@@ -174,8 +182,7 @@ def _most_widespread(held_out: HeldOut, codes: Sequence[str], most: int) -> tupl
 
 def _affordable(held_out: HeldOut, codes: int, static: int, settings: ImportanceSettings) -> HeldOut:
     """Return all predictions, or as many as the cost allows: fewer of each person first, then fewer people."""
-    passes = settings.repeats * (codes * (1 + len(settings.spans)) + static)
-    allowed = max(settings.most_histories // max(passes, 1), FEWEST_PEOPLE)
+    allowed = max(settings.most_histories // max(settings.passes(codes, static), 1), FEWEST_PEOPLE)
     person = held_out.asked.person
     if len(person) <= allowed:
         return held_out
@@ -246,7 +253,7 @@ class _Runs:
     ) -> None:
         self._judge, self._settings, self._progress = judge, settings, progress
         self._spans = settings.spans
-        self._done, self._total = 0, settings.repeats * (codes * (1 + len(self._spans)) + static)
+        self._done, self._total = 0, settings.passes(codes, static)
         given = (held_out.events, held_out.facts, held_out.asked)
         self._whole = Exchange(*given, each_prediction=False)
         self._late = Exchange(*given, each_prediction=True) if self._spans else self._whole
@@ -260,10 +267,16 @@ class _Runs:
         return [exchange.donors(np.random.default_rng([self._settings.seed, 3, repeat])) for repeat in repeats]
 
     def series(self, code: str) -> VariableImportance:
-        """Return the importance of a code, as a whole and in each span."""
+        """Return the importance of a code as a whole."""
         loss = self._loss(self._whole, self._whole.people_with(code), lambda donor: self._whole.of_series(code, donor))
-        spans = [self._in_span(code, span) for span in self._spans]
-        return VariableImportance(name=code, kind=SERIES, loss=loss, spans=[] if loss.value is None else spans)
+        return VariableImportance(name=code, kind=SERIES, loss=loss)
+
+    def in_time(self, variable: VariableImportance) -> VariableImportance:
+        """Return the importance of a series with that of its spans."""
+        if variable.loss.value is None:
+            self._advance(self._settings.repeats * len(self._spans))
+            return variable
+        return replace(variable, spans=[self._in_span(variable.name, span) for span in self._spans])
 
     def _in_span(self, code: str, span: Span) -> Estimate:
         people = self._late.people_with(code, span)

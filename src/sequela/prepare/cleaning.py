@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from sequela.prepare.default_limits import default_limits
 from sequela.prepare.derived import with_derived
-from sequela.prepare.plausible import without_implausible
+from sequela.prepare.plausible import plausible_limits, without_implausible
 from sequela.prepare.settings import PrepareSettings
 from sequela.prepare.units import Conversion, converted, parse_conversion
 
@@ -50,10 +49,8 @@ def cleaning_of(settings: PrepareSettings, codes: Iterable[str], units: Mapping[
         codes: of the records.
         units: the one unit of each code, after conversion, where it has one.
     """
-    left_to_table = [code for code in codes if settings.wants_default_limits(code)]
-    of_table = {code: [limits.low, limits.high] for code, limits in default_limits(left_to_table, units).items()}
     return Cleaning(
-        limits=of_table | settings.limits,
+        limits=plausible_limits(settings, codes, units),
         conversions={code: text for code, text in settings.units.items() if "->" in text},
         derived=settings.derived,
     )

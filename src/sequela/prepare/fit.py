@@ -366,6 +366,7 @@ def _target(code: str, labels: Floats, last: Floats, settings: PrepareSettings) 
         raise CohortError(f"No training person has a label of '{code}', so it cannot be learned.")
     rows = np.arange(len(known))
     rule = rule_for(settings.transform, code, "none")
+    rule = "none" if rule.startswith("moving_average") else rule  # that is for inputs
     transform = fit_transform(rule, Column(values=known, begin=rows, hours=rows.astype(np.float64)), code, target=True)
     assert isinstance(transform, NoTransform | Difference | Log | YeoJohnson)
     state = TargetState(code=code, transform=transform, center=0.0, spread=1.0, fill=float(known.mean()))

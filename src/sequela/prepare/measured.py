@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.prepare.outliers import without_outliers
 from sequela.prepare.passes import Cells
 from sequela.prepare.rules import Column, Floats, Mask
 from sequela.prepare.spread import spread_out
-from sequela.prepare.state import NumberState
+from sequela.prepare.state import NumberState, PreparedState
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 
@@ -67,6 +66,34 @@ def with_rules(cells: Cells, lengths: Rows, features: Mapping[int, NumberState],
     return replace(cells, number=number, flagged=flagged)
 
 
+def limited_timeline(timeline: Timeline, state: PreparedState) -> Timeline:
+    """Return the timeline with the numbers that stand out taken out or moved, as the study says; steps stay.
+
+    For whoever reads cells instead of prepared rows. What stands out is told from a person's whole past, also where a
+    prediction sees a part of it only.
+    """
+    features = {
+        timeline.variables.index((feature.code, False)): feature
+        for feature in state.features
+        if isinstance(feature, NumberState)
+        and feature.outliers is not None
+        and (feature.code, False) in timeline.variables
+    }
+    if not features:
+        return timeline
+    cells = with_rules(cells_of(timeline), np.diff(timeline.step_offsets), features, transformed=False)
+    gone = np.isnan(cells.number) & ~np.isnan(timeline.cell_number)
+    counts = np.bincount(timeline.step_of_cell[~gone], minlength=len(timeline.step_time))
+    return replace(
+        timeline,
+        cell_offsets=np.concatenate([[0], np.cumsum(counts)]),
+        cell_variable=cells.variable[~gone],
+        cell_number=cells.number[~gone],
+        cell_level=cells.level[~gone],
+        cell_time=cells.time[~gone],
+    )
+
+
 def column_of(values: Floats, sequence: Rows, step_time: Rows, time: Rows) -> Column:
     """Return measured values of one variable, one sequence after the other, as rules take them.
 
@@ -98,8 +125,3 @@ def in_other_form(feature: NumberState, column: Column) -> Floats:
     """Return the values [M] transformed and, where the scale is by ranks, ranked."""
     values = feature.transform.apply(column)
     return values if feature.quantiles is None else feature.quantiles.apply(values)
-
-
-def deviation(values: NDArray[np.float64]) -> float:
-    """Return the standard deviation of values, 0 where there is none."""
-    return float(values.std()) if len(values) else 0.0

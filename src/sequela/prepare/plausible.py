@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import polars as pl
 
 from sequela.cohort.asof import known_time
+from sequela.prepare.default_limits import default_limits
+from sequela.prepare.settings import PrepareSettings
+
+
+def plausible_limits(
+    settings: PrepareSettings, codes: Iterable[str], units: Mapping[str, str | None] | None = None
+) -> dict[str, list[float]]:
+    """Return lowest and highest plausible value by code: the study's own, and those of the table where it wants them.
+
+    Args:
+        settings: `[prepare]` of the study.
+        codes: of the records.
+        units: the one unit of each code, once converted, where the records or the study state one.
+    """
+    wanted = [code for code in codes if code not in settings.limits and settings.wants_default_limits(code)]
+    table = {code: [limits.low, limits.high] for code, limits in default_limits(wanted, units).items()}
+    return dict(sorted((table | settings.limits).items()))
 
 
 def without_implausible(events: pl.DataFrame, limits: dict[str, list[float]]) -> tuple[pl.DataFrame, pl.DataFrame]:

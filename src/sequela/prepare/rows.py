@@ -20,7 +20,7 @@ from sequela.prepare.impute_jointly import values_before
 from sequela.prepare.measured import cells_of, cells_of_sequences, with_rules
 from sequela.prepare.passes import BUILT, FOR_EVER, Cells, Columns, Filled, Places, Spans, fill_rows
 from sequela.prepare.rules import Column
-from sequela.prepare.spread import spread_out as spread_out
+from sequela.prepare.spread import spread_out
 from sequela.prepare.state import CategoryState, NumberState, PreparedState, StaticNumberState, width
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
@@ -142,10 +142,6 @@ class RowPreparation:
         place = np.maximum(last, 0)
         since = np.where(last >= row_begin[:, None], self.timeline.step_time[source][place], NEVER)
         return np.take_along_axis(raw, place, axis=0), since
-
-    def measured(self, source: Rows) -> tuple[NDArray[np.float32], NDArray[np.bool_], Rows | None]:
-        """Return the values measured at rows of the timeline as they are: values, observed, time (see `Measured`)."""
-        return measured_rows(cells_of(self.timeline), self.columns, source)
 
     def _without_gaps(self, filled: Filled, cells: Cells, spans: Spans) -> Filled:
         """Return the rows with the gaps of some columns told from the values around, or from other columns."""

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sequela.errors import StudyError
 from sequela.prepare.derived import check_formulas, parse_formula
+from sequela.prepare.units import Conversion, parse_conversion
 from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
 from sequela.records.words import nearest
 from sequela.settings import Settings
@@ -127,9 +128,20 @@ class PrepareSettings(Settings):
         return GridState(microseconds=parse_duration(self.grid), aggregate=table)
 
     @property
-    def named_units(self) -> dict[str, str]:
-        """Return the unit of each code that the study names: for the reader, or as what it converts to."""
-        return {code: text.split("->")[-1].split("*")[0].strip() for code, text in self.units.items()}
+    def conversions(self) -> dict[str, Conversion]:
+        """Return the conversions that the study asks for, by code.
+
+        Raises:
+            StudyError: where one cannot be.
+        """
+        parsed = {code: parse_conversion(text, code) for code, text in self.units.items()}
+        return {code: conversion for code, conversion in parsed.items() if conversion is not None}
+
+    @property
+    def unit_names(self) -> dict[str, str]:
+        """Return the unit of each code that the study names: what it converts to, or what it says for the reader."""
+        targets = {code: conversion.target for code, conversion in self.conversions.items()}
+        return {code: targets.get(code, text) for code, text in self.units.items()}
 
     def wants_default_limits(self, code: str) -> bool:
         """Say whether the built-in table gives the limits of a code."""

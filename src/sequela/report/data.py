@@ -10,6 +10,7 @@ from sequela.report.privacy import SMALLEST, guarded, is_few, shown_count, shown
 from sequela.report.tables import Column, Share, TableView
 from sequela.report.words import DASH, hours_in_words, plain, unbroken
 
+_MOST_NAMED = 4
 SPLITS = (("train", "Training"), ("tuning", "Tuning"), ("held_out", "Held out"))
 
 
@@ -117,28 +118,46 @@ def variables(profile: Profile, totals: Totals) -> TableView:
         for variable in profile.variables
         if not variable.used and variable.reason
     ]
-    if any(variable.plausible is None for variable in profile.variables):
+    unlimited = [variable.plausible is None for variable in profile.variables]
+    if all(unlimited):
+        notes.append("The study sets no plausible limits, so no value counts as outside.")
+    elif any(unlimited):
         notes.append(f"{DASH} under limits: the study sets none for this variable, so nothing counts as outside.")
-    if any(variable.unit is None for variable in profile.variables):
+    if all(variable.unit is None for variable in profile.variables):
+        notes.append("The records name no units.")
+    elif any(variable.unit is None for variable in profile.variables):
         notes.append(f"{DASH} under unit: the records name none.")
     if any(variable.implausible for variable in profile.variables):
         notes.append("Values outside the plausible limits were treated as not measured.")
+    columns = [
+        Column("Variable"),
+        Column("Kind"),
+        Column("Unit"),
+        Column("People", "number"),
+        Column("Values", "number"),
+        Column("Missing", "bar"),
+        Column("Plausible limits", "number"),
+        Column("Outside limits", "number"),
+        Column("Input"),
+    ]
+    kept = _columns_with_something(rows, optional=("Unit", "Plausible limits", "Outside limits"), columns=columns)
     return TableView(
         caption="Variables",
-        columns=[
-            Column("Variable"),
-            Column("Kind"),
-            Column("Unit"),
-            Column("People", "number"),
-            Column("Values", "number"),
-            Column("Missing", "bar"),
-            Column("Plausible limits", "number"),
-            Column("Outside limits", "number"),
-            Column("Input"),
-        ],
-        rows=rows,
+        columns=[columns[place] for place in kept],
+        rows=[[row[place] for place in kept] for row in rows],
         notes=notes,
     )
+
+
+def _columns_with_something(
+    rows: Sequence[Sequence[str | Share]], *, optional: Sequence[str], columns: Sequence[Column]
+) -> list[int]:
+    """The places of the columns to show: an optional one that holds dashes only is left out."""
+    return [
+        place
+        for place, column in enumerate(columns)
+        if column.title not in optional or any(row[place] != DASH for row in rows)
+    ]
 
 
 def _bar(share: float | None, *, of: int) -> Share:
@@ -148,18 +167,32 @@ def _bar(share: float | None, *, of: int) -> Share:
 
 
 def left_out(profile: Profile) -> TableView | None:
-    """Rows that were left out or merged; None where there were none."""
-    if not any(count.rows for count in profile.counts):
+    """Rows that were left out or merged, a reason a row; None where there were none."""
+    reasons: dict[tuple[str, str], dict[str, int]] = {}
+    for count in profile.counts:
+        if count.rows:
+            codes = reasons.setdefault((count.reason, count.table), {})
+            codes[count.code or "all"] = codes.get(count.code or "all", 0) + count.rows
+    if not reasons:
         return None
     return TableView(
         caption="Rows left out or merged",
         columns=[Column("Reason"), Column("Table"), Column("Variable"), Column("Rows", "number")],
         rows=[
-            [guarded(count.reason), count.table, count.code or "all", shown_count(count.rows)]
-            for count in profile.counts
-            if count.rows
+            [guarded(reason), table, _most_common(codes), shown_count(sum(codes.values()))]
+            for (reason, table), codes in reasons.items()
         ],
     )
+
+
+def _most_common(codes: dict[str, int]) -> str:
+    """The variables that a reason touched most, with their rows where they are several."""
+    ordered = sorted(codes, key=lambda code: -codes[code])
+    if len(ordered) == 1:
+        return ordered[0]
+    named = [f"{code} {shown_count(codes[code])}" for code in ordered[:_MOST_NAMED]]
+    rest = len(ordered) - len(named)
+    return ", ".join(named) + (f" and {rest} more" if rest else "")
 
 
 def exclusions(profile: Profile, totals: Totals) -> TableView | None:
@@ -184,22 +217,20 @@ def exclusions(profile: Profile, totals: Totals) -> TableView | None:
     )
 
 
-def split(profile: Profile, totals: Totals) -> TableView:
-    """People and predictions of each split."""
-    return TableView(
-        caption="People and predictions",
-        columns=[Column("Split"), Column("Serves to"), Column("People", "number"), Column("Predictions", "number")],
-        rows=[
-            [label, purpose, people, predictions]
-            for (_, label), purpose, people, predictions in zip(
-                SPLITS,
-                ("fit the preparation and the models", "stop training, choose, set intervals", "be forecast, once"),
-                totals.split_people,
-                totals.split_predictions,
-                strict=True,
-            )
-        ],
-    )
+def split(profile: Profile, totals: Totals, *, kind: str) -> TableView:
+    """People and predictions of each split, and of a risk those with the event where the run says so."""
+    judged = "be forecast, once" if kind == "forecast" else "be predicted, once"
+    columns = [[label for _, label in SPLITS],
+               ["fit the preparation and the models", "stop training, choose, set intervals" if kind == "forecast"
+                else "stop training, choose, recalibrate", judged],
+               list(totals.split_people), list(totals.split_predictions)]  # fmt: skip
+    heads = [Column("Split"), Column("Serves to"), Column("People", "number"), Column("Predictions", "number")]
+    found = profile.split.events
+    if found is not None:
+        whole = profile.asked.events if profile.split.folds == 1 else None
+        columns.append(shown_parts([getattr(found, key) for key, _ in SPLITS], of=whole))
+        heads.append(Column("With the event", "number"))
+    return TableView(caption="People and predictions", columns=heads, rows=list(zip(*columns, strict=True)))
 
 
 def next_record_sentence(profile: Profile, *, target: str, fixed_horizon: bool) -> str | None:

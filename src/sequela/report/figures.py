@@ -10,7 +10,8 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from sequela.report.formats import Band, Estimate, Fit, Hexagons
+from sequela.report.curve_formats import Band, Hexagons
+from sequela.report.formats import Estimate, Fit
 from sequela.report.privacy import SMALLEST
 from sequela.report.svg import BLUE, INK, ORANGE, SOFT, as_svg, figure_style, new_axes
 from sequela.report.words import DASH, after_number, decimals_for, fixed, in_unit, model_name, plain
@@ -66,8 +67,15 @@ def _curves_in_words(fits: Sequence[Fit]) -> str:
             text += f", tuning loss from {fixed(first.tuning_loss, 3)} to {fixed(last.tuning_loss, 3)}"
         if fit.best_epoch is not None:
             text += f"; kept epoch {fit.best_epoch}"
-        parts.append(f"Fold {fit.fold + 1}: {text}." if len(fits) > 1 else f"{text}.")
+        parts.append(f"{_which(fit, fits)}{text}.")
     return " ".join(parts)
+
+
+def _which(fit: Fit, fits: Sequence[Fit]) -> str:
+    """Which of several networks this is, in words; nothing for a single one."""
+    folds, members = (len({getattr(one, key) for one in fits}) > 1 for key in ("fold", "member"))
+    named = [f"fold {fit.fold + 1}"] * folds + [f"member {fit.member + 1}"] * members
+    return f"{', '.join(named).capitalize()}: " if named else ""
 
 
 def error_by_model(

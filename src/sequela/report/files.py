@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from sequela.errors import RunError
-from sequela.report.formats import Audit, Curves, Environment, History, Metrics, Piece, Profile
+from sequela.report.curve_formats import Curves
+from sequela.report.formats import Audit, Environment, History, Metrics, Piece, Profile
 
 Kind = TypeVar("Kind", bound=Piece)
 

@@ -5,9 +5,9 @@ Keys that the report does not use are ignored, so that a run may hold more than 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 
 class Piece(BaseModel):
@@ -25,6 +25,13 @@ class Estimate(Piece):
     reason: str | None = None
 
 
+class Subgroup(Piece):
+    """One level of a static fact by which people are told apart."""
+
+    name: str
+    level: str
+
+
 class Measure(Estimate):
     """One number of `metrics.json`, for one model, metric, target, horizon and weighting."""
 
@@ -33,11 +40,12 @@ class Measure(Estimate):
     target: str | None = None
     horizon_hours: float | None = None
     at: str | float | None = None
-    subgroup: object = None
+    subgroup: Subgroup | None = None
     threshold: float | None = None
     recalibrated: bool = False
     weighting: Literal["predictions", "people"] = "predictions"
     people: int | None = None
+    events: int | None = None
 
 
 class Comparison(Piece):
@@ -47,6 +55,7 @@ class Comparison(Piece):
     against: str
     metric: str
     target: str | None = None
+    threshold: float | None = None
     difference: float | None = None
     low: float | None = None
     high: float | None = None
@@ -66,7 +75,7 @@ class Metrics(Piece):
     """`metrics.json`: the headline numbers, everything measured, and the verdict."""
 
     format: Literal[1]
-    question: str
+    question: Literal["forecast", "risk"]
     target: list[str]
     units: dict[str, str | None] = {}
     models: dict[str, dict[str, Estimate]]
@@ -85,12 +94,14 @@ class Epoch(Piece):
 
 
 class Fit(Piece):
-    """The training of one network."""
+    """The training of one network, a member of an ensemble or the only one."""
 
     fold: int
+    member: int = 0
     best_epoch: int | None = None
     stopped: str
     epochs: list[Epoch]
+    search: dict[str, Any] = {}
 
 
 class History(Piece):
@@ -158,13 +169,26 @@ class Exclusion(Piece):
     people: int
 
 
+class Note(Piece):
+    """Predictions that were kept, and of which something must be known."""
+
+    note: str
+    predictions: int
+    people: int
+
+
 class Asked(Piece):
-    """The prediction times, before exclusions."""
+    """The prediction times, before exclusions; of a risk also its outcome, with events among those kept."""
 
     predictions: int
     without_target_share: float | None = None
     nothing_seen: int = 0
     horizon_hours_quartiles: tuple[float, float, float] | None = None
+    outcome: str | None = None
+    events: int | None = None
+    people_with_event: int | None = None
+    event_hours_quartiles: tuple[float, float, float] | None = None
+    notes: list[Note] = []
 
 
 class Split(Piece):
@@ -174,6 +198,8 @@ class Split(Piece):
     fractions: list[float] | None = None
     people: Splits
     predictions: Splits
+    events: Splits | None = None
+    people_with_event: Splits | None = None
     folds: int = 1
 
 
@@ -186,6 +212,59 @@ class Network(Piece):
     predictions_train: int
     people_train: int
     warning: str | None = None
+
+
+class OutlierCount(Piece):
+    """What an outlier rule did to one variable."""
+
+    rule: str
+    action: str
+    touched: int
+    people: int | None = None
+
+
+class Prepared(Piece):
+    """One variable before and after preparation, over the steps that training predictions see."""
+
+    code: str
+    kind: str
+    missing_before: float | None = None
+    missing_after: float | None = None
+    missing: str = "last"
+    carry_limit_hours: float | None = None
+    transform: str = "none"
+    scale: str = "none"
+    aggregate: str | None = None
+    provenance: dict[str, int] = {}
+    outliers: OutlierCount | None = None
+
+
+class SparseCodes(Piece):
+    """Codes that are fed as words rather than as columns."""
+
+    words: int = 0
+    cells: int = 0
+    codes_left_out: int = 0
+
+
+class UnitDoubt(Piece):
+    """A code whose values look like another unit."""
+
+    code: str
+    share: float | None = None
+    suggests: str | None = None
+    conversion: str | None = None
+
+
+class Preparation(Piece):
+    """What preparation did to the values of training people, variable by variable."""
+
+    steps: int
+    grid: str | None = None
+    order: list[str] = []
+    variables: list[Prepared] = []
+    events: SparseCodes = SparseCodes()
+    units: list[UnitDoubt] = []
 
 
 class Profile(Piece):
@@ -204,63 +283,7 @@ class Profile(Piece):
     asked: Asked
     split: Split
     network: Network
-
-
-class Cell(Piece):
-    """One hexagon: its centre and how many predictions lie in it."""
-
-    x: float
-    y: float
-    predictions: int
-
-
-class Hexagons(Piece):
-    """Observed (y) against predicted (x), counted in regular hexagons that stand on a corner.
-
-    `size_x` is the distance between upright sides, which is that of neighbouring centres in a row. Both axes bear the
-    same unit, so it fixes the hexagon, and a `size_y` is not read. `low` and `high` are the ends of both axes.
-    """
-
-    size_x: float | None = Field(default=None, gt=0)
-    cells: list[Cell]
-    hidden_predictions: int = 0
-    low: float | None = None
-    high: float | None = None
-
-
-class BandError(Piece):
-    """The error of one model in one band."""
-
-    rmse: float | None = None
-    mae: float | None = None
-
-
-class Band(Piece):
-    """A band of gaps or of history lengths: above `low` and not above `high`; null is an open end."""
-
-    low: float | None = None
-    high: float | None = None
-    people: int
-    predictions: int
-    models: dict[str, BandError]
-
-
-class TargetCurves(Piece):
-    """What the figures of one target draw."""
-
-    target: str
-    unit: str | None = None
-    hexagons: Hexagons | None = None
-    error_by_gap: list[Band] = []
-    gap_unit: str = "hours"
-    error_by_history: list[Band] = []
-
-
-class Curves(Piece):
-    """`curves.json`: aggregated points of the figures."""
-
-    format: Literal[1]
-    targets: list[TargetCurves]
+    preparation: Preparation | None = None
 
 
 class Environment(Piece):
@@ -279,8 +302,21 @@ class Environment(Piece):
     command: str | None = None
 
 
+class Finding(Piece):
+    """One thing that may speak against the study, with what to do about it."""
+
+    finding: str
+    severity: Literal["certain", "likely", "note"] = "likely"
+    table: str | None = None
+    column: str | None = None
+    evidence: str = ""
+    remedy: str = ""
+    accepted: str | None = None
+
+
 class Audit(Piece):
-    """`audit.json`: what the audit found."""
+    """`audit.json`: what the audit found, if it was carried out."""
 
     format: Literal[1]
-    findings: list[object] = []
+    done: bool = False
+    findings: list[Finding] = []

@@ -52,7 +52,7 @@ def shown_count(count: int | None, *, beside: Iterable[int] = ()) -> str:
 
 
 def shown_parts(counts: Sequence[int], *, of: int | None = None, beside: Iterable[int] = ()) -> list[str]:
-    """Counts of groups that may add up to a known total; a single masked one takes the smallest other with it.
+    """Counts of groups that may add up to a known total; a single masked one makes the smallest other a range.
 
     Args:
         counts: one a group.
@@ -61,14 +61,19 @@ def shown_parts(counts: Sequence[int], *, of: int | None = None, beside: Iterabl
 
     Example:
         >>> shown_parts([300, 40, 5], of=345)
-        ['300', 'not shown', '<11']
+        ['300', '35 to 44', '<11']
     """
     totals = tuple(beside)
     shown = [shown_count(count, beside=totals) for count in counts]
     masked = [place for place, count in enumerate(counts) if is_few(count)]
     others = [place for place, count in enumerate(counts) if count >= SMALLEST]
     if len(masked) == 1 and others and of is not None and sum(counts) == of:
-        shown[min(others, key=lambda place: counts[place])] = WITHHELD
+        least = min(others, key=lambda place: counts[place])
+        both = counts[least] + counts[masked[0]]
+        if both < 2 * SMALLEST:  # the smaller of the two would be nearly told
+            shown[least] = shown[masked[0]] = WITHHELD
+        else:
+            shown[least] = f"{both - SMALLEST + 1:,} to {both - 1:,}"
     return shown
 
 

@@ -18,16 +18,21 @@ _SPLITS = {
     "file": "The split was given with the data.",
 }
 
-_MISSING = {
+MISSING = {
     "last": "the last known value is carried forward",
-    "zero": "zero on the prepared scale",
-    "mean": "the mean of the training people",
+    "zero": "zero on the prepared scale stands in",
+    "mean": "the mean of the training people stands in",
+    "linear": "the value is drawn on a straight line between the known ones of what may be seen",
+    "regression": "a regression on the other values of the moment stands in",
+    "knn": "the mean of the most similar groups of training people stands in",
+    "decay": "the last known value fades towards the mean of the training people",
 }
 
 _SCALES = {
     "standard": "values are scaled to mean 0 and standard deviation 1",
     "minmax": "values are scaled to the range 0 to 1",
     "robust": "values are scaled by median and quartiles",
+    "quantile": "values are scaled by their ranks among training people",
     "none": "values are not scaled",
 }
 
@@ -35,6 +40,7 @@ _INPUTS = {
     "values": "the values",
     "observed": "whether each was measured",
     "gaps": "how long ago each was last measured",
+    "provenance": "where each value comes from",
 }
 
 
@@ -50,7 +56,8 @@ def question_in_words(question: Mapping[str, Any], targets: Sequence[str]) -> st
         At 48 hours after time 0, forecast sbp 6 hours later from this and all earlier records.
     """
     what = listed(list(targets))
-    return f"{_when(question)}, forecast {_ahead(question.get('horizon', 'next record'), what)} from {_seen(question)}."
+    ahead = _ahead(question.get("horizon", "next record"), what)
+    return f"{when_in_words(question)}, forecast {ahead} from {seen_in_words(question)}."
 
 
 def question_notes(question: Mapping[str, Any]) -> list[str]:
@@ -86,23 +93,27 @@ def split_in_words(by: str, folds: int) -> str:
 
 def preparation_in_words(prepare: Mapping[str, Any], inputs: Sequence[str]) -> str:
     """What the network saw of the records."""
-    missing = prepare.get("missing", "last")
-    scale = prepare.get("scale", "standard")
-    filled = f"Where a value is missing, {_MISSING[missing]}" if missing == "last" else ""
-    if isinstance(missing, str) and missing in _MISSING and missing != "last":
-        filled = f"Where a value is missing, {_MISSING[missing]} stands in"
-    elif not filled:
-        filled = "Missing values are filled as the study file below says"
+    missing, scale = prepare.get("missing", "last"), prepare.get("scale", "standard")
+    filled = (
+        f"Where a value is missing, {MISSING[missing]}" if isinstance(missing, str) and missing in MISSING else None
+    )
+    filled = filled or "Missing values are filled variable by variable, as the table below or the study file says"
     scaled = _SCALES.get(scale) if isinstance(scale, str) else None
     scaled = scaled or "values are scaled as the study file below says"
     seen = listed([_INPUTS.get(name, name) for name in inputs])
     return (
-        f"At each record the network sees {seen}. {filled}; {scaled}. "
+        f"{_steps(prepare)} the network sees {seen}. {filled}; {scaled}. "
         "All of this was fitted on the training people only."
     )
 
 
-def _when(question: Mapping[str, Any]) -> str:
+def _steps(prepare: Mapping[str, Any]) -> str:
+    grid = str(prepare.get("grid", "none"))
+    return "At each record" if grid == "none" else f"Records are put on a grid of {duration(grid)}; at each step of it"
+
+
+def when_in_words(question: Mapping[str, Any]) -> str:
+    """When a person is asked."""
     at = question.get("at", "every record")
     start, end = question.get("from", "first record"), question.get("to", "last record")
     span = f"from {_start(start)} to {_end(end)}"
@@ -118,17 +129,18 @@ def _when(question: Mapping[str, Any]) -> str:
 
 def _start(start: Any) -> str:
     if isinstance(start, Mapping):
-        return f"each {_codes(start)}"
+        return f"each {codes_in_words(start)}"
     return {"first record": "the first record", "origin": "time 0"}.get(str(start), str(start))
 
 
 def _end(end: Any) -> str:
     if isinstance(end, Mapping):
-        return f"the next {_codes(end)}"
+        return f"the next {codes_in_words(end)}"
     return "the last" if end == "last record" else f"{duration(str(end))} later"
 
 
-def _codes(match: Mapping[str, Any]) -> str:
+def codes_in_words(match: Mapping[str, Any]) -> str:
+    """The codes that open or end something, as a sentence names them."""
     code = match.get("code", "event")
     return code if isinstance(code, str) else listed([str(one) for one in code], last="or")
 
@@ -144,7 +156,8 @@ def _ahead(horizon: Any, what: str) -> str:
     return f"{what} {listed([duration(moment) for moment in moments])} later"
 
 
-def _seen(question: Mapping[str, Any]) -> str:
+def seen_in_words(question: Mapping[str, Any]) -> str:
+    """What of the history may be seen."""
     history = str(question.get("history", "all"))
     if history != "all":
         return f"the records of the last {duration(history)}"

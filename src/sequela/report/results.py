@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from sequela.report.formats import Comparison, Estimate, Measure, Metrics
+from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
 
 Weighting = Literal["predictions", "people"]
 
 
 def model_order(metrics: Metrics, target: str | None = None) -> list[str]:
-    """The models as rows: network, hybrid, then baselines from the smallest error to the largest."""
+    """The models as rows: network, hybrid, then baselines from the best to the worst by RMSE or AUROC."""
+    metric, sign = ("rmse", 1) if metrics.question == "forecast" else ("auroc", -1)
 
     def place(model: str) -> tuple[int, float, str]:
         own = {"network": 0, "hybrid": 1}.get(model, 2)
-        error = estimate_of(metrics, model, "rmse", target).value
-        return own, float("inf") if error is None or own < 2 else error, model
+        value = estimate_of(metrics, model, metric, target).value
+        return own, float("inf") if value is None or own < 2 else sign * value, model
 
     return sorted(metrics.models, key=place)
 
@@ -64,8 +65,72 @@ def estimate_of(
     if found:
         return max(found, key=lambda measure: measure.target == target)
     if len(metrics.target) <= 1 and horizon_hours is None and weighting == "predictions":
-        return metrics.models.get(model, {}).get(metric, Estimate())
+        return headline_of(metrics, model, metric)
     return Estimate()
+
+
+def headline_of(metrics: Metrics, model: str, metric: str) -> Estimate:
+    """A number of `models`: what a model gives out in the end, all predictions together; or an empty one."""
+    return metrics.models.get(model, {}).get(metric, Estimate())
+
+
+def block_of(
+    metrics: Metrics,
+    *,
+    at: str | None = None,
+    subgroup: Subgroup | None = None,
+    weighting: Weighting = "predictions",
+) -> list[Measure]:
+    """The measures of one prediction time or one subgroup, or those of everything together."""
+    return [row for row in metrics.measures if (row.at, row.subgroup, row.weighting) == (at, subgroup, weighting)]
+
+
+def found_in(
+    rows: Sequence[Measure],
+    model: str,
+    metric: str,
+    *,
+    threshold: float | None = None,
+    recalibrated: bool | None = None,
+) -> Measure | None:
+    """One measure among those of a block.
+
+    Args:
+        rows: of the block.
+        model: whose.
+        metric: which.
+        threshold: the risk from which on somebody is alerted.
+        recalibrated: before (False) or after recalibration (True); None for what the model gives out in the end.
+    """
+    found = [row for row in rows if (row.model, row.metric, row.threshold) == (model, metric, threshold)]
+    if recalibrated is not None:
+        found = [row for row in found if row.recalibrated == recalibrated]
+    return max(found, key=lambda row: row.recalibrated, default=None)
+
+
+def difference_between(metrics: Metrics, model: str, against: str, metric: str) -> Comparison | None:
+    """The paired difference of two models; one that was measured the other way round is turned about."""
+    for row in metrics.comparisons:
+        if row.metric == metric and (row.model, row.against) == (model, against):
+            return row
+        if row.metric == metric and (row.model, row.against) == (against, model):
+            return _turned(row)
+    return None
+
+
+def _turned(row: Comparison) -> Comparison:
+    """The same difference with the models exchanged."""
+    other = {"better": "worse", "worse": "better"}
+    return row.model_copy(
+        update={
+            "model": row.against,
+            "against": row.model,
+            "difference": None if row.difference is None else -row.difference,
+            "low": None if row.high is None else -row.high,
+            "high": None if row.low is None else -row.low,
+            "outcome": other.get(row.outcome or "", row.outcome),
+        }
+    )
 
 
 def comparison_with(metrics: Metrics, against: str, metric: str, target: str | None) -> Comparison | None:

@@ -20,6 +20,7 @@ RULE = "#d5dbe1"
 # From Okabe and Ito's palette: apart for colour-blind readers, and dark against mid grey on paper.
 BLUE = "#0b4f8a"
 ORANGE = "#d17a00"
+GREEN = "#00785a"
 
 _STYLE: Mapping[str, object] = {
     "svg.fonttype": "none",
@@ -94,7 +95,8 @@ def as_svg(figure: Figure, *, name: str, title: str, description: str) -> Markup
         element.tag = element.tag.rpartition("}")[2]
     root.remove(_child(root, "metadata"))
     for definitions in root.findall("defs"):
-        root.remove(definitions)
+        if definitions.find("style") is not None:  # of the whole page; clip paths and hatches are the figure's own
+            root.remove(definitions)
     _rename_ids(root, name)
     for element in root.iter():
         _shorten(element)

@@ -11,6 +11,7 @@ from rich.text import Text
 from sequela.report.formats import Estimate, Metrics
 from sequela.report.privacy import guarded
 from sequela.report.results import comparison_with, estimate_of, model_order
+from sequela.report.risk_terminal import plain_table, risk_table
 from sequela.report.words import (
     DASH,
     MINUS,
@@ -31,24 +32,16 @@ def results_table(metrics: Mapping[str, Any]) -> Table:
     """The content of `metrics.json` as a table that fits 100 columns.
 
     Models are rows, the network first; the best baseline is marked with a star. Each number stands with its 95 %
-    bootstrap interval over people. The last column is the paired difference of RMSE, network minus the row's model.
+    bootstrap interval over people. The last column is the paired difference of RMSE or AUROC, network minus the row's
+    model.
 
     Args:
         metrics: what `metrics.json` holds.
     """
     numbers = Metrics.model_validate(metrics)
-    table = Table(
-        title=Text(_title(numbers)),
-        title_justify="left",
-        title_style="bold",
-        caption=Text(_caption(numbers)),
-        caption_justify="left",
-        caption_style="dim",
-        header_style="bold",
-        pad_edge=False,
-        box=None,
-        padding=(0, 1),
-    )
+    if numbers.question == "risk":
+        return risk_table(numbers)
+    table = plain_table(_title(numbers), _caption(numbers))
     table.add_column("Model", no_wrap=True)
     for metric in _METRICS:
         table.add_column(metric_name(metric), overflow="fold")

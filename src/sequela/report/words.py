@@ -16,16 +16,39 @@ MODELS = {
     "persistence": "Persistence",
     "mean": "Mean so far",
     "linear": "Linear (ridge)",
+    "logistic": "Logistic regression",
     "gradient_boosting": "Gradient boosting",
+    "treat_all": "Treat all",
 }
 
-METRICS = {"rmse": "RMSE", "mae": "MAE", "mse": "MSE", "coverage": "Coverage", "width": "Width"}
+METRICS = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "mse": "MSE",
+    "coverage": "Coverage",
+    "width": "Width",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "brier": "Brier score",
+    "scaled_brier": "Scaled Brier",
+    "calibration_in_the_large": "Calibration in the large",
+    "calibration_intercept": "Calibration intercept",
+    "calibration_slope": "Calibration slope",
+    "ici": "ICI",
+    "net_benefit": "Net benefit",
+}
 
 OUTCOMES = {"better": "network better", "no_difference": "no clear difference", "worse": "network worse"}
 
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "simple recurrent"}
 
-LOSSES = {"squared": "squared error", "absolute": "absolute error", "huber": "Huber error"}
+LOSSES = {
+    "squared": "squared error",
+    "absolute": "absolute error",
+    "huber": "Huber error",
+    "cross_entropy": "cross-entropy",
+    "weighted_cross_entropy": "class-weighted cross-entropy",
+}
 
 HOURS = {
     "seconds": 1 / 3600,
@@ -47,6 +70,7 @@ _UNIT_OF = {
     "mo": "month",
     "y": "year",
 }
+_HYPHEN = re.compile(r"(?<![\w.])-(?=\d)")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 
 
@@ -119,8 +143,8 @@ def after_number(unit: str | None) -> str:
 
 
 def unbroken(text: str) -> str:
-    """A sentence in which no line breaks between a number and its per cent sign."""
-    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+    """A sentence with true minus signs, in which no line breaks between a number and its per cent sign."""
+    return _HYPHEN.sub(MINUS, text.replace(" %", "\N{NO-BREAK SPACE}%"))
 
 
 def listed(items: Sequence[str], *, last: str = "and") -> str:
@@ -155,6 +179,17 @@ def hours_in_words(hours: float) -> str:
             text = f"{count:.1f}".removesuffix(".0") if abs(count) < 10 else f"{count:,.0f}"
             return f"{text} {unit if text != '1' else unit.removesuffix('s')}"
     return f"{hours:g} hours"
+
+
+def percent(share: float) -> str:
+    """A share in per cent, without needless decimals.
+
+    Example:
+        >>> percent(0.1), percent(0.0125)
+        ('10\\xa0%', '1.2\\xa0%')
+    """
+    shown = 100 * share
+    return f"{fixed(shown, 1).removesuffix('.0')}\N{NO-BREAK SPACE}%"
 
 
 def span(seconds: float) -> str:

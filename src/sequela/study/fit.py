@@ -47,9 +47,9 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
     training, tuning = np.flatnonzero(split.part == TRAIN), np.flatnonzero(split.part == TUNING)
     kind.check_labels(material, training)
     prepared, unused = fit_preparation(
-        cohort.timeline,
+        material.timeline,
         facts,
-        cohort.sequences.take(training),
+        material.sequences.take(training),
         kind.target_labels(material, training),
         settings.prepare,
     )
@@ -87,6 +87,7 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         warning=warning,
         unused=unused,
         selection=baselines.selection,
+        selection_total=baselines.selection_total,
         search=baselines.search,
         predicted=said.predicted,
         before=said.before,
@@ -237,10 +238,10 @@ def _of_own_models(after: AfterState | None) -> AfterState | None:
 def _collation(parts: _Parts, predictions: Numbers) -> Collation:
     material = parts.material
     return Collation(
-        material.cohort.timeline,
+        material.timeline,
         material.evidence.facts,
         parts.prepared,
-        material.cohort.sequences.take(predictions),
+        material.sequences.take(predictions),
         kind_of(material).targets(material, parts.prepared, predictions),
         provenance=material.settings.model.sees_provenance,
         summary=summary_for(material.settings.model, parts.examples.take(predictions).statistics),

@@ -92,7 +92,10 @@ def fit_baselines(
 ) -> Baselines:
     """Return what the network must beat, fitted."""
     fitted = fit_forecast_baselines(material.settings.baselines, training, tuning, seed=seed, threads=threads)
-    return Baselines(predict=fitted.predict, selection=fitted.selection_rmse)
+    judges = training if tuning is None else tuning
+    labels = int((~np.isnan(judges.labels[:, :, 0])).sum())
+    total = {name: labels * rmse**2 if labels else 0.0 for name, rmse in fitted.selection_rmse.items()}
+    return Baselines(predict=fitted.predict, selection=fitted.selection_rmse, selection_total=total)
 
 
 def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:

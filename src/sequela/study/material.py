@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sequela.baselines import WindowStatistics
 from sequela.bundle import Bundle, BundledClock, BundledStudy
-from sequela.cohort import HELD_OUT, Cohort, Split
+from sequela.cohort import HELD_OUT, Cohort, Sequences, Split, Timeline
 from sequela.predict import Evidence
 from sequela.prepare import Cleaning
 from sequela.records import Records
@@ -30,7 +30,9 @@ class Material:
     records: Records
     evidence: Evidence
     cleaning: Cleaning
-    cohort: Cohort  # on the grid of the preparation, where it has one
+    cohort: Cohort  # as asked: statistics, flags and the audit see every instant
+    timeline: Timeline  # what networks see: on the grid of the preparation, where it has one
+    sequences: Sequences
 
     @property
     def labels(self) -> Floats:
@@ -45,6 +47,7 @@ class Baselines:
 
     predict: Mapping[str, Callable[[WindowStatistics], Floats]]
     selection: dict[str, float]  # loss on people that it was not fitted on; lower is better
+    selection_total: dict[str, float]  # the same summed over their labels, so that folds can be added up
     search: dict[str, Any] = field(default_factory=dict)  # settings that were tried
 
 
@@ -59,6 +62,7 @@ class Fit:
     warning: str | None
     unused: dict[str, str]  # codes that are no input -> reason
     selection: dict[str, float]  # baseline -> loss on people that it was not fitted on; lower is better
+    selection_total: dict[str, float]  # baseline -> the same summed over their labels
     search: dict[str, Any] = field(default_factory=dict)  # baseline -> settings that were tried
     predicted: dict[str, Floats]  # model -> as the labels
     before: dict[str, Floats] = field(default_factory=dict)  # model -> before recalibration, where there is one
@@ -101,9 +105,9 @@ def held_out(fits: list[Fit]) -> HeldOut:
 
 
 def best_baseline(fits: list[Fit]) -> str | None:
-    """Return the baseline with the smallest loss on people that it was not fitted on, over all folds."""
+    """Return the baseline with the smallest loss on people that it was not fitted on, over the labels of all folds."""
     names = list(fits[0].selection)
-    return min(names, key=lambda name: sum(fit.selection[name] ** 2 for fit in fits)) if names else None
+    return min(names, key=lambda name: sum(fit.selection_total[name] for fit in fits)) if names else None
 
 
 def bundled_study(material: Material) -> BundledStudy:

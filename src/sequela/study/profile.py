@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sequela.cohort import HELD_OUT, SPLIT_NAMES
+from sequela.cohort import HELD_OUT, SPLIT_NAMES, TRAIN
 from sequela.cohort.facts import AGE
+from sequela.prepare import preparation_summary, suspected_units
 from sequela.study.kinds import kind_of
 from sequela.study.material import Fit, Material
 
@@ -37,6 +38,7 @@ def profile(material: Material, fits: list[Fit], final: Fit) -> dict[str, Any]:
         **reading(material),
         "variables": _variables(material, final.unused),
         "exclusions": exclusions(excluded),
+        "preparation": _preparation(material, final),
         "asked": kind_of(material).asked(material),
         "split": {
             "by": settings.split.by,
@@ -53,6 +55,20 @@ def profile(material: Material, fits: list[Fit], final: Fit) -> dict[str, Any]:
             "warning": fits[0].warning,
         },
     }
+
+
+def _preparation(material: Material, fit: Fit) -> dict[str, Any]:
+    """Return what preparation did to what training predictions of a fit see."""
+    events = material.cleaning.in_units(material.records.events)[0]
+    units = material.evidence.units_by_code | material.settings.prepare.unit_names
+    return preparation_summary(
+        material.timeline,
+        material.sequences.take(np.flatnonzero(fit.split.part == TRAIN)),
+        fit.bundle.prepared,
+        material.settings.prepare,
+        fit.unused,
+        suspected_units(events, units),
+    )
 
 
 def reading(material: Material) -> dict[str, Any]:
@@ -100,7 +116,7 @@ def exclusions(excluded: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:
 
 def _variables(material: Material, unused: dict[str, str]) -> list[dict[str, Any]]:
     """Return each code: how many have it, at what share of steps it is missing, what was implausible."""
-    evidence, settings = material.evidence, material.settings
+    evidence = material.evidence
     steps = len(material.cohort.timeline.step_time)
     table = (
         evidence.events.filter(pl.col("numeric_value").is_not_null() | pl.col("text_value").is_not_null())
@@ -127,7 +143,7 @@ def _variables(material: Material, unused: dict[str, str]) -> list[dict[str, Any
                 "values": row["values"],
                 "missing_share": max(0.0, 1 - row["values"] / total) if total else None,
                 "implausible": implausible.get(row["code"], 0),
-                "plausible": settings.prepare.limits.get(row["code"]),
+                "plausible": material.cleaning.limits.get(row["code"]),
                 "used": row["code"] not in unused,
                 "reason": unused.get(row["code"]),
             }

@@ -87,9 +87,11 @@ def fit_baselines(
         threads=threads,
         trials=material.settings.evaluate.trials,
     )
+    labels = (training if tuning is None else tuning).labels
     return Baselines(
         predict=fitted.predict,
         selection=fitted.selection_log_loss,
+        selection_total={name: len(labels) * loss for name, loss in fitted.selection_log_loss.items()},
         search={name: search.to_dict() for name, search in fitted.searches.items()},
     )
 

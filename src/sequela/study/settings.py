@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from sequela.audit import AuditSettings
 from sequela.baselines import FORECAST_BASELINES, RISK_BASELINES
 from sequela.cohort import Question, SplitSettings
 from sequela.errors import StudyError
@@ -23,6 +24,7 @@ from sequela.study.wording import worded
 from sequela.train import TrainSettings
 
 _BASELINES = {"forecast": FORECAST_BASELINES, "risk": RISK_BASELINES}
+_HIDEABLE = ("last", "decay")  # what stands for a missing value where measurements may be hidden
 _LOSSES = {"forecast": tuple(FORECAST_LOSSES), "risk": RISK_LOSSES}
 
 
@@ -38,6 +40,7 @@ class EvaluateSettings(Settings):
     subgroups: list[str] = []
     thresholds: list[Annotated[float, Field(gt=0, lt=1)]] = [0.1, 0.2]
     missing_sensitivity: bool = False
+    importance: bool = True
 
     @field_validator("subgroups", "thresholds")
     @classmethod
@@ -70,6 +73,7 @@ class StudySettings(Settings):
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    audit: AuditSettings = AuditSettings()
     report: ReportSettings = ReportSettings()
 
     @field_validator("records")
@@ -107,17 +111,49 @@ class StudySettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _a_hybrid_has_members(self) -> StudySettings:
+        if self.model.hybrid and self.model.members < 2:
+            raise ValueError(
+                "model.hybrid needs networks that were each trained without some of the people: set members = 5 (2 or "
+                "more) in [model]"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hidden_measurements_are_carried_over(self) -> StudySettings:
+        missing = self.prepare.missing
+        rules = (
+            [missing] if isinstance(missing, str) else [*missing.values(), *(["last"] if "*" not in missing else [])]
+        )
+        others = sorted({rule for rule in rules if rule not in _HIDEABLE})
+        if self.train.hide > 0 and others:
+            raise ValueError(
+                f'train.hide carries the last value over what it hides, but prepare.missing is "{others[0]}": write '
+                'missing = "last" or "decay" in [prepare], or hide = 0 in [train]'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tuning_people_where_needed(self) -> StudySettings:
         if self.split.by != "file" and self.split.fractions[1] == 0:
-            if self.train.patience > 0:
-                raise ValueError(
-                    "split.fractions leave no tuning people, so nothing can end training: set patience = 0 in [train]"
-                )
-            if self.model.interval != "none":
-                raise ValueError(
-                    'split.fractions leave no tuning people to measure intervals on: set interval = "none" in [model]'
-                )
+            for asks, what, remedy in self.needs_of_tuning:
+                if asks:
+                    raise ValueError(f"split.fractions leave no tuning people {what}: set {remedy}")
         return self
+
+    @property
+    def needs_of_tuning(self) -> list[tuple[bool, str, str]]:
+        """Return for each thing that tuning people teach: whether the study asks for it, what it is, what to set."""
+        return [
+            (self.train.patience > 0, "to end training", "patience = 0 in [train]"),
+            (self.model.hybrid, "to stop the boosting of a hybrid", "hybrid = false in [model]"),
+            (self.model.recalibrate != "none", "to recalibrate on", 'recalibrate = "none" in [model]'),
+            (self._has_intervals, "to measure intervals on", 'interval = "none" in [model]'),
+        ]
+
+    @property
+    def _has_intervals(self) -> bool:
+        return self.question.kind == "forecast" and self.model.interval != "none"
 
 
 def read_study_file(path: Path, changes: Mapping[str, Any] | None = None) -> StudySettings:

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from sequela.audit import Audit, audit_study
 from sequela.cohort import (
     TUNING,
     ForecastQuestion,
@@ -30,10 +31,12 @@ from sequela.records import Records, read_records
 from sequela.study.environment import environment
 from sequela.study.fit import fit_split
 from sequela.study.folder import RunContent, check_folder, write_run
+from sequela.study.importance import importance
 from sequela.study.kinds import kind_of
 from sequela.study.material import Fit, Material
 from sequela.study.predictions import predictions_table
 from sequela.study.profile import profile, split_counts
+from sequela.study.sensitivity import missing_sensitivity
 from sequela.study.settings import StudySettings, read_study_file, resolved
 from sequela.study.subgroups import check_subgroups
 from sequela.study.watch import Watch
@@ -82,15 +85,25 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
         CohortError: where nobody is left.
     """
     watch = watch or Watch()
-    settings = study.settings
     watch.stage("Reading the records")
-    records = read_records(settings.records, study.folder)
+    return asked_of(study, read_records(study.settings.records, study.folder), watch)
+
+
+def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Material:
+    """Return the predictions of a study on records that were read.
+
+    Raises:
+        StudyError: where the study names a code that the records do not have.
+        CohortError: where nobody is left.
+    """
+    settings = study.settings
     settings.prepare.check_codes(records.events["code"].unique())
     check_grid(settings.prepare, settings.question)
     cleaning = _cleaning(records, settings)
-    seen = evidence(records, settings.question, cleaning, units=settings.prepare.named_units)
+    seen = evidence(records, settings.question, cleaning, units=settings.prepare.unit_names)
     _check_plausible_targets(seen, settings)
-    watch.stage("Asking the question")
+    if watch is not None:
+        watch.stage("Asking the question")
     cohort = ask(
         seen.events,
         seen.people,
@@ -101,8 +114,15 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
         alone=settings.own_sequences,
     )
     timeline, sequences = on_grid(cohort.timeline, cohort.sequences, settings.prepare.grid_state)
-    cohort = replace(cohort, timeline=timeline, sequences=sequences)
-    material = Material(settings=settings, records=records, evidence=seen, cleaning=cleaning, cohort=cohort)
+    material = Material(
+        settings=settings,
+        records=records,
+        evidence=seen,
+        cleaning=cleaning,
+        cohort=cohort,
+        timeline=timeline,
+        sequences=sequences,
+    )
     check_subgroups(material)
     return material
 
@@ -114,7 +134,7 @@ def _cleaning(records: Records, settings: StudySettings) -> Cleaning:
     events = plain.in_units(records.events)[0]
     check_units(events, {})
     stated = events.filter(pl.col("unit").is_not_null()).group_by("code").agg(pl.col("unit").first())
-    return cleaning_of(settings.prepare, codes, dict(stated.iter_rows()) | settings.prepare.named_units)
+    return cleaning_of(settings.prepare, codes, dict(stated.iter_rows()) | settings.prepare.unit_names)
 
 
 def _label_table(study: Study, records: Records) -> LabelTable | None:
@@ -164,6 +184,27 @@ def divide(study: Study, material: Material) -> list[Split]:
     return [*splits, everyone]
 
 
+def attack(material: Material, splits: list[Split], watch: Watch | None = None) -> Audit:
+    """Return what the audit finds against a study, before anything is trained; nothing is stopped yet.
+
+    Args:
+        material: as gathered.
+        splits: of each fold.
+        watch: is told.
+    """
+    (watch or Watch()).stage("Auditing")
+    settings = material.settings
+    return audit_study(
+        records=material.records,
+        evidence=material.evidence,
+        cohort=material.cohort,
+        splits=splits,
+        question=settings.question,
+        split_by=settings.split,
+        settings=settings.audit,
+    )
+
+
 def run(
     study: Study,
     out: str | Path | None = None,
@@ -183,6 +224,7 @@ def run(
 
     Raises:
         InputError: for a wrong input, before anything is written.
+        LeakError: where the audit finds a certain leak that the study does not accept.
         RunError: where the folder exists.
     """
     watch = watch or Watch()
@@ -191,6 +233,8 @@ def run(
     check_folder(folder, force=force)
     material = gather(study, watch)
     *splits, everyone = divide(study, material)
+    checked = attack(material, splits, watch)
+    checked.stop_at_leaks()
     folded = len(splits) > 1
     fits = [
         fit_split(material, split, watch=watch, number=number, fits=len(splits) + folded)
@@ -201,6 +245,10 @@ def run(
         final = fit_split(material, everyone, watch=watch, number=len(splits) + 1, fits=len(splits) + 1)
     watch.stage("Judging on held-out people")
     metrics = judge(material, fits)
+    drawn = kind_of(material).curves(material, fits, metrics) | {
+        "importance": importance(material, fits, watch),
+        "missing_sensitivity": missing_sensitivity(material, fits, metrics, watch),
+    }
     watch.stage("Writing the run folder")
     facts = environment(
         seed=study.settings.train.seed, started=started, seconds=time.monotonic() - began, command=command
@@ -211,8 +259,8 @@ def run(
             "metrics": metrics,
             "history": _history(material, fits),
             "profile": profile(material, fits, final),
-            "audit": {"format": 1, "findings": [], "done": False},
-            "curves": {"format": 1, **kind_of(material).curves(material, fits, metrics)},
+            "audit": checked.document(),
+            "curves": {"format": 1, **drawn},
             "environment": facts,
         },
         predictions=predictions_table(material, fits),
@@ -235,11 +283,11 @@ def check_tuning(splits: list[Split], settings: StudySettings) -> None:
     """
     if all((split.part == TUNING).any() for split in splits):
         return
-    where = f'[split] by = "{settings.split.by}" leaves nobody in tuning'
-    if settings.train.patience > 0:
-        raise StudyError(f"{where}, so nothing can end training. Give it people, or set patience = 0 in [train].")
-    if settings.model.interval != "none":
-        raise StudyError(f'{where} to measure intervals on. Give it people, or set interval = "none" in [model].')
+    for asks, what, remedy in settings.needs_of_tuning:
+        if asks:
+            raise StudyError(
+                f'[split] by = "{settings.split.by}" leaves nobody in tuning {what}. Give it people, or set {remedy}.'
+            )
 
 
 def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:

@@ -20,5 +20,8 @@ class Watch:
     def training(self, progress: Progress, fit: int, fits: int) -> None:
         """A batch is done, in fit number `fit` of `fits`."""
 
+    def counting(self, done: int, of: int) -> None:
+        """So many parts of long work are done."""
+
     def trained(self, stopped: str) -> None:
         """A training is over: "patience", "all epochs" or "interrupted"."""

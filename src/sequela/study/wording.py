@@ -50,7 +50,7 @@ def worded(error: ValidationError, document: dict[str, Any], file: str, study: t
 
 
 def _unknown(place: list[Any], document: dict[str, Any], file: str, study: type[BaseModel]) -> str:
-    known = _known_keys(place[:-1], study)
+    known = _known_keys(place[:-1], study, document)
     remedy = nearest(str(place[-1]), known) or " Remove it, or write one of those that there are."
     return f"{file}: there is no key {_dotted(place, document)}.{remedy} Known here: {', '.join(sorted(known))}."
 
@@ -114,19 +114,27 @@ def _dotted(place: list[Any], document: dict[str, Any]) -> str:
     return f"'{words}'{name}" if words else ""
 
 
-def _known_keys(place: list[Any], study: type[BaseModel]) -> list[str]:
-    model: Any = study
+def _known_keys(place: list[Any], study: type[BaseModel], document: dict[str, Any]) -> list[str]:
+    """Return the keys of a table of the study; of one that comes in kinds, those of the kind that is written there."""
+    models: list[type[BaseModel]] = [study]
+    here: Any = document
     for part in place:
-        if isinstance(part, int):
-            continue
-        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
-        model = _model_of(field.annotation) if field is not None else None
-        if model is None:
-            return []
-    return [field.alias or name for name, field in model.model_fields.items()]
+        here = here[part]
+        if not isinstance(part, int):
+            fields = [f for model in models for n, f in model.model_fields.items() if part in (n, f.alias)]
+            models = [model for field in fields[:1] for model in _models_of(field.annotation)]
+        models = _of_its_kind(models, here)
+    return list(dict.fromkeys(field.alias or n for model in models for n, field in model.model_fields.items()))
 
 
-def _model_of(annotation: Any) -> Any:
+def _models_of(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in getattr(annotation, "__args__", ()) if (found := _model_of(part)) is not None), None)
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models_of(part)]
+
+
+def _of_its_kind(models: list[type[BaseModel]], table: Any) -> list[type[BaseModel]]:
+    """Return the models whose `kind` is that of the table; all of them where none is."""
+    kind = table.get("kind") if isinstance(table, dict) else None
+    named = [model for model in models if "kind" in model.model_fields and model.model_fields["kind"].default == kind]
+    return named or models

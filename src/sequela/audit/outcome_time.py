@@ -1,0 +1,172 @@
+"""Columns that hold a time that lies ahead: that of the outcome, or that of the last record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sequela.audit.finding import Finding
+from sequela.audit.quantities import Ahead, Measured
+from sequela.audit.relation import FEWEST, HOLDS, Relation, grain, pair_relations, relation, same
+from sequela.audit.series import Floats, Series
+from sequela.audit.words import people, share
+from sequela.records.durations import MICROSECONDS
+
+_DAY, _YEAR_DAYS = MICROSECONDS["days"], 365.25
+_AGE = re.compile(r"(?:^|[^a-z])(?:age|alter|edad|years?_?old)(?:$|[^a-z])", re.IGNORECASE)
+
+
+def repeats(measured: Sequence[Measured], columns: Mapping[str, Floats], table_of: Mapping[str, str]) -> list[Finding]:
+    """Return inputs whose numbers are those of a column of an outcome table, person by person."""
+    found = []
+    for one in measured:
+        for name, value in columns.items():
+            both = ~np.isnan(one.value) & ~np.isnan(value)
+            if both.sum() < FEWEST or len(np.unique(value[both])) < 8:
+                continue
+            equal = int(same(one.value[both], value[both]).sum())
+            if equal >= HOLDS * both.sum():
+                found.append(
+                    Finding(
+                        finding="equals_outcome_table",
+                        severity="certain",
+                        table=table_of.get(one.name),
+                        column=one.name,
+                        evidence=f"It is '{name}', which the study keeps apart as an outcome's, for "
+                        f"{share(equal, int(both.sum()))} of {people(int(both.sum()))}.",
+                        remedy="Remove the column from the inputs.",
+                    )
+                )
+                break
+    return found
+
+
+def holds_time_ahead(
+    measured: Sequence[Measured], ahead: Sequence[Ahead], table_of: Mapping[str, str]
+) -> list[Finding]:
+    """Return inputs that are a time ahead, plus a constant or plus (or minus) another input."""
+    found: dict[str, Finding] = {}
+    for what in ahead:
+        alone: set[str] = set()
+        for one in measured:
+            value = _unless_known(one, what)
+            if (held := relation(value, what.value, grain(one.value))) is not None and not _own_time(one, value, held):
+                alone.add(one.name)
+                found.setdefault(one.name, _finding(one.name, what, held, None, table_of))
+        rest = [one for one in measured if one.name not in alone and one.name not in found]
+        values = np.array([_unless_known(one, what) for one in rest]).reshape(len(rest), -1)
+        for pair in pair_relations(values, what.value):
+            of, other = rest[pair.of], rest[pair.other]
+            if _own_time_of_pair(of, other, pair.minus, pair.relation) or of.name in found or other.name in found:
+                continue
+            sign = "plus" if pair.minus else "minus"
+            found[of.name] = _finding(of.name, what, pair.relation, f"{sign} '{other.name}'", table_of)
+    return list(found.values())
+
+
+def _unless_known(one: Measured, what: Ahead) -> Floats:
+    """Return the column without people of whom it was measured when the quantity was known already, or at that time."""
+    known = one.days * _DAY >= what.instant
+    return np.where(known, np.nan, one.value)
+
+
+def _own_time(one: Measured, value: Floats, held: Relation) -> bool:
+    """True where the column goes with the time at which it was measured just as well."""
+    own = relation(np.where(np.isnan(value), np.nan, one.value), one.days, grain(one.value))
+    return own is not None and own.holding >= held.holding
+
+
+def _own_time_of_pair(of: Measured, other: Measured, minus: bool, held: Relation) -> bool:
+    combined = of.value - other.value if minus else of.value + other.value
+    for days in (of.days, other.days):
+        own = relation(combined, days, grain(of.value) + grain(other.value))
+        if own is not None and own.holding >= held.holding:
+            return True
+    return False
+
+
+def _finding(name: str, what: Ahead, held: Relation, other: str | None, table_of: Mapping[str, str]) -> Finding:
+    times = "" if abs(abs(held.slope) - 1) < 1e-9 else f" times {abs(held.slope):.6g}"
+    signed = "minus " if held.slope < 0 else ""
+    parts = [f"{signed}{what.words}{times}", *([other] if other else [])]
+    parts += ["plus a constant"] if held.constant else []
+    remedy = "Remove the column, or make it from what is known at the prediction time"
+    return Finding(
+        finding=what.finding,
+        severity="certain",
+        table=table_of.get(name),
+        column=name,
+        evidence=f"It is {', '.join(parts)}, but for rounding: for {share(held.holding, held.people)} of "
+        f"{people(held.people)} who have both.",
+        remedy=f"{remedy}: an age, say, from the birth." if other else f"{remedy}.",
+    )
+
+
+def counts_down(series: Sequence[Series], table_of: Mapping[str, str], count: int) -> list[Finding]:
+    """Return codes whose numbers fall by the time that passes, from person to person to another end."""
+    found = []
+    for one in series:
+        first, began = one.of_each("first", count)
+        last, ended = one.of_each("last", count)
+        passed = (ended - began) / _DAY
+        some = ~np.isnan(first) & (passed > 0) & (first != last)
+        if some.sum() < FEWEST:
+            continue
+        slope = (last - first)[some] / passed[some]
+        middle = float(np.median(slope))
+        at_zero = first - middle * began / _DAY
+        slack = 2 * grain(one.number) / np.maximum(passed[some], 1e-9)
+        alike = (np.abs(slope - middle) <= np.maximum(0.01 * abs(middle), slack)) & (slack < 0.2 * abs(middle))
+        if middle < 0 and alike.mean() >= HOLDS and len(np.unique(np.round(at_zero[some], 6))) >= 8:
+            found.append(
+                Finding(
+                    finding="counts_down",
+                    severity="likely",
+                    table=table_of.get(one.code),
+                    column=one.code,
+                    evidence=f"It falls by {abs(middle):.4g} a day, for {share(int(alike.sum()), int(some.sum()))} of "
+                    f"{people(int(some.sum()))}, towards another end for each.",
+                    remedy="Remove it where that end is not known beforehand.",
+                )
+            )
+    return found
+
+
+def age_at_outcome(measured: Sequence[Measured], ahead: Sequence[Ahead], table_of: Mapping[str, str]) -> list[Finding]:
+    """Return columns called an age that are higher where the outcome comes later.
+
+    Older people have outcomes sooner, if anything. An age to which the years to the outcome were added is higher the
+    later it comes, year by year.
+    """
+    found = []
+    for one in measured:
+        if _AGE.search(one.name) is None:
+            continue
+        best: tuple[float, float, Ahead, int] | None = None
+        for what in ahead:
+            if what.finding != "outcome_time" or not what.is_time:
+                continue
+            both = ~np.isnan(one.value) & ~np.isnan(what.value)
+            if both.sum() < 50 or np.std(what.value[both]) == 0 or np.std(one.value[both]) == 0:
+                continue
+            correlation = float(np.corrcoef(one.value[both], what.value[both])[0, 1])
+            score = float(np.arctanh(min(correlation, 0.999999)) * np.sqrt(both.sum() - 3))
+            if score > 2.6 and (best is None or score > best[0]):
+                best = (score, correlation, what, int(both.sum()))
+        if best is not None:
+            _, correlation, what, count = best
+            found.append(
+                Finding(
+                    finding="age_at_outcome",
+                    severity="likely",
+                    table=table_of.get(one.name),
+                    column=one.name,
+                    evidence=f"It is higher where {what.words} is later: correlation {correlation:+.2f} among {people(count)}, "
+                    "more than chance gives once in 200 times. So does an age at entry to which the years to the outcome "
+                    "were added.",
+                    remedy="Find out at which instant the age is. Give the birth, from which the age at each time follows.",
+                )
+            )
+    return found

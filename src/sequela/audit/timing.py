@@ -1,0 +1,170 @@
+"""Records and their stamps: what comes with the outcome, with the prediction, or before it can be known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from sequela.audit.finding import Finding
+from sequela.audit.relation import FEWEST
+from sequela.audit.series import Flags, Floats, Series
+from sequela.audit.words import FEW, people
+from sequela.cohort import Cohort, Question, RiskLabels, RiskQuestion
+from sequela.cohort.asof import Rows
+from sequela.prepare.quantities import quantity_of
+from sequela.records import Records
+from sequela.records.durations import MICROSECONDS_PER_HOUR
+
+_EARLY = "available before it happened, taken as known at its time"
+_BEDSIDE = (
+    "rate", "pressure", "saturation of", "temperature", "inspired", "coma", "height", "weight", "mass index",
+    "circumference", "urine of", "tidal", "ventilation", "age", "oxygen saturation",
+)  # fmt: skip
+
+
+def happened_at(cohort: Cohort, count: int) -> Floats:
+    """Return the first time of the outcome of each person [P] as far as predictions foretell it, NaN without."""
+    when = np.full(count, np.inf)
+    if isinstance(cohort.labels, RiskLabels):
+        known = ~np.isnan(cohort.labels.event_hours)
+        at = cohort.asked.time + cohort.labels.event_hours * MICROSECONDS_PER_HOUR
+        np.minimum.at(when, cohort.asked.person[known], at[known])
+    return np.where(np.isinf(when), np.nan, when)
+
+
+def only_after(
+    series: Sequence[Series], when: Floats, question: Question, table_of: Mapping[str, str]
+) -> list[Finding]:
+    """Return codes that are recorded at or after the outcome only, and of people with it only: no input ever."""
+    own = tuple(question.outcome.codes) if isinstance(question, RiskQuestion) and question.outcome is not None else ()
+    found = []
+    for one in series:
+        if own and one.code.startswith(own):
+            continue
+        happened = when[one.person]
+        late = one.time >= happened - 1.0
+        who = len(np.unique(one.person))
+        if who >= FEWEST and late.mean() >= 0.99:
+            at_once = (np.abs(one.time - happened) <= 1.0)[late].mean()
+            found.append(
+                Finding(
+                    finding="only_after_outcome",
+                    severity="note",
+                    table=table_of.get(one.code),
+                    column=one.code,
+                    evidence=f"It is recorded of {people(who)}, at the time of the outcome ({100 * at_once:.0f} % of the "
+                    "records) or after it, and of nobody else. No prediction before it sees it, as far as its stamps are "
+                    "right.",
+                    remedy="Leave the code out: it cannot help, and one early stamp would leak.",
+                )
+            )
+    return found
+
+
+def at_prediction(events: pl.DataFrame, series: Sequence[Series], cohort: Cohort, question: Question) -> list[Finding]:
+    """Return what is stamped at the very time of a prediction: the outcome, or the inputs where `at` is no record."""
+    found = []
+    if isinstance(question, RiskQuestion) and question.outcome is not None and question.outcome.code is not None:
+        both = _outcome_with_others(events, question)
+        if both > FEW and question.at in ("every record", "first record", "last record"):
+            found.append(
+                Finding(
+                    finding="known_at_prediction_time",
+                    severity="note",
+                    column=question.outcome.name,
+                    evidence=f"Of {people(both)} the outcome is stamped at an instant at which something else is recorded "
+                    "too. Asked then, it counts as past: a prediction foretells strictly later events only.",
+                    remedy="Check that what is stamped with the outcome was not written because of it.",
+                )
+            )
+    if not question.reads_at_records:
+        same = np.zeros(len(cohort.asked.time), dtype=bool)
+        for one in series:
+            same |= _at(one, cohort.asked.person, cohort.asked.time, cohort.timeline.people)
+        who = len(np.unique(cohort.asked.person[same]))
+        if who > FEW:
+            found.append(
+                Finding(
+                    finding="known_at_prediction_time",
+                    severity="note",
+                    evidence=f"Of {people(who)} ({100 * np.mean(same):.1f} % of {len(same):,} predictions) something is "
+                    "known from exactly the prediction time on, and is seen.",
+                    remedy="Nothing, where these stamps are those at which it was known.",
+                )
+            )
+    return found
+
+
+def _at(one: Series, person: Rows, time: Rows, count: int) -> Flags:
+    row = one.last_known(person, time, count)
+    return np.asarray((row >= 0) & (one.known[row] == time))
+
+
+def _outcome_with_others(events: pl.DataFrame, question: RiskQuestion) -> int:
+    """Return of how many people another code is stamped at an instant of the outcome's code."""
+    assert question.outcome is not None
+    if question.outcome.has_threshold:
+        return 0
+    own = pl.any_horizontal([pl.col("code").str.starts_with(code) for code in question.outcome.codes])
+    timed = events.filter(pl.col("time").is_not_null()).select("subject_id", "time", own=own)
+    outcome, others = timed.filter("own"), timed.filter(~pl.col("own"))
+    return others.join(outcome, on=["subject_id", "time"], how="semi")["subject_id"].n_unique()
+
+
+def availability(records: Records) -> list[Finding]:
+    """Return where availability lies before the stamp, and where nothing says when results could be known."""
+    early = records.counts.filter(pl.col("reason") == _EARLY).group_by("table").agg(pl.col("rows").sum(), "code")
+    found = [
+        Finding(
+            finding="available_before_it_happened",
+            severity="likely",
+            table=table,
+            column=codes[0] if len(codes) == 1 else None,
+            evidence=f"{_rows(rows)} say that a value was available before it happened. One of the two stamps is wrong; "
+            "the study takes the later.",
+            remedy="Check both columns: where the time is that of a result, and availability that of the order, swap them.",
+        )
+        for table, rows, codes in early.sort("table").iter_rows()
+    ]
+    return [*found, *_never_given(records)]
+
+
+def _rows(count: int) -> str:
+    return "Fewer than 11 rows" if count <= FEW else f"{count:,} rows"
+
+
+def _never_given(records: Records) -> list[Finding]:
+    clock = records.clock
+    if clock.day_resolution or (not clock.calendar and clock.unit not in ("seconds", "minutes", "hours")):
+        return []
+    given = set(records.events.filter(pl.col("available_time").is_not_null())["code"].unique())
+    timed = set(records.events.filter(pl.col("time").is_not_null())["code"].unique())
+    found = []
+    for table in records.tables:
+        results = [code for code in table.codes if code in timed and code not in given and is_result(code)]
+        if table.role == "input" and results:
+            listed = ", ".join(f"'{code}'" for code in results[:5]) + (", ..." if len(results) > 5 else "")
+            found.append(
+                Finding(
+                    finding="availability_unknown",
+                    severity="note",
+                    table=table.name,
+                    evidence=f"Nothing says when results of a laboratory could be known ({len(results)} codes: {listed}). "
+                    "Where their time is that of the sample, the study sees them early.",
+                    remedy="Name the column in `available`, where the source has it.",
+                )
+            )
+    return found
+
+
+def is_result(code: str) -> bool:
+    """Return whether a code is that of a laboratory's result, known some time after the sample was taken.
+
+    Example:
+        >>> is_result("Creatinine"), is_result("HR")
+        (True, False)
+    """
+    quantity = quantity_of(code)
+    return quantity is not None and not any(word in quantity.name for word in _BEDSIDE)

@@ -1,0 +1,31 @@
+"""How evidence tells of people without telling of few."""
+
+from __future__ import annotations
+
+FEW = 10  # counts of 1 to 10 people are not told
+
+
+def people(count: int) -> str:
+    """Return "1,204 people", or "fewer than 11 people".
+
+    Example:
+        >>> people(1204), people(3)
+        ('1,204 people', 'fewer than 11 people')
+    """
+    return "fewer than 11 people" if 0 < count <= FEW else f"{count:,} people"
+
+
+def share(part: int, whole: int) -> str:
+    """Return a share of people in words from which no small count can be worked out.
+
+    Example:
+        >>> share(50, 100), share(97, 100), share(2, 100), share(100, 100)
+        ('50 %', 'all but fewer than 11', 'fewer than 11', 'all')
+    """
+    if part == whole:
+        return "all"
+    if 0 < whole - part <= FEW:
+        return "all but fewer than 11"
+    if 0 < part <= FEW:
+        return "fewer than 11"
+    return f"{100 * part / whole:.0f} %" if part else "none"

@@ -1,0 +1,50 @@
+"""Which variables a model uses, and what rests on values that were filled in: for every kind of question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sequela.report.estimate_figures import MOST_VARIABLES, importance_bars, importance_map, missing_line
+from sequela.report.files import RunFiles
+from sequela.report.privacy import guarded, shown_count
+from sequela.report.tables import Column, TableView
+from sequela.report.words import DASH, fixed, interval, metric_name, unbroken
+
+
+def explained(run: RunFiles) -> dict[str, Any]:
+    """What the templates of importance and of missing sensitivity need."""
+    importance, sensitivity = run.curves.importance, run.curves.missing_sensitivity
+    unit = run.metrics.units.get(run.metrics.target[0])
+    return {
+        "importance": importance,
+        "importance_bars": importance and importance_bars(importance, name="importance-bars", unit=unit),
+        "importance_map": importance and importance_map(importance, name="importance-map", unit=unit),
+        "importance_table": _importance_table(run),
+        "importance_people": importance and shown_count(importance.people, beside=[run.profile.split.people.held_out]),
+        "importance_metric": importance and metric_name(importance.metric),
+        "most_variables": MOST_VARIABLES,
+        "sensitivity": sensitivity and missing_line(sensitivity, name="missing-shift", unit=unit),
+        "sensitivity_verdict": unbroken(guarded(sensitivity.verdict)) if sensitivity and sensitivity.verdict else None,
+        "sensitivity_metric": sensitivity and metric_name(sensitivity.metric),
+        "sensitivity_asked": run.setting("evaluate", "missing_sensitivity", False) is True,
+    }
+
+
+def _importance_table(run: RunFiles) -> TableView | None:
+    """Every variable that was exchanged, with its loss; None where importance was not measured."""
+    importance = run.curves.importance
+    if importance is None or not importance.variables:
+        return None
+    left = [f"{count:,} variables were not judged: {reason}." for reason, count in importance.left_out.items()]
+    unsure = dict.fromkeys(one.reason for one in importance.variables if one.value is None and one.reason)
+    return TableView(
+        caption="Importance of every variable",
+        columns=[Column("Variable"), Column("Kind"), Column(f"Loss of {metric_name(importance.metric)}", "number"),
+                 Column("95 % interval", "interval")],
+        rows=[
+            [one.name, "fact" if one.kind == "static" else "series", fixed(one.value, 4),
+             interval(one.low, one.high, 4) or DASH]
+            for one in importance.variables
+        ],
+        notes=[*left, *(f"{DASH} {guarded(reason)}" for reason in unsure if reason)],
+    )  # fmt: skip

@@ -1,0 +1,119 @@
+"""The network's shape and size, and how its training went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sequela.report import data
+from sequela.report.files import RunFiles
+from sequela.report.formats import Fit
+from sequela.report.privacy import guarded, shown_count
+from sequela.report.tables import Column, TableView
+from sequela.report.words import CELLS, DASH, LOSSES, fixed, listed, model_name, plain
+
+
+def network_view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
+    """The network's shape and size, and how its training ended."""
+    network, split = run.profile.network, run.profile.split
+    hidden = network.hidden
+    shape = f"{len(hidden)} layer{'s' * (len(hidden) > 1)} of {listed([plain(units) for units in hidden])} hidden units"
+    people = totals.split_people[0]
+    if network.people_train != split.people.train:
+        people = shown_count(network.people_train, beside=totals.people)
+    predictions = totals.split_predictions[0]
+    if network.predictions_train != split.predictions.train:
+        predictions = shown_count(network.predictions_train, beside=totals.predictions)
+    return {
+        "cell": CELLS.get(network.cell, network.cell),
+        "shape": shape,
+        "parameters": f"{network.parameters:,}",
+        "people": people,
+        "predictions": predictions,
+        "ratio": plain(float(f"{network.parameters / network.predictions_train:.2g}"))
+        if predictions.replace(",", "").isdigit() and network.predictions_train
+        else None,
+        "warning": guarded(network.warning) if network.warning else None,
+        "loss": loss_in_words(run),
+        "more": _more(run),
+        "training": _training(run.history.fits),
+        "interrupted": any(fit.stopped == "interrupted" for fit in run.history.fits),
+    }
+
+
+def _more(run: RunFiles) -> str:
+    """What the study says beside cell and size: readout, ensemble, hybrid."""
+    readout, members = run.setting("model", "readout", ["last"]), run.setting("model", "members", 1)
+    said = []
+    if readout != ["last"]:
+        said.append(f"It reads {listed([_READOUTS.get(one, one) for one in readout])}.")
+    if members > 1:
+        said.append(
+            f"{members} such networks, which differ in their random start, form an ensemble: their mean counts."
+        )
+    if run.setting("model", "hybrid", False):
+        said.append(
+            "The hybrid is gradient boosting on window statistics and the network's own output; of training people it "
+            "saw only what members said that were not trained on them."
+        )
+    return " ".join(said)
+
+
+_READOUTS = {
+    "last": "the last state",
+    "mean": "the mean of all states",
+    "max": "the largest of all states",
+    "attention": "a weighted mean of all states",
+}
+
+
+def searches(fits: list[Fit]) -> TableView | None:
+    """How the baselines were tuned, in the first fit; None where nothing was searched."""
+    found = fits[0].search if fits else {}
+    rows = [_searched(model, search) for model, search in found.items() if search.get("trials")]
+    if not rows:
+        return None
+    return TableView(
+        caption="How the baselines were tuned",
+        columns=[Column("Model"), Column("Trials", "number"), Column("Judged by"), Column("Settings that were kept"),
+                 Column("Log loss", "number")],
+        rows=rows,
+    )  # fmt: skip
+
+
+def _searched(model: str, search: dict[str, Any]) -> list[str]:
+    trials, chosen = search["trials"], search.get("chosen")
+    kept = trials[chosen] if isinstance(chosen, int) and chosen < len(trials) else {}
+    settings = {**kept.get("settings", {}), **({"trees": kept["trees"]} if kept.get("trees") else {})}
+    named = ", ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in settings.items())
+    return [model_name(model), str(len(trials)), str(search.get("judge") or DASH), named or DASH,
+            fixed(kept.get("log_loss"), 4)]  # fmt: skip
+
+
+def _shown(value: object) -> str:
+    return plain(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def _training(fits: list[Fit]) -> str:
+    """How long training went on, and which weights were kept."""
+    if not fits:
+        return ""
+    lengths, kept = [len(fit.epochs) for fit in fits], [fit.best_epoch for fit in fits if fit.best_epoch is not None]
+    if len(fits) > 1:
+        text = f"The {len(fits)} networks were trained for {_range(lengths)} epochs"
+        return f"{text}; of each, the weights of its best epoch were kept ({_range(kept)})." if kept else f"{text}."
+    why = {
+        "patience": "Training stopped because the tuning loss no longer fell",
+        "all epochs": "Training ran all epochs of the study",
+        "interrupted": "Training was interrupted by hand",
+    }.get(fits[0].stopped, f"Training ended ({fits[0].stopped})")
+    text = f"{why}, after {lengths[0]} epoch{'s' * (lengths[0] != 1)}"
+    return f"{text}; the weights of epoch {kept[0]} were kept." if kept else f"{text}."
+
+
+def _range(counts: list[int]) -> str:
+    return str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
+def loss_in_words(run: RunFiles) -> str:
+    """The loss that training lowered, as the page names it."""
+    return LOSSES.get(run.history.loss, run.history.loss.replace("_", " "))

@@ -1,0 +1,258 @@
+"""What the page of a risk shows beside what all pages show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from sequela.report import data, risk_figures, risk_question, risk_tables, tripod
+from sequela.report.curve_formats import ModelCurves, RiskCurves
+from sequela.report.estimate_figures import Dots, dot_panels
+from sequela.report.files import RunFiles
+from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
+from sequela.report.headline import Number
+from sequela.report.privacy import guarded, is_few, shown_count, shown_share
+from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
+from sequela.report.risk_tables import Crowd
+from sequela.report.words import fixed, hours_in_words, interval, model_name, percent, signed, unbroken
+
+TEMPLATE = "risk.html"
+_DECIMALS = 3
+_OUTCOMES = {"better": "better", "no_difference": "no clear difference", "worse": "worse"}
+_SECTIONS = (
+    ("results", "Results"),
+    ("discrimination", "Discrimination"),
+    ("calibration", "Calibration"),
+    ("benefit", "Clinical benefit"),
+    ("distribution", "Risks by outcome"),
+    ("when", "By prediction time"),
+    ("subgroups", "Subgroups"),
+)
+
+_SECTION_NAMES = {
+    "summary": "Summary",
+    "asked": "What was asked",
+    "data": "The data",
+    "split": "The split",
+    "preparation": "Preparation",
+    "network": "The network",
+    "limits": "Limits and use",
+    "study": "Study and versions",
+}
+
+
+@dataclass(frozen=True)
+class ModelFigure:
+    """A figure of one model."""
+
+    model: str
+    figure: Markup
+
+
+def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
+    """What the templates of a risk need."""
+    metrics, asked = run.metrics, run.study.get("question", {})
+    outcome = metrics.target[0]
+    at = [float(one) for one in run.setting("evaluate", "thresholds", [])]
+    first = at[0] if at else None
+    curves = run.curves.risk or RiskCurves(outcome=outcome)
+    crowd = crowd_of(run)
+    items = tripod.checklist(_known(run))
+    by_time = risk_tables.by_time(metrics, crowd)
+    return {
+        "results_contents": [pair for pair in _SECTIONS if pair[0] != "when" or by_time is not None],
+        "headline_rows": _headline_rows(metrics, first),
+        "outcome": outcome,
+        "question": _named_origin(run, risk_question.risk_in_words(asked, outcome)),
+        "question_notes": [],
+        "question_facts": [
+            (heading, _named_origin(run, words)) for heading, words in risk_question.risk_facts(asked, outcome)
+        ],
+        "after_exclusions": _after_exclusions(run),
+        "event_facts": _event_facts(run, totals),
+        "results": risk_tables.results(metrics, crowd, threshold=first),
+        "models_figure": _models_figure(metrics),
+        "comparisons": risk_tables.comparisons(metrics, threshold=first),
+        "discrimination": risk_figures.discrimination(curves, name="discrimination-curves"),
+        "prevalence": None if curves.prevalence is None else percent(curves.prevalence),
+        "calibration": risk_tables.calibration(metrics, crowd),
+        "calibration_figures": _calibration_figures(curves, metrics.best_baseline),
+        "recalibrate": risk_question.recalibration_in_words(run.setting("model", "recalibrate", "none")),
+        "decision": risk_figures.decision_curve(curves, name="decision", thresholds=at),
+        "at_thresholds": risk_tables.thresholds(metrics, crowd, at=at),
+        "distributions": _distributions(curves, at),
+        "by_time": by_time,
+        "time_figure": _time_figure(metrics),
+        "by_subgroup": risk_tables.by_subgroup(metrics, crowd),
+        "subgroup_figure": _subgroup_figure(metrics),
+        "few_events": crowd.has_few,
+        "checklist": items,
+        "section_names": _SECTION_NAMES | dict(_SECTIONS),
+        "items_answered": _items_answered(items),
+        "tripod": tripod.numbers_by_section(items),
+    }
+
+
+def _named_origin(run: RunFiles, text: str) -> str:
+    """A sentence in which time 0 bears its name, where the kind of source fixes what it is."""
+    sources = {table.get("source") for table in run.study.get("records", []) if table.get("role", "input") == "input"}
+    return text.replace("time 0", "admission") if sources == {"physionet2012"} else text
+
+
+def crowd_of(run: RunFiles) -> Crowd:
+    """How many the held-out numbers rest on."""
+    events = next((row.events for row in block_of(run.metrics) if row.events is not None), None)
+    split = run.profile.split
+    return Crowd(split.people.held_out, split.predictions.held_out, events)
+
+
+def _known(run: RunFiles) -> tripod.Known:
+    return tripod.Known(
+        recalibrated=run.setting("model", "recalibrate", "none") != "none",
+        class_weights=run.history.loss.startswith("weighted"),
+        subgroups=bool(run.setting("evaluate", "subgroups", [])),
+        importance=run.curves.importance is not None,
+    )
+
+
+def _items_answered(items: Sequence[tripod.Item]) -> str:
+    """How many of the items, parts counted singly, this page answers."""
+    counts = [sum(item.status == status for item in items) for status in (tripod.ANSWERED, tripod.IN_PART)]
+    rest = len(items) - sum(counts)
+    return f"Of {len(items)} parts, {counts[0]} are answered, {counts[1]} in part, and {rest} are left to the authors."
+
+
+def _headline_rows(metrics: Metrics, threshold: float | None) -> list[list[Number]]:
+    """AUROC of the own models and the best baseline; the differences; and what else decides."""
+    best = metrics.best_baseline
+    own = [model for model in ("network", "hybrid") if model in metrics.models]
+    rows = [[_number(f"{model_name(model)}, AUROC", headline_of(metrics, model, "auroc")) for model in own]]
+    if best:
+        heading = f"Best baseline: {model_name(best).lower()}, AUROC"
+        rows[0].append(_number(heading, headline_of(metrics, best, "auroc")))
+    differences = [
+        (model, pair)
+        for model in own
+        if best and (pair := difference_between(metrics, model, best, "auroc")) is not None
+    ]
+    if len(own) == 1:
+        rows[0] += [_difference("Difference", pair) for _, pair in differences]
+    else:
+        rows.append([_difference(f"{model_name(model)} less baseline", pair) for model, pair in differences])
+    rows.append(_second_row(metrics, "hybrid" if len(own) > 1 else "network", threshold))
+    return rows
+
+
+def _second_row(metrics: Metrics, model: str, threshold: float | None) -> list[Number]:
+    name = model_name(model)
+    numbers = [
+        _number(f"{name}, AUPRC", headline_of(metrics, model, "auprc")),
+        _number(f"{name}, calibration slope", headline_of(metrics, model, "calibration_slope")),
+    ]
+    if threshold is not None:
+        benefit = headline_of(metrics, model, "net_benefit")
+        numbers.append(_number(f"{name}, net benefit at {percent(threshold)}", benefit))
+    return numbers
+
+
+def _number(heading: str, estimate: Estimate) -> Number:
+    bounds = interval(estimate.low, estimate.high, _DECIMALS)
+    word = guarded(estimate.reason or "") if estimate.low is None else ""
+    return Number(heading, fixed(estimate.value, _DECIMALS), "", bounds, word)
+
+
+def _difference(heading: str, pair: Comparison) -> Number:
+    bounds = interval(pair.low, pair.high, _DECIMALS)
+    word = _OUTCOMES.get(pair.outcome or "", "") if bounds else guarded(pair.reason or "")
+    return Number(heading, signed(pair.difference, _DECIMALS), "", bounds, word)
+
+
+def _event_facts(run: RunFiles, totals: data.Totals) -> list[tuple[str, str]]:
+    """How many had the event, as the page may say it."""
+    asked = run.profile.asked
+    facts = []
+    if asked.events is not None:
+        facts.append(("Predictions followed by the event", shown_count(asked.events, beside=totals.predictions)))
+    if asked.people_with_event is not None:
+        facts.append(("People with the event", shown_count(asked.people_with_event, beside=totals.people)))
+    return facts
+
+
+def _after_exclusions(run: RunFiles) -> list[str]:
+    """When the event came, and notes on predictions that were kept."""
+    asked, said = run.profile.asked, []
+    if asked.event_hours_quartiles is not None and (asked.people_with_event or 0) >= 44:
+        low, middle, high = (hours_in_words(hours) for hours in asked.event_hours_quartiles)
+        said.append(f"The event came {middle} after the prediction in the median; half of them {low} to {high} after.")
+    said += [
+        f"At {shown_count(note.predictions)} predictions of {shown_count(note.people)} people {guarded(note.note)}."
+        for note in asked.notes
+    ]
+    if asked.without_target_share and not any(is_few(one.predictions) for one in run.profile.exclusions):
+        share = unbroken(shown_share(asked.without_target_share, of=asked.predictions))
+        said.append(f"In all, {share} of the prediction times were left out.")
+    return said
+
+
+def _models_figure(metrics: Metrics) -> Markup | None:
+    models = model_order(metrics)
+    labels = [model_name(model) + (" (best baseline)" if model == metrics.best_baseline else "") for model in models]
+    panels = [
+        Dots(axis, [{model: headline_of(metrics, model, metric)} for model in models])
+        for metric, axis in (("auroc", "AUROC; larger is better"), ("auprc", "AUPRC; larger is better"))
+    ]
+    return dot_panels(labels, panels, name="models", title="AUROC and AUPRC by model", legend=False,
+                      best=metrics.best_baseline)  # fmt: skip
+
+
+def _calibration_figures(curves: RiskCurves, best: str | None) -> list[ModelFigure]:
+    other = next((one for one in curves.models if one.model == best), None)
+    own = [one for one in curves.models if one.model in ("network", "hybrid")] or curves.models[:1]
+    found = [
+        (one, risk_figures.calibration(one, name=f"calibration-{one.model}", outcome=curves.outcome,
+                                       beside=other if other is not one else None))
+        for one in own
+    ]  # fmt: skip
+    return [ModelFigure(model_name(one.model), figure) for one, figure in found if figure is not None]
+
+
+def _distributions(curves: RiskCurves, at: Sequence[float]) -> list[ModelFigure]:
+    own: list[ModelCurves] = [one for one in curves.models if one.model in ("network", "hybrid")]
+    found = [
+        (one, risk_figures.distribution(one, name=f"risks-{one.model}", outcome=curves.outcome, thresholds=at))
+        for one in own
+    ]
+    return [ModelFigure(model_name(one.model), figure) for one, figure in found if figure is not None]
+
+
+def _time_figure(metrics: Metrics) -> Markup | None:
+    times = list(dict.fromkeys(row.at for row in metrics.measures if isinstance(row.at, str)))
+    if len(times) < 2:
+        return None
+    blocks = [block_of(metrics, at=at) for at in times]
+    return _by_block(metrics, times, blocks, name="times", title="AUROC and AUPRC by prediction time")
+
+
+def _subgroup_figure(metrics: Metrics) -> Markup | None:
+    found: list[Subgroup] = risk_tables.subgroups(metrics)
+    blocks = [block_of(metrics, subgroup=one) for one in found]
+    labels = [f"{one.name}: {one.level}" for one in found]
+    return _by_block(metrics, labels, blocks, name="by-subgroup", title="AUROC and AUPRC by subgroup")
+
+
+def _by_block(
+    metrics: Metrics, labels: Sequence[str], blocks: Sequence[Sequence[Measure]], *, name: str, title: str
+) -> Markup | None:
+    models = [model for model in ("network", "hybrid", metrics.best_baseline or "") if model in metrics.models]
+    panels = [
+        Dots(axis, [_found(rows, models, metric) for rows in blocks])
+        for metric, axis in (("auroc", "AUROC"), ("auprc", "AUPRC"))
+    ]
+    return dot_panels(labels, panels, name=name, title=title, legend=True)
+
+
+def _found(rows: Sequence[Measure], models: Sequence[str], metric: str) -> Mapping[str, Estimate]:
+    return {model: one for model in models if (one := found_in(rows, model, metric)) is not None}

@@ -1,0 +1,336 @@
+"""Tables of a risk: discrimination, calibration, comparisons, thresholds, prediction times and subgroups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
+from sequela.report.privacy import FEW, WITHHELD, is_few, shown_count, shown_parts, shown_share
+from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
+from sequela.report.tables import Column, TableView, reasons
+from sequela.report.words import DASH, MINUS, fixed, interval, metric_name, model_name, percent, signed, unbroken
+
+DECIMALS = 3
+BASELINES = {
+    "logistic": "logistic regression is fitted on window statistics of the same records",
+    "gradient_boosting": "gradient boosting (LightGBM) sees the same window statistics",
+    "hybrid": "the hybrid is gradient boosting that sees the network's output beside the window statistics",
+}
+OUTCOMES = {"better": "better", "no_difference": "no clear difference", "worse": "worse"}
+_FOUR_DECIMALS = ("brier", "net_benefit")
+_TELL_THE_EVENTS = ("scaled_brier", "calibration_in_the_large")
+_TOO_FEW = f"{FEW} predictions with the event, or without it: numbers that would tell how many are not shown"
+_BLOCK = [Column("AUROC", "stacked"), Column("AUPRC", "stacked"), Column("Calibration slope", "stacked"),
+          Column("Predicted risk (%)", "number"), Column("Observed (%)", "number")]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Those whom the held-out numbers rest on."""
+
+    people: int
+    predictions: int
+    events: int | None
+
+    @property
+    def has_few(self) -> bool:
+        """True where those with the event, or those without, are so few that nothing may tell how many."""
+        return self.events is None or is_few(self.events) or is_few(self.predictions - self.events)
+
+
+def names_of(metrics: Metrics, models: Sequence[str]) -> list[str]:
+    """The models as rows name them; the best baseline bears a star."""
+    return [model_name(model) + (" ★" if model == metrics.best_baseline else "") for model in models]
+
+
+def stacked(estimate: Estimate | None, decimals: int = DECIMALS, *, times: float = 1.0) -> str:
+    """A number and its interval on the line below."""
+    if estimate is None or estimate.value is None:
+        return DASH
+    low, high = (None if end is None else times * end for end in (estimate.low, estimate.high))
+    bounds = interval(low, high, decimals)
+    return fixed(times * estimate.value, decimals) + (f"\n{bounds}" if bounds else "")
+
+
+def _strong(models: Sequence[str]) -> frozenset[int]:
+    return frozenset(place for place, model in enumerate(models) if model == "network")
+
+
+def results(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> TableView:
+    """What each model gives out in the end: discrimination, overall accuracy, calibration, benefit."""
+    models = model_order(metrics)
+    columns = ["auroc", "auprc", "brier", "scaled_brier", "calibration_slope", "ici"]
+    columns += ["net_benefit"] * (threshold is not None)
+    columns = [metric for metric in columns if not (crowd.has_few and metric in _TELL_THE_EVENTS)]
+    cells = [[headline_of(metrics, model, metric) for metric in columns] for model in models]
+    headings = [metric_name(metric) for metric in columns]
+    if threshold is not None:
+        headings[-1] = f"Net benefit at {percent(threshold)}"
+    notes = ["Each number stands above its 95 % interval."]
+    if metrics.best_baseline is not None:
+        notes.append("★ the best baseline, chosen on tuning people.")
+    explained = "; ".join(BASELINES[model] for model in models if model in BASELINES)
+    notes += [f"{explained[0].upper()}{explained[1:]}."] if explained else []
+    notes += [f"{_TOO_FEW}."] if crowd.has_few else []
+    rows = [
+        [name, *(stacked(one, _decimals(metric)) for metric, one in zip(columns, row, strict=True))]
+        for name, row in zip(names_of(metrics, models), cells, strict=True)
+    ]
+    return TableView(
+        caption=f"Risk of {metrics.target[0]} in held-out people, as each model gives it out",
+        columns=[Column("Model"), *(Column(heading, "stacked") for heading in headings)],
+        rows=rows,
+        notes=[*notes, *reasons([one for row in cells for one in row])],
+        strong=_strong(models),
+    )
+
+
+def _decimals(metric: str) -> int:
+    return 4 if metric in _FOUR_DECIMALS else DECIMALS
+
+
+def calibration(metrics: Metrics, crowd: Crowd) -> TableView:
+    """Agreement of predicted and observed risk, before and after recalibration."""
+    rows = block_of(metrics)
+    lines = [
+        (model, recalibrated)
+        for model in model_order(metrics)
+        for recalibrated in (False, True)
+        if found_in(rows, model, "brier", recalibrated=recalibrated) is not None
+    ]
+    columns = ["calibration_in_the_large", "calibration_intercept", "calibration_slope", "ici", "brier"]
+    columns = [metric for metric in columns if not (crowd.has_few and metric in _TELL_THE_EVENTS)]
+    both = any(recalibrated for _, recalibrated in lines)
+    found = [
+        [found_in(rows, model, metric, recalibrated=recalibrated) for metric in columns]
+        for model, recalibrated in lines
+    ]
+    body = [
+        [
+            model_name(model) if not recalibrated else "",
+            *(["after" if recalibrated else "before"] * both),
+            _mean_risk(found_in(rows, model, "predicted_risk", recalibrated=recalibrated)),
+            *(stacked(one, _decimals(metric)) for metric, one in zip(columns, row, strict=True)),
+        ]
+        for (model, recalibrated), row in zip(lines, found, strict=True)
+    ]
+    observed = next((row for row in rows if row.metric == "observed_risk"), None)
+    notes = [] if observed is None else [f"Observed: {_observed(observed, crowd)} had the event."]
+    notes.append("Perfectly calibrated: in the large 0, intercept 0, slope 1, ICI 0.")
+    notes.append("A slope below 1 says that risks are too extreme, above 1 that they are too timid.")
+    return TableView(
+        caption="Calibration in held-out people",
+        columns=[Column("Model"), *[Column("Recalibration")] * both, Column("Mean predicted risk (%)", "number"),
+                 *(Column(metric_name(metric), "stacked") for metric in columns)],
+        rows=body,
+        notes=[*notes, *reasons([one for row in found for one in row if one is not None])],
+        strong=frozenset(place for place, (model, _) in enumerate(lines) if model == "network"),
+    )  # fmt: skip
+
+
+def _mean_risk(row: Measure | None) -> str:
+    return DASH if row is None or row.value is None else fixed(100 * row.value, 1)
+
+
+def _observed(row: Measure, crowd: Crowd) -> str:
+    if crowd.has_few or row.value is None:
+        return unbroken(shown_share(row.value, of=crowd.predictions, coarse=True))
+    return unbroken(shown_share(row.value, of=crowd.predictions))
+
+
+def comparisons(metrics: Metrics, *, threshold: float | None) -> TableView | None:
+    """Paired differences on the same people; None where nothing is compared."""
+    pairs = list(dict.fromkeys((row.model, row.against) for row in metrics.comparisons))
+    if not pairs:
+        return None
+    columns = ["auroc", "auprc", "brier", *["net_benefit"] * (threshold is not None)]
+    headings = [metric_name(metric) for metric in columns]
+    if threshold is not None:
+        headings[-1] += f" at {percent(threshold)}"
+    found = [[difference_between(metrics, *pair, metric) for metric in columns] for pair in pairs]
+    return TableView(
+        caption="Paired differences on the same held-out people",
+        columns=[Column("Difference"), *(Column(heading, "stacked") for heading in headings)],
+        rows=[
+            [
+                f"{model_name(model)} {MINUS} {model_name(against).lower()}",
+                *(_difference(one, _decimals(metric)) for metric, one in zip(columns, row, strict=True)),
+            ]
+            for (model, against), row in zip(pairs, found, strict=True)
+        ],
+        notes=[
+            "Above zero the first model is better; for the Brier score, below zero.",
+            *reasons(Estimate(reason=one.reason) for row in found for one in row if one is not None),
+        ],
+    )
+
+
+def _difference(pair: Comparison | None, decimals: int) -> str:
+    if pair is None or pair.difference is None:
+        return DASH
+    bounds = interval(pair.low, pair.high, decimals)
+    lines = [signed(pair.difference, decimals), bounds, OUTCOMES.get(pair.outcome or "", "") if bounds else ""]
+    return "\n".join(line for line in lines if line)
+
+
+def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableView | None:
+    """What would follow from acting at each threshold: own models, the best baseline, and treating all."""
+    rows = block_of(metrics)
+    models = [model for model in ("network", "hybrid", metrics.best_baseline) if model in metrics.models]
+    if not at or crowd.has_few:
+        return None
+    body: list[list[str]] = []
+    strong = set()
+    for threshold in at:
+        for place, model in enumerate(models):
+            if model == "network":
+                strong.add(len(body))
+            body.append([percent(threshold) if not place else "", model_name(str(model)),
+                         *_acting(rows, str(model), threshold, crowd)])  # fmt: skip
+        everybody = found_in(rows, "treat_all", "net_benefit", threshold=threshold)
+        if everybody is not None:
+            body.append(["", model_name("treat_all"), "100", "100", "0", DASH, DASH, stacked(everybody, 4)])
+    notes = [
+        "Alerts: of 100 predictions, those with a risk at or above the threshold.",
+        "PPV: share of alerts that were followed by the event. NPV: share without an alert who stayed free of it.",
+        "Net benefit: true alerts for each prediction, less false alerts weighted by the odds of the threshold.",
+        "Treating nobody has the net benefit 0.",
+    ]
+    if any(WITHHELD in cell or "about" in cell or cell.startswith(("over", "under")) for row in body for cell in row):
+        notes.append(f"Shares are coarse where one of the four groups behind them has {FEW} predictions.")
+    return TableView(
+        caption="If one acted at these risks (%, as given out)",
+        columns=[Column("Threshold"), Column("Model"), *(Column(heading, "stacked") for heading in (
+            "Alerts of 100", "Sensitivity", "Specificity", "PPV", "NPV", "Net benefit"))],
+        rows=body,
+        notes=notes,
+        strong=frozenset(strong),
+    )  # fmt: skip
+
+
+def _acting(rows: Sequence[Measure], model: str, threshold: float, crowd: Crowd) -> list[str]:
+    """Alerts, sensitivity, specificity, predictive values and net benefit; coarse where they would tell few people."""
+    found = {
+        metric: found_in(rows, model, metric, threshold=threshold)
+        for metric in ("alerts_per_100", "sensitivity", "specificity", "ppv", "npv", "net_benefit")
+    }
+    shares = {metric: None if one is None else one.value for metric, one in found.items()}
+    sensitivity, specificity = shares["sensitivity"], shares["specificity"]
+    benefit = stacked(found["net_benefit"], 4)
+    if sensitivity is None or specificity is None or crowd.events is None:
+        return [*[DASH] * 5, benefit]
+    free = crowd.predictions - crowd.events
+    hits, quiet = round(sensitivity * crowd.events), round(specificity * free)
+    groups = (hits, crowd.events - hits, quiet, free - quiet)
+    if not any(map(is_few, groups)):
+        scales = {"alerts_per_100": 1.0}
+        return [stacked(found[metric], 1, times=scales.get(metric, 100.0)) for metric in list(found)[:5]] + [benefit]
+    alerts = hits + free - quiet
+    bases = {
+        "alerts_per_100": crowd.predictions,
+        "sensitivity": crowd.events,
+        "specificity": free,
+        "ppv": alerts,
+        "npv": crowd.predictions - alerts,
+    }
+    shares["alerts_per_100"] = alerts / crowd.predictions
+    return [_coarse(shares[metric], base) for metric, base in bases.items()] + [stacked(found["net_benefit"], 3)]
+
+
+def _coarse(share: float | None, of: int) -> str:
+    """A share that tells no count of 1 to 10, and no count that another would complete."""
+    if share is None or not of:
+        return DASH
+    text = shown_share(share, of=of)
+    if text[0].isdigit():
+        text = shown_share(share, of=of, coarse=True)
+    return WITHHELD if text == "some" else text.removesuffix(" %")
+
+
+def by_time(metrics: Metrics, crowd: Crowd) -> TableView | None:
+    """The network at each prediction time; None where there are not several."""
+    times = list(dict.fromkeys(row.at for row in metrics.measures if isinstance(row.at, str)))
+    if len(times) < 2:
+        return None
+    blocks = [block_of(metrics, at=at) for at in times]
+    people, events = [crowd.people], [crowd.events or 0]
+    counts = [(_known(_people(rows), people), _known(_events(rows), events)) for rows in blocks]
+    return _blocks("By prediction time", [Column("At")], [[at] for at in times], blocks, counts)
+
+
+def _known(count: int, known: list[int]) -> str:
+    text = shown_count(count, beside=known)
+    if text == f"{count:,}" and count > 0 and count not in known:
+        known.append(count)
+    return text
+
+
+def by_subgroup(metrics: Metrics, crowd: Crowd) -> TableView | None:
+    """The network in each level of each subgroup; None where the study names none."""
+    found = subgroups(metrics)
+    if not found:
+        return None
+    counts: list[tuple[str, str]] = []
+    for name in dict.fromkeys(one.name for one in found):
+        blocks = [block_of(metrics, subgroup=one) for one in found if one.name == name]
+        people = shown_parts([_people(rows) for rows in blocks], of=crowd.people, beside=[crowd.people])
+        events = shown_parts([_events(rows) for rows in blocks], of=crowd.events, beside=[crowd.events or 0])
+        counts += zip(people, events, strict=True)
+    named = [[one.name if not place or found[place - 1].name != one.name else "", one.level]
+             for place, one in enumerate(found)]  # fmt: skip
+    blocks = [block_of(metrics, subgroup=one) for one in found]
+    return _blocks("By subgroup", [Column("Subgroup"), Column("Level")], named, blocks, counts)
+
+
+def subgroups(metrics: Metrics) -> list[Subgroup]:
+    """The levels that were measured, in their order."""
+    return list(dict.fromkeys(row.subgroup for row in metrics.measures if row.subgroup is not None))
+
+
+def _people(rows: Sequence[Measure]) -> int:
+    return max((row.people or 0 for row in rows), default=0)
+
+
+def _events(rows: Sequence[Measure]) -> int:
+    return max((row.events or 0 for row in rows), default=0)
+
+
+def _blocks(
+    caption: str,
+    heads: Sequence[Column],
+    names: Sequence[Sequence[str]],
+    blocks: Sequence[Sequence[Measure]],
+    counts: Sequence[tuple[str, str]],
+) -> TableView:
+    """The network's numbers, a row for each block; few people are said to be too few to say."""
+    body, missing = [], []
+    for name, rows, (people, events) in zip(names, blocks, counts, strict=True):
+        shown = [found_in(rows, "network", metric) for metric in ("auroc", "auprc", "calibration_slope")]
+        exact = people.replace(",", "").isdigit() and events.replace(",", "").isdigit()
+        cells = [_or_too_few(one) for one in shown]
+        cells.append(_mean_risk(found_in(rows, "network", "predicted_risk")))
+        cells.append(_share_of(found_in(rows, "network", "observed_risk"), exact=exact))
+        body.append([*name, people, events, *cells])
+        missing += [one for one in shown if one is not None]
+    return TableView(
+        caption=f"{caption}: the network's risk as given out",
+        columns=[*heads, Column("People", "number"), Column("With the event", "number"), *_BLOCK],
+        rows=body,
+        notes=["With the event: predictions that were followed by it.", *reasons(missing)],
+    )
+
+
+def _or_too_few(one: Measure | None) -> str:
+    if one is None or one.value is None:
+        reason = "" if one is None else one.reason or ""
+        return "too few to say" if reason.startswith("too few to say") else DASH
+    return stacked(one)
+
+
+def _share_of(row: Measure | None, *, exact: bool) -> str:
+    if row is None or row.value is None:
+        return DASH
+    if not exact:
+        return _coarse(row.value, row.people or 0)
+    return fixed(100 * row.value, 1)

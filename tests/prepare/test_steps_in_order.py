@@ -1,0 +1,165 @@
+"""The steps of preparation in their order: what stands out, other forms, scales, what stands in and whence."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from preparing import HOUR, Course
+
+from sequela.batch import PROVENANCE
+from sequela.cohort import one_each
+from sequela.errors import StudyError
+from sequela.prepare import Collation, PreparedState, PrepareSettings, needs_own_sequences, preparation_summary
+from sequela.prepare.rows import PreparedRows, RowPreparation
+from sequela.prepare.state import NumberState
+
+COURSE = Course(
+    *((p, hour, "x", 10.0 + p + hour) for p in range(5) for hour in (0, 2, 3)),
+    *((p, hour, "y", 50.0 + hour) for p in range(5) for hour in (1, 6)),
+    *((0, 4, "x", 1000.0), (1, 30, "y", 1.0)),
+)
+
+
+def prepared(course: Course, state: PreparedState, person: int = 0) -> PreparedRows:
+    return RowPreparation(course.timeline, state).rows(course.sequences, np.array([person]), provenance=True)
+
+
+def sources(rows: PreparedRows, column: int) -> list[str]:
+    assert rows.provenance is not None
+    return [PROVENANCE[place] for place in rows.provenance[:, column]]
+
+
+def test_what_stands_out_is_flagged_in_a_column_of_its_own_and_kept() -> None:
+    state = COURSE.fit(outliers={"x": "iqr"}, scale="none")
+    assert state.columns == ["x", "x outlier", "y"]
+    rows = prepared(COURSE, state)
+    hours = rows.hours.tolist()
+    assert hours == [0, 1, 2, 3, 4, 6]
+    assert rows.values[:, 0].tolist() == [10, 10, 12, 13, 1000, 1000]
+    assert rows.values[:, 1].tolist() == [0, 0, 0, 0, 1, 1]
+    assert (rows.observed[:, 0] == rows.observed[:, 1]).all()
+    assert len(state.gap_unit_hours) == len(state.decay_towards) == 3
+
+
+@pytest.mark.parametrize(("action", "expected"), [("missing", 13.0), ("clip", None)])
+def test_what_stands_out_is_taken_out_or_moved_before_anything_is_fitted(action: str, expected: float | None) -> None:
+    state = COURSE.fit(outliers="iqr", outlier_action=action, scale="none")
+    (x, _) = state.features
+    assert isinstance(x, NumberState)
+    assert x.outliers is not None
+    high = expected or x.outliers.high  # type: ignore[union-attr]
+    rows = prepared(COURSE, state)
+    assert rows.values[4, 0] == pytest.approx(high)
+    assert bool(rows.observed[4, 0]) is (action == "clip")
+    assert x.fill < 40
+    course = RowPreparation(COURSE.timeline, state).course(COURSE.sequences, np.array([0]))
+    assert course.values[4, 0] == (0.0 if expected else pytest.approx(high))
+
+
+def test_a_transform_comes_before_the_scale() -> None:
+    (x, _) = COURSE.fit(transform={"x": "log"}, scale="standard").features
+    assert isinstance(x, NumberState)
+    values = np.log([*(10.0 + p + h for p in range(5) for h in (0, 2, 3)), 1000.0])
+    assert x.center == pytest.approx(values.mean())
+    assert x.spread == pytest.approx(values.std())
+    assert x.deviation == pytest.approx(1.0)
+
+
+def test_a_difference_is_missing_at_first_and_zero_is_no_change() -> None:
+    rows = prepared(COURSE, COURSE.fit(transform="difference", missing="zero", scale="none"))
+    assert rows.values[:, 0].tolist() == [0, 0, 2, 1, 987, 0]
+    assert rows.observed[:, 0].tolist() == [False, False, True, True, True, False]
+    assert sources(rows, 0)[:3] == ["zero", "zero", "measured"]
+
+
+def test_a_value_is_carried_for_as_long_as_the_limit_says() -> None:
+    state = COURSE.fit(carry_limit={"y": "3h"}, scale="none")
+    rows = prepared(COURSE, state)
+    assert rows.hours.tolist() == [0, 1, 2, 3, 4, 6]
+    assert sources(rows, 1) == ["mean", "measured", "carried", "carried", "carried", "measured"]
+    later = prepared(COURSE, COURSE.fit(carry_limit="2h", scale="none"))
+    assert sources(later, 1) == ["mean", "measured", "carried", "carried", "mean", "measured"]
+    assert sources(later, 0) == ["measured", "carried", "measured", "measured", "measured", "carried"]
+
+
+def test_decay_leaves_the_last_value_and_says_what_it_fades_to() -> None:
+    state = COURSE.fit(missing={"y": "decay"}, scale="standard")
+    (_, y) = state.features
+    assert isinstance(y, NumberState)
+    assert state.decay_towards == [None, pytest.approx((y.fill - y.center) / y.spread)]
+    assert sources(prepared(COURSE, state), 1) == ["mean", "measured", "decay", "decay", "decay", "measured"]
+
+
+def test_a_line_needs_sequences_of_their_own_and_ends_where_they_end() -> None:
+    assert needs_own_sequences(PrepareSettings(missing={"x": "linear"}))
+    assert not needs_own_sequences(PrepareSettings(missing="regression"))
+    state = COURSE.fit(missing="linear", scale="none")
+    time = np.array([4, 7]) * HOUR
+    cut = one_each(COURSE.timeline, person=np.zeros(2, dtype=int), episode_start=np.zeros(2, dtype=int), time=time)
+    rows = RowPreparation(COURSE.timeline, state).rows(cut, np.arange(2), provenance=True)
+    assert rows.values[:, 1].tolist() == [51, 51, 51, 51, 51, 51, 51, 52, 53, 54, 56]
+    assert sources(rows, 1)[-4:] == ["linear", "linear", "linear", "measured"]
+
+
+@pytest.mark.parametrize("rule", ["regression", "knn"])
+def test_what_others_tell_stands_in_and_is_told_so(rule: str) -> None:
+    generator = np.random.default_rng(2)
+    pairs = [(p, h, float(v)) for p in range(30) for h, v in enumerate(generator.normal(0, 1, 6))]
+    course = Course(
+        *((p, h, "a", v) for p, h, v in pairs),
+        *((p, h, "b", 3 * v + 1) for p, h, v in pairs if (p + h) % 3),
+    )
+    state = course.fit(missing={"b": rule}, scale="none", min_people=2)
+    rows = RowPreparation(course.timeline, state).rows(course.sequences, np.arange(30), provenance=True)
+    told = ~rows.observed[:, 1]
+    assert set(np.array(sources(rows, 1))[told]) == {rule}
+    error = rows.values[told, 1] - (3 * rows.values[told, 0] + 1)
+    assert np.abs(error).mean() < (0.1 if rule == "regression" else 2.0)
+    assert PreparedState.model_validate_json(state.model_dump_json()) == state
+
+
+def test_ranks_are_a_scale_of_their_own() -> None:
+    state = COURSE.fit(scale={"x": "quantile"}, min_people=2)
+    rows = COURSE.rows(state)
+    assert np.abs(rows.values[:, 0]).max() < 3
+    order = np.argsort(RowPreparation(COURSE.timeline, state).course(COURSE.sequences, np.arange(5)).values[:, 0])
+    measured = rows.observed[order, 0]
+    assert (np.diff(rows.values[order, 0][measured]) >= 0).all()
+
+
+def test_imputed_numbers_are_shifted_and_measured_ones_are_not() -> None:
+    state = COURSE.fit(scale="minmax")
+    keys: tuple[Any, ...] = (COURSE.timeline, COURSE.facts, state, COURSE.sequences)
+    plain, _ = Collation(*keys, provenance=True).batch(np.arange(5))
+    moved, _ = Collation(*keys, imputed_shift=-2.0).batch(np.arange(5))
+    assert plain.provenance is not None
+    assert moved.provenance is None
+    change = (moved.values - plain.values).numpy()
+    assert (change[plain.observed.numpy()] == 0).all()
+    deviations = [feature.deviation for feature in state.features if isinstance(feature, NumberState)]
+    expected = np.broadcast_to(-2 * np.array(deviations), change.shape)[~plain.observed.numpy()]
+    assert change[~plain.observed.numpy()] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_summary_counts_cells_by_source_and_what_stood_out() -> None:
+    keys: dict[str, Any] = {"outliers": {"x": "iqr"}, "min_people": 1}
+    state, unused = COURSE.fit_with_reasons(**keys)
+    found = preparation_summary(COURSE.timeline, COURSE.sequences, state, PrepareSettings(**keys), unused)
+    assert json.loads(json.dumps(found)) == found
+    x, y = found["variables"]
+    assert found["steps"] == 27
+    assert x["outliers"] == {"rule": "iqr", "action": "flag", "touched": 1, "people": 1}
+    assert x["missing_before"] == pytest.approx(11 / 27)
+    assert x["provenance"] == {"measured": 16, "carried": 11}
+    assert y["provenance"] == {"measured": 11, "carried": 11, "mean": 5}
+    assert (y["missing_after"], y["outliers"], y["aggregate"]) == (pytest.approx(5 / 27), None, None)
+    assert sum(y["provenance"].values()) == found["steps"]
+
+
+def test_an_average_of_a_target_is_an_input_only_and_a_logarithm_of_nothing_is_refused() -> None:
+    assert COURSE.fit(transform="moving_average:2").targets[0].transform.kind == "none"
+    with pytest.raises(StudyError, match="logarithm"):
+        Course(*((p, 0, "x", float(p - 2)) for p in range(5))).fit(transform="log")
