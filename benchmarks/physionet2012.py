@@ -67,7 +67,7 @@ RECIPE: dict[str, dict[str, Any]] = {
 OURS = ("single", "ensemble", "hybrid")
 LIGHTGBM, LOGISTIC, LIGHTGBM_RATIOS = "lightgbm", "logistic", "lightgbm with ratios"
 MEMBERS = 5
-PARTS = ("baselines", "single", "ensemble")
+PARTS = ("ensemble", "single", "baselines", "ratios")
 BARS = {"auroc": 0.6, "auprc": 1.5, "single_below_lightgbm": 0.5, "slope": (0.9, 1.1), "seconds": 180.0}
 
 
@@ -86,7 +86,8 @@ class Job:
     @property
     def file(self) -> str:
         """The name of its file of results: another recipe or another seed is another file."""
-        decides = [*self.sets, self.split, self.part, self.seed, self.trials if self.part == "baselines" else 0, RECIPE]
+        trials = self.trials if self.part in ("baselines", "ratios") else 0
+        decides = [*self.sets, self.split, self.part, self.seed, trials, RECIPE]
         digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:12]
         return f"split-{self.split}-{self.part}-{digest}.npz"
 
@@ -95,8 +96,9 @@ def main() -> int:
     arguments = _arguments()
     jobs = [
         Job(arguments.data, tuple(arguments.sets), split, part, arguments.seed, arguments.trials, arguments.threads)
-        for split in range(arguments.splits)
         for part in PARTS
+        for split in range(arguments.splits)
+        if part != "ratios" or RECIPE["prepare"].get("derived")
     ]
     work = Path(arguments.work)
     work.mkdir(parents=True, exist_ok=True)
@@ -143,7 +145,8 @@ def carry_out(job: Job, work: str) -> str:
 
     torch.set_num_threads(job.threads)
     began = time.perf_counter()
-    found = {"baselines": _baselines, "single": _single, "ensemble": _ensemble}[job.part](job)
+    fits = {"ensemble": _ensemble, "single": _single, "baselines": _baselines, "ratios": _ratios}
+    found = fits[job.part](job)
     content = {name.replace(" ", "_"): values for name, values in found.items()}
     unfinished = Path(work) / f"{job.file}.{os.getpid()}"
     with unfinished.open("wb") as file:
@@ -215,9 +218,7 @@ def split_of(material: Any, number: int, seed: int) -> Any:
     from sequela.study.story import split_request
 
     tenths = make_splits(split_request(material), SplitSettings(folds=TENTHS, seed=seed), Path())
-    held_out, tuning = (
-        tenths[place % TENTHS].part == HELD_OUT for place in (number, number + TENTHS // 2)
-    )
+    held_out, tuning = (tenths[place % TENTHS].part == HELD_OUT for place in (number, number + TENTHS // 2))
     part = np.where(held_out, HELD_OUT, np.where(tuning, TUNING, TRAIN)).astype(np.int8)
     return Split(part=part, fold=number, excluded={})
 
@@ -265,17 +266,18 @@ def _ensemble(job: Job) -> dict[str, Any]:
 
 
 def _baselines(job: Job) -> dict[str, Any]:
-    """LightGBM and logistic regression on statistics of the variables themselves, and LightGBM with the ratios too."""
-    plain, search = _fitted_baselines(job, {}, ["logistic", "gradient_boosting"])
+    """LightGBM and logistic regression on statistics of the variables as they were measured."""
+    found = _fitted_baselines(job, {}, {"logistic": LOGISTIC, "gradient_boosting": LIGHTGBM})
     material = material_of(job, {"prepare": {"derived": {}}})
-    found = {**_rows_of(material, split_of(material, job.split, job.seed)), "searches": np.array(json.dumps(search))}
-    found |= {LOGISTIC: plain["logistic"], LIGHTGBM: plain["gradient_boosting"]}
-    if RECIPE["prepare"].get("derived"):
-        found[LIGHTGBM_RATIOS] = _fitted_baselines(job, RATIOS, ["gradient_boosting"])[0]["gradient_boosting"]
-    return found
+    return {**_rows_of(material, split_of(material, job.split, job.seed)), **found}
 
 
-def _fitted_baselines(job: Job, ratios: dict[str, str], names: list[str]) -> tuple[dict[str, Floats], dict[str, Any]]:
+def _ratios(job: Job) -> dict[str, Any]:
+    """LightGBM with the ratios that the network is given."""
+    return _fitted_baselines(job, RECIPE["prepare"]["derived"], {"gradient_boosting": LIGHTGBM_RATIOS})
+
+
+def _fitted_baselines(job: Job, ratios: dict[str, str], names: dict[str, str]) -> dict[str, Any]:
     from sequela.baselines import Examples, fit_risk_baselines, statistics_of
     from sequela.cohort import TRAIN, TUNING
     from sequela.prepare import fit_preparation
@@ -288,9 +290,8 @@ def _fitted_baselines(job: Job, ratios: dict[str, str], names: list[str]) -> tup
     statistics = statistics_of("risk", cohort.timeline, facts, prepared, cohort.sequences)
     examples = Examples(statistics=statistics, labels=material.labels, person=cohort.asked.person)
     fit, tune = examples.take(training), examples.take(tuning)
-    models = fit_risk_baselines(names, fit, tune, seed=job.seed, threads=job.threads, trials=job.trials)
-    searches = {name: search.to_dict() for name, search in models.searches.items()}
-    return {name: predict(statistics) for name, predict in models.predict.items()}, searches
+    models = fit_risk_baselines(list(names), fit, tune, seed=job.seed, threads=job.threads, trials=job.trials)
+    return {names[name]: predict(statistics) for name, predict in models.predict.items()}
 
 
 def _rows_of(material: Any, split: Any) -> dict[str, Any]:
