@@ -3,19 +3,20 @@
 For training people the outputs are out-of-fold: those of the member that was trained without their fold. A network says
 more of the people that it learned from than of others, and a booster that saw this would trust it too much. The outputs
 stand among the columns. A forecast starts from what the network says, since trees cannot say more than they have seen;
-a risk starts from the share of events, which was better on people not learned from (docs/decisions/hybrid.md).
+a risk starts from the share of events, which was better on people not learned from (docs/decisions/hybrid.md). The
+boosting is the mean of several that differ in their seed alone: what single ones make of chance evens out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from sequela.baselines.boosting import FEWEST_ROWS, always
+from sequela.baselines.boosting import FEWEST_ROWS, USUAL, always
 from sequela.baselines.examples import Examples
 from sequela.baselines.trees import Tree, read_trees, write_trees
 from sequela.baselines.windows import WindowStatistics
@@ -24,19 +25,10 @@ Floats = NDArray[np.float64]
 Kind = Literal["risk", "forecast"]
 
 _OBJECTIVE = {"risk": "binary sigmoid:1", "forecast": "regression"}
-_MOST_TREES, _TREES_WITHOUT_GAIN = 3000, 100
+_MOST_TREES, _TREES_WITHOUT_GAIN = 2000, 100
+_BOOSTERS = 5
 _FEWEST_PEOPLE_A_BIN = 11  # a threshold between two people's values would tell of them
-_SETTINGS: dict[str, object] = {
-    "learning_rate": 0.03,
-    "num_leaves": 11,
-    "min_data_in_leaf": 30,
-    "min_data_in_bin": _FEWEST_PEOPLE_A_BIN,
-    "feature_fraction": 0.2,
-    "bagging_fraction": 0.65,
-    "lambda_l1": 1.0,
-    "lambda_l2": 10.0,
-    "extra_trees": True,
-}
+_SETTINGS = USUAL | {"min_data_in_bin": _FEWEST_PEOPLE_A_BIN}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +139,8 @@ def fit_hybrid(training: Stacked, tuning: Stacked, *, kind: Kind, seed: int, thr
     outputs = int(np.prod(shape, dtype=np.int64))
     statistics = training.examples.statistics.matrix.shape[1]
     parts = [
-        _fit_part(training.of(output), tuning.of(output), kind, always(seed, threads)) for output in range(outputs)
+        _fit_part(training.of(output), tuning.of(output), kind, [always(seed + n, threads) for n in range(_BOOSTERS)])
+        for output in range(outputs)
     ]
     return HybridModel(kind=kind, statistics=statistics, shape=shape, parts=parts)
 
@@ -164,24 +157,34 @@ def _margin(part: _Part, table: NDArray[np.float32], said: Floats) -> Floats:
     return start + grown
 
 
-def _fit_part(fit: _Column, judge: _Column, kind: Kind, fixed: dict[str, object]) -> _Part:
+def _fit_part(fit: _Column, judge: _Column, kind: Kind, fixed: list[dict[str, object]]) -> _Part:
+    """Return the mean of as many boosters as there are fixed settings."""
     features = fit.table.shape[1]
     if _too_little(fit) or not len(judge.label):
         return _part([], (0.0, 1.0), features, kind)
-    intercept, slope = start = _start(fit, kind)
-    objective = {"risk": "binary", "forecast": "regression"}[kind]
+    start = _start(fit, kind)
+    boosters = [_boosted(fit, judge, start, kind, settings) for settings in fixed]
+    trees = [replace(tree, leaf=tree.leaf / len(boosters)) for trees in boosters for tree in trees]
+    return _part(trees, start, features, kind)
+
+
+def _boosted(
+    fit: _Column, judge: _Column, start: tuple[float, float], kind: Kind, fixed: dict[str, object]
+) -> list[Tree]:
+    """Return the trees of one booster, as many as the judges ask for."""
+    intercept, slope = start
     data = lightgbm.Dataset(fit.table, fit.label, init_score=intercept + slope * fit.said)
     against = lightgbm.Dataset(judge.table, judge.label, init_score=intercept + slope * judge.said, reference=data)
     booster = lightgbm.train(
-        fixed | _SETTINGS | {"objective": objective, "boost_from_average": False},
+        fixed | _SETTINGS | {"objective": _OBJECTIVE[kind].split()[0], "boost_from_average": False},
         data,
         num_boost_round=_MOST_TREES,
         valid_sets=[against],
         callbacks=[lightgbm.early_stopping(_TREES_WITHOUT_GAIN, verbose=False)],
     )
     text = booster.model_to_string(num_iteration=booster.best_iteration)
-    ((trees, _),) = read_trees(text, models=1, features=features, objective=_OBJECTIVE[kind])
-    return _part(trees, start, features, kind)
+    ((trees, _),) = read_trees(text, models=1, features=fit.table.shape[1], objective=_OBJECTIVE[kind])
+    return trees
 
 
 def _too_little(fit: _Column) -> bool:
