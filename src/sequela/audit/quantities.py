@@ -104,7 +104,7 @@ def times_ahead(
     for words, start in (
         ("", 0.0),
         (" since the first record", first),
-        (" since the first prediction", asked_first),
+        (" since the first prediction", np.where(np.isinf(asked_first), np.nan, asked_first)),  # nobody asks some
     ):
         found.append(
             Ahead(
