@@ -128,6 +128,8 @@ struct Table {
     // Weight gradients of a place, part `part` of `parts`: parts split rows of the weights, never a sum.
     void (*weight_gradient)(const Work&, int64_t place, int64_t part, int64_t parts, char* scratch,
                             const Stop&);
+    // hours[i] = (time - since[i]) / an hour of microseconds.
+    void (*hours_since)(int64_t time, const int64_t* since, float* hours, int64_t count);
 };
 
 extern const Table table_avx512, table_avx2, table_portable;

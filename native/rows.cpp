@@ -10,17 +10,139 @@
 namespace sequela {
 namespace {
 
-constexpr double MICROSECONDS_PER_HOUR = 3600000000.0;
-constexpr int64_t ROWS_A_TASK = 8192;
+constexpr int64_t ROWS_A_TASK = 8192, SIDE_BY_SIDE = 64;  // what is known of so many stays near
 
-// Runs fn(task, slot) on the threads of the pool.
-template <class Fn> void share_out(int threads, int64_t tasks, Fn fn) {
-    share(threads, tasks, [](void* data, int64_t number, int slot) { (*static_cast<Fn*>(data))(number, slot); }, &fn);
+// What is known of one sequence so far, column by column, and its row on the way. Bytes of padding spare remainders.
+struct Known {
+    std::vector<float> stands, gap;
+    std::vector<int64_t> since;
+    std::vector<uint8_t> some, source, observed;
+    std::vector<int32_t> measured;  // columns, in this row
+    explicit Known(size_t columns)
+        : stands(columns), gap((columns + 15) / 16 * 16), since(gap.size()), some(columns), source(columns),
+          observed(columns), measured(columns) {}
+};
+
+// Pointers stand in variables of their own here: of what a struct holds a compiler must believe that any byte written
+// changes it.
+class Writer {
+public:
+    Writer(const Cells& cells, const Columns& columns, const Spans& spans, const Rows& rows, HoursSince hours_since)
+        : cells_(cells), columns_(columns), spans_(spans), rows_(rows), hours_since_(hours_since) {
+        for (int64_t c = 0; c < columns.count; ++c)
+            if (columns.carried[c] && columns.limit[c] < INT64_MAX) limited_.push_back(c);
+    }
+
+    // Writes sequences that lie side by side in the packed rows, step after step: memory is written where it was before.
+    void side_by_side(std::vector<Known>& known, const int64_t* sequences, size_t count) const {
+        int64_t longest = 0;
+        for (size_t k = 0; k < count; ++k) {
+            nothing(known[k], spans_.start[sequences[k]]);
+            longest = std::max(longest, spans_.stop[sequences[k]] - spans_.first[sequences[k]]);
+        }
+        for (int64_t step = 0; step < longest; ++step)
+            for (size_t k = 0; k < count; ++k) {
+                const int64_t source = spans_.first[sequences[k]] + step;
+                if (source < spans_.stop[sequences[k]]) row(known[k], source, spans_.begin[sequences[k]] + step);
+            }
+    }
+
+private:
+    void nothing(Known& known, int64_t start) const {
+        const size_t F = static_cast<size_t>(columns_.count);
+        std::memcpy(known.stands.data(), columns_.fill, F * sizeof(float));
+        std::memcpy(known.source.data(), columns_.empty, F);
+        std::memset(known.some.data(), 0, F);
+        std::memset(known.observed.data(), 0, F);
+        std::fill(known.since.begin(), known.since.end(), start);
+    }
+    void row(Known& known, int64_t source, int64_t number) const {
+        const int64_t row = rows_.place == nullptr ? number : rows_.place[number], time = spans_.step_time[source];
+        const int64_t cell = cells_.offsets[source], stop = cells_.offsets[source + 1];
+        // Of the sequence's next rows: the processor does not follow so many of them by itself.
+        __builtin_prefetch(cells_.number + stop + 16), __builtin_prefetch(cells_.variable + stop + 16);
+        __builtin_prefetch(cells_.time + stop + 8), __builtin_prefetch(cells_.time + stop + 16);
+        hours_since_(time, known.since.data(), known.gap.data(), static_cast<int64_t>(known.gap.size()));
+        write(known, row, time, measure(known, cell, stop));
+    }
+    // Takes in the cells of a row; returns how many columns were measured.
+    size_t measure(Known& known, int64_t cell, int64_t stop) const {
+        const int32_t *variable = cells_.variable, *level = cells_.level, *first = columns_.first, *last = columns_.last;
+        const float* number = cells_.number;
+        const int64_t* time = cells_.time;
+        const double *center = columns_.center, *spread = columns_.spread;
+        float* stands = known.stands.data();
+        int64_t* since = known.since.data();
+        int32_t* measured = known.measured.data();
+        size_t count = 0;
+        const auto put = [&](int32_t c, float value, int64_t when) {
+            stands[c] = value, since[c] = when, measured[count++] = c;
+        };
+        for (; cell < stop; ++cell) {
+            const int32_t v = variable[cell], begin = first[v], end = last[v], category = level == nullptr ? -1 : level[cell];
+            if (begin < 0 || (category < 0 && std::isnan(number[cell]))) continue;
+            if (category >= 0) {
+                const int32_t hit = columns_.of_level[category];
+                for (int32_t c = begin; c <= end; ++c) put(c, c == hit ? 1.0F : 0.0F, time[cell]);
+                continue;
+            }
+            const double scaled = (static_cast<double>(number[cell]) - center[begin]) / spread[begin];
+            put(begin, static_cast<float>(scaled), time[cell]);
+            const float flag = spans_.flagged != nullptr && spans_.flagged[cell] ? 1.0F : 0.0F;
+            for (int32_t c = begin + 1; c <= end; ++c) put(c, flag, time[cell]);
+        }
+        return count;
+    }
+    void write(Known& known, int64_t row, int64_t time, size_t count) const {
+        const int64_t F = columns_.count;
+        const size_t bytes = static_cast<size_t>(F);
+        const int32_t* measured = known.measured.data();
+        const uint8_t *carried = columns_.carried, *of_standing = columns_.stands;
+        float *values = rows_.values + row * F, *stands = known.stands.data();
+        uint8_t *observed = known.observed.data(), *some = known.some.data(), *source = known.source.data();
+        std::memcpy(values, stands, bytes * sizeof(float));
+        std::memcpy(rows_.gap_hours + row * F, known.gap.data(), bytes * sizeof(float));
+        for (size_t i = 0; i < count; ++i) observed[measured[i]] = 1;
+        std::memcpy(rows_.observed + row * F, observed, bytes);
+        uint8_t* provenance = rows_.provenance == nullptr ? nullptr : rows_.provenance + row * F;
+        if (provenance != nullptr) {
+            std::memcpy(provenance, source, bytes);
+            for (size_t i = 0; i < count; ++i) provenance[measured[i]] = 0;
+        }
+        for (int64_t c : limited_)
+            if (some[c] && !observed[c] && time - known.since[static_cast<size_t>(c)] > columns_.limit[c]) {
+                values[c] = columns_.fill[c];
+                if (provenance != nullptr) provenance[c] = columns_.empty[c];
+            }
+        for (size_t i = 0; i < count; ++i) {
+            const int32_t c = measured[i];
+            observed[c] = 0, some[c] = 1;
+            if (carried[c]) source[c] = of_standing[c];
+            else stands[c] = columns_.fill[c];
+        }
+    }
+
+    const Cells& cells_;
+    const Columns& columns_;
+    const Spans& spans_;
+    const Rows& rows_;
+    HoursSince hours_since_;
+    std::vector<int64_t> limited_;
+};
+
+// The sequences that have rows, those whose first rows are written side by side one after the other.
+std::vector<int64_t> in_order_of_rows(const Spans& spans, const Rows& rows) {
+    std::vector<int64_t> order;
+    for (int64_t s = 0; s < spans.count; ++s)
+        if (spans.first[s] < spans.stop[s]) order.push_back(s);
+    const auto first = [&](int64_t s) { return rows.place[spans.begin[s]]; };
+    if (rows.place != nullptr)
+        std::sort(order.begin(), order.end(), [&](int64_t s, int64_t other) { return first(s) < first(other); });
+    return order;
 }
 
-int slots(int threads) { return std::clamp(threads, 1, most_threads); }
+}  // namespace
 
-// Cuts S spans into tasks of about ROWS_A_TASK rows: task i has the spans cuts[i] .. cuts[i + 1].
 std::vector<int64_t> cuts_of(int64_t count, const int64_t* first, const int64_t* stop) {
     std::vector<int64_t> cuts{0};
     int64_t rows = 0;
@@ -31,207 +153,18 @@ std::vector<int64_t> cuts_of(int64_t count, const int64_t* first, const int64_t*
     return cuts;
 }
 
-// The bin of an instant: the least k with origin + k * span >= time.
-int64_t bin_of(int64_t time, int64_t origin, int64_t span) {
-    int64_t since = time - origin, k = since / span;
-    return k + (since % span > 0);
-}
-
-// One bin on its way: each variable's summary, and which variables have one.
-struct Summary {
-    std::vector<double> value;
-    std::vector<int32_t> count, level, seen;
-    std::vector<uint8_t> open;
-
-    explicit Summary(int64_t variables)
-        : value(static_cast<size_t>(variables)), count(value.size()), level(value.size()), open(value.size()) {
-        seen.reserve(value.size());
-    }
-    void add(int32_t v, float number, int32_t category, uint8_t aggregate) {
-        size_t i = static_cast<size_t>(v);
-        if (!open[i]) open[i] = 1, count[i] = 0, value[i] = 0, seen.push_back(v);
-        level[i] = category;
-        if (std::isnan(number)) return;
-        double x = number;
-        bool begins = count[i]++ == 0;
-        switch (aggregate) {
-            case MEAN: case SUM: value[i] += x; break;
-            case MIN: if (begins || x < value[i]) value[i] = x; break;
-            case MAX: if (begins || x > value[i]) value[i] = x; break;
-            default: value[i] = x;
-        }
-    }
-    float number(int32_t v, uint8_t aggregate) const {
-        size_t i = static_cast<size_t>(v);
-        if (count[i] == 0) return std::nanf("");
-        return static_cast<float>(aggregate == MEAN ? value[i] / count[i] : value[i]);
-    }
-    void clear() {
-        for (int32_t v : seen) open[static_cast<size_t>(v)] = 0;
-        seen.clear();
-    }
-};
-
-// Walks the bins of a course: open(k) before the cells of a bin, also of an empty one; add(cell); close() after them.
-template <class Open, class Add, class Close>
-void walk(const Clock& clock, int64_t course, Open open, Add add, Close close) {
-    const int64_t origin = clock.origin[course], reach = clock.reach[course];
-    bool any = false;
-    int64_t bin = 0, edge = 0;
-    for (int64_t row = clock.first[course]; row < clock.stop[course]; ++row) {
-        const int64_t time = clock.step_time[row];
-        if (!any || time > edge) {
-            const int64_t here = bin_of(time, origin, clock.span);
-            if (any) {
-                close();
-                for (int64_t k = std::max<int64_t>(bin + 1, 1); k < here; ++k) open(k), close();
-            }
-            any = true, bin = here, edge = origin + here * clock.span;
-            open(bin);
-        }
-        for (int64_t cell = clock.cells.offsets[row]; cell < clock.cells.offsets[row + 1]; ++cell) add(cell);
-    }
-    if (!any) return;
-    close();
-    for (int64_t k = std::max<int64_t>(bin + 1, 1); k <= reach; ++k) open(k), close();
-}
-
-}  // namespace
-
-void count_bins(const Clock& clock, int64_t* rows, int64_t* cells, int threads) {
-    const auto cuts = cuts_of(clock.courses, clock.first, clock.stop);
-    std::vector<std::vector<int64_t>> last(static_cast<size_t>(slots(threads)));
-    for (auto& of : last) of.assign(static_cast<size_t>(clock.variables), -1);
-    std::vector<int64_t> bins(last.size(), 0);
-    share_out(threads, static_cast<int64_t>(cuts.size()) - 1, [&](int64_t task, int slot) {
-        auto& seen = last[static_cast<size_t>(slot)];
-        int64_t& number = bins[static_cast<size_t>(slot)];
-        for (int64_t c = cuts[static_cast<size_t>(task)]; c < cuts[static_cast<size_t>(task) + 1]; ++c) {
-            int64_t r = 0, m = 0;
-            walk(clock, c, [&](int64_t) { ++r, ++number; },
-                 [&](int64_t cell) {
-                     int64_t& mark = seen[static_cast<size_t>(clock.cells.variable[cell])];
-                     m += mark != number, mark = number;
-                 },
-                 [] {});
-            rows[c] = r, cells[c] = m;
-        }
-    });
-}
-
-void fill_bins(const Clock& clock, const Bins& bins, int threads) {
-    const auto cuts = cuts_of(clock.courses, clock.first, clock.stop);
-    std::vector<Summary> summaries(static_cast<size_t>(slots(threads)), Summary(clock.variables));
-    for (auto& of : summaries) of.seen.reserve(static_cast<size_t>(clock.variables));
-    share_out(threads, static_cast<int64_t>(cuts.size()) - 1, [&](int64_t task, int slot) {
-        Summary& summary = summaries[static_cast<size_t>(slot)];
-        for (int64_t c = cuts[static_cast<size_t>(task)]; c < cuts[static_cast<size_t>(task) + 1]; ++c) {
-            int64_t row = bins.row_begin[c], at = bins.cell_begin[c];
-            walk(clock, c,
-                 [&](int64_t k) { bins.edge[row] = clock.origin[c] + k * clock.span, bins.offsets[row] = at, ++row; },
-                 [&](int64_t cell) {
-                     int32_t v = clock.cells.variable[cell];
-                     summary.add(v, clock.cells.number[cell], clock.cells.level[cell], clock.aggregate[v]);
-                 },
-                 [&] {
-                     std::sort(summary.seen.begin(), summary.seen.end());
-                     for (int32_t v : summary.seen) {
-                         bins.variable[at] = v, bins.number[at] = summary.number(v, clock.aggregate[v]);
-                         bins.level[at] = summary.level[static_cast<size_t>(v)], ++at;
-                     }
-                     summary.clear();
-                 });
-        }
-    });
-}
-
-namespace {
-
-// What is known of one sequence so far.
-struct Known {
-    std::vector<float> stands;
-    std::vector<int64_t> since;
-    std::vector<uint8_t> some, source;
-    explicit Known(size_t columns) : stands(columns), since(columns), some(columns), source(columns) {}
-};
-
-struct Writer {
-    const Cells& cells;
-    const Columns& columns;
-    const Spans& spans;
-    const Rows& rows;
-    const std::vector<int64_t>& limited;
-
-    void nothing(Known& known, int64_t start) const {
-        size_t F = static_cast<size_t>(columns.count);
-        std::memcpy(known.stands.data(), columns.fill, F * sizeof(float));
-        std::memcpy(known.source.data(), columns.empty, F);
-        std::memset(known.some.data(), 0, F);
-        std::fill(known.since.begin(), known.since.end(), start);
-    }
-    void put(Known& known, int64_t row, int64_t column, float value, int64_t measured) const {
-        const int64_t cell = row * columns.count + column;
-        const size_t c = static_cast<size_t>(column);
-        rows.values[cell] = value;
-        rows.observed[cell] = 1;
-        if (rows.provenance != nullptr) rows.provenance[cell] = 0;
-        known.since[c] = measured, known.some[c] = 1;
-        if (columns.carried[column]) known.stands[c] = value, known.source[c] = columns.stands[column];
-    }
-    float scaled(float number, int64_t column) const {
-        return static_cast<float>((static_cast<double>(number) - columns.center[column]) / columns.spread[column]);
-    }
-    void one(Known& known, int64_t row, int64_t cell) const {
-        const int32_t v = cells.variable[cell], first = columns.first[v], level = cells.level[cell];
-        if (first < 0 || (level < 0 && std::isnan(cells.number[cell]))) return;
-        if (level < 0) {
-            put(known, row, first, scaled(cells.number[cell], first), cells.time[cell]);
-            const float flag = spans.flagged != nullptr && spans.flagged[cell] ? 1.0F : 0.0F;
-            for (int64_t c = first + 1; c <= columns.last[v]; ++c) put(known, row, c, flag, cells.time[cell]);
-            return;
-        }
-        const int32_t hit = columns.of_level[level];
-        for (int64_t c = first; c <= columns.last[v]; ++c) put(known, row, c, c == hit ? 1.0F : 0.0F, cells.time[cell]);
-    }
-    void row(Known& known, int64_t source, int64_t row) const {
-        const int64_t F = columns.count, time = spans.step_time[source];
-        const size_t bytes = static_cast<size_t>(F);
-        float* gap = rows.gap_hours + row * F;
-        for (int64_t c = 0; c < F; ++c)
-            gap[c] = static_cast<float>(static_cast<double>(time - known.since[static_cast<size_t>(c)]) /
-                                        MICROSECONDS_PER_HOUR);
-        std::memcpy(rows.values + row * F, known.stands.data(), bytes * sizeof(float));
-        std::memset(rows.observed + row * F, 0, bytes);
-        if (rows.provenance != nullptr) std::memcpy(rows.provenance + row * F, known.source.data(), bytes);
-        for (int64_t c : limited)
-            if (known.some[static_cast<size_t>(c)] && time - known.since[static_cast<size_t>(c)] > columns.limit[c]) {
-                rows.values[row * F + c] = columns.fill[c];
-                if (rows.provenance != nullptr) rows.provenance[row * F + c] = columns.empty[c];
-            }
-        for (int64_t cell = cells.offsets[source]; cell < cells.offsets[source + 1]; ++cell) one(known, row, cell);
-    }
-    void sequence(Known& known, int64_t s) const {
-        nothing(known, spans.start[s]);
-        int64_t next = spans.begin[s];
-        for (int64_t source = spans.first[s]; source < spans.stop[s]; ++source, ++next)
-            row(known, source, rows.place == nullptr ? next : rows.place[next]);
-    }
-};
-
-}  // namespace
-
-void fill_rows(const Cells& cells, const Columns& columns, const Spans& spans, const Rows& rows, int threads) {
+void fill_rows(const Cells& cells, const Columns& columns, const Spans& spans, const Rows& rows, HoursSince hours_since,
+               int threads) {
     if (columns.count == 0) return;
-    const auto cuts = cuts_of(spans.count, spans.first, spans.stop);
-    std::vector<int64_t> limited;
-    for (int64_t c = 0; c < columns.count; ++c)
-        if (columns.carried[c] && columns.limit[c] < INT64_MAX) limited.push_back(c);
-    std::vector<Known> known(static_cast<size_t>(slots(threads)), Known(static_cast<size_t>(columns.count)));
-    const Writer writer{cells, columns, spans, rows, limited};
-    share_out(threads, static_cast<int64_t>(cuts.size()) - 1, [&](int64_t task, int slot) {
-        Known& own = known[static_cast<size_t>(slot)];
-        for (int64_t s = cuts[static_cast<size_t>(task)]; s < cuts[static_cast<size_t>(task) + 1]; ++s)
-            writer.sequence(own, s);
+    const std::vector<int64_t> order = in_order_of_rows(spans, rows);
+    const auto size = static_cast<int64_t>(order.size()), together = rows.place == nullptr ? 1 : SIDE_BY_SIDE;
+    const std::vector<Known> one(static_cast<size_t>(together), Known(static_cast<size_t>(columns.count)));
+    std::vector<std::vector<Known>> known(static_cast<size_t>(slots(threads)), one);
+    const Writer writer(cells, columns, spans, rows, hours_since);
+    share_out(threads, (size + together - 1) / together, [&](int64_t task, int slot) {
+        const int64_t first = task * together;
+        writer.side_by_side(known[static_cast<size_t>(slot)], order.data() + first,
+                            static_cast<size_t>(std::min(together, size - first)));
     });
 }
 

@@ -6,15 +6,19 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace sequela {
+
+// Cuts S spans of rows into tasks of some thousand: task i has the spans cuts[i] .. cuts[i + 1].
+std::vector<int64_t> cuts_of(int64_t count, const int64_t* first, const int64_t* stop);
 
 // Cells of a timeline: row n has the cells offsets[n] .. offsets[n + 1].
 struct Cells {
     const int64_t* offsets;   // [N + 1]
     const int32_t* variable;  // [M]
     const float* number;      // [M], NaN: a category, or what came without a value
-    const int32_t* level;     // [M], -1: no category
+    const int32_t* level;     // [M], -1: no category; null: none has one
     const int64_t* time;      // [M], when it was measured
 };
 
@@ -32,20 +36,27 @@ struct Clock {
     Cells cells;
 };
 
-// Counts rows and cells of each course on its clock.
-void count_bins(const Clock& clock, int64_t* rows, int64_t* cells, int threads);
-
-// Writes them: row r has the cells offsets[r] .. offsets[r + 1], in the order of their variables.
-struct Bins {
-    const int64_t* row_begin;   // [C] first row of each course
-    const int64_t* cell_begin;  // [C] its first cell
-    int64_t* edge;              // [rows] the right edge of each bin
-    int64_t* offsets;           // [rows + 1]; the last one is the caller's
-    int32_t* variable;          // [cells]
-    float* number;              // [cells]
-    int32_t* level;             // [cells]
+struct Size {
+    int64_t rows, cells;
 };
-void fill_bins(const Clock& clock, const Bins& bins, int threads);
+
+// At least as much as all courses have on the clock.
+Size most_bins(const Clock& clock);
+
+// Courses on the clock, one after the other; row r has the cells offsets[r] .. offsets[r + 1], in the order of variables.
+// There is room for most_bins: R rows and K cells.
+struct Bins {
+    int64_t* rows;      // [C] of each course
+    int64_t* edge;      // [R] the right edge of each bin
+    int64_t* offsets;   // [R + 1]
+    int32_t* variable;  // [K]
+    float* number;      // [K]
+    int32_t* level;     // [K], null where that of the cells is
+    int64_t* time;      // [K], that of the row
+};
+
+// Writes the rows and cells of all courses, and returns how many they are.
+Size fill_bins(const Clock& clock, const Bins& bins, int threads);
 
 // Dense columns and what stands in them where nothing was measured.
 struct Columns {
@@ -79,6 +90,11 @@ struct Rows {
     float* gap_hours;      // [rows, F]
     uint8_t* provenance;   // [rows, F], null: not wanted
 };
-void fill_rows(const Cells& cells, const Columns& columns, const Spans& spans, const Rows& rows, int threads);
+
+// Hours from each of `count` instants to `time`, in the arithmetic of one instruction set (native/hours.hpp).
+using HoursSince = void (*)(int64_t time, const int64_t* since, float* hours, int64_t count);
+
+void fill_rows(const Cells& cells, const Columns& columns, const Spans& spans, const Rows& rows, HoursSince hours_since,
+               int threads);
 
 }  // namespace sequela

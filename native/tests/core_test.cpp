@@ -458,6 +458,18 @@ void check_fork(const sequela::Table* table) {
     check(sequela::forward(run, after.problem), "after a fork the parent still computes");
 }
 
+void check_hours(const sequela::Table* table) {
+    std::vector<int64_t> since(1000);
+    for (int64_t& each : since) each = static_cast<int64_t>(generator()) >> (generator() % 63);
+    std::vector<float> plain(since.size()), own(since.size());
+    for (int64_t time : {int64_t(0), int64_t(-1), int64_t(1) << 60}) {
+        for (int64_t& each : since) each = each / 2;
+        rows_test::hours_since(time, since.data(), plain.data(), 1000);
+        table->hours_since(time, since.data(), own.data(), 1000);
+        check(plain == own, "hours as a cast and a division give them");
+    }
+}
+
 void check_set(const sequela::Table* table) {
     const int before = checks;
     check_forms(table);
@@ -469,6 +481,7 @@ void check_set(const sequela::Table* table) {
     // qemu-user 7.2 itself fails where the child of a program with threads makes one (plugins/core.c:221).
     if (std::getenv("CORE_TEST_WITHOUT_FORK") == nullptr) check_fork(table);
 #endif
+    check_hours(table);
     std::printf("%s: %d checks\n", table->name, checks - before);
 }
 
@@ -478,6 +491,8 @@ void check_rows() {
         const auto one = rows_test::filled(records, rows, 1), several = rows_test::filled(records, rows, 4);
         check(one == several && one.size() == static_cast<size_t>(rows) * 50, "rows are written once, on any threads");
         check(rows_test::binned(records, rows, 1) == rows_test::binned(records, rows, 4), "bins on any threads");
+        const auto steps = rows_test::timed(generator, 30 * rows, 1);
+        check(!steps.empty() && steps == rows_test::timed(generator, 30 * rows, 4), "steps on any threads");
     }
 }
 

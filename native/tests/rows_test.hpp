@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../rows.hpp"
+#include "../timeline.hpp"
 
 namespace rows_test {
 
@@ -48,6 +49,12 @@ struct Cut {  // into sequences of 37 rows
     int64_t count() const { return static_cast<int64_t>(first.size()); }
 };
 
+// What every instruction set does by its own flags (native/hours.hpp).
+inline void hours_since(int64_t time, const int64_t* since, float* hours, int64_t count) {
+    for (int64_t i = 0; i < count; ++i)
+        hours[i] = static_cast<float>(static_cast<double>(time - since[i]) / 3600000000.0);
+}
+
 inline std::vector<char> filled(const Records& records, int64_t rows, int threads) {
     const int64_t F = 5;
     const double center[] = {3, 0, 1, 0, 0}, spread[] = {2, 1, 7, 1, 1};
@@ -61,7 +68,7 @@ inline std::vector<char> filled(const Records& records, int64_t rows, int thread
     sequela::fill_rows(records.cells(), {F, center, spread, fill, carried, limit, empty, stands, first, last, of_level},
                        {cut.count(), cut.first.data(), cut.stop.data(), cut.start.data(), cut.begin.data(),
                         records.step_time.data(), records.flagged.data()},
-                       {nullptr, values.data(), observed.data(), gaps.data(), provenance.data()}, threads);
+                       {nullptr, values.data(), observed.data(), gaps.data(), provenance.data()}, hours_since, threads);
     std::vector<char> all(values.size() * 10);
     char* at = all.data();
     const size_t singles = values.size() * sizeof(float);
@@ -79,23 +86,40 @@ inline Whole binned(const Records& records, int64_t rows, int threads) {
     const Whole reach(cut.first.size(), 3);
     const sequela::Clock clock{cut.count(), 24, 4, cut.first.data(), cut.stop.data(), cut.start.data(), reach.data(),
                                records.step_time.data(), aggregate, records.cells()};
-    Whole counted(cut.first.size()), cells(cut.first.size()), row_begin, cell_begin;
-    sequela::count_bins(clock, counted.data(), cells.data(), threads);
-    int64_t total = 0, measured = 0;
-    for (size_t c = 0; c < counted.size(); ++c) {
-        row_begin.push_back(total), cell_begin.push_back(measured);
-        total += counted[c], measured += cells[c];
-    }
-    Whole edge(static_cast<size_t>(total)), offsets(static_cast<size_t>(total));
-    std::vector<int32_t> variable(static_cast<size_t>(measured)), level(variable.size());
+    const sequela::Size most = sequela::most_bins(clock);
+    Whole counted(cut.first.size()), edge(static_cast<size_t>(most.rows)), offsets(edge.size() + 1);
+    std::vector<int32_t> variable(static_cast<size_t>(most.cells)), level(variable.size());
     std::vector<float> number(variable.size());
-    sequela::fill_bins(clock, {row_begin.data(), cell_begin.data(), edge.data(), offsets.data(), variable.data(),
-                               number.data(), level.data()}, threads);
+    Whole time(variable.size());
+    const sequela::Size made = sequela::fill_bins(clock, {counted.data(), edge.data(), offsets.data(), variable.data(),
+                                                          number.data(), level.data(), time.data()}, threads);
+    edge.resize(static_cast<size_t>(made.rows)), offsets.resize(edge.size() + 1);
+    time.resize(static_cast<size_t>(made.cells)), variable.resize(time.size());
+    edge.insert(edge.end(), counted.begin(), counted.end()), edge.insert(edge.end(), time.begin(), time.end());
     Whole all(edge);
     all.insert(all.end(), offsets.begin(), offsets.end());
     for (size_t m = 0; m < variable.size(); ++m)
         all.push_back(variable[m] * 10 + level[m] + (std::isnan(number[m]) ? 0 : std::lround(number[m] * 100)));
     return all;
+}
+
+// The steps of sorted events of 30 people, some of whom have none.
+inline Whole timed(std::mt19937_64 generator, int64_t events, int threads) {
+    std::uniform_int_distribution<int64_t> coin(0, 3);
+    Whole person, known;
+    std::vector<int32_t> variable;
+    for (int64_t i = 0, who = 0, now = 0; i < events; ++i) {
+        const bool another = who < 27 && i % (events / 30 + 1) == 0, later = another || variable.back() > 5 || coin(generator) > 0;
+        if (another) who += 1 + coin(generator) % 2, now = 0;
+        person.push_back(who), known.push_back(now += later), variable.push_back(later ? 0 : variable.back() + 1);
+    }
+    Whole time(person.size()), cells(person.size() + 1), people(31);
+    const sequela::SortedEvents given{events, 30, person.data(), known.data(), variable.data()};
+    const int64_t steps = sequela::mark_steps(given, {time.data(), cells.data(), people.data()}, threads);
+    if (steps < 0) return {};
+    time.resize(static_cast<size_t>(steps)), cells.resize(time.size() + 1);
+    time.insert(time.end(), cells.begin(), cells.end()), time.insert(time.end(), people.begin(), people.end());
+    return time;
 }
 
 }  // namespace rows_test

@@ -15,13 +15,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sequela.cohort.ascending import mark_steps, numbered
 from sequela.records import BIRTH_PREFIX
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Rows = NDArray[np.int64]
 
 NEVER = np.iinfo(np.int64).min
-_SAMPLE = 10_000
 
 
 def known_time() -> pl.Expr:
@@ -114,12 +114,12 @@ def build_timeline(events: pl.DataFrame, people: int) -> Timeline:
     known = _microseconds(timed.select(known_time()).to_series()) if available else time
     person = timed["subject_id"].to_numpy()
     number = timed["numeric_value"].fill_null(float("nan")).to_numpy()
-    begins = _steps(person, known, variable) if known is time or bool((known == time).all()) else None
-    if begins is not None:
+    steps = mark_steps(person, known, variable, people) if known is time or bool((known == time).all()) else None
+    if steps is not None:
         return Timeline(
-            step_offsets=offsets_by_person(person[begins], people),
-            step_time=known[begins],
-            cell_offsets=np.append(begins, len(person)),
+            step_offsets=steps.person_offsets,
+            step_time=steps.time,
+            cell_offsets=steps.cell_offsets,
             cell_variable=variable,
             cell_number=number,
             cell_level=level,
@@ -158,41 +158,24 @@ def _sorted_timeline(
     )
 
 
-def _timed(events: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, NDArray[np.uint32]]:
+def _timed(events: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, NDArray[np.int32]]:
     """Return the events that make steps, with a time and no births; their codes, sorted; and the place of each code."""
-    codes, place = _places(events["code"])
+    codes, place = numbered(events["code"])
     births = codes.str.starts_with(BIRTH_PREFIX).to_numpy()
     if not events["time"].null_count() and not births.any():
         return events, codes, place
     timed = events.filter(pl.Series(events["time"].is_not_null().to_numpy() & ~births[place]))
-    return timed, *_places(timed["code"])
-
-
-def _places(values: pl.Series) -> tuple[pl.Series, NDArray[np.uint32]]:
-    """Return the distinct values, sorted, and the place of each value among them.
-
-    Most values are found in a sample, so that all are looked at once; on all threads, which "in-memory" is not.
-    """
-    words = values.gather_every(max(1, len(values) // _SAMPLE)).unique()
-    numbered = values.to_frame("value").lazy().select(pl.col("value").cast(pl.Enum(words), strict=False).to_physical())
-    place = numbered.collect(engine="streaming").to_series()
-    if place.null_count():
-        words = pl.concat([words, values.filter(place.is_null()).unique()])
-        place = values.cast(pl.Enum(words)).to_physical()
-    order = words.arg_sort().to_numpy()
-    rank = np.empty(len(words), dtype=np.uint32)
-    rank[order] = np.arange(len(words), dtype=np.uint32)
-    return words.sort(), rank[place.to_numpy()]
+    return timed, *numbered(timed["code"])
 
 
 def _variables(
-    timed: pl.DataFrame, codes: pl.Series, place: NDArray[np.uint32]
+    timed: pl.DataFrame, codes: pl.Series, place: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], tuple[tuple[str, bool], ...]]:
     """Return the variable of each event, and all of them, sorted: codes with categories apart from those without."""
     if timed["text_value"].null_count() == len(timed):
-        return place.view(np.int32), tuple((code, False) for code in codes)
+        return place, tuple((code, False) for code in codes)
     worded = pl.col("numeric_value").is_null() & pl.col("text_value").is_not_null()
-    pair = 2 * place.view(np.int32) + timed.select(worded).to_series().to_numpy()
+    pair = 2 * place + timed.select(worded).to_series().to_numpy()
     there = np.flatnonzero(np.bincount(pair, minlength=2 * len(codes)))
     number = np.zeros(2 * len(codes), dtype=np.int32)
     number[there] = np.arange(len(there))
@@ -201,9 +184,9 @@ def _variables(
 
 def _levels(timed: pl.DataFrame) -> tuple[NDArray[np.int32], tuple[tuple[str, str], ...]]:
     """Return the category of each event, -1 where it has a number or no value, and all (code, category), sorted."""
-    level = np.full(len(timed), -1, dtype=np.int32)
     if timed["text_value"].null_count() == len(timed):
-        return level, ()
+        return no_levels(len(timed)), ()
+    level = np.full(len(timed), -1, dtype=np.int32)
     row = pl.int_range(pl.len(), dtype=pl.UInt32).alias("row")
     worded = timed.lazy().select("code", "text_value", "numeric_value", row)
     worded = worded.filter(pl.col("numeric_value").is_null() & pl.col("text_value").is_not_null())
@@ -215,18 +198,9 @@ def _levels(timed: pl.DataFrame) -> tuple[NDArray[np.int32], tuple[tuple[str, st
     return level, tuple(levels.iter_rows())
 
 
-def _steps(person: Rows, known: Rows, variable: NDArray[np.int32]) -> Rows | None:
-    """Return where each step begins among events sorted by person, instant and variable; None where they are not."""
-    same_person = person[1:] == person[:-1]
-    same = same_person & (known[1:] == known[:-1])
-    later = (
-        (person[1:] > person[:-1]) | (same_person & (known[1:] > known[:-1])) | (same & (variable[1:] > variable[:-1]))
-    )
-    if not later.all():
-        return None
-    begins = np.ones(len(person), dtype=bool)
-    np.logical_not(same, out=begins[1:])
-    return np.flatnonzero(begins)
+def no_levels(cells: int) -> NDArray[np.int32]:
+    """Return the level of cells of which none holds a category: one -1 in memory, seen so many times (read only)."""
+    return np.broadcast_to(np.int32(-1), cells)
 
 
 def _without_stale(cells: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sequela.cohort.asof import Rows
+from sequela.cohort.asof import Rows, no_levels
 
 Bytes = NDArray[np.uint8]
 Singles = NDArray[np.float32]
@@ -23,7 +23,7 @@ Places = NDArray[np.int32]
 
 # A core that was built before it had these passes counts as none: numpy gives the same bits.
 BUILT = importlib.util.find_spec("sequela._native") is not None and hasattr(
-    importlib.import_module("sequela._native"), "fill_rows"
+    importlib.import_module("sequela._native"), "most_bins"
 )
 FOR_EVER = np.iinfo(np.int64).max
 AGGREGATES = ("mean", "last", "min", "max", "sum")
@@ -147,28 +147,38 @@ def _native_rows(cells: Cells, columns: Columns, spans: Spans, made: Filled) -> 
 
 
 def _native_clock(cells: Cells, courses: Courses, span: int, aggregate: Bytes) -> Binned:
-    rows, counts = np.empty_like(courses.first), np.empty_like(courses.first)
     bounds = [courses.first, courses.stop, courses.origin, courses.reach]
     given = (span, bounds, cells.step_time, aggregate, *_arrays(cells))
-    threads = torch.get_num_threads()
-    _native().count_bins(*given, rows, counts, threads)
-    total, measured = int(rows.sum()), int(counts.sum())
-    edge, offsets = np.empty(total, dtype=np.int64), np.empty(total + 1, dtype=np.int64)
-    variable, number = np.empty(measured, dtype=np.int32), np.empty(measured, dtype=np.float32)
-    level = np.empty(measured, dtype=np.int32)
-    begins = (np.cumsum(rows) - rows, np.cumsum(counts) - counts)
-    _native().fill_bins(*given, *begins, edge, offsets, variable, number, level, threads)
-    offsets[-1] = measured
-    made = Cells(
+    most_rows, most_cells = _native().most_bins(*given)
+    rows, edge, offsets = np.empty_like(courses.first), _room(most_rows, np.int64), _room(most_rows + 1, np.int64)
+    variable, number = _room(most_cells, np.int32), _room(most_cells, np.float32)
+    level = None if _no_levels(cells) else _room(most_cells, np.int32)
+    time = _room(most_cells, np.int64)
+    made = (edge, offsets, variable, number, level, time)
+    total, measured = _native().fill_bins(*given, rows, *made, torch.get_num_threads())
+    for array, length in zip(made, (total, total + 1, *[measured] * 4), strict=True):
+        if array is not None:
+            array.resize(length, refcheck=False)  # gives back what was too much
+    clocked = Cells(
         step_time=edge,
         offsets=offsets,
         variable=variable,
         number=number,
-        level=level,
-        time=np.repeat(edge, np.diff(offsets)),
+        level=no_levels(measured) if level is None else level,
+        time=time,
     )
-    return Binned(rows=rows, cells=made)
+    return Binned(rows=rows, cells=clocked)
 
 
-def _arrays(cells: Cells) -> tuple[Rows, Places, Singles, Places, Rows]:
-    return cells.offsets, cells.variable, cells.number, cells.level, cells.time
+def _room(length: int, kind: type[np.generic]) -> NDArray[Any]:
+    return np.empty(length, dtype=kind)
+
+
+def _no_levels(cells: Cells) -> bool:
+    """Return whether the levels are those of `no_levels`."""
+    return cells.level.strides == (0,)
+
+
+def _arrays(cells: Cells) -> tuple[Rows, Places, Singles, Places | None, Rows]:
+    level = None if _no_levels(cells) else cells.level
+    return cells.offsets, cells.variable, cells.number, level, cells.time
