@@ -128,3 +128,13 @@ def _rows(events: object) -> list[tuple[object, ...]]:
     frame = events.with_columns(hour=events["time"].dt.epoch("us") / HOUR)  # type: ignore[attr-defined]
     values = frame.select("subject_id", "hour", "code", "numeric_value", "text_value").rows()
     return [(person, hour, code, number if text is None else text) for person, hour, code, number, text in values]
+
+
+def test_a_flag_of_an_outlier_is_not_taken_for_the_value() -> None:
+    """With `outliers`, a column that says "outlier" stands beside each number; the range is that of the number."""
+    training = Course(*((p, 0, "x", 10.0 + p % 4) for p in range(40)))
+    state = training.fit(min_people=2, outliers="iqr")
+    assert state.columns == ["x", "x outlier"]
+    new = Course((0, 0, "x", 12.0), (1, 0, "x", 99.0), people=2)
+    nothing = without_implausible(events_of((0, 0, "x", 12.0)), {})[1]
+    assert flag_words(new.timeline, new.facts, state, new.sequences, nothing) == ["", "out of range: x"]

@@ -47,15 +47,15 @@ def _about_steps(state: PreparedState, last: NDArray[np.float32], since: Rows) -
     claims: list[Claim] = []
     begin = 0
     for feature in state.features:
-        column = begin + len(column_names(feature)) - 1
+        end = begin + len(column_names(feature))
         claims.append((f"missing: {feature.code}", ~known[:, begin]))
         if isinstance(feature, CategoryState):
-            claims.append((f"unseen category: {feature.code}", known[:, column] & (last[:, column] == 1)))
+            claims.append((f"unseen category: {feature.code}", known[:, end - 1] & (last[:, end - 1] == 1)))
         elif feature.usual is not None:
             low, high = feature.usual
-            outside = (last[:, column] < low) | (last[:, column] > high)
-            claims.append((f"out of range: {feature.code}", known[:, column] & outside))
-        begin = column + 1
+            outside = (last[:, begin] < low) | (last[:, begin] > high)
+            claims.append((f"out of range: {feature.code}", known[:, begin] & outside))
+        begin = end
     return claims
 
 
