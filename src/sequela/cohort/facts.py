@@ -12,6 +12,7 @@ from sequela.cohort.asof import Rows
 
 BIRTH = "MEDS_BIRTH"
 AGE = "age at the start"
+STATED = "stated"  # the category of a fact that is a code alone, such as GENDER//F
 MICROSECONDS_PER_YEAR = 365.25 * 24 * 3_600_000_000
 
 
@@ -31,7 +32,10 @@ class Facts:
 
 
 def static_facts(events: pl.DataFrame, people: int) -> Facts:
-    """Return the facts of all people, from the events without a time and from births."""
+    """Return the facts of all people, from the events without a time and from births.
+
+    A code without any value, as MEDS writes a sex, is a category of those of whom it is stated.
+    """
     births = (
         events.filter(pl.col("code").str.starts_with(BIRTH) & pl.col("time").is_not_null())
         .group_by("subject_id", maintain_order=True)
@@ -45,9 +49,10 @@ def static_facts(events: pl.DataFrame, people: int) -> Facts:
         if rows["numeric_value"].is_not_null().any():
             numbers[str(code)] = np.full(people, np.nan)
             numbers[str(code)][person] = rows["numeric_value"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        elif rows["text_value"].is_not_null().any():
+        else:
             texts = np.full(people, None, dtype=object)
-            texts[person] = rows["text_value"].to_numpy()
+            is_said = not rows["text_value"].is_not_null().any()
+            texts[person] = STATED if is_said else rows["text_value"].to_numpy()
             categories[str(code)] = texts.tolist()
     birth = None
     if len(births):
