@@ -65,8 +65,8 @@ private:
     std::vector<uint64_t> some_, any_;
 };
 
-// At least as much as a course has on the clock: one cell for each, and one row for each bin, those that hold nothing and lie
-// before the origin left out.
+// At least as much as a course has on the clock: one cell for each of its cells, and one row for each bin, but for those
+// before the origin that hold nothing.
 Size most_bins_of(const Clock& clock, int64_t course) {
     const int64_t first = clock.first[course], stop = clock.stop[course], origin = clock.origin[course];
     if (first >= stop) return {0, 0};

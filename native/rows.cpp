@@ -79,7 +79,8 @@ private:
             stands[c] = value, since[c] = when, measured[count++] = c;
         };
         for (; cell < stop; ++cell) {
-            const int32_t v = variable[cell], begin = first[v], end = last[v], category = level == nullptr ? -1 : level[cell];
+            const int32_t v = variable[cell], begin = first[v], end = last[v];
+            const int32_t category = level == nullptr ? -1 : level[cell];
             if (begin < 0 || (category < 0 && std::isnan(number[cell]))) continue;
             if (category >= 0) {
                 const int32_t hit = columns_.of_level[category];

@@ -42,7 +42,8 @@ private:
     static View view_of(const std::string& text) {
         View view{};
         view.length = static_cast<uint32_t>(text.size());
-        std::memcpy(reinterpret_cast<char*>(&view) + 4, text.data(), std::min<size_t>(text.size(), view.length > SHORT ? 4 : SHORT));
+        const size_t here = text.size() > SHORT ? 4 : text.size();
+        std::memcpy(reinterpret_cast<char*>(&view) + 4, text.data(), here);
         return view;
     }
 };
