@@ -50,7 +50,7 @@ def test_an_event_that_was_known_late_happened_when_it_happened() -> None:
     found = ask_risk(pl.concat([late, events_of((1, 40, "y", 1.0))]), outcome=FALL)
     assert values_at(found) == {0.0: 1.0}
     assert labels_of(found).known[0] == 20 * HOUR
-    assert excluded(found, HAD_IT) == 2
+    assert excluded(found, HAD_IT) == 3  # at 5, at 20, when the fall became known, and at 40 hours
 
 
 def test_several_codes_are_one_outcome() -> None:

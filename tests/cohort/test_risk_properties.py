@@ -257,7 +257,7 @@ def cells(timeline: Any, sequences: Any, r: int) -> list[Any]:
     first, read = sequences.first[sequences.sequence[r]], sequences.read[r]
     span = slice(timeline.cell_offsets[first], timeline.cell_offsets[read + 1]) if read >= 0 else slice(0, 0)
     return [
-        (timeline.variables[v][0], number, time)
+        (timeline.variables[v][0], None if number != number else number, time)
         for v, number, time in zip(
             timeline.cell_variable[span].tolist(),
             timeline.cell_number[span].tolist(),
