@@ -47,6 +47,7 @@ format: $(VENV)/.installed-test
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/cells.py
+	$(BIN)/python benchmarks/preparation.py
 
 docs: $(VENV)/.installed-test
 	$(ONE_THREAD) $(BIN)/pytest -q tests/docs
