@@ -8,7 +8,7 @@ namespace {
 
 // C = (A1 B1 + A2 B2) + plus. What is added comes last: at its start it would cost every later sum its small digits.
 template <class T> struct Product {
-    const T* a1;  // [M, K1], rows lda1 apart; transposed: [K1][tile_rows]
+    const T* a1;  // [M, K1], rows lda1 apart; transposed: [K1, M], rows lda1 apart
     const T* a2;  // [M, K2], rows lda2 apart
     int64_t lda1, k1, lda2, k2;
     const T* b;      // packed: K1 rows of the first window's vectors, then K2 rows of the second's
@@ -39,7 +39,7 @@ INLINE const T* accumulate(Vector<T> (&sum)[M][NV], const T* a, int64_t lda, int
 #pragma GCC unroll 8
             for (int j = L; j < R; ++j) sum[i][j] = fused(left, right[j], sum[i][j]);
         }
-        a += Transposed ? tile_rows : 1;
+        a += Transposed ? lda : 1;
         b += (R - L) * lanes;
     }
     return b;

@@ -266,7 +266,7 @@ template <class T, class C> struct Scan {
         int64_t forward = 4 * tile + blocks(p) * rows * Panels<T>::width + rows * widest(p);
         int64_t backward = 3 * tile + p.hidden;
         int64_t gates = sequela::shape_of(p.cell).gates * p.hidden;
-        int64_t gradient = block_rows * (round_up(gates, tile_rows) + Panels<T>::width) + 8 * gates + p.hidden;
+        int64_t gradient = block_rows * Panels<T>::width + p.hidden;
         int64_t most = forward > backward ? forward : backward;
         if (gradient > most) most = gradient;
         return static_cast<size_t>(most) * sizeof(T) + static_cast<size_t>(lines);
@@ -493,49 +493,35 @@ template <class T, class C> struct Scan {
     static void outer(const T* slopes, int64_t ld, int64_t from, int64_t low, int64_t high, const Target* targets,
                       int64_t count, int64_t hidden, int64_t n, char* scratch, const Stop& stop) {
         const int64_t rows = high - low;
-        T *left, *panel;
-        cut(scratch, block_rows * round_up(rows, tile_rows) + lanes, left);
+        T* panel;
         cut(scratch, block_rows * Panels<T>::width, panel);
-        bool products = false;
         for (int64_t q = 0; q < count; ++q) {
             const Target& t = targets[q];
             if (t.out != nullptr)
                 for (int64_t i = low * t.columns; i < high * t.columns; ++i) t.out[i] = T(0);
             if (t.sums != nullptr)
                 for (int64_t i = low; i < high; ++i) t.sums[i] = T(0);
-            products = products || t.out != nullptr;
         }
         for (int64_t row0 = 0; row0 < n; row0 += block_rows) {
             if (stopped(stop)) return;
             int64_t k = smaller(block_rows, n - row0);
-            if (products) pack_left(left, slopes + row0 * ld + from, ld, rows, k);
+            const T* left = slopes + row0 * ld + from;
             for (int64_t q = 0; q < count; ++q) {
                 const Target& t = targets[q];
-                if (t.sums != nullptr) add_columns(slopes + row0 * ld + from, ld, rows, k, t.sums + low);
+                if (t.sums != nullptr) add_columns(left, ld, rows, k, t.sums + low);
                 if (t.out == nullptr) continue;
                 for (int64_t first = 0; first < t.columns; first += Panels<T>::width) {
                     int64_t here = smaller(Panels<T>::width, t.columns - first), vectors = Panels<T>::vectors(here);
                     pack_right(panel, t.right, row0, k, first, here, hidden);
                     Product<T> p{};
-                    p.k1 = k, p.b = panel, p.ldc = p.ldplus = t.columns;
+                    p.k1 = k, p.lda1 = ld, p.b = panel, p.ldc = p.ldplus = t.columns;
                     p.last = static_cast<int>(here - (vectors - 1) * lanes);
                     for (int64_t i = 0; i < rows; i += tile_rows) {
-                        p.a1 = left + i * k;
+                        p.a1 = left + i;
                         p.plus = p.c = t.out + (low + i) * t.columns + first;
                         of_size<T, true>(smaller(tile_rows, rows - i), static_cast<int>(vectors))(p);
                     }
                 }
-            }
-        }
-    }
-    static APART void pack_left(T* to, const T* slopes, int64_t ld, int64_t rows, int64_t k) {
-        for (int64_t i = 0; i < rows; i += tile_rows) {
-            const T* at = slopes + i;
-            int64_t m = smaller(tile_rows, rows - i);
-            for (int64_t r = 0; r < k; ++r, at += ld, to += tile_rows) {
-                if (m == tile_rows) __builtin_memcpy(to, at, sizeof(T) * tile_rows);
-                else
-                    for (int64_t q = 0; q < m; ++q) to[q] = at[q];
             }
         }
     }
