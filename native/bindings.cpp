@@ -46,12 +46,14 @@ const Table* choose() {
                             "this build have; those are: " + here + ". Unset it to take the best.").c_str());
 }
 
-// Sizes, in this order: cell, type, layers, directions, histories, steps, rows, input, hidden.
+// Sizes, in this order: cell, type, layers, directions, histories, steps, rows, input, hidden, and bits of what stands history by
+// history: 1 x, 2 y, 4 dy.
 Problem problem_of(const std::vector<int64_t>& s) {
     Problem p{};
     p.cell = static_cast<int32_t>(s.at(0)), p.type = static_cast<int32_t>(s.at(1));
     p.layers = s.at(2), p.directions = s.at(3), p.histories = s.at(4), p.steps = s.at(5);
     p.rows = s.at(6), p.input = s.at(7), p.hidden = s.at(8);
+    p.x_by_history = s.at(9) & 1, p.y_by_history = s.at(9) & 2, p.dy_by_history = s.at(9) & 4;
     if (p.cell < 0 || p.cell >= CELLS) throw std::invalid_argument("unknown cell");
     return p;
 }
@@ -67,7 +69,19 @@ std::vector<int64_t> offsets_of(const Problem& p, const int64_t* batch_sizes) {
         offsets[static_cast<size_t>(t) + 1] = offsets[static_cast<size_t>(t)] + before;
     }
     if (offsets.back() != p.rows) throw std::invalid_argument("batch_sizes must sum to the number of packed rows");
+    if ((p.x_by_history || p.y_by_history || p.dy_by_history) && p.rows != p.steps * p.histories)
+        throw std::invalid_argument("rows stand history by history only where all histories are equally long");
     return offsets;
+}
+
+void check_order(const Problem& p) {
+    if (p.order == nullptr) return;
+    std::vector<bool> seen(static_cast<size_t>(p.histories), false);
+    for (int64_t i = 0; i < p.histories; ++i) {
+        if (p.order[i] < 0 || p.order[i] >= p.histories || seen[static_cast<size_t>(p.order[i])])
+            throw std::invalid_argument("sorted_indices must name every history of the batch once");
+        seen[static_cast<size_t>(p.order[i])] = true;
+    }
 }
 
 std::vector<Weights> weights_of(const Problem& p, const Addresses& a) {
@@ -118,6 +132,8 @@ void run_forward(const std::vector<int64_t>& sizes, uintptr_t batch_sizes, const
     p.offsets = offsets.data(), p.weights = w.data(), p.mask_scale = mask_scale;
     p.x = pointer<void>(in.at(0)), p.h0 = pointer<void>(in.at(1)), p.c0 = pointer<void>(in.at(2));
     p.decay_h = pointer<void>(in.at(3)), p.decay_c = pointer<void>(in.at(4)), p.masks = pointer<uint8_t>(in.at(5));
+    p.order = pointer<int64_t>(in.at(6));
+    check_order(p);
     p.y = pointer<void>(out.at(0)), p.hn = pointer<void>(out.at(1)), p.cn = pointer<void>(out.at(2));
     p.inner = pointer<void>(out.at(3)), p.kept = pointer<void>(out.at(4));
     released([&](Signals& signals) { return forward({chosen, threads, Signals::ask, &signals}, p); });
@@ -132,6 +148,8 @@ void run_backward(const std::vector<int64_t>& sizes, uintptr_t batch_sizes, cons
     p.offsets = offsets.data(), p.weights = w.data(), p.dweights = dw.data(), p.mask_scale = mask_scale;
     p.x = pointer<void>(in.at(0)), p.h0 = pointer<void>(in.at(1)), p.c0 = pointer<void>(in.at(2));
     p.decay_h = pointer<void>(in.at(3)), p.decay_c = pointer<void>(in.at(4)), p.masks = pointer<uint8_t>(in.at(5));
+    p.order = pointer<int64_t>(in.at(6));
+    check_order(p);
     p.y = pointer<void>(made.at(0)), p.inner = pointer<void>(made.at(1)), p.kept = pointer<void>(made.at(2));
     p.dy = pointer<void>(gradients.at(0)), p.dhn = pointer<void>(gradients.at(1)), p.dcn = pointer<void>(gradients.at(2));
     p.dx = pointer<void>(out.at(0)), p.dh0 = pointer<void>(out.at(1)), p.dc0 = pointer<void>(out.at(2));

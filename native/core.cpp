@@ -53,15 +53,18 @@ template <class Fn> bool share_out(const Run& run, int64_t tasks, int32_t* flag,
     return __atomic_load_n(flag, __ATOMIC_RELAXED) == 0;
 }
 
-// For each direction the row of the step before, -1 - history where that is the initial state.
-void find_previous(const Problem& p, int64_t* previous) {
+// For each direction the row of the step before, -1 - place where that is the initial state; packed, and in y. Rows of x.
+void find_rows(const Problem& p, int64_t* previous, int64_t* previous_y, int64_t* rows_x) {
     for (int64_t t = 0; t < p.steps; ++t)
         for (int64_t row = p.offsets[t]; row < p.offsets[t + 1]; ++row) {
-            int64_t history = row - p.offsets[t];
-            previous[row] = t > 0 ? p.offsets[t - 1] + history : -1 - history;
+            int64_t history = row - p.offsets[t], none = -1 - (p.order == nullptr ? history : p.order[history]);
+            previous[row] = t > 0 ? p.offsets[t - 1] + history : none;
+            if (p.x_by_history) rows_x[row] = history * p.steps + t;
+            if (p.y_by_history) previous_y[row] = t > 0 ? history * p.steps + t - 1 : none;
             if (p.directions == 1) continue;
             bool last = t + 1 == p.steps || p.offsets[t + 1] + history >= p.offsets[t + 2];
-            previous[p.rows + row] = last ? -1 - history : p.offsets[t + 1] + history;
+            previous[p.rows + row] = last ? none : p.offsets[t + 1] + history;
+            if (p.y_by_history) previous_y[p.rows + row] = last ? none : history * p.steps + t + 1;
         }
 }
 
@@ -110,8 +113,12 @@ bool backward(const Run& asked, const Problem& p) {
     work.backward_stride = line(run.table->backward_bytes(p));
     Block packed(work.backward_stride * static_cast<size_t>(places));
     work.packed_backward = packed.at;
-    Block previous(static_cast<size_t>(p.rows * p.directions) * sizeof(int64_t) + 64);
+    const size_t maps = static_cast<size_t>(p.rows * p.directions);
+    Block previous(maps * sizeof(int64_t) + 64), previous_y(p.y_by_history ? maps * sizeof(int64_t) + 64 : 0);
+    Block rows_x(p.x_by_history ? static_cast<size_t>(p.rows) * sizeof(int64_t) + 64 : 0);
     work.previous = reinterpret_cast<int64_t*>(previous.at);
+    work.previous_y = p.y_by_history ? reinterpret_cast<int64_t*>(previous_y.at) : work.previous;
+    work.rows_x = reinterpret_cast<int64_t*>(rows_x.at);
     Block slopes(static_cast<size_t>(p.rows * shape_of(p.cell).slopes * p.hidden) * size + 64);
     work.slopes = slopes.at;
     Block upper(p.layers > 1 ? static_cast<size_t>(across) * size + 64 : 0);
@@ -122,7 +129,9 @@ bool backward(const Run& asked, const Problem& p) {
     auto own = [&](int slot) { return scratch.at + static_cast<size_t>(slot) * scratch_bytes; };
     int32_t flag = 0;
     share_out(run, places + 1, &flag, [&](int64_t task, int, const Stop&) {
-        if (task == 0) find_previous(p, reinterpret_cast<int64_t*>(previous.at));
+        if (task == 0)
+            find_rows(p, reinterpret_cast<int64_t*>(previous.at), reinterpret_cast<int64_t*>(previous_y.at),
+                      reinterpret_cast<int64_t*>(rows_x.at));
         else run.table->pack_backward(work, task - 1);
     });
     for (int64_t layer = p.layers - 1; layer >= 0; --layer) {

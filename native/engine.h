@@ -4,7 +4,8 @@
 // L layers, D directions, P = L * D places, G blocks of H rows in the weights of a place.
 //
 // Rows are packed as in torch's PackedSequence: histories sorted by length, longest first; rows time-major; step t owns
-// the rows offsets[t] .. offsets[t + 1], one for each history longer than t.
+// the rows offsets[t] .. offsets[t + 1], one for each history longer than t. Where all histories are of T steps, x, y and
+// their gradients may each stand history by history instead ([B, T, ...]); all else stays packed.
 //
 // Every pointer is to contiguous memory of the problem's type, belongs to the caller and outlives the call.
 #pragma once
@@ -58,7 +59,9 @@ struct Weights {
 struct Problem {
     int32_t cell, type;
     int64_t layers, directions, histories, steps, rows, input, hidden;
+    bool x_by_history, y_by_history, dy_by_history;  // x and dx, y, dy are [B, T, ...]
     const int64_t* offsets;  // [T + 1], offsets[0] = 0
+    const int64_t* order;    // [B] where the states of each history stand in h0, c0, hn, cn and their gradients; null: there
     const void* x;           // [N, I]
     const Weights* weights;  // [P]
     const void* h0;          // [P, B, H], null: zero
@@ -98,7 +101,9 @@ struct Work {
     char* packed_forward;   // [P] packed weights, `packed_stride` bytes apart
     char* packed_backward;
     size_t forward_stride, backward_stride;
-    const int64_t* previous;  // [D, N] row of the step before in the direction's own time, or -1 - history: initial
+    const int64_t* previous;  // [D, N] row of the step before in the direction's own time, or -1 - place: initial
+    const int64_t* previous_y;  // the same as rows of y; `previous` itself where y is packed
+    const int64_t* rows_x;      // [N] where the rows of x stand, null where x is packed
     char* slopes;             // [N, shape.slopes * H] of the place that backward is at
     char* dlower;             // [N, D * H] gradient of the layer below's output, null at layer 0
     const char* dupper;       // [N, D * H] gradient of this layer's output

@@ -79,7 +79,7 @@ private:
     }
 
     uint64_t wait_for_round(uint64_t seen) {
-        auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
+        auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(500);
         for (int turn = 0;; ++turn) {
             uint64_t now = round_.load(std::memory_order_acquire);
             if (now != seen) return now;

@@ -27,6 +27,15 @@ INLINE int64_t alive(const Problem& p, int64_t t, int64_t first, int64_t count) 
     return m < 0 ? 0 : smaller(m, count);
 }
 
+// Where the rows of a tile stand at step t: the first of them, and how far the next.
+struct Standing {
+    int64_t row, apart;
+};
+INLINE Standing standing(const Problem& p, bool by_history, int64_t t, int64_t first) {
+    if (by_history) return {first * p.steps + t, p.steps};
+    return {p.offsets[t] + first, 1};
+}
+
 // Where a place reads its input from, and the mask that dropout lays on it.
 template <class T> struct Input {
     const T* rows;
@@ -183,21 +192,34 @@ template <class T> APART void masked(T* to, const T* from, const uint8_t* mask, 
     for (int64_t i = 0; i < elements; ++i) to[i] = from[i] * (mask[i] != 0 ? scale : T(0));
 }
 
-// Rows of a state [*, H] into a tile [*, pad] and back; null: zeros.
-template <class T> INLINE void gather(T* tile, int64_t pad, const T* from, int64_t hidden, int64_t rows) {
+// A row of a state [H] into a row of a tile [pad] and back; null: zeros.
+template <class T> INLINE void gather(T* tile, int64_t pad, const T* from, int64_t hidden) {
     constexpr int64_t lanes = Vector<T>::lanes;
-    for (int64_t row = 0; row < rows; ++row)
-        for (int64_t j = 0; j < pad; j += lanes) {
-            int n = static_cast<int>(smaller(lanes, hidden - j));
-            (from == nullptr ? Vector<T>::all(0) : load(from + row * hidden + j, n)).store(tile + row * pad + j);
-        }
+    for (int64_t j = 0; j < pad; j += lanes) {
+        int n = static_cast<int>(smaller(lanes, hidden - j));
+        (from == nullptr ? Vector<T>::all(0) : load(from + j, n)).store(tile + j);
+    }
 }
-template <class T> INLINE void scatter(T* to, const T* tile, int64_t pad, int64_t hidden, int64_t rows) {
-    if (to == nullptr) return;
+template <class T> INLINE void scatter(T* to, const T* tile, int64_t hidden) {
     constexpr int64_t lanes = Vector<T>::lanes;
-    for (int64_t row = 0; row < rows; ++row)
-        for (int64_t j = 0; j < hidden; j += lanes)
-            store(to + row * hidden + j, Vector<T>::load(tile + row * pad + j), static_cast<int>(smaller(lanes, hidden - j)));
+    for (int64_t j = 0; j < hidden; j += lanes)
+        store(to + j, Vector<T>::load(tile + j), static_cast<int>(smaller(lanes, hidden - j)));
+}
+
+// The states of the histories first .. first + count of a place, of one of h0, c0 or their like; null: zeros.
+INLINE int64_t state_of(const Problem& p, int64_t place, int64_t history) {
+    return (place * p.histories + (p.order == nullptr ? history : p.order[history])) * p.hidden;
+}
+template <class T>
+INLINE void gather_all(const Problem& p, int64_t place, int64_t first, int64_t count, T* tile, int64_t pad, const void* all) {
+    for (int64_t row = 0; row < count; ++row)
+        gather(tile + row * pad, pad, maybe<T>(all, state_of(p, place, first + row)), p.hidden);
+}
+template <class T>
+INLINE void scatter_all(const Problem& p, int64_t place, int64_t first, int64_t count, const T* tile, int64_t pad, void* all) {
+    if (all == nullptr) return;
+    for (int64_t row = 0; row < count; ++row)
+        scatter(static_cast<T*>(all) + state_of(p, place, first + row), tile + row * pad, p.hidden);
 }
 
 // A row of a table of states: [L, states, H].
@@ -275,7 +297,7 @@ template <class T, class C> struct Scan {
     template <bool Keep>
     static void forward_tile(const Work& w, int64_t first, int64_t count, char* scratch, const Stop& stop) {
         const Problem& p = *w.problem;
-        const int64_t H = p.hidden, D = p.directions, B = p.histories, N = p.rows;
+        const int64_t H = p.hidden, D = p.directions, N = p.rows;
         const sequela::Shape shape = sequela::shape_of(p.cell);
         Step<T> s{};
         s.hidden = H, s.pad = pad(p), s.zblock = count * Panels<T>::width;
@@ -302,13 +324,13 @@ template <class T, class C> struct Scan {
                 s.peephole = static_cast<const T*>(p.weights[place].peephole);
                 if (w.update != nullptr) {
                     for (int64_t row = 0; row < count; ++row) {
-                        gather(s.h + row * s.pad, s.pad, in_table<T>(w, first + row, layer, 0, shape.states), H, 1);
+                        gather(s.h + row * s.pad, s.pad, in_table<T>(w, first + row, layer, 0, shape.states), H);
                         if (C::two_states)
-                            gather(s.c + row * s.pad, s.pad, in_table<T>(w, first + row, layer, 1, shape.states), H, 1);
+                            gather(s.c + row * s.pad, s.pad, in_table<T>(w, first + row, layer, 1, shape.states), H);
                     }
                 } else {
-                    gather(s.h, s.pad, maybe<T>(p.h0, (place * B + first) * H), H, count);
-                    if (C::two_states) gather(s.c, s.pad, maybe<T>(p.c0, (place * B + first) * H), H, count);
+                    gather_all(p, place, first, count, s.h, s.pad, p.h0);
+                    if (C::two_states) gather_all(p, place, first, count, s.c, s.pad, p.c0);
                 }
                 for (int64_t n = 0; n < steps; ++n) {
                     if (stopped(stop)) return;
@@ -316,14 +338,16 @@ template <class T, class C> struct Scan {
                     s.rows = alive(p, t, first, count);
                     if (decay_h != nullptr) fade(s.h, s.pad, decay_h + row * H, H, s.rows);
                     if (decay_c != nullptr) fade(s.c, s.pad, decay_c + row * H, H, s.rows);
-                    const T* x = in.rows + row * in.width;
+                    const Standing from = standing(p, layer == 0 && p.x_by_history, t, first);
+                    const Standing to = standing(p, layer + 1 == p.layers && p.y_by_history, t, first);
+                    const T* x = in.rows + from.row * in.width;
                     if (in.mask != nullptr) {
                         masked(x_masked, x, in.mask + row * in.width, static_cast<T>(p.mask_scale), s.rows * in.width);
                         x = x_masked;
                     }
-                    G::multiply_all(packed, x, in.width, in.width, s.h, s.pad, H, z, s.zblock, s.rows);
-                    s.y = output_of<T>(p, layer) + row * D * H + direction * H;
-                    s.ldy = D * H;
+                    G::multiply_all(packed, x, from.apart * in.width, in.width, s.h, s.pad, H, z, s.zblock, s.rows);
+                    s.y = output_of<T>(p, layer) + to.row * D * H + direction * H;
+                    s.ldy = to.apart * D * H;
                     if (Keep) s.kept = static_cast<T*>(p.kept) + (place * N + row) * s.ldkept;
                     if constexpr (C::two_products) {
                         C::template reset<T, Keep>(s);
@@ -338,14 +362,13 @@ template <class T, class C> struct Scan {
                 }
                 if (w.update != nullptr) {
                     for (int64_t row = 0; row < count; ++row) {
-                        scatter(in_table<T>(w, first + row, layer, 0, shape.states), s.h + row * s.pad, s.pad, H, 1);
+                        scatter(in_table<T>(w, first + row, layer, 0, shape.states), s.h + row * s.pad, H);
                         if (C::two_states)
-                            scatter(in_table<T>(w, first + row, layer, 1, shape.states), s.c + row * s.pad, s.pad, H, 1);
+                            scatter(in_table<T>(w, first + row, layer, 1, shape.states), s.c + row * s.pad, H);
                     }
                 } else {
-                    scatter(const_cast<T*>(maybe<T>(p.hn, (place * B + first) * H)), s.h, s.pad, H, count);
-                    if (C::two_states)
-                        scatter(const_cast<T*>(maybe<T>(p.cn, (place * B + first) * H)), s.c, s.pad, H, count);
+                    scatter_all(p, place, first, count, s.h, s.pad, p.hn);
+                    if (C::two_states) scatter_all(p, place, first, count, s.c, s.pad, p.cn);
                 }
             }
         }
@@ -359,8 +382,9 @@ template <class T, class C> struct Scan {
     static Past<T> past_h(const Work& w, int64_t place, const T* zeros) {
         const Problem& p = *w.problem;
         int64_t H = p.hidden, D = p.directions, direction = place % D;
+        const int64_t* previous = place / D + 1 == p.layers ? w.previous_y : w.previous;
         return {output_of<T>(p, place / D) + direction * H, D * H, maybe<T>(p.h0, place * p.histories * H), H, zeros,
-                w.previous + direction * p.rows};
+                previous + direction * p.rows};
     }
     static Past<T> past_c(const Work& w, int64_t place, const T* zeros) {
         const Problem& p = *w.problem;
@@ -373,7 +397,7 @@ template <class T, class C> struct Scan {
     static void backward_tile(const Work& w, int64_t place, int64_t first, int64_t count, char* scratch,
                               const Stop& stop) {
         const Problem& p = *w.problem;
-        const int64_t H = p.hidden, D = p.directions, B = p.histories, N = p.rows;
+        const int64_t H = p.hidden, D = p.directions, N = p.rows;
         const int64_t layer = place / D, direction = place % D, inputs = inputs_of(p, layer);
         const sequela::Shape shape = sequela::shape_of(p.cell);
         const int64_t gates = shape.gates * H;
@@ -385,10 +409,10 @@ template <class T, class C> struct Scan {
         cut(scratch, count * s.pad, s.dreset);
         cut(scratch, H, zeros);
         for (int64_t j = 0; j < H; ++j) zeros[j] = T(0);
-        gather(s.dh, s.pad, maybe<T>(p.dhn, (place * B + first) * H), H, count);
-        if (C::two_states) gather(s.dc, s.pad, maybe<T>(p.dcn, (place * B + first) * H), H, count);
+        gather_all(p, place, first, count, s.dh, s.pad, p.dhn);
+        if (C::two_states) gather_all(p, place, first, count, s.dc, s.pad, p.dcn);
         s.peephole = static_cast<const T*>(p.weights[place].peephole);
-        s.ldkept = shape.kept * H, s.ldslopes = shape.slopes * H, s.ldy = D * H;
+        s.ldkept = shape.kept * H, s.ldslopes = shape.slopes * H;
         const Past<T> h = past_h(w, place, zeros), c = C::two_states ? past_c(w, place, zeros) : h;
         const T* decay_h = maybe<T>(p.decay_h, place * N * H);
         const T* decay_c = C::two_states ? maybe<T>(p.decay_c, place * N * H) : nullptr;
@@ -405,9 +429,14 @@ template <class T, class C> struct Scan {
             if (stopped(stop)) return;
             int64_t t = direction == 0 ? steps - 1 - n : n, row = p.offsets[t] + first;
             s.rows = alive(p, t, first, count);
-            s.dy = w.dupper == nullptr ? zeros : reinterpret_cast<const T*>(w.dupper) + row * D * H + direction * H;
-            s.lddy = w.dupper == nullptr ? 0 : D * H;
-            s.y = output_of<T>(p, layer) + row * D * H + direction * H;
+            const bool top = layer + 1 == p.layers;
+            const Standing of_x = standing(p, layer == 0 && p.x_by_history, t, first);
+            const Standing of_y = standing(p, top && p.y_by_history, t, first);
+            const Standing of_dy = standing(p, top && p.dy_by_history, t, first);
+            s.dy = w.dupper == nullptr ? zeros : reinterpret_cast<const T*>(w.dupper) + of_dy.row * D * H + direction * H;
+            s.lddy = w.dupper == nullptr ? 0 : of_dy.apart * D * H;
+            s.y = output_of<T>(p, layer) + of_y.row * D * H + direction * H;
+            s.ldy = of_y.apart * D * H;
             s.kept = static_cast<const T*>(p.kept) + (place * N + row) * s.ldkept;
             s.slopes = reinterpret_cast<T*>(w.slopes) + row * s.ldslopes;
             s.h = h, s.c = c;
@@ -443,20 +472,21 @@ template <class T, class C> struct Scan {
             Product<T> to_x{};
             to_x.a1 = s.slopes, to_x.lda1 = s.ldslopes, to_x.k1 = gates;
             to_x.b = packed_x;
-            to_x.c = reinterpret_cast<T*>(w.dx) + row * inputs, to_x.ldc = inputs;
+            to_x.c = reinterpret_cast<T*>(w.dx) + of_x.row * inputs, to_x.ldc = of_x.apart * inputs;
             if (direction > 0) to_x.plus = to_x.c, to_x.ldplus = to_x.ldc;
             multiply_panels(to_x, s.rows, inputs);
             const uint8_t* mask = input_of<T>(p, layer).mask;
             if (mask != nullptr && direction + 1 == D)
                 masked(to_x.c, to_x.c, mask + row * inputs, static_cast<T>(p.mask_scale), s.rows * inputs);
         }
-        scatter(const_cast<T*>(maybe<T>(p.dh0, (place * B + first) * H)), s.dh, s.pad, H, count);
-        if (C::two_states) scatter(const_cast<T*>(maybe<T>(p.dc0, (place * B + first) * H)), s.dc, s.pad, H, count);
+        scatter_all(p, place, first, count, s.dh, s.pad, p.dh0);
+        if (C::two_states) scatter_all(p, place, first, count, s.dc, s.pad, p.dc0);
     }
 
     // What a weight gradient multiplies the slopes with.
     struct Right {
-        Input<T> input;              // rows of the input, or
+        Input<T> input;              // rows of the input, which stand at `at` (null: one after the other), or
+        const int64_t* at;
         Past<T> past;                // the state before, faded,
         const T *decay, *kept;       // times the reset gate
         int64_t ldkept;
@@ -468,7 +498,7 @@ template <class T, class C> struct Scan {
         int64_t padded = round_up(columns, lanes);
         for (int64_t i = 0; i < rows; ++i, to += padded) {
             int64_t row = row0 + i;
-            const T* from = r.of_state ? r.past.of(row) : r.input.rows + row * r.input.width;
+            const T* from = r.of_state ? r.past.of(row) : r.input.rows + (r.at == nullptr ? row : r.at[row]) * r.input.width;
             for (int64_t j = 0; j < columns; j += lanes) {
                 int n = static_cast<int>(smaller(lanes, columns - j));
                 Vector<T> a = load(from + first + j, n);
@@ -546,7 +576,7 @@ template <class T, class C> struct Scan {
         const T* slopes = reinterpret_cast<const T*>(w.slopes);
         const Weights& to = p.dweights[place];
         Right x{}, h{};
-        x.input = input_of<T>(p, layer), x.scale = static_cast<T>(p.mask_scale);
+        x.input = input_of<T>(p, layer), x.at = layer == 0 ? w.rows_x : nullptr, x.scale = static_cast<T>(p.mask_scale);
         h.of_state = true, h.past = past_h(w, place, zeros), h.decay = maybe<T>(p.decay_h, place * N * H);
         // Part of the rows of the weights, in whole register tiles.
         int64_t tiles = (gates + tile_rows - 1) / tile_rows;

@@ -81,6 +81,45 @@ def test_dropout_between_layers_equals_plain_version(case):
         assert torch.equal(outputs(cell, given)[0], outputs(cell, given)[0])
 
 
+@every_cell
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_equally_long_histories_are_read_as_they_stand(case, layout):
+    layers, directions = layout
+    if directions not in case.directions:
+        return
+    people, steps = 5, 4
+    cell = case.cell(6, layers=layers, directions=directions, dtype=torch.float64)
+    given = case.given(6, [steps] * people, places=layers * directions, dtype=torch.float64)
+    packed = everything(cell, given, cell)
+    data = given.packed.data.view(steps, people, -1)
+    weighting = torch.linspace(-1, 1, packed[0].numel(), dtype=torch.float64).view(steps, people, -1)
+    for batch_first in (False, True):
+        cell.batch_first = batch_first
+        for transposed in (False, True):  # in memory, the other way round than the cell is told
+            for gradient_transposed in (False, True):
+
+                def standing(t, transposed, batch_first=batch_first):
+                    t = t.transpose(0, 1) if batch_first else t
+                    return t.transpose(0, 1).contiguous().transpose(0, 1) if transposed else t.contiguous()
+
+                leaves = given.leaves()
+                x = standing(data, transposed).requires_grad_()
+                extra = dict(leaves.extra)
+                if case.name == "grud":
+                    extra = {k: standing(t.detach().view(steps, people, -1), False) for k, t in extra.items()}
+                    extra["gaps"].requires_grad_()
+                y, final = cell(x, leaves.hx, **extra)
+                loss = loss_of([torch.zeros(1), *as_tuple(final)])
+                wanted = [x, *leaves.states, *(t for t in extra.values() if t.is_floating_point()), *cell.parameters()]
+                made = torch.autograd.grad(
+                    [y, loss], wanted, [standing(weighting, gradient_transposed), torch.ones_like(loss)]
+                )
+                for mine, other in zip((y, *as_tuple(final), *made), packed, strict=True):
+                    if mine.shape != other.shape:  # rows
+                        mine = mine.transpose(0, 1) if batch_first else mine
+                    torch.testing.assert_close(mine.reshape(other.shape), other, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if case.theirs], ids=lambda case: case.name)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_plain_version_equals_torch(case, layout):
@@ -155,8 +194,14 @@ def test_operator_keeps_torchs_rules(case):
         states[1] = decay[1] = None
     x = torch.randn(6, cell.input_size, dtype=torch.float64, generator=generator).requires_grad_()
     masks = torch.rand(1, 6, 2, generator=generator) > 0.5
-    for mask in (None, masks):
-        arguments = (x, torch.tensor([3, 2, 1]), *states, *decay, mask, weights, cell.kind, 2, 1, 3, 0.5, True)
+    ragged, order = (x, torch.tensor([3, 2, 1])), torch.tensor([2, 0, 1])
+    dense = (x.detach().view(3, 2, -1).requires_grad_(), torch.tensor([3, 3]))
+    for mask, rows, given_order, by_history in (
+        (None, ragged, None, False),
+        (masks, ragged, order, False),
+        (masks, dense, None, True),
+    ):
+        arguments = (*rows, *states, *decay, mask, given_order, weights, cell.kind, 2, 1, 3, 0.5, by_history, True)
         # Tracing with real tensors inside the backward is `test_compile`'s business, which does it for whole cells.
         torch.library.opcheck(
             operator.recur, arguments, test_utils=("test_schema", "test_faketensor", "test_autograd_registration")

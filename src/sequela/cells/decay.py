@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from sequela.cells import operator
-from sequela.cells.recurrence import Recurrence, Weights
+from sequela.cells.recurrence import Recurrence
 
 
 def decay_factors(gaps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -28,8 +28,8 @@ def decay_factors(gaps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return plain_decay_factors(gaps, weight, bias)
     rows, width = gaps.shape[0], weight.shape[0]
     batch_sizes = torch.full((1 if rows else 0,), rows, dtype=torch.int64)
-    given = Recurrence(gaps, batch_sizes, (gaps.new_zeros(1, rows, width),), (None,))
-    y, _ = operator.run("fade", given, [[Weights(weight, weight.new_zeros(0, width), bias, None)]])
+    given = Recurrence(gaps, batch_sizes, rows, None, (None,))
+    y, _ = operator.run("fade", given, [weight, weight.new_zeros(0, width), bias], 1, 1)
     return y
 
 

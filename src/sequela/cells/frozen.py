@@ -30,7 +30,7 @@ class Frozen:
         self.dtype = flat[0].dtype
         probe = flat[0].new_empty(0, self.input_size)
         none = torch.zeros(0, dtype=torch.int64)
-        operator.check(probe, none, (), (), None, flat, kind, self.layers, 1, 0)
+        operator.check(probe, none, (), (), None, None, flat, kind, self.layers, 1, 0)
         sizes = operator.sizes_of(probe, none, kind, self.layers, 1, 0, self.hidden_size)
         self._native = operator._native.Snapshot(sizes, operator.weight_addresses(flat, self.layers, kind))
 

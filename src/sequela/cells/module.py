@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -15,7 +15,7 @@ from sequela.cells import operator, recurrence
 from sequela.cells.frozen import Frozen
 from sequela.cells.recurrence import Recurrence, State, Step, Weights
 
-Run = Callable[[Recurrence, Sequence[Sequence[Weights]]], tuple[Tensor, State]]
+Run = Callable[[Recurrence], tuple[Tensor, State]]
 
 
 class Recurrent(nn.RNNBase):
@@ -46,6 +46,20 @@ class Recurrent(nn.RNNBase):
             for layer in range(self.num_layers)
         ]
 
+    def flat_weights(self) -> list[Tensor]:
+        """Return the weights of all layers and directions, one after the other, read by name now."""
+        held = self._parameters
+        return [weight if (weight := held.get(name)) is not None else getattr(self, name) for name in self._names]
+
+    @functools.cached_property
+    def _names(self) -> list[str]:
+        """What the weights are called, in the engine's order."""
+        suffixes = ("", "_reverse")[: self.directions]
+        kinds = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if self.bias else [])]
+        if "weight_ch_l0" in self._parameters:
+            kinds.append("weight_ch")
+        return [f"{kind}_l{layer}{suffix}" for layer in range(self.num_layers) for suffix in suffixes for kind in kinds]
+
     def frozen(self) -> Frozen:
         """Return an immutable snapshot that advances patients one observation at a time."""
         return Frozen(self.kind, self.weights())
@@ -72,45 +86,42 @@ class Recurrent(nn.RNNBase):
         """Bring input, states and decay to packed rows, run, and bring the result back to the caller's form."""
         if isinstance(input, PackedSequence):
             x, batch_sizes, order, back = input
-            state = self._entering(x, hx, self._histories(hx, batch_sizes, order), order)
-            y, final = self._run(x, batch_sizes, state, decay, engine)
-            final = final if back is None else tuple(s.index_select(1, back) for s in final)
+            histories = self._histories(hx, batch_sizes, order)
+            given = Recurrence(x, batch_sizes, histories, self._entering(hx, histories), decay, order=order)
+            y, final = self._run(given, engine)
             return PackedSequence(y, batch_sizes, order, back), self._leaving(final)
         if input.dim() not in (2, 3):
             raise ValueError(f"The input must have 2 or 3 dimensions or be packed, not {input.dim()} dimensions.")
         single = input.dim() == 2
-        across = input.unsqueeze(1) if single else input.transpose(0, 1) if self.batch_first else input
-        steps, histories, width = across.shape
+        x = input.unsqueeze(1) if single else input
+        by_history = self.batch_first and not single
+        histories, steps = (x.shape[0], x.shape[1]) if by_history else (x.shape[1], x.shape[0])
         if single and hx is not None:
             hx = tuple(s.unsqueeze(1) for s in self._as_tuple(hx))
-        state = self._entering(across, hx, histories, None)
-        batch_sizes = torch.full((steps if histories else 0,), histories, dtype=torch.int64)
-        y, final = self._run(across.reshape(steps * histories, width), batch_sizes, state, decay, engine)
-        y = y.view(steps, histories, self.directions * self.hidden_size)
+        batch_sizes = equally_long(steps if histories else 0, histories)
+        state = self._entering(hx, histories)
+        y, final = self._run(Recurrence(x, batch_sizes, histories, state, decay, by_history=by_history), engine)
         if single:
             return y.squeeze(1), self._leaving(tuple(s.squeeze(1) for s in final))
-        return (y.transpose(0, 1) if self.batch_first else y), self._leaving(final)
+        return y, self._leaving(final)
 
-    def _run(
-        self, x: Tensor, batch_sizes: Tensor, state: State, decay: tuple[Tensor | None, ...], engine: Run
-    ) -> tuple[Tensor, State]:
+    def _run(self, given: Recurrence, engine: Run) -> tuple[Tensor, State]:
+        x, rows = given.x, operator.rows_of(given.x)
         if x.shape[-1] != self.input_size:
             raise ValueError(f"The input must have {self.input_size} features (its last size), not {x.shape[-1]}.")
-        places, rows = self.num_layers * self.directions, x.shape[0]
-        if torch.is_autocast_enabled(x.device.type) and x.dtype in (torch.float16, torch.bfloat16):
-            x, state = x.float(), tuple(s.float() for s in state)
+        if x.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(x.device.type):
+            state = None if given.state is None else tuple(s.float() for s in given.state)
+            given = given._replace(x=x.float(), state=state)
         factors = tuple(
-            None if factor is None else self._factor(name, factor, places, rows)
-            for name, factor in zip(self.states, decay, strict=True)
+            None if factor is None else self._factor(name, factor, rows)
+            for name, factor in zip(self.states, given.decay, strict=True)
         )
-        if engine == self._native and self._leave_to_torch(x, factors):
-            return self._torch(x, batch_sizes, state)
         masks, keep = None, 1.0
         if self.training and self.dropout > 0 and self.num_layers > 1:
             keep = 1.0 - self.dropout
             shape = (self.num_layers - 1, rows, self.directions * self.hidden_size)
             masks = torch.rand(shape, device=x.device) < keep
-        return engine(Recurrence(x, batch_sizes, state, factors, masks, keep), self.weights())
+        return engine(given._replace(decay=factors, masks=masks, keep=keep))
 
     def _leave_to_torch(self, x: Tensor, decay: tuple[Tensor | None, ...]) -> bool:
         """Say whether torch's own kernel must do it: on a GPU, or where the native core is not built."""
@@ -133,10 +144,16 @@ class Recurrent(nn.RNNBase):
         """Say whether torch has this cell."""
         return False
 
-    def _torch(self, x: Tensor, batch_sizes: Tensor, state: State) -> tuple[Tensor, State]:
+    def _torch(self, given: Recurrence) -> tuple[Tensor, State]:
         """Run torch's own kernel on packed rows."""
+        across = given.x.transpose(0, 1) if given.by_history else given.x
+        x = across.reshape(-1, across.shape[-1])
+        shape = (self.num_layers * self.directions, given.histories, self.hidden_size)
+        state = given.state or tuple(x.new_zeros(shape) for _ in self.states)
         if x.shape[0] == 0:
-            return x.new_zeros(0, self.directions * self.hidden_size), state
+            return across.new_zeros(*given.x.shape[:-1], self.directions * self.hidden_size), state
+        if given.order is not None:
+            state = tuple(s.index_select(1, given.order) for s in state)
         flat = [getattr(self, name) for of_layer in self._all_weights for name in of_layer]
         kernels: dict[str, Any] = {
             "LSTM": torch._VF.lstm,
@@ -146,10 +163,15 @@ class Recurrent(nn.RNNBase):
         }
         hx = state if len(state) > 1 else state[0]
         options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
-        output, *final = kernels[self.mode](x, batch_sizes, hx, flat, *options)
-        return output, tuple(final)
+        output, *final = kernels[self.mode](x, given.batch_sizes, hx, flat, *options)
+        if given.order is not None:
+            back = given.order.argsort()
+            final = [s.index_select(1, back) for s in final]
+        output = output.view(*across.shape[:-1], output.shape[-1])
+        return (output.transpose(0, 1) if given.by_history else output), tuple(final)
 
-    def _factor(self, name: str, factor: Tensor, places: int, rows: int) -> Tensor:
+    def _factor(self, name: str, factor: Tensor, rows: int) -> Tensor:
+        places = self.num_layers * self.directions
         expected = (places, rows, self.hidden_size)
         if factor.dim() == 2 and places == 1:
             factor = factor.unsqueeze(0)
@@ -171,26 +193,38 @@ class Recurrent(nn.RNNBase):
             raise ValueError(f"hx must hold {' and '.join(self.states)}, not {len(states)} tensors.")
         return states
 
-    def _entering(
-        self, x: Tensor, hx: Tensor | tuple[Tensor, ...] | None, histories: int, order: Tensor | None
-    ) -> State:
-        expected = (self.num_layers * self.directions, histories, self.hidden_size)
+    def _entering(self, hx: Tensor | tuple[Tensor, ...] | None, histories: int) -> State | None:
         if hx is None:
-            return tuple(x.new_zeros(expected) for _ in self.states)
-        states = self._as_tuple(hx)
+            return None
+        states, expected = self._as_tuple(hx), (self.num_layers * self.directions, histories, self.hidden_size)
         for name, state in zip(self.states, states, strict=True):
             if state.shape != expected:
                 raise ValueError(f"The initial {name} must be {list(expected)}, not {list(state.shape)}.")
-        return states if order is None else tuple(s.index_select(1, order) for s in states)
+        return states
 
     def _leaving(self, final: State) -> Any:
         return final if len(self.states) > 1 else final[0]
 
-    def _plain(self, given: Recurrence, weights: Sequence[Sequence[Weights]]) -> tuple[Tensor, State]:
-        return recurrence.run(self.step, given, weights)
+    def _plain(self, given: Recurrence) -> tuple[Tensor, State]:
+        return recurrence.run(self.step, given, self.weights())
 
-    def _native(self, given: Recurrence, weights: Sequence[Sequence[Weights]]) -> tuple[Tensor, State]:
-        return operator.run(self.kind, given, weights)
+    def _native(self, given: Recurrence) -> tuple[Tensor, State]:
+        if self._leave_to_torch(given.x, given.decay):
+            return self._torch(given)
+        return operator.run(self.kind, given, self.flat_weights(), self.num_layers, self.directions)
+
+
+def equally_long(steps: int, histories: int) -> Tensor:
+    """Return the batch sizes of histories that all have so many steps."""
+    if torch.compiler.is_compiling() or operator.somebody_watches():
+        return torch.full((steps,), histories, dtype=torch.int64)
+    return _equally_long(steps, histories)
+
+
+@functools.lru_cache(maxsize=64)
+def _equally_long(steps: int, histories: int) -> Tensor:
+    with torch.inference_mode(False):  # a tensor of inference could not be kept for a later backward
+        return torch.full((steps,), histories, dtype=torch.int64)
 
 
 @functools.cache

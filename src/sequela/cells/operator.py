@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sequela.cells.recurrence import Recurrence, State, Weights
+from sequela.cells.recurrence import Recurrence, State
 
 # Absent where the package was built without a compiler that can; an import that fails for another reason must be heard.
 BUILT = importlib.util.find_spec("sequela._native") is not None
@@ -43,23 +44,32 @@ KINDS = {
     "fade": Kind(7, 1, 1, 0),
 }
 TYPES = {torch.float32: 0, torch.float64: 1}
+X, Y, DY = 1, 2, 4  # bits of what stands history by history
 RECYCLED_BYTES = 1 << 16  # smaller tensors are torch's own: its allocator is quick there
 
 
-def run(kind: str, given: Recurrence, weights: Sequence[Sequence[Weights]]) -> tuple[Tensor, State]:
-    """Return the outputs [N, directions * H] and the final states, by the native engine."""
-    flat = [w for of_layer in weights for of_direction in of_layer for w in of_direction if w is not None]
-    h0, c0 = (*given.state, None)[:2]
+def run(kind: str, given: Recurrence, weights: Sequence[Tensor], layers: int, directions: int) -> tuple[Tensor, State]:
+    """Return the outputs, [..., directions * H] like the input, and the final states, by the native engine.
+
+    Args:
+        kind: the cell's name in the engine.
+        given: inputs, initial states, decay and dropout masks.
+        weights: of all layers and directions, one after the other, each in torch's order.
+        layers: how many.
+        directions: 1 or 2.
+    """
+    states = given.state or (None, None)
+    h0, c0 = (*states, None)[:2]
     decay_h, decay_c = (*given.decay, None)[:2]
-    tensors = (given.x, given.batch_sizes, h0, c0, decay_h, decay_c, given.masks)
-    training = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (*tensors, *flat))
-    sizes = (kind, len(weights), len(weights[0]), given.state[0].shape[1], given.keep)
+    tensors = (given.x, given.batch_sizes, h0, c0, decay_h, decay_c, given.masks, given.order)
+    sizes = (kind, layers, directions, given.histories, given.keep, given.by_history)
+    training = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (*weights, *tensors))
     if torch.compiler.is_compiling() or somebody_watches():
-        y, h, c, _ = recur(*tensors, flat, *sizes, training)
+        y, h, c, _ = recur(*tensors, weights, *sizes, training)
     elif training:
-        y, h, c = apply(Eager, sizes, *tensors, *flat)
+        y, h, c = apply(Eager, sizes, *tensors, *weights)
     else:
-        y, h, c, _ = compute(*tensors, flat, *sizes, False)
+        y, h, c, _ = compute(*tensors, weights, *sizes, False)
     return y, (h, c)[: KINDS[kind].states]
 
 
@@ -76,27 +86,30 @@ def compute(
     decay_h: Tensor | None,
     decay_c: Tensor | None,
     masks: Tensor | None,
+    order: Tensor | None,
     weights: Sequence[Tensor],
     kind: str,
     layers: int,
     directions: int,
     histories: int,
     keep: float,
+    by_history: bool,
     training: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return outputs, final h, final c, and what backward will need."""
-    cell, hidden, rows = KINDS[kind], weights[1].shape[1], x.shape[0]
+    cell, hidden, rows = KINDS[kind], weights[1].shape[1], rows_of(x)
     places = layers * directions
-    check(x, batch_sizes, (h0, c0), (decay_h, decay_c), masks, weights, kind, layers, directions, histories)
-    held = [solid(t) for t in (x, h0, c0, decay_h, decay_c, masks)]
+    check(x, batch_sizes, (h0, c0), (decay_h, decay_c), masks, order, weights, kind, layers, directions, histories)
+    standing, by = stand(x, by_history)
+    held = [standing, *(solid(t) for t in (h0, c0, decay_h, decay_c, masks, order))]
     solid_weights = [t.contiguous() for t in weights]
-    y = empty(x, rows, directions * hidden)
+    y = empty(x, *x.shape[:-1], directions * hidden)
     h = x.new_empty(places, histories, hidden)
     c = torch.empty_like(h) if cell.states > 1 else x.new_empty(0)
     inner = (layers - 1) * rows * directions * hidden
     kept = empty(x, inner + places * rows * cell.kept * hidden) if training else x.new_empty(0)
     made = [y.data_ptr(), h.data_ptr(), c.data_ptr(), *kept_addresses(kept, inner, training)]
-    sizes = sizes_of(x, batch_sizes, kind, layers, directions, histories, hidden)
+    sizes = sizes_of(x, batch_sizes, kind, layers, directions, histories, hidden, X * by + Y * by_history)
     sizes_cpu = batch_sizes.contiguous()
     _native.forward(
         sizes, sizes_cpu.data_ptr(), addresses(held), weight_addresses(solid_weights, places, kind), made,
@@ -116,6 +129,7 @@ def compute_backward(
     decay_h: Tensor | None,
     decay_c: Tensor | None,
     masks: Tensor | None,
+    order: Tensor | None,
     weights: Sequence[Tensor],
     y: Tensor,
     kept: Tensor,
@@ -124,21 +138,25 @@ def compute_backward(
     directions: int,
     histories: int,
     keep: float,
+    by_history: bool,
     wanted: Sequence[bool],
-) -> list[Tensor]:
-    """Return the gradients of x, h0, c0, decay_h, decay_c and the weights; empty where not wanted."""
-    hidden, rows, places = weights[1].shape[1], x.shape[0], layers * directions
-    held = [solid(t) for t in (x, h0, c0, decay_h, decay_c, masks)]
+) -> list[Tensor | None]:
+    """Return the gradients of x, h0, c0, decay_h, decay_c and the weights; None where not wanted."""
+    hidden, rows, places = weights[1].shape[1], rows_of(x), layers * directions
+    standing, by = stand(x, by_history)
+    held = [standing, *(solid(t) for t in (h0, c0, decay_h, decay_c, masks, order))]
     solid_weights = [t.contiguous() for t in weights]
-    arriving = [solid(t) for t in (dy, dh, dc)]
-    made = gradients_like(x, (h0, c0, decay_h, decay_c), weights, wanted)
+    dy, by_dy = (None, False) if dy is None else stand(dy, by_history)
+    arriving = (dy, solid(dh), solid(dc))
+    made = gradients_like(x, (h0, c0, decay_h, decay_c, *weights), wanted)
+    layout = X * by + Y * by_history + DY * by_dy
     inner = (layers - 1) * rows * directions * hidden
     sizes_cpu = batch_sizes.contiguous()
     _native.backward(
-        sizes_of(x, batch_sizes, kind, layers, directions, histories, hidden), sizes_cpu.data_ptr(), addresses(held),
-        weight_addresses(solid_weights, places, kind), [y.data_ptr(), *kept_addresses(kept, inner, True)],
-        addresses(arriving), [t.data_ptr() if t.numel() else 0 for t in made[:5]],
-        weight_addresses(made[5:], places, kind, wanted[5:]), 1.0 / keep, torch.get_num_threads(),
+        sizes_of(x, batch_sizes, kind, layers, directions, histories, hidden, layout), sizes_cpu.data_ptr(),
+        addresses(held), weight_addresses(solid_weights, places, kind),
+        [y.data_ptr(), *kept_addresses(kept, inner, True)], addresses(arriving),
+        addresses(made[:5]), weight_addresses(made[5:], places, kind), 1.0 / keep, torch.get_num_threads(),
     )  # fmt: skip
     return made
 
@@ -154,11 +172,12 @@ class Eager(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, sizes: tuple[Any, ...], *tensors: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Run, and keep what backward needs."""
-        x, batch_sizes, h0, c0, decay_h, decay_c, masks, *weights = tensors
-        kind, layers, directions, histories, keep = sizes
+        x, batch_sizes, h0, c0, decay_h, decay_c, masks, order, *weights = tensors
+        kind, layers, directions, histories, keep, by_history = sizes
         y, h, c, kept = compute(
-            x, batch_sizes, h0, c0, decay_h, decay_c, masks, weights, kind, layers, directions, histories, keep, True
-        )
+            x, batch_sizes, h0, c0, decay_h, decay_c, masks, order, weights, kind, layers, directions, histories, keep,
+            by_history, True,
+        )  # fmt: skip
         ctx.set_materialize_grads(False)
         ctx.sizes = sizes
         ctx.save_for_backward(y, kept, *tensors)
@@ -171,18 +190,17 @@ class Eager(torch.autograd.Function):
         needs = ctx.needs_input_grad
         if dy is None and dh is None and dc is None:
             return (None,) * len(needs)
-        wanted = [needs[1], *needs[3:7], *needs[8:]]
-        arguments = (dy, dh, dc, *tensors[:7], tensors[7:], y, kept, *ctx.sizes, wanted)
+        wanted = [needs[1], *needs[3:7], *needs[9:]]
+        arguments = (dy, dh, dc, *tensors[:8], tensors[8:], y, kept, *ctx.sizes, wanted)
         made = apply(Once, *arguments) if torch.is_grad_enabled() else compute_backward(*arguments)
-        given = [t if want else None for t, want in zip(made, wanted, strict=True)]
-        return None, given[0], None, *given[1:5], None, *given[5:]
+        return None, made[0], None, *made[1:5], None, None, *made[5:]
 
 
 class Once(torch.autograd.Function):
     """Backward, where a derivative of it may be asked for: says that there is none."""
 
     @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor | None, ...]:
         """Run backward."""
         return tuple(compute_backward(*arguments))
 
@@ -193,19 +211,34 @@ class Once(torch.autograd.Function):
 
 
 recur = torch.library.custom_op("sequela::recur", compute, mutates_args=())
-recur_backward = torch.library.custom_op("sequela::recur_backward", compute_backward, mutates_args=())
+
+
+@torch.library.custom_op("sequela::recur_backward", mutates_args=())
+def recur_backward(
+    dy: Tensor | None, dh: Tensor | None, dc: Tensor | None, x: Tensor, batch_sizes: Tensor, h0: Tensor | None,
+    c0: Tensor | None, decay_h: Tensor | None, decay_c: Tensor | None, masks: Tensor | None, order: Tensor | None,
+    weights: Sequence[Tensor], y: Tensor, kept: Tensor, kind: str, layers: int, directions: int, histories: int,
+    keep: float, by_history: bool, wanted: Sequence[bool],
+) -> list[Tensor]:  # fmt: skip
+    """Return what `compute_backward` returns; empty where not wanted, as an operator can return no None."""
+    made = compute_backward(
+        dy, dh, dc, x, batch_sizes, h0, c0, decay_h, decay_c, masks, order, weights, y, kept, kind, layers, directions,
+        histories, keep, by_history, wanted,
+    )  # fmt: skip
+    return [x.new_empty(0) if t is None else t for t in made]
 
 
 @recur.register_fake
 def _(
-    x: Tensor, batch_sizes: Tensor, h0: Any, c0: Any, decay_h: Any, decay_c: Any, masks: Any, weights: Sequence[Tensor],
-    kind: str, layers: int, directions: int, histories: int, keep: float, training: bool,
+    x: Tensor, batch_sizes: Tensor, h0: Any, c0: Any, decay_h: Any, decay_c: Any, masks: Any, order: Any,
+    weights: Sequence[Tensor], kind: str, layers: int, directions: int, histories: int, keep: float, by_history: bool,
+    training: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    cell, hidden, rows = KINDS[kind], weights[1].shape[1], x.shape[0]
+    cell, hidden, rows = KINDS[kind], weights[1].shape[1], rows_of(x)
     size = (layers - 1) * rows * directions * hidden + layers * directions * rows * cell.kept * hidden
     h = x.new_empty(layers * directions, histories, hidden)
     return (
-        x.new_empty(rows, directions * hidden),
+        x.new_empty(*x.shape[:-1], directions * hidden),
         h,
         torch.empty_like(h) if cell.states > 1 else x.new_empty(0),
         x.new_empty(size if training else 0),
@@ -215,31 +248,30 @@ def _(
 @recur_backward.register_fake
 def _(
     dy: Any, dh: Any, dc: Any, x: Tensor, batch_sizes: Tensor, h0: Any, c0: Any, decay_h: Any, decay_c: Any, masks: Any,
-    weights: Sequence[Tensor], y: Tensor, kept: Tensor, kind: str, layers: int, directions: int, histories: int,
-    keep: float, wanted: Sequence[bool],
+    order: Any, weights: Sequence[Tensor], y: Tensor, kept: Tensor, kind: str, layers: int, directions: int,
+    histories: int, keep: float, by_history: bool, wanted: Sequence[bool],
 ) -> list[Tensor]:  # fmt: skip
-    return gradients_like(x, (h0, c0, decay_h, decay_c), weights, wanted)
+    made = gradients_like(x, (h0, c0, decay_h, decay_c, *weights), wanted)
+    return [x.new_empty(0) if t is None else t for t in made]
 
 
 def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    x, batch_sizes, h0, c0, decay_h, decay_c, masks, weights = inputs[:8]
+    *tensors, weights = inputs[:9]
     y, _, _, kept = output
     ctx.set_materialize_grads(False)
-    ctx.options = inputs[8:13]
-    ctx.save_for_backward(x, batch_sizes, h0, c0, decay_h, decay_c, masks, y, kept, *weights)
+    ctx.options = inputs[9:15]
+    ctx.save_for_backward(y, kept, *tensors, *weights)
 
 
 def _backward(ctx: Any, dy: Tensor | None, dh: Tensor | None, dc: Tensor | None, _: Any) -> tuple[Any, ...]:
-    x, batch_sizes, h0, c0, decay_h, decay_c, masks, y, kept, *weights = ctx.saved_tensors
-    needs = ctx.needs_input_grad
-    wanted = [needs[0], *needs[2:6], *needs[7]]
+    y, kept, *tensors = ctx.saved_tensors
+    needs, weights = ctx.needs_input_grad, tensors[8:]
+    wanted = [needs[0], *needs[2:6], *needs[8]]
     if dy is None and dh is None and dc is None:
-        return None, None, None, None, None, None, None, [None] * len(weights), *[None] * 6
-    made = recur_backward(
-        dy, dh, dc, x, batch_sizes, h0, c0, decay_h, decay_c, masks, weights, y, kept, *ctx.options, wanted
-    )
+        return *[None] * 8, [None] * len(weights), *[None] * 7
+    made = recur_backward(dy, dh, dc, *tensors[:8], weights, y, kept, *ctx.options, wanted)
     given = [t if want else None for t, want in zip(made, wanted, strict=True)]
-    return given[0], None, *given[1:5], None, given[5:], *[None] * 6
+    return given[0], None, *given[1:5], None, None, given[5:], *[None] * 7
 
 
 def refuse(ctx: Any, *grads: Any) -> Any:
@@ -251,14 +283,23 @@ recur.register_autograd(_backward, setup_context=_keep_for_backward)
 recur_backward.register_autograd(refuse)
 
 
-def gradients_like(
-    x: Tensor, states: Sequence[Tensor | None], weights: Sequence[Tensor], wanted: Sequence[bool]
-) -> list[Tensor]:
-    """Return room for the gradients that are wanted, and empty tensors for the others."""
-    room = [empty(x, *x.shape) if wanted[0] else x.new_empty(0)]
-    for like, want in zip((*states, *weights), wanted[1:], strict=True):
-        room.append(x.new_empty(like.shape if want and like is not None else 0))
-    return room
+def gradients_like(x: Tensor, others: Sequence[Tensor | None], wanted: Sequence[bool]) -> list[Tensor | None]:
+    """Return room for the gradients of x and of the others that are wanted, and None."""
+    dx = None
+    if wanted[0]:  # as `stand` reads x
+        crossed = x.dim() == 3 and not x.is_contiguous() and x.transpose(0, 1).is_contiguous()
+        dx = empty(x, *x.transpose(0, 1).shape).transpose(0, 1) if crossed else empty(x, *x.shape)
+    rest = (_room(t) if want and t is not None else None for t, want in zip(others, wanted[1:], strict=True))
+    return [dx, *rest]
+
+
+def _room(like: Tensor) -> Tensor:
+    return torch.empty_like(like) if like.is_contiguous() else like.new_empty(like.shape)
+
+
+def rows_of(x: Tensor) -> int:
+    """Return the number N of steps of all histories together."""
+    return x.shape[0] if x.dim() == 2 else x.shape[0] * x.shape[1]
 
 
 def empty(like: Tensor, *shape: int) -> Tensor:
@@ -272,6 +313,13 @@ def empty(like: Tensor, *shape: int) -> Tensor:
         return like.new_empty(shape)
     block: Tensor = _native.buffer(count * like.element_size())
     return block.view(like.dtype).view(shape)
+
+
+def stand(t: Tensor, by_history: bool) -> tuple[Tensor, bool]:
+    """Return rows in one piece, and whether they stand history by history: as they come, if they come in one piece."""
+    if not t.is_contiguous() and t.dim() == 3 and t.transpose(0, 1).is_contiguous():
+        return t, not by_history
+    return t.contiguous(), by_history
 
 
 def solid(t: Tensor | None) -> Tensor | None:
@@ -293,19 +341,11 @@ def kept_addresses(kept: Tensor, inner: int, training: bool) -> tuple[int, int]:
     return (start if inner else 0), start + inner * kept.element_size()
 
 
-def weight_addresses(
-    weights: Sequence[Tensor], places: int, kind: str, wanted: Sequence[bool] | None = None
-) -> list[int]:
-    """Return five addresses a place: weight_ih, weight_hh, bias_ih, bias_hh, peephole; 0 for none or not wanted."""
-    each = len(weights) // places
-    if wanted is None:
-        wanted = [True] * len(weights)
-    all_ = [t.data_ptr() if want else 0 for t, want in zip(weights, wanted, strict=True)]
-    slots = slots_of(kind, each)
-    rows = [0] * (5 * places)
-    for place in range(places):
-        for i, slot in enumerate(slots):
-            rows[5 * place + slot] = all_[each * place + i]
+def weight_addresses(weights: Sequence[Tensor | None], places: int, kind: str) -> list[int]:
+    """Return five addresses a place: weight_ih, weight_hh, bias_ih, bias_hh, peephole; 0 for none."""
+    each, all_, rows = len(weights) // places, addresses(weights), [0] * (5 * places)
+    for i, slot in enumerate(slots_of(kind, each)):
+        rows[slot::5] = all_[i::each]
     return rows
 
 
@@ -316,11 +356,19 @@ def slots_of(kind: str, each: int) -> tuple[int, ...]:
 
 
 def sizes_of(
-    x: Tensor, batch_sizes: Tensor, kind: str, layers: int, directions: int, histories: int, hidden: int
+    x: Tensor,
+    batch_sizes: Tensor,
+    kind: str,
+    layers: int,
+    directions: int,
+    histories: int,
+    hidden: int,
+    layout: int = 0,
 ) -> list[int]:
     """Return the sizes in the order of native/bindings.cpp, `problem_of`."""
     number, dtype = KINDS[kind].number, TYPES[x.dtype]
-    return [number, dtype, layers, directions, histories, batch_sizes.shape[0], x.shape[0], x.shape[1], hidden]
+    steps, width = batch_sizes.shape[0], x.shape[-1]
+    return [number, dtype, layers, directions, histories, steps, rows_of(x), width, hidden, layout]
 
 
 def check(
@@ -329,6 +377,7 @@ def check(
     states: Sequence[Tensor | None],
     decay: Sequence[Tensor | None],
     masks: Tensor | None,
+    order: Tensor | None,
     weights: Sequence[Tensor],
     kind: str,
     layers: int,
@@ -338,35 +387,44 @@ def check(
     """Refuse what the core, which sees addresses only, could not know to be wrong."""
     if x.dtype not in TYPES:
         raise TypeError(f"The engine computes in float32 and float64, not {x.dtype}; convert with `.float()`.")
-    if batch_sizes.dtype != torch.int64 or batch_sizes.device.type != "cpu" or batch_sizes.dim() != 1:
-        raise TypeError("batch_sizes must be one row of int64 on the CPU.")
-    cell, hidden, rows, places = KINDS[kind], weights[1].shape[1], x.shape[0], layers * directions
-    each = len(weights) // places
-    shapes: list[tuple[str, Tensor | None, tuple[int, ...]]] = [
-        ("the input", x, (rows, weights[0].shape[1])),
-        *(("an initial state", t, (places, histories, hidden)) for t in states),
-        *(("a decay", t, (places, rows, hidden)) for t in decay),
-    ]
-    for i, weight in enumerate(weights):
-        inputs = x.shape[1] if i < each * directions else directions * hidden
-        block = cell.gates * hidden
-        of_slot: list[tuple[int, ...]] = [
-            (block, inputs),
-            (0 if kind == "fade" else block, hidden),
-            (block,),
-            (block,),
-            (3, hidden),
-        ]
-        expected = of_slot[slots_of(kind, each)[i % each]]
-        shapes.append((f"weight {i}", weight, expected))
-    for name, t, expected in shapes:
-        if t is None:
-            continue
-        if not t.is_cpu or t.dtype != x.dtype:
-            raise TypeError(f"Expected {name} as {x.dtype} on the CPU, like the input; got {t.dtype} on {t.device}.")
-        if t.shape != expected:
-            raise ValueError(f"Expected {name} of shape {list(expected)}, got {list(t.shape)}.")
-    if masks is not None and (
-        tuple(masks.shape) != (layers - 1, rows, directions * hidden) or masks.dtype != torch.bool
-    ):
+    for name, t in (("batch_sizes", batch_sizes), ("sorted_indices", order)):
+        if t is not None and (t.dtype != torch.int64 or not t.is_cpu or t.dim() != 1):
+            raise TypeError(f"{name} must be one row of int64 on the CPU.")
+    if order is not None and order.shape[0] != histories:
+        raise ValueError(f"sorted_indices must name all {histories} histories, not {order.shape[0]}.")
+    hidden, rows, places = weights[1].shape[1], rows_of(x), layers * directions
+    dtype, each = x.dtype, len(weights) // places
+    _demand("the input", x, (*x.shape[:-1], weights[0].shape[1]), dtype)
+    for t in states:
+        if t is not None:
+            _demand("an initial state", t, (places, histories, hidden), dtype)
+    for t in decay:
+        if t is not None:
+            _demand("a decay", t, (places, rows, hidden), dtype)
+    shapes = shapes_of_weights(kind, layers, directions, each, x.shape[-1], hidden)
+    for i, (weight, shape) in enumerate(zip(weights, shapes, strict=True)):
+        if weight.shape != shape or weight.dtype != dtype or not weight.is_cpu:
+            _demand(f"weight {i}", weight, shape, dtype)
+    if masks is not None and (masks.shape != (layers - 1, rows, directions * hidden) or masks.dtype != torch.bool):
         raise ValueError("Dropout masks must be bool of shape [layers - 1, N, directions * H].")
+
+
+def _demand(name: str, t: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    if not t.is_cpu or t.dtype != dtype:
+        raise TypeError(f"Expected {name} as {dtype} on the CPU, like the input; got {t.dtype} on {t.device}.")
+    if t.shape != shape:
+        raise ValueError(f"Expected {name} of shape {list(shape)}, got {list(t.shape)}.")
+
+
+@functools.lru_cache(maxsize=256)
+def shapes_of_weights(
+    kind: str, layers: int, directions: int, each: int, inputs: int, hidden: int
+) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes that the `each` weights of all places must have."""
+    block = KINDS[kind].gates * hidden
+    shapes: list[tuple[int, ...]] = []
+    for layer in range(layers):
+        width = directions * hidden if layer > 0 else inputs
+        of_slot = ((block, width), (0 if kind == "fade" else block, hidden), (block,), (block,), (3, hidden))
+        shapes += [of_slot[slot] for slot in slots_of(kind, each)] * directions
+    return tuple(shapes)

@@ -35,37 +35,52 @@ Step = Callable[[Tensor, State, Weights], State]
 class Recurrence(NamedTuple):
     """What a recurrence is run on, beside its weights."""
 
-    x: Tensor  # [N, I]
+    x: Tensor  # [N, I], or where all histories are equally long [T, B, I] or (`by_history`) [B, T, I]; outputs alike
     batch_sizes: Tensor  # [T] int64 on the CPU, never rising
-    state: State  # each [layers * directions, B, H]: what enters the first step of a history
+    histories: int  # B
+    state: State | None  # each [layers * directions, B, H]: what enters the first step of a history; None: zeros
     decay: tuple[Tensor | None, ...]  # for each state None or [layers * directions, N, H]
     masks: Tensor | None = None  # [layers - 1, N, directions * H] bool: what dropout lets through between layers
     keep: float = 1.0  # the share that dropout lets through; what passes is divided by it
+    order: Tensor | None = (
+        None  # [B]: where the states of the longest history, of the next ... stand; None: in this order
+    )
+    by_history: bool = False
 
 
 def run(step: Step, given: Recurrence, weights: Sequence[Sequence[Weights]]) -> tuple[Tensor, State]:
-    """Return the outputs [N, directions * H] of the last layer and the final states [layers * directions, B, H].
+    """Return the outputs of the last layer, [..., directions * H] like x, and the final states.
 
     Args:
         step: one step of the cell.
         given: inputs, initial states, decay and dropout masks.
         weights: for each layer the weights of its one or two directions; the second runs from each history's end.
     """
-    directions = len(weights[0])
-    x, finals = given.x, []
+    directions, hidden = len(weights[0]), weights[0][0].weight_hh.shape[1]
+    across = given.x.transpose(0, 1) if given.by_history else given.x
+    x, finals = across.reshape(-1, across.shape[-1]), []
+    shape = (len(weights) * directions, given.histories, hidden)
+    enter = given.state or tuple(x.new_zeros(shape) for _ in given.decay)
+    if given.order is not None:
+        enter = tuple(state.index_select(1, given.order) for state in enter)
     for layer, of_layer in enumerate(weights):
         if layer > 0 and given.masks is not None:
             x = x * given.masks[layer - 1].to(x.dtype) / given.keep
         outputs = []
         for direction, of_direction in enumerate(of_layer):
             place = layer * directions + direction
-            enters = tuple(state[place] for state in given.state)
+            enters = tuple(state[place] for state in enter)
             decay = tuple(None if factor is None else factor[place] for factor in given.decay)
             y, final = run_layer(step, x, given.batch_sizes, enters, decay, of_direction, reverse=direction == 1)
             outputs.append(y)
             finals.append(final)
         x = torch.cat(outputs, dim=1)
-    return x, tuple(torch.stack(states) for states in zip(*finals, strict=True))
+    y = x.view(*across.shape[:-1], directions * hidden)
+    leave = tuple(torch.stack(states) for states in zip(*finals, strict=True))
+    if given.order is not None:
+        back = given.order.argsort()
+        leave = tuple(state.index_select(1, back) for state in leave)
+    return (y.transpose(0, 1) if given.by_history else y), leave
 
 
 def run_layer(
