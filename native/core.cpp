@@ -1,4 +1,5 @@
 // Who does what, when: cuts a problem into tiles, shares them among threads, keeps the order of the layers.
+#include <algorithm>
 #include <cstring>
 #include <new>
 #include <vector>
@@ -26,14 +27,44 @@ size_t line(size_t bytes) { return (bytes + 127) / 64 * 64; }
 
 size_t element(const Problem& p) { return p.type == F32 ? 4 : 8; }
 
-// Histories a tile: few enough that every thread has several, many enough that weights are read from near.
+// Rows that a step of a tile costs as much as: below two, the weights' way from the second cache takes as long.
+double cost(int64_t rows) { return rows == 0 ? 0.0 : 0.3 + (rows < 2 ? 2.0 : static_cast<double>(rows)); }
+
+// How long the threads take over tiles of so many histories, each thread taking the next tile when it is done.
+double span_of(const std::vector<int64_t>& lengths, int64_t rows, int threads, std::vector<double>& busy) {
+    const int64_t histories = static_cast<int64_t>(lengths.size());
+    busy.assign(static_cast<size_t>(threads), 0.0);
+    for (int64_t first = 0; first < histories; first += rows) {
+        double& idlest = *std::min_element(busy.begin(), busy.end());
+        const int64_t end = std::min(first + rows, histories);
+        for (int64_t b = first; b < end; ++b) {  // steps at which the rows first .. b are alive, and no more
+            const int64_t next = b + 1 < end ? lengths[static_cast<size_t>(b + 1)] : 0;
+            idlest += static_cast<double>(lengths[static_cast<size_t>(b)] - next) * cost(b - first + 1);
+        }
+    }
+    return *std::max_element(busy.begin(), busy.end());
+}
+
+// Histories a tile: few enough that every thread has as much to do, many enough that weights are read from near.
 int64_t rows_of_tile(const Problem& p, int threads) {
-    int64_t rows = (p.histories + threads - 1) / threads;
-    if (rows > 24) rows = 24;
-    if (rows < 1) return 1;
-    int64_t tiles = (p.histories + rows - 1) / rows;
-    tiles = (tiles + threads - 1) / threads * threads;
-    return (p.histories + tiles - 1) / tiles;
+    constexpr int64_t most = 24;
+    if (p.histories == 0) return 1;
+    std::vector<int64_t> lengths(static_cast<size_t>(p.histories), 0);
+    for (int64_t t = p.steps; t > 0; --t)
+        for (int64_t b = p.offsets[t] - p.offsets[t - 1]; b > 0 && lengths[static_cast<size_t>(b - 1)] == 0; --b)
+            lengths[static_cast<size_t>(b - 1)] = t;
+    std::vector<double> busy;
+    int64_t best = 1;
+    double least = 0.0;
+    auto consider = [&](int64_t rows) {
+        if (rows < 1 || rows > most || rows > p.histories) return;
+        const double span = span_of(lengths, rows, threads, busy);
+        if (least == 0.0 || span < least) best = rows, least = span;
+    };
+    const int64_t rounds = (p.histories + most * threads - 1) / (most * threads);
+    for (int64_t k = rounds; k < rounds + 3; ++k) consider((p.histories + k * threads - 1) / (k * threads));  // as many each
+    for (int64_t rows = most; rows > 0; rows -= 6) consider(rows);
+    return best;
 }
 
 // A set of tasks, and the flag that ends it.

@@ -287,7 +287,6 @@ template <class T, class C> struct Scan {
         int64_t tile = rows * pad(p), lines = 8 * 128;
         int64_t forward = 4 * tile + blocks(p) * rows * Panels<T>::width + rows * widest(p);
         int64_t backward = 3 * tile + p.hidden;
-        int64_t gates = sequela::shape_of(p.cell).gates * p.hidden;
         int64_t gradient = block_rows * Panels<T>::width + p.hidden;
         int64_t most = forward > backward ? forward : backward;
         if (gradient > most) most = gradient;
@@ -525,20 +524,22 @@ template <class T, class C> struct Scan {
         const int64_t rows = high - low;
         T* panel;
         cut(scratch, block_rows * Panels<T>::width, panel);
+        T* sums = nullptr;  // the same for every target: written once, copied in the end
         for (int64_t q = 0; q < count; ++q) {
             const Target& t = targets[q];
             if (t.out != nullptr)
                 for (int64_t i = low * t.columns; i < high * t.columns; ++i) t.out[i] = T(0);
-            if (t.sums != nullptr)
-                for (int64_t i = low; i < high; ++i) t.sums[i] = T(0);
+            if (t.sums == nullptr) continue;
+            for (int64_t i = low; i < high; ++i) t.sums[i] = T(0);
+            sums = t.sums;
         }
         for (int64_t row0 = 0; row0 < n; row0 += block_rows) {
             if (stopped(stop)) return;
             int64_t k = smaller(block_rows, n - row0);
             const T* left = slopes + row0 * ld + from;
+            if (sums != nullptr) add_columns(left, ld, rows, k, sums + low);
             for (int64_t q = 0; q < count; ++q) {
                 const Target& t = targets[q];
-                if (t.sums != nullptr) add_columns(left, ld, rows, k, t.sums + low);
                 if (t.out == nullptr) continue;
                 for (int64_t first = 0; first < t.columns; first += Panels<T>::width) {
                     int64_t here = smaller(Panels<T>::width, t.columns - first), vectors = Panels<T>::vectors(here);
@@ -554,6 +555,9 @@ template <class T, class C> struct Scan {
                 }
             }
         }
+        for (int64_t q = 0; q < count; ++q)
+            if (targets[q].sums != nullptr && targets[q].sums != sums)
+                __builtin_memcpy(targets[q].sums + low, sums + low, sizeof(T) * static_cast<size_t>(rows));
     }
     static APART void add_columns(const T* from, int64_t ld, int64_t columns, int64_t rows, T* sums) {
         for (int64_t j = 0; j < columns; j += lanes) {

@@ -318,6 +318,63 @@ void check_form(const sequela::Table* table, const Form& form) {
     check(std::memcmp(lean.y(), fast.y(), outputs * sizeof(float)) == 0, name + ": inference gives other bits");
 }
 
+// [T, B, width] as [B, T, width], or back.
+template <class A> std::vector<A> crossed(const A* from, int64_t rows, int64_t columns, int64_t width) {
+    std::vector<A> to(static_cast<size_t>(rows * columns * width));
+    for (int64_t row = 0; row < rows; ++row)
+        for (int64_t column = 0; column < columns; ++column)
+            for (int64_t i = 0; i < width; ++i)
+                to[static_cast<size_t>((column * rows + row) * width + i)] = from[(row * columns + column) * width + i];
+    return to;
+}
+// [P, B, H] with the histories the other way round.
+Values turned(const Values& from, int64_t histories, int64_t hidden) {
+    Values to(from.size());
+    for (size_t i = 0; i < from.size(); ++i) {
+        int64_t at = static_cast<int64_t>(i), place = at / (histories * hidden), history = at / hidden % histories;
+        to[static_cast<size_t>((place * histories + histories - 1 - history) * hidden + at % hidden)] = from[i];
+    }
+    return to;
+}
+
+// Rows that stand history by history, and states in the caller's order, give the same bits as packed ones.
+void check_standing(const sequela::Table* table, const Form& form) {
+    const std::string name = std::string(table->name) + " " + name_of(form) + ", as they stand";
+    const Given given = given_of(form);
+    const int64_t B = given.histories(), T = given.steps(), P = given.places(), H = given.hidden, width = given.directions * H;
+    const Loss loss{drawn(T * B * width, 1), drawn(P * B * H, 1), drawn(P * B * H, 1)};
+    const Run run{table, 2, nullptr, nullptr};
+    Posed<double> packed(given);
+    forward_and_backward(run, packed, loss, name);
+    std::vector<int64_t> order;
+    for (int64_t b = 0; b < B; ++b) order.push_back(B - 1 - b);
+    for (int layout = 0; layout < 8; ++layout) {
+        const bool x = layout & 1, y = layout & 2, dy = layout & 4;
+        Given other = given;
+        if (x) other.x = crossed(given.x.data(), T, B, given.input);
+        other.h0 = turned(given.h0, B, H), other.c0 = turned(given.c0, B, H);
+        const Loss weighed{dy ? crossed(loss.y.data(), T, B, width) : loss.y, turned(loss.hn, B, H), turned(loss.cn, B, H)};
+        Posed<double> posed(other);
+        posed.problem.x_by_history = x, posed.problem.y_by_history = y, posed.problem.dy_by_history = dy;
+        posed.problem.order = order.data();
+        forward_and_backward(run, posed, weighed, name);
+        auto same = [&](const double* mine, const double* expected, int64_t count, const char* what) {
+            check(std::memcmp(mine, expected, static_cast<size_t>(count) * sizeof(double)) == 0,
+                  name + ", layout " + std::to_string(layout) + ": other bits of " + what);
+        };
+        same(y ? crossed(posed.y(), B, T, width).data() : posed.y(), packed.y(), T * B * width, "y");
+        const auto* dx = static_cast<const double*>(posed.problem.dx);
+        same(x ? crossed(dx, B, T, given.input).data() : dx, static_cast<const double*>(packed.problem.dx), T * B * given.input, "dx");
+        same(turned(Values(posed.hn(), posed.hn() + P * B * H), B, H).data(), packed.hn(), P * B * H, "hn");
+        const auto *dh0 = static_cast<const double*>(posed.problem.dh0), *expected = static_cast<const double*>(packed.problem.dh0);
+        if (dh0 != nullptr) same(turned(Values(dh0, dh0 + P * B * H), B, H).data(), expected, P * B * H, "dh0");
+        auto mine = posed.gradients(), theirs = packed.gradients();
+        for (size_t i = 0; i < mine.size(); ++i)
+            if (mine[i].first.compare(0, 6, "weight") == 0 || mine[i].first.compare(0, 4, "bias") == 0)
+                same(mine[i].second.first, theirs[i].second.first, static_cast<int64_t>(mine[i].second.second), mine[i].first.c_str());
+    }
+}
+
 void check_forms(const sequela::Table* table) {
     check_form(table, {sequela::FADE, 1, 1, 4, 3, {5}, false, false, false, true});
     check_form(table, {sequela::FADE, 1, 1, 37, 101, std::vector<int64_t>(61, 1), false, false, false, true});
@@ -327,6 +384,8 @@ void check_forms(const sequela::Table* table) {
         check_form(table, {cell, 1, 1, 4, 3, {5, 3, 3, 1}, false, false, true, true});
         check_form(table, {cell, 2, 2, 3, 17, {9, 9, 4, 2, 2, 1, 1, 1}, true, true, true, true});
         check_form(table, {cell, 3, 1, 20, 33, {7, 6, 6, 5, 5, 5, 4, 3, 2, 1, 1, 1, 1}, false, true, false, false});
+        check_standing(table, {cell, 1, 1, 5, 7, {4, 4, 4}, false, false, true, true});
+        check_standing(table, {cell, 2, 2, 3, 17, std::vector<int64_t>(30, 5), true, true, true, true});
         check_form(table, {cell, 1, 2, 5, 64, {3, 3, 2}, true, false, false, true});
         check_form(table, {cell, 2, 1, 41, 64, std::vector<int64_t>(26, 4), false, false, false, true});
     }

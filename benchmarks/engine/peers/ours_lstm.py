@@ -8,6 +8,7 @@ import torch  # noqa: E402
 from lstm_data import BATCH, HIDDEN, INPUTS, windows  # noqa: E402
 
 from sequela.cells import LSTM  # noqa: E402
+from sequela.train import one_thread  # noqa: E402
 
 
 def main() -> None:
@@ -21,7 +22,8 @@ def main() -> None:
         optimizer.zero_grad()
         _, (h, _) = cell(x)
         torch.nn.functional.mse_loss(dense(h[-1]), y).backward()
-        optimizer.step()
+        with one_thread():
+            optimizer.step()
 
     serve({"batch": batch}, {"torch": torch.__version__})
 

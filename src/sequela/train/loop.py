@@ -17,6 +17,7 @@ from sequela.models import Network
 from sequela.prepare import Collation
 from sequela.train.hide import with_some_hidden
 from sequela.train.settings import TrainSettings
+from sequela.train.threads import one_thread
 
 _EVALUATION_ROWS = 1 << 16
 _LARGEST_GRADIENT_NORM = 5.0
@@ -148,8 +149,9 @@ def _step(network: Network, batch: Batch, optimizer: torch.optim.Optimizer, loss
     error = network.loss(network(batch), batch, loss)
     penalty = network.penalty()
     (error if penalty is None else error + penalty).backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT_NORM)
-    optimizer.step()
+    with one_thread():
+        nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT_NORM)
+        optimizer.step()
     return _finite(float(error.detach()))
 
 
