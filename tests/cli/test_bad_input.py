@@ -292,6 +292,9 @@ CASES: dict[str, Case] = {
     "--force on a folder that is no run": Case(
         ["no run folder", "Choose another --out"], call=["run", "study.toml", "--out", ".", "--force"]
     ),
+    "--out that is a file": Case(
+        ["visits.csv", "file of that name"], call=["run", "study.toml", "--out", "visits.csv"]
+    ),
     "--out below a file": Case(["visits.csv", "--out"], call=["run", "study.toml", "--out", "visits.csv/out"]),
     "--set without =": Case(["--set epochs", "key=value"], call=[*RUN, "--set", "epochs"]),
     "--set of an unknown key": Case(["'train.epoch'", "'epochs'"], call=[*RUN, "--set", "train.epoch=3"]),
