@@ -10,9 +10,7 @@ def info() -> dict[str, object]:
     """What the native core is, what it was built with, and what it holds."""
 
 def choose(name: str) -> None:
-    """
-    Take another instruction set from now on: for tests and benchmarks. Snapshots keep theirs.
-    """
+    """Take another instruction set from now on: for tests and benchmarks. Snapshots keep theirs."""
 
 def forward(
     sizes: Sequence[int],
@@ -45,7 +43,21 @@ def buffer(size: int) -> torch.Tensor:
 def release_memory() -> None:
     """Give recycled memory back to the system."""
 
-def count_bins(
+def number_words(column: object, words: Sequence[str], number: NDArray[np.int32], threads: int) -> int | None:
+    """Write which of the distinct words each word of a column is, -1 for none; return how many are none."""
+
+def mark_steps(
+    person: NDArray[np.int64],
+    known: NDArray[np.int64],
+    variable: NDArray[np.int32],
+    time: NDArray[np.int64],
+    cell_offsets: NDArray[np.int64],
+    person_offsets: NDArray[np.int64],
+    threads: int,
+) -> int:
+    """Write the steps of ascending events; return how many, -1 where the events do not ascend."""
+
+def most_bins(
     span: int,
     courses: Sequence[NDArray[np.int64]],
     step_time: NDArray[np.int64],
@@ -53,13 +65,10 @@ def count_bins(
     offsets: NDArray[np.int64],
     variable: NDArray[np.int32],
     number: NDArray[np.float32],
-    level: NDArray[np.int32],
+    level: NDArray[np.int32] | None,
     time: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    threads: int,
-) -> None:
-    """Count rows and cells of each course on a regular clock."""
+) -> tuple[int, int]:
+    """Return how many rows and cells courses have on a regular clock, at most."""
 
 def fill_bins(
     span: int,
@@ -69,24 +78,24 @@ def fill_bins(
     offsets: NDArray[np.int64],
     variable: NDArray[np.int32],
     number: NDArray[np.float32],
-    level: NDArray[np.int32],
+    level: NDArray[np.int32] | None,
     time: NDArray[np.int64],
-    row_begin: NDArray[np.int64],
-    cell_begin: NDArray[np.int64],
+    rows: NDArray[np.int64],
     edge: NDArray[np.int64],
     made_offsets: NDArray[np.int64],
     made_variable: NDArray[np.int32],
     made_number: NDArray[np.float32],
-    made_level: NDArray[np.int32],
+    made_level: NDArray[np.int32] | None,
+    made_time: NDArray[np.int64],
     threads: int,
-) -> None:
-    """Write the rows and cells of courses on a regular clock."""
+) -> tuple[int, int]:
+    """Write the rows and cells of courses on a regular clock; return how many."""
 
 def fill_rows(
     offsets: NDArray[np.int64],
     variable: NDArray[np.int32],
     number: NDArray[np.float32],
-    level: NDArray[np.int32],
+    level: NDArray[np.int32] | None,
     time: NDArray[np.int64],
     center: NDArray[np.float64],
     spread: NDArray[np.float64],

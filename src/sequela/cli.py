@@ -7,6 +7,7 @@ import shlex
 import sys
 import tomllib
 import traceback
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,12 +23,31 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="sequela",
-    help="What follows, forecast from the irregular histories of patients.",
+    help="Say what follows from the irregular histories of patients: the next value, or the risk of an event.",
+    epilog="To begin: `sequela example icu-risk`, then `sequela run icu-risk/study.toml`.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 _DEBUG = "--debug"
 _USAGE_ERROR: Any = typer.BadParameter.__base__  # of click, which typer brings along under changing names
+_Changes = Annotated[
+    list[str] | None, typer.Option("--set", help="KEY=VALUE laid over the study file, such as train.epochs=20.")
+]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sequela {metadata.version('sequela')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 @app.command()
@@ -35,7 +55,7 @@ def example(
     name: Annotated[str | None, typer.Argument(help="Which example; without it, they are listed.")] = None,
     folder: Annotated[Path | None, typer.Argument(help="Where to write it; default: a folder of its name.")] = None,
 ) -> None:
-    """Write a real, small data set as ordinary files, with a study file beside them."""
+    """Write a small example as ordinary files, with a study file beside them; without a name, list them all."""
     from sequela.examples import available, write
 
     if name is None:
@@ -49,7 +69,7 @@ def example(
 @app.command()
 def check(
     study: Annotated[Path | None, typer.Argument(help="The study file; or none, with --table.")] = None,
-    changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, laid over the study file.")] = None,
+    changes: _Changes = None,
     table: Annotated[Path | None, typer.Option(help="A CSV or Parquet file that another tool exported.")] = None,
     subject: Annotated[str | None, typer.Option(help="With --table: the column that says who.")] = None,
     time: Annotated[str | None, typer.Option(help="With --table: the column that says when, if any.")] = None,
@@ -98,22 +118,10 @@ def _check_table(
 
 
 @app.command()
-def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders, the first is the reference.")],
-) -> None:
-    """Compare runs on the same held-out people: paired differences with their intervals."""
-    from sequela.report.comparison import comparison_tables
-    from sequela.study.compare import compare_runs
-
-    for table in comparison_tables(compare_runs(runs)):
-        _page().print(table)
-
-
-@app.command()
 def run(
     study: Annotated[Path, typer.Argument(help="The study file.")],
     out: Annotated[Path | None, typer.Option(help="The run folder; default: runs/<name>-<time>.")] = None,
-    changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, laid over the study file.")] = None,
+    changes: _Changes = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a run folder that exists.")] = False,
 ) -> None:
     """Carry out a study: read, prepare, train, judge beside baselines, write the report."""
@@ -171,6 +179,18 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run fol
     from sequela.report import write_report
 
     typer.echo(f"Report: {write_report(folder)}")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders, the first is the reference.")],
+) -> None:
+    """Compare runs on the same held-out people: paired differences with their intervals."""
+    from sequela.report.comparison import comparison_tables
+    from sequela.study.compare import compare_runs
+
+    for table in comparison_tables(compare_runs(runs)):
+        _page().print(table)
 
 
 def _page() -> Console:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import polars as pl
 import pytest
-from audited import audited
+from audited import OUTCOME, VISITS, audited
 from clean import CLEAN, Clean
 
 
@@ -21,6 +22,16 @@ def test_a_clean_study_is_let_be(study: Callable[[], Clean]) -> None:
     assert not [one for one in audit.findings if one.severity == "certain"]
     assert len(warnings) <= columns // 100
     audit.stop_at_leaks()
+
+
+def test_a_study_without_numbers_is_let_be() -> None:
+    random = np.random.default_rng(0)
+    visits = pl.DataFrame({"id": np.repeat(np.arange(200), 3), "day": np.tile([0.0, 1.0, 2.0], 200)})
+    visits = visits.with_columns(drug=pl.Series(random.choice(["a", "b", "c"], 600)))
+    outcome = pl.DataFrame({"id": np.arange(200), "died": random.integers(0, 2, 200)})
+    tables = {"visits": (VISITS, visits), "outcome": (OUTCOME, outcome)}
+    question = {"kind": "risk", "outcome": {"column": "died"}, "from": "origin", "to": "9d", "at": "1d"}
+    assert {one.severity for one in audited(tables, question).findings} <= {"note"}
 
 
 def test_there_are_twenty() -> None:

@@ -29,6 +29,13 @@ def test_a_clean_table_is_let_be(seed: int) -> None:
     assert not audit_table(survival(seed=seed), subject="pid", label="years").findings
 
 
+def test_a_table_without_numbers_is_attacked_all_the_same() -> None:
+    words = export().select("pid", "day", "died", "sex", where=pl.lit("home"))
+    assert not found(words, split=None).findings
+    told = words.with_columns(where=pl.when(pl.col("died") == 1).then(pl.lit("morgue")).otherwise(pl.lit("home")))
+    assert named(found(told, split=None), "certain") == {("equals_outcome", "where")}
+
+
 def test_a_leak_of_a_table_stops_without_speaking_of_a_study() -> None:
     audit = found(export().with_columns(status=pl.col("died") + 1))
     with pytest.raises(LeakError, match="equals_outcome") as stopped:

@@ -18,7 +18,7 @@ import damage
 import polars as pl
 import pytest
 from command_line import Answer, in_a_process, in_process, listing
-from small_study import PEOPLE, SECRET, outcomes_csv, patients_csv, visits_csv, write_risk_study, write_study
+from small_study import DOCUMENT, PEOPLE, SECRET, outcomes_csv, patients_csv, visits_csv, write_risk_study, write_study
 
 SHOW = False  # print the refusals, to read them: pytest -s
 RUN = ["run", "study.toml", "--out", "out"]
@@ -243,6 +243,10 @@ CASES: dict[str, Case] = {
     "all measurements hidden": Case(["'train.hide'", "at most 0.5"], {"train.hide": 0.9}),
     "a schedule that there is not": Case(["'train.schedule'", '"one cycle"'], {"train.schedule": "one cycel"}),
     "subgroups by what is no fact": Case(["subgroups", "'sbp'", "height, sex"], {"evaluate.subgroups": ["sbp"]}),
+    "subgroups without facts": Case(
+        ["'sex'", "No table has any", 'layout = "static"'],
+        {"records": DOCUMENT["records"][:1], "evaluate.subgroups": ["sex"]},
+    ),
     "one subgroup twice": Case(["'evaluate.subgroups'", "twice"], {"evaluate.subgroups": ["sex", "sex"]}),
     "a threshold above one": Case(["'evaluate.thresholds[1]'", "below 1"], {"evaluate.thresholds": [20]}),
     "no trials": Case(["'evaluate.trials'", "at least 1"], {"evaluate.trials": 0}),
@@ -287,6 +291,9 @@ CASES: dict[str, Case] = {
     "a run folder that exists": Case(["out", "--force"], before=a_folder("out")),
     "--force on a folder that is no run": Case(
         ["no run folder", "Choose another --out"], call=["run", "study.toml", "--out", ".", "--force"]
+    ),
+    "--out that is a file": Case(
+        ["visits.csv", "file of that name"], call=["run", "study.toml", "--out", "visits.csv"]
     ),
     "--out below a file": Case(["visits.csv", "--out"], call=["run", "study.toml", "--out", "visits.csv/out"]),
     "--set without =": Case(["--set epochs", "key=value"], call=[*RUN, "--set", "epochs"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from importlib import metadata
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +25,17 @@ def test_help_is_shown_and_is_no_error(words: list[str], tmp_path: Path, capfd: 
     assert answer.code == 0
     assert "Usage:" in answer.out
     assert answer.err == ""
+
+
+def test_help_says_how_to_begin(tmp_path: Path, capfd: Capture) -> None:
+    shown = " ".join(in_process([], tmp_path, capfd).out.split())
+    assert "`sequela example icu-risk`, then `sequela run icu-risk/study.toml`" in shown
+
+
+def test_the_version_is_told_without_a_command(tmp_path: Path, capfd: Capture) -> None:
+    answer = in_process(["--version"], tmp_path, capfd)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == f"sequela {metadata.version('sequela')}\n"
 
 
 def test_examples_are_listed(tmp_path: Path, capfd: Capture) -> None:

@@ -48,6 +48,9 @@ def test_a_code_that_no_record_of_a_study_has_is_refused_and_of_new_people_is_no
     for key in ("from", "to"):
         with pytest.raises(CohortError, match="begins with 'NOWHERE'"):
             asked(ONE, **{key: {"code": "NOWHERE"}})
+    late = events_of((0, 0, "ADMISSION", None), (0, 1, "x", 1.0))
+    with pytest.raises(CohortError, match=r"Did you mean 'ADMISSION'\?"):
+        asked(late, **{"from": {"code": "ADMISION"}})
     assert len(asked(ONE, live=True, **{"from": {"code": "NOWHERE"}}).time) == 0
     assert len(asked(ONE, live=True, to={"code": "NOWHERE"}).time) == 3
 

@@ -16,6 +16,11 @@ from sequela.records import SeriesSettings, read_records
 # A refusal: file, keys of the table, what the message must say. Cells hold SECRET or 4711 where they could leak.
 CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
     "missing subject column": ("idd,day,sbp\n4711,0,1\n", {}, ["no column 'id'", "Did you mean 'idd'?"]),
+    "a guess is one of several names": (
+        "id,platelets\n4711,1\n",
+        {"subject": "patient"},
+        ["no column 'patient'", "Did you mean 'platelets'?", "'id', 'platelets'"],
+    ),
     "missing time column": ("id,Day,sbp\n4711,0,1\n", {}, ["no column 'day'", "Did you mean 'Day'?"]),
     "missing available column": ("id,day,sbp\n4711,0,1\n", {"available": "dai"}, ["no column 'dai'", "'day'"]),
     "unknown name in columns": ("id,day,sbp\n4711,0,1\n", {"columns": ["spb"]}, ["'spb'", "`columns`", "'sbp'"]),

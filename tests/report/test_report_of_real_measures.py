@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from report_pages import figures_of, page_of, text_of
 from run_folders import read_json, write_json
-from test_report_page import figures_of, page_of, text_of
 from test_report_terminal import printed
 
 from sequela.evaluate import Asked, Resamples, error_by, forecast_measures, hexagons, verdict

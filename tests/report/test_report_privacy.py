@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from report_pages import page_of, text_of
 from run_folders import read_json, write_json
-from test_report_page import KINDS, page_of, text_of
+from test_report_page import KINDS
 
 from sequela.report.data import totals_of
 from sequela.report.formats import Profile

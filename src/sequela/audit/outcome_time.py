@@ -65,7 +65,7 @@ def holds_time_ahead(
                 alone.add(one.name)
                 found.setdefault(one.name, _finding(one.name, what, held, None, table_of))
         rest = [one for one in measured if one.name not in alone and one.name not in found]
-        values = np.array([_unless_known(one, what) for one in rest]).reshape(len(rest), -1)
+        values = np.array([_unless_known(one, what) for one in rest]).reshape(len(rest), len(what.value))
         for pair in pair_relations(values, what.value):
             of, other = rest[pair.of], rest[pair.other]
             if _own_time_of_pair(of, other, pair.minus, pair.relation) or of.name in found or other.name in found:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from sequela.audit.finding import Finding
-from sequela.audit.words import people
+from sequela.audit.words import capital, people
 from sequela.cohort import Split, SplitSettings
 from sequela.cohort.asof import Rows
 
@@ -29,7 +29,7 @@ def overlap(person: Rows, splits: Sequence[Split], split_by: SplitSettings) -> l
             Finding(
                 finding="people_overlap",
                 severity="note",
-                evidence=f"{_capital(people(worst))} stand in several parts, because the split is {why}. The figures "
+                evidence=f"{capital(people(worst))} stand in several parts, because the split is {why}. The figures "
                 "speak of later times of the same people, not of new people.",
                 remedy='Divide by = "subject" to judge on new people.',
             )
@@ -38,7 +38,7 @@ def overlap(person: Rows, splits: Sequence[Split], split_by: SplitSettings) -> l
         Finding(
             finding="people_overlap",
             severity="certain",
-            evidence=f"{_capital(people(worst))} stand in several parts of the split.",
+            evidence=f"{capital(people(worst))} stand in several parts of the split.",
             remedy="Give each person one part.",
         )
     ]
@@ -134,7 +134,3 @@ def _relative(events: pl.DataFrame) -> pl.DataFrame:
         gap=(pl.col("offset") - pl.col("offset").shift().over("subject_id")).fill_null(0)
     )
     return rows.with_columns(key=pl.struct("offset", "code", "value").hash(seed=11))
-
-
-def _capital(words: str) -> str:
-    return words[0].upper() + words[1:]

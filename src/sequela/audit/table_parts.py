@@ -11,7 +11,7 @@ from sequela.audit.finding import Finding
 from sequela.audit.people import copied_people
 from sequela.audit.separation import separation
 from sequela.audit.table_file import Examples
-from sequela.audit.words import FEW, people
+from sequela.audit.words import FEW, capital, people
 from sequela.cohort.asof import Rows
 
 
@@ -25,15 +25,15 @@ def parts_overlap(rows: Examples) -> list[Finding]:
     several = who[parts > 1]
     if not len(several):
         return []
-    words = people(len(several))
+    number = capital(people(len(several)))
     if _by_time(rows, several):
         return [
             Finding(
                 finding="people_overlap",
                 severity="note",
                 table=rows.name,
-                evidence=f"{words[0].upper()}{words[1:]} stand in several parts, one after the other in time. The "
-                "figures speak of later times of the same people, not of new people.",
+                evidence=f"{number} stand in several parts, one after the other in time. The figures speak "
+                "of later times of the same people, not of new people.",
                 remedy="Give each person one part to judge on new people.",
             )
         ]
@@ -42,7 +42,7 @@ def parts_overlap(rows: Examples) -> list[Finding]:
             finding="people_overlap",
             severity="certain",
             table=rows.name,
-            evidence=f"{words[0].upper()}{words[1:]} stand in several parts of the split.",
+            evidence=f"{number} stand in several parts of the split.",
             remedy="Give each person one part.",
         )
     ]

@@ -29,3 +29,13 @@ def share(part: int, whole: int) -> str:
     if 0 < part <= FEW:
         return "fewer than 11"
     return f"{100 * part / whole:.0f} %" if part else "none"
+
+
+def capital(words: str) -> str:
+    """Return words as a sentence begins with them.
+
+    Example:
+        >>> capital(people(3)), capital(people(1204))
+        ('Fewer than 11 people', '1,204 people')
+    """
+    return words[:1].upper() + words[1:]

@@ -12,6 +12,7 @@ from sequela.cohort.asof import NEVER, Rows, Timeline, known_time, last_at_or_be
 from sequela.cohort.settings import EVERY_RECORD, FIRST_RECORD, LAST_RECORD, CodeSettings, QuestionSettings
 from sequela.errors import CohortError
 from sequela.records.durations import parse_duration
+from sequela.records.words import nearest
 
 TOO_FEW_RECORDS = "fewer records than min_records"
 NEVER_ASKED = "no record of an input, no episode, or no time in it at which the question is asked"
@@ -94,7 +95,8 @@ def _matches(events: pl.DataFrame, wanted: CodeSettings, *, live: bool) -> tuple
     )
     if found.is_empty() and not live:
         codes = ", ".join(f"'{prefix}'" for prefix in wanted.prefixes)
-        raise CohortError(f"No record has a code that begins with {codes}: check `from` and `to` in [question].")
+        guess = nearest(wanted.prefixes[0], events["code"].unique())
+        raise CohortError(f"No record has a code that begins with {codes}: check `from` and `to` in [question].{guess}")
     return found["subject_id"].to_numpy(), found["known"].cast(pl.Datetime("us")).to_physical().to_numpy()
 
 

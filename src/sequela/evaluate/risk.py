@@ -21,7 +21,7 @@ from sequela.evaluate.compare import difference_between
 from sequela.evaluate.discrimination import binary
 from sequela.evaluate.forecast import person_weights
 from sequela.evaluate.measures import OWN_MODELS, WEIGHTINGS, Measures, Row
-from sequela.evaluate.risk_samples import PLAIN_METRICS, Key, RiskSample, row_draws
+from sequela.evaluate.risk_samples import HEADLINE, PLAIN_METRICS, Key, RiskSample, row_draws
 from sequela.evaluate.thresholds import THRESHOLD_METRICS
 
 FEWEST_EVENTS = 5
@@ -30,16 +30,6 @@ TOO_FEW_EVENTS = f"too few to say: fewer than {FEWEST_EVENTS} predictions with t
 TREAT_ALL = "treat_all"
 MOST_LANDMARKS = 48
 
-HEADLINE = (
-    "auroc",
-    "auprc",
-    "brier",
-    "scaled_brier",
-    "calibration_in_the_large",
-    "calibration_intercept",
-    "calibration_slope",
-    "ici",
-)
 COMPARED = ("auroc", "auprc", "brier", "net_benefit")
 """Metrics of comparisons; net benefit at the first threshold."""
 

@@ -18,7 +18,7 @@ from sequela.evaluate.logistic import intercept_fits, logistic_fit, logistic_fit
 from sequela.evaluate.lowess import Smoother, lowess
 from sequela.evaluate.thresholds import threshold_metrics, threshold_sums
 
-PLAIN_METRICS = (
+HEADLINE = (
     "auroc",
     "auprc",
     "brier",
@@ -27,11 +27,11 @@ PLAIN_METRICS = (
     "calibration_intercept",
     "calibration_slope",
     "ici",
-    "e50",
-    "e90",
-    "observed_risk",
-    "predicted_risk",
 )
+"""Metrics of a model's entry in `models`; the net benefit at the first threshold stands beside them."""
+
+PLAIN_METRICS = (*HEADLINE, "e50", "e90", "observed_risk", "predicted_risk")
+"""All metrics that need no threshold."""
 
 Key = tuple[str, float | None]  # metric and threshold
 _CELLS = 1_500_000  # weights of rows held at once: 12 MB, and some times as much on the way

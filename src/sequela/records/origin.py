@@ -73,14 +73,15 @@ class Origin:
 
 
 def remedy_for(name: str, known: Iterable[str]) -> str:
-    """What to write instead of a name that does not exist: the nearest one, or the list of names.
+    """What to write instead of a name that does not exist: the nearest one, which is a guess, and the names there are.
 
     A file without a header has a patient's row where the names should be, so names that are numbers are not listed.
     """
     names = list(known)
-    if near := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
-        return f"Did you mean '{near[0]}'? Name a column that the table has"
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    guess = f"Did you mean '{near[0]}'? " if near else ""
+    remedy = f"{guess}Name a column that the table has"
     if any(_DATUM.match(column) for column in names):
-        return "Name a column that the table has, and check that the first line of the file holds the names of columns"
+        return f"{remedy}, and check that the first line of the file holds the names of columns"
     listed = ", ".join(f"'{column}'" for column in names[:12]) + (", ..." if len(names) > 12 else "")
-    return f"Name a column that the table has: {listed or 'there is none'}"
+    return f"{remedy}: {listed or 'there is none'}"

@@ -38,6 +38,8 @@ def check_folder(folder: Path, *, force: bool) -> None:
         if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
             raise RunError(f"{folder}: nothing can be written to {above}. Choose another --out.")
         return
+    if not force and folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder}: there is a file of that name. Choose another --out.")
     if not force:
         raise RunError(f"{folder}: there is such a folder already. Choose another --out, or replace it with --force.")
     is_run = folder.is_dir() and ((folder / "metrics.json").is_file() or not any(folder.iterdir()))

@@ -25,12 +25,12 @@ def check_subgroups(material: Material) -> None:
     known = [*facts.categories, *facts.numbers, *([AGE] if facts.birth is not None else [])]
     for name in material.settings.evaluate.subgroups:
         if name not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            remedy = nearest(name, known)
-            raise StudyError(
-                f"[evaluate] subgroups: there is no static fact '{name}'.{remedy} Write one of those that there are: "
-                f"{listed}."
+            remedy = (
+                f"{nearest(name, known)} Write one of those that there are: {', '.join(sorted(known))}."
+                if known
+                else ' No table has any: leave `subgroups` out, or add a table with layout = "static".'
             )
+            raise StudyError(f"[evaluate] subgroups: there is no static fact '{name}'.{remedy}")
 
 
 def levels_of(material: Material, predictions: Numbers) -> dict[str, list[str | None]]:
