@@ -157,6 +157,38 @@ void run_backward(const std::vector<int64_t>& sizes, uintptr_t batch_sizes, cons
     released([&](Signals& signals) { return backward({chosen, threads, Signals::ask, &signals}, p); });
 }
 
+// Sizes, in this order: type, layers, rows, features, hidden, histories. In: values, observed, gaps, mean, weight_x, bias_x,
+// weight_h, bias_h. Made: joined, decay.
+Fading fading_of(const std::vector<int64_t>& s, const Addresses& in, const Addresses& made) {
+    Fading f{};
+    f.type = static_cast<int32_t>(s.at(0)), f.layers = s.at(1), f.rows = s.at(2), f.features = s.at(3), f.hidden = s.at(4);
+    f.histories = s.at(5);
+    if (f.histories != 0 && f.rows % f.histories != 0) throw std::invalid_argument("rows must be histories times steps");
+    f.values = pointer<void>(in.at(0)), f.observed = pointer<uint8_t>(in.at(1)), f.gaps = pointer<void>(in.at(2));
+    f.mean = pointer<void>(in.at(3)), f.weight_x = pointer<void>(in.at(4)), f.bias_x = pointer<void>(in.at(5));
+    f.weight_h = pointer<void>(in.at(6)), f.bias_h = pointer<void>(in.at(7));
+    f.joined = pointer<void>(made.at(0)), f.decay = pointer<void>(made.at(1));
+    return f;
+}
+
+void fade(const std::vector<int64_t>& sizes, const Addresses& in, const Addresses& made, int threads) {
+    const Fading f = fading_of(sizes, in, made);
+    nb::gil_scoped_release free;
+    forward({chosen, threads, nullptr, nullptr}, f);
+}
+
+// Gradients: of joined, of decay. Out: of values, gaps, weight_x, bias_x, weight_h, bias_h.
+void fade_backward(const std::vector<int64_t>& sizes, const Addresses& in, const Addresses& made,
+                   const Addresses& gradients, const Addresses& out, int threads) {
+    Fading f = fading_of(sizes, in, made);
+    f.djoined = pointer<void>(gradients.at(0)), f.ddecay = pointer<void>(gradients.at(1));
+    f.dvalues = pointer<void>(out.at(0)), f.dgaps = pointer<void>(out.at(1));
+    f.dweight_x = pointer<void>(out.at(2)), f.dbias_x = pointer<void>(out.at(3));
+    f.dweight_h = pointer<void>(out.at(4)), f.dbias_h = pointer<void>(out.at(5));
+    nb::gil_scoped_release free;
+    backward({chosen, threads, nullptr, nullptr}, f);
+}
+
 // A frozen cell and the sizes it was made with.
 struct Snapshot {
     Frozen* frozen;
@@ -437,6 +469,10 @@ NB_MODULE(_native, module) {
     module.def("backward", &run_backward, nb::arg("sizes"), nb::arg("batch_sizes"), nb::arg("inputs"), nb::arg("weights"),
                nb::arg("made"), nb::arg("gradients"), nb::arg("outputs"), nb::arg("weight_gradients"),
                nb::arg("mask_scale"), nb::arg("threads"), "Run a recurrence backward. Arguments are addresses.");
+    module.def("fade", &fade, "sizes"_a, "inputs"_a, "made"_a, "threads"_a,
+               "Fade inputs and states while nothing is measured. Arguments are addresses.");
+    module.def("fade_backward", &fade_backward, "sizes"_a, "inputs"_a, "made"_a, "gradients"_a, "outputs"_a, "threads"_a,
+               "Run `fade` backward. Arguments are addresses.");
     module.def("buffer", &buffer, nb::arg("size"), "Return recycled memory as a tensor of bytes; its content is undefined.");
     module.def("release_memory", &release_memory, "Give recycled memory back to the system.");
     module.def("number_words", &number_words_of, "column"_a, "words"_a, "number"_a.noconvert(), "threads"_a,

@@ -7,6 +7,7 @@
 #include "cells/lstm.hpp"
 #include "cells/rnn.hpp"
 #include "engine.h"
+#include "fading.hpp"
 #include "hours.hpp"
 
 namespace {
@@ -668,4 +669,4 @@ void weight_gradient(const Work& w, int64_t place, int64_t part, int64_t parts, 
 #define SEQUELA_TABLE(name)                                                                                      \
     const sequela::Table sequela::table_##name = {#name,         forward_bytes, backward_bytes, scratch_bytes,  \
                                                   pack_forward,  pack_backward, forward_tile,   backward_tile,  \
-                                                  weight_gradient, hours_since};
+                                                  weight_gradient, hours_since,   fading};

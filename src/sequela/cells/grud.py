@@ -16,15 +16,16 @@ decay of its own state. Gaps may be in any unit, as long as it is always the sam
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from sequela.cells.decay import decay_factors, plain_decay_factors
+from sequela.cells.fading import Inputs, Rates, fade, plain_fade
 from sequela.cells.gru import STEPS, Reset
-from sequela.cells.module import Recurrent
+from sequela.cells.module import Recurrent, Run
 from sequela.cells.recurrence import Step
 
 
@@ -109,9 +110,7 @@ class GRUD(Recurrent):
         gaps: Tensor,
     ) -> tuple[Any, Tensor]:
         """Return the output of the last layer, in the form of the input, and the final h."""
-        seen, decay = self.seen(input, observed, gaps)
-        output, final = self._recur(seen, hx, (decay,), self._native)
-        return output, final
+        return self._through(input, hx, observed, gaps, fade, self._native)
 
     def plain(
         self,
@@ -122,19 +121,28 @@ class GRUD(Recurrent):
         gaps: Tensor,
     ) -> tuple[Any, Tensor]:
         """Return what `forward` returns, by the plain version: slow, and differentiable twice."""
-        seen, decay = self.seen(input, observed, gaps, plain=True)
-        output, final = self._recur(seen, hx, (decay,), self._plain)
-        return output, final
+        return self._through(input, hx, observed, gaps, plain_fade, self._plain)
 
     def seen(
         self,
         input: Tensor | PackedSequence,  # noqa: A002 - torch's name
         observed: Tensor,
         gaps: Tensor,
-        *,
-        plain: bool = False,
     ) -> tuple[Any, Tensor]:
         """Return [x̂, m] in the form of the input and the decay of the states, [layers, N, H]."""
+        joined, decay = self._faded(input, observed, gaps, fade)
+        if isinstance(input, PackedSequence):
+            return input._replace(data=joined), decay
+        return self._unpacked(joined, input), decay
+
+    def _faded(
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 - torch's name
+        observed: Tensor,
+        gaps: Tensor,
+        fade: Callable[..., tuple[Tensor, Tensor]],
+    ) -> tuple[Tensor, Tensor]:
+        """Return [x̂, m] as packed rows and the decay of the states."""
         x = input.data if isinstance(input, PackedSequence) else input
         if x.dtype != self.mean.dtype:
             raise TypeError(f"The input must be {self.mean.dtype} like the cell's parameters, not {x.dtype}.")
@@ -143,17 +151,39 @@ class GRUD(Recurrent):
                 raise ValueError(
                     f"{name} must have the shape of the input's values, {list(x.shape)}, not {list(t.shape)}."
                 )
-        # Both decays in one product: that of x is diagonal.
-        weight = torch.cat([self.weight_decay_x.diag(), self.weight_decay_h])
-        bias = torch.cat([self.bias_decay_x, self.bias_decay_h])
-        across = gaps.transpose(0, 1) if gaps.dim() == 3 and self.batch_first else gaps
-        factors = (plain_decay_factors if plain else decay_factors)(across.reshape(-1, self.features), weight, bias)
-        of_x, of_h = torch.split(factors, [self.features, self.num_layers * self.hidden_size], dim=1)
-        of_x = of_x.reshape(across.shape)
-        if across is not gaps:
-            of_x = of_x.transpose(0, 1)
-        # x̂ as one product with the factors: where nothing was measured, mean - g_x (mean - x); elsewhere x - g_x 0.
-        pull = torch.where(observed, 0.0, self.mean - x)
-        joined = torch.cat([(x + pull) - of_x * pull, observed.to(x.dtype)], dim=-1)
-        decay = of_h.reshape(-1, self.num_layers, self.hidden_size).transpose(0, 1)
-        return (input._replace(data=joined) if isinstance(input, PackedSequence) else joined), decay
+        inputs = Inputs(x, observed, gaps, self.mean)
+        rates = Rates(self.weight_decay_x, self.bias_decay_x, self.weight_decay_h, self.bias_decay_h)
+        return fade(inputs, rates, layers=self.num_layers, batch_first=self.batch_first)
+
+    def _through(
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 - torch's name
+        hx: Tensor | None,
+        observed: Tensor,
+        gaps: Tensor,
+        fade: Callable[..., tuple[Tensor, Tensor]],
+        engine: Run,
+    ) -> tuple[Any, Tensor]:
+        """Fade, run on packed rows, and bring the result back to the caller's form."""
+        joined, decay = self._faded(input, observed, gaps, fade)
+        if isinstance(input, PackedSequence):
+            return self._recur(input._replace(data=joined), hx, (decay,), engine)
+        if input.dim() not in (2, 3):
+            raise ValueError(f"The input must have 2 or 3 dimensions or be packed, not {input.dim()} dimensions.")
+        single = input.dim() == 2
+        steps, histories = (input.shape[0], 1) if single else input.shape[:2][:: -1 if self.batch_first else 1]
+        if hx is None:
+            hx = input.new_zeros(self.num_layers, histories, self.hidden_size)
+        elif single:
+            hx = hx.unsqueeze(1)
+        batch_sizes = torch.full((steps if histories else 0,), histories, dtype=torch.int64)
+        output, final = self._recur(PackedSequence(joined, batch_sizes), hx, (decay,), engine)
+        return self._unpacked(output.data, input), final.squeeze(1) if single else final
+
+    def _unpacked(self, rows: Tensor, like: Tensor) -> Tensor:
+        """Return packed rows of histories of one length in the form of the input."""
+        if like.dim() == 2:
+            return rows
+        if self.batch_first:
+            return rows.view(like.shape[1], like.shape[0], rows.shape[1]).transpose(0, 1)
+        return rows.view(*like.shape[:2], rows.shape[1])
