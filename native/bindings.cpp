@@ -47,13 +47,15 @@ const Table* choose() {
 }
 
 // Sizes, in this order: cell, type, layers, directions, histories, steps, rows, input, hidden, and bits of what stands history by
-// history: 1 x, 2 y, 4 dy.
+// history: 1 x, 2 y, 4 dy; then, where the gradient of only the first inputs is wanted, of how many.
 Problem problem_of(const std::vector<int64_t>& s) {
     Problem p{};
     p.cell = static_cast<int32_t>(s.at(0)), p.type = static_cast<int32_t>(s.at(1));
     p.layers = s.at(2), p.directions = s.at(3), p.histories = s.at(4), p.steps = s.at(5);
     p.rows = s.at(6), p.input = s.at(7), p.hidden = s.at(8);
     p.x_by_history = s.at(9) & 1, p.y_by_history = s.at(9) & 2, p.dy_by_history = s.at(9) & 4;
+    p.dx_width = s.size() > 10 ? s.at(10) : 0;
+    if (p.dx_width < 0 || p.dx_width > p.input) throw std::invalid_argument("no gradient of so many inputs");
     if (p.cell < 0 || p.cell >= CELLS) throw std::invalid_argument("unknown cell");
     return p;
 }
@@ -157,12 +159,12 @@ void run_backward(const std::vector<int64_t>& sizes, uintptr_t batch_sizes, cons
     released([&](Signals& signals) { return backward({chosen, threads, Signals::ask, &signals}, p); });
 }
 
-// Sizes, in this order: type, layers, rows, features, hidden, histories. In: values, observed, gaps, mean, weight_x, bias_x,
+// Sizes, in this order: type, layers, rows, features, hidden, histories, distance of rows of djoined. In: values, observed, gaps, mean, weight_x, bias_x,
 // weight_h, bias_h. Made: joined, decay.
 Fading fading_of(const std::vector<int64_t>& s, const Addresses& in, const Addresses& made) {
     Fading f{};
     f.type = static_cast<int32_t>(s.at(0)), f.layers = s.at(1), f.rows = s.at(2), f.features = s.at(3), f.hidden = s.at(4);
-    f.histories = s.at(5);
+    f.histories = s.at(5), f.djoined_apart = s.at(6);
     if (f.histories != 0 && f.rows % f.histories != 0) throw std::invalid_argument("rows must be histories times steps");
     f.values = pointer<void>(in.at(0)), f.observed = pointer<uint8_t>(in.at(1)), f.gaps = pointer<void>(in.at(2));
     f.mean = pointer<void>(in.at(3)), f.weight_x = pointer<void>(in.at(4)), f.bias_x = pointer<void>(in.at(5));

@@ -81,7 +81,8 @@ struct Problem {
     const void* dy;   // [N, D * H]
     const void* dhn;  // [P, B, H]
     const void* dcn;  // [P, B, H]
-    void* dx;         // [N, I]
+    void* dx;         // [N, dx_width]
+    int64_t dx_width; // of how many inputs, the first ones, the gradient is wanted; 0: of all
     void* dh0;        // [P, B, H]
     void* dc0;        // [P, B, H]
     void* ddecay_h;   // [P, N, H]
@@ -135,7 +136,8 @@ struct Fading {
     void* decay;              // [L, N, H] packed rows
 
     // Backward only. Null inputs are zero, null outputs are not wanted.
-    const void* djoined;  // [N, 2 F], of which the first half of a row is read
+    const void* djoined;    // [N, ...], rows `djoined_apart` apart, of which the first F elements are read
+    int64_t djoined_apart;
     const void* ddecay;   // [L, N, H]
     void* dvalues;        // [N, F], as the input stands
     void* dgaps;          // [N, F], as the input stands

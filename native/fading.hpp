@@ -15,14 +15,14 @@ template <class T> struct Fader {
 
     // What a block of rows works on.
     struct Room {
-        T *gaps, *dgaps, *slopes, *left, *right;
+        T *gaps, *dgaps, *slopes, *right;
         int64_t elements;
         Room(const Fading& f, T* from) : elements(0) {
             auto cut = [&](T*& to, int64_t columns) {
                 to = from == nullptr ? nullptr : from + elements;
                 elements += round_up(block * columns, line);
             };
-            cut(gaps, f.features), cut(dgaps, f.features), cut(slopes, f.layers * f.hidden), cut(left, tile_rows);
+            cut(gaps, f.features), cut(dgaps, f.features), cut(slopes, f.layers * f.hidden);
             cut(right, round_up(f.features, lanes));
         }
     };
@@ -147,8 +147,8 @@ template <class T> struct Fader {
             const V mean = load(of(f.mean, j), n), weight = load(of(f.weight_x, j), n), bias = load(of(f.bias_x, j), n);
             V sum = V::all(0), sum_of_gaps = sum;
             for (int64_t row = 0; row < count; ++row) {
-                const int64_t packed = (first + row) * 2 * F + j, from = given(f, first + row) * F + j;
-                V m = load(of(f.joined, packed + F), n), d = load(of(f.djoined, packed), n);
+                const int64_t packed = first + row, from = given(f, packed) * F + j;
+                V m = load(of(f.joined, (packed * 2 + 1) * F + j), n), d = load(of(f.djoined, packed * f.djoined_apart + j), n);
                 V gap = load(gaps + row * F + j, n), z = fused(gap, weight, bias), g = faded(z);
                 V pulled = unless_at_most_zero(V::all(1) - m, d);
                 if (f.dvalues != nullptr) store(to(f.dvalues, from), fused(pulled, g, unless_at_most_zero(m, d)), n);
@@ -168,10 +168,8 @@ template <class T> struct Fader {
         Panels<T>::pack(room.right, count, F, gaps);
         for (int64_t k = 0; k < K; k += tile_rows) {
             int64_t here = smaller(tile_rows, K - k);
-            for (int64_t row = 0; row < count; ++row)
-                for (int64_t i = 0; i < here; ++i) room.left[row * tile_rows + i] = room.slopes[row * K + k + i];
             Product<T> p{};
-            p.a1 = room.left, p.k1 = count, p.b = room.right, p.ldc = p.ldplus = F;
+            p.a1 = room.slopes + k, p.lda1 = K, p.k1 = count, p.b = room.right, p.ldc = p.ldplus = F;
             for (int64_t j = 0; j < F; j += Panels<T>::width) {
                 int64_t columns = smaller(Panels<T>::width, F - j), vectors = Panels<T>::vectors(columns);
                 p.plus = p.c = to + k * F + j;

@@ -108,6 +108,7 @@ template <class T> struct Posed {
         if (g.of_x) {
             f.values = copy(g.values), f.observed = g.observed.data(), f.mean = copy(g.mean);
             f.weight_x = copy(g.weight_x), f.bias_x = copy(g.bias_x), f.djoined = copy(g.djoined);
+            f.djoined_apart = 2 * g.features;
         }
         results = arrays.size();
         if (g.of_x) f.joined = room(2 * N * F);

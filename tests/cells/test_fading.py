@@ -6,6 +6,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequen
 
 from sequela.cells import GRUD, decay_factors, operator
 from sequela.cells.fading import Inputs, Rates, fade, fade_rows, fade_rows_backward, plain_factors, plain_fade
+from sequela.cells.recurrence import Recurrence
 
 pytestmark = pytest.mark.skipif(not operator.BUILT, reason="the native core is not built")
 
@@ -217,9 +218,30 @@ def test_grud_compiles_whole_on_histories_of_one_length(batch_first):
     cell = GRUD(FEATURES, HIDDEN, LAYERS, batch_first=batch_first, mean=torch.randn(FEATURES))
     compiled = torch.compile(cell, fullgraph=True, backend="aot_eager")
     given = inputs_of(9, 4, dtype=torch.float32)
-    for one, other in zip(
-        compiled(given.values, observed=given.observed, gaps=given.gaps),
-        cell(given.values, observed=given.observed, gaps=given.gaps),
-        strict=True,
-    ):
-        assert torch.equal(one, other)
+    found = []
+    for run in (cell, compiled):
+        cell.zero_grad()
+        output, final = run(given.values, observed=given.observed, gaps=given.gaps)
+        (output.square().sum() + final.sum()).backward()
+        found.append([output.detach(), final.detach(), *(p.grad for p in cell.parameters())])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+def test_grud_has_the_gradients_of_fading_and_recurrence_one_after_the_other():
+    # `forward` differentiates both at once, and never the mask.
+    torch.manual_seed(0)
+    cell = GRUD(FEATURES, HIDDEN, LAYERS, mean=torch.randn(FEATURES))
+    given = inputs_of(9, 4, dtype=torch.float32)
+    for wanted in ("all", "values", "weight_decay_x", "weight_decay_h", "weight_hh_l0"):
+        values = given.values.clone().requires_grad_(wanted in ("all", "values"))
+        for name, weight in cell.named_parameters():
+            weight.requires_grad_(wanted in ("all", name))
+        leaves = [t for t in (values, *cell.parameters()) if t.requires_grad]
+        joined, decay = cell.seen(values, given.observed, given.gaps)
+        batch_sizes = torch.full((9,), 4)
+        apart = Recurrence(joined.reshape(36, -1), batch_sizes, 4, None, (decay,))
+        final_apart = cell._native(apart)[1][0]
+        _, final = cell(values, observed=given.observed, gaps=given.gaps)
+        assert torch.equal(final, final_apart)
+        one, other = (torch.autograd.grad(f.square().sum(), leaves) for f in (final, final_apart))
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

@@ -1,8 +1,8 @@
 """Our GRU-D on the work of `pypots_grud.py`: the same histories, model, loss, optimizer and batches.
 
 The whole fit is a loop of its own here: `sequela.train` takes tables of events, not arrays. Like that of PyPOTS it
-begins with arrays that hold NaN, and fills, counts gaps, shuffles, and trains with Adam. Both sides shuffle at each epoch;
-here all histories are put in their order at once, so that a batch is a slice.
+begins with arrays that hold NaN, and fills, counts gaps, shuffles at each epoch, and trains with Adam. All histories
+are put in their new order at once, so that a batch is a slice.
 """
 
 from protocol import hold_to_two_cores, serve
@@ -40,7 +40,7 @@ def prepared(data: dict[str, np.ndarray]) -> tuple[Tensor, Tensor, Tensor, Tenso
         gaps[:, t] = gap
         values[:, t] = last = np.where(seen, x[:, t], last)
         gap = np.where(seen, np.float32(1), gap + 1)
-    return *map(torch.from_numpy, (values, observed, gaps, data["y"], mean)),
+    return (*map(torch.from_numpy, (values, observed, gaps, data["y"], mean)),)
 
 
 def adam(model: nn.Module) -> torch.optim.Adam:

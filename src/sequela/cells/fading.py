@@ -141,17 +141,18 @@ def compute_backward(
     bias_h: Tensor,
     joined: Tensor,
     decay: Tensor,
-) -> list[Tensor]:
-    """Return the gradients of values, gaps and the four weights; empty where not wanted."""
+) -> list[Tensor | None]:
+    """Return the gradients of values, gaps and the four weights; None where not wanted."""
     held = [operator.solid(t) for t in (values, observed, gaps, mean, weight_x, bias_x, weight_h, bias_h)]
-    arriving = [operator.solid(djoined), operator.solid(ddecay)]
+    arriving = (operator.solid(djoined), operator.solid(ddecay))
+    apart = 0 if djoined is None else djoined.shape[-1]  # of the mask nobody needs a gradient, and it may be left out
     made = gradients_like((values, gaps, weight_x, bias_x, weight_h, bias_h), wanted)
     operator._native.fade_backward(
-        sizes_of(gaps, weight_h, layers, histories),
+        sizes_of(gaps, weight_h, layers, histories, apart),
         operator.addresses(held),
         [joined.data_ptr(), decay.data_ptr()],
         operator.addresses(arriving),
-        [t.data_ptr() if t.numel() else 0 for t in made],
+        operator.addresses(made),
         torch.get_num_threads(),
     )
     return made
@@ -179,14 +180,14 @@ class Eager(torch.autograd.Function):
             return (None,) * 10
         arguments = (*ctx.sizes, wanted, djoined, ddecay, *ctx.saved_tensors)
         made = operator.apply(Once, *arguments) if torch.is_grad_enabled() else compute_backward(*arguments)
-        return in_their_places(made, wanted)
+        return in_their_places(made)
 
 
 class Once(torch.autograd.Function):
     """Backward, where a derivative of it may be asked for: says that there is none."""
 
     @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor | None, ...]:
         """Run backward."""
         return tuple(compute_backward(*arguments))
 
@@ -197,7 +198,20 @@ class Once(torch.autograd.Function):
 
 
 fade_rows = torch.library.custom_op("sequela::fade", compute, mutates_args=())
-fade_rows_backward = torch.library.custom_op("sequela::fade_backward", compute_backward, mutates_args=())
+
+
+@torch.library.custom_op("sequela::fade_backward", mutates_args=())
+def fade_rows_backward(
+    layers: int, histories: int, wanted: Sequence[bool], djoined: Tensor | None, ddecay: Tensor | None,
+    values: Tensor | None, observed: Tensor | None, gaps: Tensor, mean: Tensor | None, weight_x: Tensor | None,
+    bias_x: Tensor | None, weight_h: Tensor, bias_h: Tensor, joined: Tensor, decay: Tensor,
+) -> list[Tensor]:  # fmt: skip
+    """Return what `compute_backward` returns; empty where not wanted, as an operator can return no None."""
+    made = compute_backward(
+        layers, histories, wanted, djoined, ddecay, values, observed, gaps, mean, weight_x, bias_x, weight_h, bias_h,
+        joined, decay,
+    )  # fmt: skip
+    return [gaps.new_empty(0) if t is None else t for t in made]
 
 
 @fade_rows.register_fake
@@ -214,7 +228,8 @@ def _(
     gaps: Tensor, mean: Any, weight_x: Any, bias_x: Any, weight_h: Tensor, bias_h: Tensor, joined: Tensor,
     decay: Tensor,
 ) -> list[Tensor]:  # fmt: skip
-    return gradients_like((values, gaps, weight_x, bias_x, weight_h, bias_h), wanted)
+    made = gradients_like((values, gaps, weight_x, bias_x, weight_h, bias_h), wanted)
+    return [gaps.new_empty(0) if t is None else t for t in made]
 
 
 def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -227,7 +242,8 @@ def _backward(ctx: Any, djoined: Tensor | None, ddecay: Tensor | None) -> tuple[
     wanted = wanted_of(ctx.needs_input_grad, djoined, ddecay)
     if not any(wanted):
         return (None,) * 10
-    return in_their_places(fade_rows_backward(*ctx.sizes, wanted, djoined, ddecay, *ctx.saved_tensors), wanted)
+    made = fade_rows_backward(*ctx.sizes, wanted, djoined, ddecay, *ctx.saved_tensors)
+    return in_their_places([t if want else None for t, want in zip(made, wanted, strict=True)])
 
 
 fade_rows.register_autograd(_backward, setup_context=_keep_for_backward)
@@ -241,9 +257,9 @@ def wanted_of(needs: Sequence[bool], djoined: Tensor | None, ddecay: Tensor | No
     return [need and source for need, source in zip((needs[2], needs[4], *needs[6:]), sources, strict=True)]
 
 
-def in_their_places(made: Sequence[Tensor], wanted: Sequence[bool]) -> tuple[Tensor | None, ...]:
-    """Return a gradient or None for each argument of `compute`."""
-    values, gaps, *weights = (t if want else None for t, want in zip(made, wanted, strict=True))
+def in_their_places(made: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+    """Return the gradients, or None, in the order of the arguments of `compute`."""
+    values, gaps, *weights = made
     return None, None, values, None, gaps, None, *weights
 
 
@@ -254,18 +270,16 @@ def room_for(gaps: Tensor, weight_h: Tensor, layers: int, joins: bool) -> tuple[
     return joined, operator.empty(gaps, layers, rows, weight_h.shape[0] // layers)
 
 
-def gradients_like(tensors: Sequence[Tensor | None], wanted: Sequence[bool]) -> list[Tensor]:
-    """Return room for the gradients that are wanted, and empty tensors for the others."""
-    like: Any = next(t for t in tensors if t is not None)
+def gradients_like(tensors: Sequence[Tensor | None], wanted: Sequence[bool]) -> list[Tensor | None]:
+    """Return room for the gradients that are wanted, and None."""
     pairs = zip(tensors, wanted, strict=True)
-    return [operator.empty(t, *t.shape) if t is not None and want else like.new_empty(0) for t, want in pairs]
+    return [operator.empty(t, *t.shape) if want and t is not None else None for t, want in pairs]
 
 
-def sizes_of(gaps: Tensor, weight_h: Tensor, layers: int, histories: int) -> list[int]:
+def sizes_of(gaps: Tensor, weight_h: Tensor, layers: int, histories: int, apart: int = 0) -> list[int]:
     """Return the sizes in the order of native/bindings.cpp, `fading_of`."""
-    features = gaps.shape[-1]
-    rows = gaps.shape[:-1].numel()
-    return [operator.TYPES[gaps.dtype], layers, rows, features, weight_h.shape[0] // layers, histories]
+    rows, features = gaps.shape[:-1].numel(), gaps.shape[-1]
+    return [operator.TYPES[gaps.dtype], layers, rows, features, weight_h.shape[0] // layers, histories, apart]
 
 
 def check(

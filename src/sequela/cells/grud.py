@@ -15,6 +15,7 @@ decay of its own state. Gaps may be in any unit, as long as it is always the sam
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -23,10 +24,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from sequela.cells import joint, operator
 from sequela.cells.fading import Inputs, Rates, fade, plain_fade
 from sequela.cells.gru import STEPS, Reset
-from sequela.cells.module import Recurrent, Run
-from sequela.cells.recurrence import Step
+from sequela.cells.module import Recurrent, Run, equally_long
+from sequela.cells.recurrence import Recurrence, State, Step
 
 
 class GRUD(Recurrent):
@@ -110,7 +112,12 @@ class GRUD(Recurrent):
         gaps: Tensor,
     ) -> tuple[Any, Tensor]:
         """Return the output of the last layer, in the form of the input, and the final h."""
-        return self._through(input, hx, observed, gaps, fade, self._native)
+        inputs = self._inputs(input, observed, gaps)
+        if torch.compiler.is_compiling() or operator.somebody_watches():
+            return self._through(input, hx, self._fade(inputs, fade), self._native)
+        with torch.no_grad():  # the backward of `_jointly` does both
+            faded = self._fade(inputs, fade)
+        return self._through(input, hx, faded, functools.partial(self._jointly, inputs=inputs))
 
     def plain(
         self,
@@ -121,7 +128,7 @@ class GRUD(Recurrent):
         gaps: Tensor,
     ) -> tuple[Any, Tensor]:
         """Return what `forward` returns, by the plain version: slow, and differentiable twice."""
-        return self._through(input, hx, observed, gaps, plain_fade, self._plain)
+        return self._through(input, hx, self._fade(self._inputs(input, observed, gaps), plain_fade), self._plain)
 
     def seen(
         self,
@@ -130,55 +137,55 @@ class GRUD(Recurrent):
         gaps: Tensor,
     ) -> tuple[Any, Tensor]:
         """Return [x̂, m] in the form of the input and the decay of the states, [layers, N, H]."""
-        joined, decay = self._faded(input, observed, gaps, fade)
+        joined, decay = self._fade(self._inputs(input, observed, gaps), fade)
         if isinstance(input, PackedSequence):
             return input._replace(data=joined), decay
         return self._unpacked(joined, input), decay
 
-    def _faded(
-        self,
-        input: Tensor | PackedSequence,  # noqa: A002 - torch's name
-        observed: Tensor,
-        gaps: Tensor,
-        fade: Callable[..., tuple[Tensor, Tensor]],
-    ) -> tuple[Tensor, Tensor]:
-        """Return [x̂, m] as packed rows and the decay of the states."""
+    def _inputs(self, input: Tensor | PackedSequence, observed: Tensor, gaps: Tensor) -> Inputs:  # noqa: A002 - torch's name
         x = input.data if isinstance(input, PackedSequence) else input
         if x.dtype != self.mean.dtype:
             raise TypeError(f"The input must be {self.mean.dtype} like the cell's parameters, not {x.dtype}.")
+        if x.dim() not in (2, 3):
+            raise ValueError(f"The input must have 2 or 3 dimensions or be packed, not {x.dim()} dimensions.")
         for name, t in (("observed", observed), ("gaps", gaps)):
             if t.shape != x.shape:
                 raise ValueError(
                     f"{name} must have the shape of the input's values, {list(x.shape)}, not {list(t.shape)}."
                 )
-        inputs = Inputs(x, observed, gaps, self.mean)
-        rates = Rates(self.weight_decay_x, self.bias_decay_x, self.weight_decay_h, self.bias_decay_h)
-        return fade(inputs, rates, layers=self.num_layers, batch_first=self.batch_first)
+        return Inputs(x, observed, gaps, self.mean)
+
+    def _rates(self) -> Rates:
+        return Rates(self.weight_decay_x, self.bias_decay_x, self.weight_decay_h, self.bias_decay_h)
+
+    def _fade(self, inputs: Inputs, fade: Callable[..., tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """Return [x̂, m] as packed rows and the decay of the states."""
+        return fade(inputs, self._rates(), layers=self.num_layers, batch_first=self.batch_first)
 
     def _through(
         self,
         input: Tensor | PackedSequence,  # noqa: A002 - torch's name
         hx: Tensor | None,
-        observed: Tensor,
-        gaps: Tensor,
-        fade: Callable[..., tuple[Tensor, Tensor]],
+        faded: tuple[Tensor, Tensor],
         engine: Run,
     ) -> tuple[Any, Tensor]:
-        """Fade, run on packed rows, and bring the result back to the caller's form."""
-        joined, decay = self._faded(input, observed, gaps, fade)
+        """Run on packed rows, and bring the result back to the caller's form."""
+        joined, decay = faded
         if isinstance(input, PackedSequence):
             return self._recur(input._replace(data=joined), hx, (decay,), engine)
-        if input.dim() not in (2, 3):
-            raise ValueError(f"The input must have 2 or 3 dimensions or be packed, not {input.dim()} dimensions.")
         single = input.dim() == 2
         steps, histories = (input.shape[0], 1) if single else input.shape[:2][:: -1 if self.batch_first else 1]
-        if hx is None:
-            hx = input.new_zeros(self.num_layers, histories, self.hidden_size)
-        elif single:
-            hx = hx.unsqueeze(1)
-        batch_sizes = torch.full((steps if histories else 0,), histories, dtype=torch.int64)
-        output, final = self._recur(PackedSequence(joined, batch_sizes), hx, (decay,), engine)
-        return self._unpacked(output.data, input), final.squeeze(1) if single else final
+        state = self._entering(hx if hx is None or not single else hx.unsqueeze(1), histories)
+        given = Recurrence(joined, equally_long(steps if histories else 0, histories), histories, state, (decay,))
+        rows, (final,) = self._run(given, engine)
+        return self._unpacked(rows, input), final.squeeze(1) if single else final
+
+    def _jointly(self, given: Recurrence, inputs: Inputs) -> tuple[Tensor, State]:
+        if self._leave_to_torch(given.x, given.decay):
+            return self._torch(given)
+        histories = inputs.gaps.shape[0] if self.batch_first and inputs.gaps.dim() == 3 else 0
+        weights = self.flat_weights()
+        return joint.run(self.kind, given, weights, self.num_layers, inputs, self._rates(), histories)
 
     def _unpacked(self, rows: Tensor, like: Tensor) -> Tensor:
         """Return packed rows of histories of one length in the form of the input."""
