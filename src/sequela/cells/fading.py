@@ -272,8 +272,12 @@ def room_for(gaps: Tensor, weight_h: Tensor, layers: int, joins: bool) -> tuple[
 
 def gradients_like(tensors: Sequence[Tensor | None], wanted: Sequence[bool]) -> list[Tensor | None]:
     """Return room for the gradients that are wanted, and None."""
-    pairs = zip(tensors, wanted, strict=True)
-    return [operator.empty(t, *t.shape) if want and t is not None else None for t, want in pairs]
+    chosen = [t if want else None for t, want in zip(tensors, wanted, strict=True)]
+    large, weights = chosen[:2], chosen[2:]
+    return [
+        *(None if t is None else operator.empty(t, *t.shape) for t in large),
+        *(None if t is None else torch.empty_like(t, memory_format=torch.contiguous_format) for t in weights),
+    ]
 
 
 def sizes_of(gaps: Tensor, weight_h: Tensor, layers: int, histories: int, apart: int = 0) -> list[int]:

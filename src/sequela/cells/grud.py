@@ -112,12 +112,12 @@ class GRUD(Recurrent):
         gaps: Tensor,
     ) -> tuple[Any, Tensor]:
         """Return the output of the last layer, in the form of the input, and the final h."""
-        inputs = self._inputs(input, observed, gaps)
+        inputs, rates = self._inputs(input, observed, gaps), self._rates()
         if torch.compiler.is_compiling() or operator.somebody_watches():
-            return self._through(input, hx, self._fade(inputs, fade), self._native)
+            return self._through(input, hx, self._fade(inputs, rates, fade), self._native)
         with torch.no_grad():  # the backward of `_jointly` does both
-            faded = self._fade(inputs, fade)
-        return self._through(input, hx, faded, functools.partial(self._jointly, inputs=inputs))
+            faded = self._fade(inputs, rates, fade)
+        return self._through(input, hx, faded, functools.partial(self._jointly, inputs=inputs, rates=rates))
 
     def plain(
         self,
@@ -128,7 +128,8 @@ class GRUD(Recurrent):
         gaps: Tensor,
     ) -> tuple[Any, Tensor]:
         """Return what `forward` returns, by the plain version: slow, and differentiable twice."""
-        return self._through(input, hx, self._fade(self._inputs(input, observed, gaps), plain_fade), self._plain)
+        faded = self._fade(self._inputs(input, observed, gaps), self._rates(), plain_fade)
+        return self._through(input, hx, faded, self._plain)
 
     def seen(
         self,
@@ -137,7 +138,7 @@ class GRUD(Recurrent):
         gaps: Tensor,
     ) -> tuple[Any, Tensor]:
         """Return [x̂, m] in the form of the input and the decay of the states, [layers, N, H]."""
-        joined, decay = self._fade(self._inputs(input, observed, gaps), fade)
+        joined, decay = self._fade(self._inputs(input, observed, gaps), self._rates(), fade)
         if isinstance(input, PackedSequence):
             return input._replace(data=joined), decay
         return self._unpacked(joined, input), decay
@@ -158,9 +159,9 @@ class GRUD(Recurrent):
     def _rates(self) -> Rates:
         return Rates(self.weight_decay_x, self.bias_decay_x, self.weight_decay_h, self.bias_decay_h)
 
-    def _fade(self, inputs: Inputs, fade: Callable[..., tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    def _fade(self, inputs: Inputs, rates: Rates, fade: Callable[..., tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
         """Return [x̂, m] as packed rows and the decay of the states."""
-        return fade(inputs, self._rates(), layers=self.num_layers, batch_first=self.batch_first)
+        return fade(inputs, rates, layers=self.num_layers, batch_first=self.batch_first)
 
     def _through(
         self,
@@ -180,12 +181,11 @@ class GRUD(Recurrent):
         rows, (final,) = self._run(given, engine)
         return self._unpacked(rows, input), final.squeeze(1) if single else final
 
-    def _jointly(self, given: Recurrence, inputs: Inputs) -> tuple[Tensor, State]:
+    def _jointly(self, given: Recurrence, inputs: Inputs, rates: Rates) -> tuple[Tensor, State]:
         if self._leave_to_torch(given.x, given.decay):
             return self._torch(given)
         histories = inputs.gaps.shape[0] if self.batch_first and inputs.gaps.dim() == 3 else 0
-        weights = self.flat_weights()
-        return joint.run(self.kind, given, weights, self.num_layers, inputs, self._rates(), histories)
+        return joint.run(self.kind, given, self.flat_weights(), self.num_layers, inputs, rates, histories)
 
     def _unpacked(self, rows: Tensor, like: Tensor) -> Tensor:
         """Return packed rows of histories of one length in the form of the input."""
