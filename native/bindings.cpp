@@ -47,13 +47,15 @@ const Table* choose() {
 }
 
 // Sizes, in this order: cell, type, layers, directions, histories, steps, rows, input, hidden, and bits of what stands history by
-// history: 1 x, 2 y, 4 dy.
+// history: 1 x, 2 y, 4 dy; then, where the gradient of only the first inputs is wanted, of how many.
 Problem problem_of(const std::vector<int64_t>& s) {
     Problem p{};
     p.cell = static_cast<int32_t>(s.at(0)), p.type = static_cast<int32_t>(s.at(1));
     p.layers = s.at(2), p.directions = s.at(3), p.histories = s.at(4), p.steps = s.at(5);
     p.rows = s.at(6), p.input = s.at(7), p.hidden = s.at(8);
     p.x_by_history = s.at(9) & 1, p.y_by_history = s.at(9) & 2, p.dy_by_history = s.at(9) & 4;
+    p.dx_width = s.size() > 10 ? s.at(10) : 0;
+    if (p.dx_width < 0 || p.dx_width > p.input) throw std::invalid_argument("no gradient of so many inputs");
     if (p.cell < 0 || p.cell >= CELLS) throw std::invalid_argument("unknown cell");
     return p;
 }
@@ -155,6 +157,38 @@ void run_backward(const std::vector<int64_t>& sizes, uintptr_t batch_sizes, cons
     p.dx = pointer<void>(out.at(0)), p.dh0 = pointer<void>(out.at(1)), p.dc0 = pointer<void>(out.at(2));
     p.ddecay_h = pointer<void>(out.at(3)), p.ddecay_c = pointer<void>(out.at(4));
     released([&](Signals& signals) { return backward({chosen, threads, Signals::ask, &signals}, p); });
+}
+
+// Sizes, in this order: type, layers, rows, features, hidden, histories, distance of rows of djoined. In: values, observed, gaps, mean, weight_x, bias_x,
+// weight_h, bias_h. Made: joined, decay.
+Fading fading_of(const std::vector<int64_t>& s, const Addresses& in, const Addresses& made) {
+    Fading f{};
+    f.type = static_cast<int32_t>(s.at(0)), f.layers = s.at(1), f.rows = s.at(2), f.features = s.at(3), f.hidden = s.at(4);
+    f.histories = s.at(5), f.djoined_apart = s.at(6);
+    if (f.histories != 0 && f.rows % f.histories != 0) throw std::invalid_argument("rows must be histories times steps");
+    f.values = pointer<void>(in.at(0)), f.observed = pointer<uint8_t>(in.at(1)), f.gaps = pointer<void>(in.at(2));
+    f.mean = pointer<void>(in.at(3)), f.weight_x = pointer<void>(in.at(4)), f.bias_x = pointer<void>(in.at(5));
+    f.weight_h = pointer<void>(in.at(6)), f.bias_h = pointer<void>(in.at(7));
+    f.joined = pointer<void>(made.at(0)), f.decay = pointer<void>(made.at(1));
+    return f;
+}
+
+void fade(const std::vector<int64_t>& sizes, const Addresses& in, const Addresses& made, int threads) {
+    const Fading f = fading_of(sizes, in, made);
+    nb::gil_scoped_release free;
+    forward({chosen, threads, nullptr, nullptr}, f);
+}
+
+// Gradients: of joined, of decay. Out: of values, gaps, weight_x, bias_x, weight_h, bias_h.
+void fade_backward(const std::vector<int64_t>& sizes, const Addresses& in, const Addresses& made,
+                   const Addresses& gradients, const Addresses& out, int threads) {
+    Fading f = fading_of(sizes, in, made);
+    f.djoined = pointer<void>(gradients.at(0)), f.ddecay = pointer<void>(gradients.at(1));
+    f.dvalues = pointer<void>(out.at(0)), f.dgaps = pointer<void>(out.at(1));
+    f.dweight_x = pointer<void>(out.at(2)), f.dbias_x = pointer<void>(out.at(3));
+    f.dweight_h = pointer<void>(out.at(4)), f.dbias_h = pointer<void>(out.at(5));
+    nb::gil_scoped_release free;
+    backward({chosen, threads, nullptr, nullptr}, f);
 }
 
 // A frozen cell and the sizes it was made with.
@@ -437,6 +471,10 @@ NB_MODULE(_native, module) {
     module.def("backward", &run_backward, nb::arg("sizes"), nb::arg("batch_sizes"), nb::arg("inputs"), nb::arg("weights"),
                nb::arg("made"), nb::arg("gradients"), nb::arg("outputs"), nb::arg("weight_gradients"),
                nb::arg("mask_scale"), nb::arg("threads"), "Run a recurrence backward. Arguments are addresses.");
+    module.def("fade", &fade, "sizes"_a, "inputs"_a, "made"_a, "threads"_a,
+               "Fade inputs and states while nothing is measured. Arguments are addresses.");
+    module.def("fade_backward", &fade_backward, "sizes"_a, "inputs"_a, "made"_a, "gradients"_a, "outputs"_a, "threads"_a,
+               "Run `fade` backward. Arguments are addresses.");
     module.def("buffer", &buffer, nb::arg("size"), "Return recycled memory as a tensor of bytes; its content is undefined.");
     module.def("release_memory", &release_memory, "Give recycled memory back to the system.");
     module.def("number_words", &number_words_of, "column"_a, "words"_a, "number"_a.noconvert(), "threads"_a,

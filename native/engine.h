@@ -81,7 +81,8 @@ struct Problem {
     const void* dy;   // [N, D * H]
     const void* dhn;  // [P, B, H]
     const void* dcn;  // [P, B, H]
-    void* dx;         // [N, I]
+    void* dx;         // [N, dx_width]
+    int64_t dx_width; // of how many inputs, the first ones, the gradient is wanted; 0: of all
     void* dh0;        // [P, B, H]
     void* dc0;        // [P, B, H]
     void* ddecay_h;   // [P, N, H]
@@ -118,6 +119,46 @@ struct Stop {
     void* whom;
 };
 
+// Inputs and states that fade while nothing is measured: src/sequela/cells/fading.py.
+struct Fading {
+    int32_t type;
+    int64_t layers, rows, features, hidden;
+    int64_t histories;        // 0: the input has packed rows; else it is [B, T, F], and packed row t B + b is its row b T + t
+    const void* values;       // [N, F]
+    const uint8_t* observed;  // [N, F], 0 or 1
+    const void* gaps;         // [N, F]
+    const void* mean;         // [F]
+    const void* weight_x;     // [F]
+    const void* bias_x;       // [F]
+    const void* weight_h;     // [L * H, F]
+    const void* bias_h;       // [L * H]
+    void* joined;             // [N, 2 F] packed rows, null: only states fade
+    void* decay;              // [L, N, H] packed rows
+
+    // Backward only. Null inputs are zero, null outputs are not wanted.
+    const void* djoined;    // [N, ...], rows `djoined_apart` apart, of which the first F elements are read
+    int64_t djoined_apart;
+    const void* ddecay;   // [L, N, H]
+    void* dvalues;        // [N, F], as the input stands
+    void* dgaps;          // [N, F], as the input stands
+    void *dweight_x, *dbias_x, *dweight_h, *dbias_h;
+};
+
+// The most rows that `FadingTable::backward` takes at once.
+constexpr int64_t fading_rows = 256;
+
+struct FadingTable {
+    size_t (*packed_bytes)(const Fading&);
+    size_t (*scratch_bytes)(const Fading&);
+    size_t (*sums_bytes)(const Fading&);
+    void (*pack)(const Fading&, bool backward, char* packed);
+    void (*forward)(const Fading&, const char* packed, int64_t first, int64_t count, char* scratch);
+    // What sums over rows is added to `sums`.
+    void (*backward)(const Fading&, const char* packed, int64_t first, int64_t count, char* sums, char* scratch);
+    // The gradients of the weights from `count` sums.
+    void (*add)(const Fading&, const char* sums, int64_t count);
+};
+
 // One instruction set. Functions of type t: F32 or F64 as the problem says. All are free of threads and of memory.
 struct Table {
     const char* name;
@@ -135,6 +176,7 @@ struct Table {
                             const Stop&);
     // hours[i] = (time - since[i]) / an hour of microseconds.
     void (*hours_since)(int64_t time, const int64_t* since, float* hours, int64_t count);
+    FadingTable fading;
 };
 
 extern const Table table_avx512, table_avx2, table_portable;
@@ -151,6 +193,10 @@ struct Run {
 
 bool forward(const Run&, const Problem&);
 bool backward(const Run&, const Problem&);
+
+// Never asks: it is over soon.
+void forward(const Run&, const Fading&);
+void backward(const Run&, const Fading&);
 
 // A frozen cell: weights packed once. Steps read it from many threads.
 struct Frozen;

@@ -95,12 +95,14 @@ template <class T> struct Panels {
     static int64_t vectors(int64_t columns) { return (columns + Vector<T>::lanes - 1) / Vector<T>::lanes; }
     static int64_t elements(int64_t k, int64_t columns) { return k * vectors(columns) * Vector<T>::lanes; }
 
-    static void pack(T* to, int64_t k, int64_t columns, const T* from) {
+    static void pack(T* to, int64_t k, int64_t columns, const T* from) { pack(to, k, columns, from, columns); }
+    // Of rows that are `apart`, the first columns.
+    static void pack(T* to, int64_t k, int64_t columns, const T* from, int64_t apart) {
         constexpr int64_t lanes = Vector<T>::lanes;
         for (int64_t first = 0; first < columns; first += width)
             for (int64_t row = 0; row < k; ++row)
                 for (int64_t j = first; j < smaller(first + width, columns); j += lanes, to += lanes)
-                    load(from + row * columns + j, static_cast<int>(smaller(lanes, columns - j))).store(to);
+                    load(from + row * apart + j, static_cast<int>(smaller(lanes, columns - j))).store(to);
     }
     static void pack_transposed(T* to, int64_t k, int64_t columns, const T* from) {
         constexpr int64_t lanes = Vector<T>::lanes;

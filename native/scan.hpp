@@ -7,6 +7,7 @@
 #include "cells/lstm.hpp"
 #include "cells/rnn.hpp"
 #include "engine.h"
+#include "fading.hpp"
 #include "hours.hpp"
 
 namespace {
@@ -22,6 +23,9 @@ INLINE bool stopped(const Stop& stop) {
     return __atomic_load_n(stop.flag, __ATOMIC_RELAXED) != 0;
 }
 INLINE int64_t inputs_of(const Problem& p, int64_t layer) { return layer == 0 ? p.input : p.directions * p.hidden; }
+INLINE int64_t dx_width(const Problem& p, int64_t layer) {
+    return layer == 0 && p.dx_width > 0 ? p.dx_width : inputs_of(p, layer);
+}
 INLINE int64_t alive(const Problem& p, int64_t t, int64_t first, int64_t count) {
     int64_t m = p.offsets[t + 1] - p.offsets[t] - first;
     return m < 0 ? 0 : smaller(m, count);
@@ -280,7 +284,7 @@ template <class T, class C> struct Scan {
             to += Panels<T>::elements(gates, H);
         }
         if (C::two_products) gates += H;
-        Panels<T>::pack(to, gates, inputs, ih);
+        Panels<T>::pack(to, gates, dx_width(p, place / p.directions), ih, inputs);
     }
 
     static size_t scratch_bytes(const Problem& p, int64_t rows) {
@@ -398,6 +402,7 @@ template <class T, class C> struct Scan {
         const Problem& p = *w.problem;
         const int64_t H = p.hidden, D = p.directions, N = p.rows;
         const int64_t layer = place / D, direction = place % D, inputs = inputs_of(p, layer);
+        const int64_t wanted = dx_width(p, layer);
         const sequela::Shape shape = sequela::shape_of(p.cell);
         const int64_t gates = shape.gates * H;
         Slope<T> s{};
@@ -471,9 +476,9 @@ template <class T, class C> struct Scan {
             Product<T> to_x{};
             to_x.a1 = s.slopes, to_x.lda1 = s.ldslopes, to_x.k1 = gates;
             to_x.b = packed_x;
-            to_x.c = reinterpret_cast<T*>(w.dx) + of_x.row * inputs, to_x.ldc = of_x.apart * inputs;
+            to_x.c = reinterpret_cast<T*>(w.dx) + of_x.row * wanted, to_x.ldc = of_x.apart * wanted;
             if (direction > 0) to_x.plus = to_x.c, to_x.ldplus = to_x.ldc;
-            multiply_panels(to_x, s.rows, inputs);
+            multiply_panels(to_x, s.rows, wanted);
             const uint8_t* mask = input_of<T>(p, layer).mask;
             if (mask != nullptr && direction + 1 == D)
                 masked(to_x.c, to_x.c, mask + row * inputs, static_cast<T>(p.mask_scale), s.rows * inputs);
@@ -672,4 +677,4 @@ void weight_gradient(const Work& w, int64_t place, int64_t part, int64_t parts, 
 #define SEQUELA_TABLE(name)                                                                                      \
     const sequela::Table sequela::table_##name = {#name,         forward_bytes, backward_bytes, scratch_bytes,  \
                                                   pack_forward,  pack_backward, forward_tile,   backward_tile,  \
-                                                  weight_gradient, hours_since};
+                                                  weight_gradient, hours_since,   fading};

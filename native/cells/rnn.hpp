@@ -1,4 +1,4 @@
-// Plain recurrent cell, tanh or relu: src/sequela/cells/rnn.py. The factors of decay: src/sequela/cells/decay.py.
+// Plain recurrent cell, tanh or relu: src/sequela/cells/rnn.py. The factors of decay: src/sequela/cells/fading.py.
 #pragma once
 
 #include "step.hpp"

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "fading_test.hpp"
 #include "reference.hpp"
 #include "rows_test.hpp"
 
@@ -541,6 +542,7 @@ void check_set(const sequela::Table* table) {
     if (std::getenv("CORE_TEST_WITHOUT_FORK") == nullptr) check_fork(table);
 #endif
     check_hours(table);
+    fading_test::check_all(generator, table, check);
     std::printf("%s: %d checks\n", table->name, checks - before);
 }
 

@@ -1,7 +1,8 @@
 """Our GRU-D on the work of `pypots_grud.py`: the same histories, model, loss, optimizer and batches.
 
-The whole fit is a loop of its own here, since `sequela.train` trains forecasts. Like that of PyPOTS it begins with
-arrays that hold NaN, and fills, counts gaps, shuffles, and trains with Adam.
+The whole fit is a loop of its own here: `sequela.train` takes tables of events, not arrays. Like that of PyPOTS it
+begins with arrays that hold NaN, and fills, counts gaps, shuffles at each epoch, and trains with Adam. All histories
+are put in their new order at once, so that a batch is a slice.
 """
 
 from protocol import hold_to_two_cores, serve
@@ -19,7 +20,7 @@ from sequela.cells import GRUD  # noqa: E402
 class Classifier(nn.Module):
     def __init__(self, mean: Tensor) -> None:
         super().__init__()
-        self.cell = GRUD(FEATURES, HIDDEN, mean=mean)
+        self.cell = GRUD(FEATURES, HIDDEN, batch_first=True, mean=mean)
         self.dense = nn.Linear(HIDDEN, CLASSES)
 
     def forward(self, values: Tensor, observed: Tensor, gaps: Tensor) -> Tensor:
@@ -28,15 +29,18 @@ class Classifier(nn.Module):
 
 
 def prepared(data: dict[str, np.ndarray]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Values [T, B, F] carried forward (the mean before the first), observed, gaps in steps, label, mean."""
-    x = torch.from_numpy(data["X"]).transpose(0, 1).contiguous()
-    observed = ~x.isnan()
-    mean = x.nanmean((0, 1))
-    steps = torch.arange(x.shape[0])[:, None, None]
-    last = torch.where(observed, steps, -1).cummax(0).values
-    values = torch.where(last >= 0, x.gather(0, last.clamp(min=0)), mean)
-    before = torch.cat([torch.zeros_like(last[:1]), last[:-1].clamp(min=0)])
-    return values, observed, (steps - before).to(x.dtype), torch.from_numpy(data["y"]), mean
+    """Values [B, T, F] carried forward (the mean before the first), observed, gaps in steps, label, mean."""
+    x, observed = data["X"], ~np.isnan(data["X"])
+    mean = np.where(observed, x, 0).sum((0, 1)) / observed.sum((0, 1), dtype=x.dtype)
+    values, gaps = np.empty_like(x), np.zeros_like(x)
+    last, gap = mean, gaps[:, 0]
+    # A step at a time: NumPy's own accumulate and take_along_axis over the whole table are slower.
+    for t in range(x.shape[1]):
+        seen = observed[:, t]
+        gaps[:, t] = gap
+        values[:, t] = last = np.where(seen, x[:, t], last)
+        gap = np.where(seen, np.float32(1), gap + 1)
+    return (*map(torch.from_numpy, (values, observed, gaps, data["y"], mean)),)
 
 
 def adam(model: nn.Module) -> torch.optim.Adam:
@@ -44,14 +48,14 @@ def adam(model: nn.Module) -> torch.optim.Adam:
 
 
 def fitted(data: dict[str, np.ndarray]) -> Classifier:
-    values, observed, gaps, y, mean = prepared(data)
+    *given, mean = prepared(data)
     model = Classifier(mean)
     optimizer = adam(model)
     for _ in range(EPOCHS):
-        for people in torch.randperm(len(y)).split(BATCH):
+        people = torch.randperm(len(data["y"]))
+        for *inputs, y in zip(*(t[people].split(BATCH) for t in given), strict=True):
             optimizer.zero_grad()
-            given = (t.index_select(1, people) for t in (values, observed, gaps))
-            nn.functional.cross_entropy(model(*given), y[people]).backward()
+            nn.functional.cross_entropy(model(*inputs), y).backward()
             optimizer.step()
     return model
 

@@ -1,6 +1,6 @@
 """Recurrent cells: the equations, a plain version to read, and the fast version."""
 
-from sequela.cells.decay import decay_factors
+from sequela.cells.fading import decay_factors
 from sequela.cells.frozen import Frozen
 from sequela.cells.gru import GRU
 from sequela.cells.grud import GRUD

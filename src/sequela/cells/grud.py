@@ -15,17 +15,20 @@ decay of its own state. Gaps may be in any unit, as long as it is always the sam
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from sequela.cells.decay import decay_factors, plain_decay_factors
+from sequela.cells import joint, operator
+from sequela.cells.fading import Inputs, Rates, fade, plain_fade
 from sequela.cells.gru import STEPS, Reset
-from sequela.cells.module import Recurrent
-from sequela.cells.recurrence import Step
+from sequela.cells.module import Recurrent, Run, equally_long
+from sequela.cells.recurrence import Recurrence, State, Step
 
 
 class GRUD(Recurrent):
@@ -109,9 +112,12 @@ class GRUD(Recurrent):
         gaps: Tensor,
     ) -> tuple[Any, Tensor]:
         """Return the output of the last layer, in the form of the input, and the final h."""
-        seen, decay = self.seen(input, observed, gaps)
-        output, final = self._recur(seen, hx, (decay,), self._native)
-        return output, final
+        inputs, rates = self._inputs(input, observed, gaps), self._rates()
+        if torch.compiler.is_compiling() or operator.somebody_watches():
+            return self._through(input, hx, self._fade(inputs, rates, fade), self._native)
+        with torch.no_grad():  # the backward of `_jointly` does both
+            faded = self._fade(inputs, rates, fade)
+        return self._through(input, hx, faded, functools.partial(self._jointly, inputs=inputs, rates=rates))
 
     def plain(
         self,
@@ -122,38 +128,69 @@ class GRUD(Recurrent):
         gaps: Tensor,
     ) -> tuple[Any, Tensor]:
         """Return what `forward` returns, by the plain version: slow, and differentiable twice."""
-        seen, decay = self.seen(input, observed, gaps, plain=True)
-        output, final = self._recur(seen, hx, (decay,), self._plain)
-        return output, final
+        faded = self._fade(self._inputs(input, observed, gaps), self._rates(), plain_fade)
+        return self._through(input, hx, faded, self._plain)
 
     def seen(
         self,
         input: Tensor | PackedSequence,  # noqa: A002 - torch's name
         observed: Tensor,
         gaps: Tensor,
-        *,
-        plain: bool = False,
     ) -> tuple[Any, Tensor]:
         """Return [x̂, m] in the form of the input and the decay of the states, [layers, N, H]."""
+        joined, decay = self._fade(self._inputs(input, observed, gaps), self._rates(), fade)
+        if isinstance(input, PackedSequence):
+            return input._replace(data=joined), decay
+        return self._unpacked(joined, input), decay
+
+    def _inputs(self, input: Tensor | PackedSequence, observed: Tensor, gaps: Tensor) -> Inputs:  # noqa: A002 - torch's name
         x = input.data if isinstance(input, PackedSequence) else input
         if x.dtype != self.mean.dtype:
             raise TypeError(f"The input must be {self.mean.dtype} like the cell's parameters, not {x.dtype}.")
+        if x.dim() not in (2, 3):
+            raise ValueError(f"The input must have 2 or 3 dimensions or be packed, not {x.dim()} dimensions.")
         for name, t in (("observed", observed), ("gaps", gaps)):
             if t.shape != x.shape:
                 raise ValueError(
                     f"{name} must have the shape of the input's values, {list(x.shape)}, not {list(t.shape)}."
                 )
-        # Both decays in one product: that of x is diagonal.
-        weight = torch.cat([self.weight_decay_x.diag(), self.weight_decay_h])
-        bias = torch.cat([self.bias_decay_x, self.bias_decay_h])
-        across = gaps.transpose(0, 1) if gaps.dim() == 3 and self.batch_first else gaps
-        factors = (plain_decay_factors if plain else decay_factors)(across.reshape(-1, self.features), weight, bias)
-        of_x, of_h = torch.split(factors, [self.features, self.num_layers * self.hidden_size], dim=1)
-        of_x = of_x.reshape(across.shape)
-        if across is not gaps:
-            of_x = of_x.transpose(0, 1)
-        # x̂ as one product with the factors: where nothing was measured, mean - g_x (mean - x); elsewhere x - g_x 0.
-        pull = torch.where(observed, 0.0, self.mean - x)
-        joined = torch.cat([(x + pull) - of_x * pull, observed.to(x.dtype)], dim=-1)
-        decay = of_h.reshape(-1, self.num_layers, self.hidden_size).transpose(0, 1)
-        return (input._replace(data=joined) if isinstance(input, PackedSequence) else joined), decay
+        return Inputs(x, observed, gaps, self.mean)
+
+    def _rates(self) -> Rates:
+        return Rates(self.weight_decay_x, self.bias_decay_x, self.weight_decay_h, self.bias_decay_h)
+
+    def _fade(self, inputs: Inputs, rates: Rates, fade: Callable[..., tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """Return [x̂, m] as packed rows and the decay of the states."""
+        return fade(inputs, rates, layers=self.num_layers, batch_first=self.batch_first)
+
+    def _through(
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 - torch's name
+        hx: Tensor | None,
+        faded: tuple[Tensor, Tensor],
+        engine: Run,
+    ) -> tuple[Any, Tensor]:
+        """Run on packed rows, and bring the result back to the caller's form."""
+        joined, decay = faded
+        if isinstance(input, PackedSequence):
+            return self._recur(input._replace(data=joined), hx, (decay,), engine)
+        single = input.dim() == 2
+        steps, histories = (input.shape[0], 1) if single else input.shape[:2][:: -1 if self.batch_first else 1]
+        state = self._entering(hx if hx is None or not single else hx.unsqueeze(1), histories)
+        given = Recurrence(joined, equally_long(steps if histories else 0, histories), histories, state, (decay,))
+        rows, (final,) = self._run(given, engine)
+        return self._unpacked(rows, input), final.squeeze(1) if single else final
+
+    def _jointly(self, given: Recurrence, inputs: Inputs, rates: Rates) -> tuple[Tensor, State]:
+        if self._leave_to_torch(given.x, given.decay):
+            return self._torch(given)
+        histories = inputs.gaps.shape[0] if self.batch_first and inputs.gaps.dim() == 3 else 0
+        return joint.run(self.kind, given, self.flat_weights(), self.num_layers, inputs, rates, histories)
+
+    def _unpacked(self, rows: Tensor, like: Tensor) -> Tensor:
+        """Return packed rows of histories of one length in the form of the input."""
+        if like.dim() == 2:
+            return rows
+        if self.batch_first:
+            return rows.view(like.shape[1], like.shape[0], rows.shape[1]).transpose(0, 1)
+        return rows.view(*like.shape[:2], rows.shape[1])
