@@ -14,7 +14,7 @@ import torch  # noqa: E402
 from grud_data import BATCH, CLASSES, EPOCHS, FEATURES, HIDDEN, PEOPLE, histories  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from sequela.cells import GRUD  # noqa: E402
+from sequela.cells import GRUD, set_num_threads  # noqa: E402
 
 
 class Classifier(nn.Module):
@@ -61,7 +61,8 @@ def fitted(data: dict[str, np.ndarray]) -> Classifier:
 
 
 def main() -> None:
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # whose threads would spin on the engine's two cores
+    set_num_threads(2)
     torch.manual_seed(0)
     values, observed, gaps, y, mean = prepared(histories(BATCH))
     model = Classifier(mean)

@@ -6,5 +6,6 @@ from sequela.cells.gru import GRU
 from sequela.cells.grud import GRUD
 from sequela.cells.lstm import LSTM
 from sequela.cells.rnn import RNN
+from sequela.cells.threads import get_num_threads, set_num_threads
 
-__all__ = ["GRU", "GRUD", "LSTM", "RNN", "Frozen", "decay_factors"]
+__all__ = ["GRU", "GRUD", "LSTM", "RNN", "Frozen", "decay_factors", "get_num_threads", "set_num_threads"]

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from sequela.cells import operator
+from sequela.cells.threads import get_num_threads
 
 
 class Inputs(NamedTuple):
@@ -120,7 +121,7 @@ def compute(
         sizes_of(gaps, weight_h, layers, histories),
         operator.addresses(held),
         [joined.data_ptr() if values is not None else 0, decay.data_ptr()],
-        torch.get_num_threads(),
+        get_num_threads(),
     )
     return joined, decay
 
@@ -153,7 +154,7 @@ def compute_backward(
         [joined.data_ptr(), decay.data_ptr()],
         operator.addresses(arriving),
         operator.addresses(made),
-        torch.get_num_threads(),
+        get_num_threads(),
     )
     return made
 

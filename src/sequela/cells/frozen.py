@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sequela.cells import operator
 from sequela.cells.recurrence import Weights
+from sequela.cells.threads import get_num_threads
 
 
 class Frozen:
@@ -61,7 +62,7 @@ class Frozen:
         y = x.new_empty(patients, self.hidden_size)
         made = tuple(x.new_empty(shape) for _ in range(self.states))
         out = operator.addresses([y, *made, *[None] * (2 - self.states)])
-        self._native.step(patients, operator.addresses(held), out, torch.get_num_threads())
+        self._native.step(patients, operator.addresses(held), out, get_num_threads())
         return y, made if self.states > 1 else made[0]
 
     def table(self, patients: int) -> Tensor:
@@ -93,7 +94,7 @@ class Frozen:
         y, index = x.new_empty(count, self.hidden_size), rows.contiguous()
         self._native.update(
             table.data_ptr(), patients, index.data_ptr(), count, operator.addresses(held), y.data_ptr(),
-            torch.get_num_threads(),
+            get_num_threads(),
         )  # fmt: skip
         return y
 

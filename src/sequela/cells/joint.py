@@ -15,6 +15,7 @@ from torch import Tensor
 from sequela.cells import fading, operator
 from sequela.cells.fading import Inputs, Rates
 from sequela.cells.recurrence import Recurrence, State
+from sequela.cells.threads import get_num_threads
 
 
 def run(
@@ -115,7 +116,7 @@ def compute_backward(
         operator.addresses([dx, dh0, None, ddecay, None]),
         operator.weight_addresses(dweights, layers, kind),
         1.0 / keep,
-        torch.get_num_threads(),
+        get_num_threads(),
     )
     wanted = fading.wanted_of((False, False, *needs[6:14]), dx, ddecay)
     made: list[Tensor | None] = [None] * 6

@@ -28,6 +28,11 @@ class Recurrent(nn.RNNBase):
         if proj_size != 0:
             raise ValueError("proj_size is not built; put a torch.nn.Linear behind the cell instead.")
         super().__init__(mode, input_size, hidden_size, **options)
+        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if self.bias else 2]
+        self._places = [
+            f"_l{layer}{suffix}" for layer in range(self.num_layers) for suffix in ("", "_reverse")[: self.directions]
+        ]
+        self._names = [kind + place for place in self._places for kind in kinds]  # in the engine's order
 
     @property
     def step(self) -> Step:
@@ -41,24 +46,13 @@ class Recurrent(nn.RNNBase):
 
     def weights(self) -> list[list[Weights]]:
         """Return the weights of each layer and direction, read by name now: a parametrization shows its result."""
-        return [
-            [self._weights_of(f"_l{layer}{suffix}") for suffix in ("", "_reverse")[: self.directions]]
-            for layer in range(self.num_layers)
-        ]
+        all_ = [self._weights_of(place) for place in self._places]
+        return [all_[first : first + self.directions] for first in range(0, len(all_), self.directions)]
 
     def flat_weights(self) -> list[Tensor]:
         """Return the weights of all layers and directions, one after the other, read by name now."""
         held = self._parameters
         return [weight if (weight := held.get(name)) is not None else getattr(self, name) for name in self._names]
-
-    @functools.cached_property
-    def _names(self) -> list[str]:
-        """What the weights are called, in the engine's order."""
-        suffixes = ("", "_reverse")[: self.directions]
-        kinds = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if self.bias else [])]
-        if "weight_ch_l0" in self._parameters:
-            kinds.append("weight_ch")
-        return [f"{kind}_l{layer}{suffix}" for layer in range(self.num_layers) for suffix in suffixes for kind in kinds]
 
     def frozen(self) -> Frozen:
         """Return an immutable snapshot that advances patients one observation at a time."""
@@ -71,10 +65,11 @@ class Recurrent(nn.RNNBase):
         return Weights(named("weight_ih"), named("weight_hh"), named("bias_ih"), named("bias_hh"), named("weight_ch"))
 
     def _add_peepholes(self, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
-        for layer in range(self.num_layers):
-            for suffix in ("", "_reverse")[: self.directions]:
-                weight = nn.Parameter(torch.zeros(3, self.hidden_size, device=device, dtype=dtype))
-                self.register_parameter(f"weight_ch_l{layer}{suffix}", weight)
+        each = len(self._names) // len(self._places)
+        for number, place in enumerate(self._places):
+            weight = nn.Parameter(torch.zeros(3, self.hidden_size, device=device, dtype=dtype))
+            self.register_parameter(f"weight_ch{place}", weight)
+            self._names.insert((each + 1) * (number + 1) - 1, f"weight_ch{place}")
 
     def _recur(
         self,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sequela.cells.recurrence import Recurrence, State
+from sequela.cells.threads import get_num_threads
 
 # Absent where the package was built without a compiler that can; an import that fails for another reason must be heard.
 BUILT = importlib.util.find_spec("sequela._native") is not None
@@ -113,7 +114,7 @@ def compute(
     sizes_cpu = batch_sizes.contiguous()
     _native.forward(
         sizes, sizes_cpu.data_ptr(), addresses(held), weight_addresses(solid_weights, places, kind), made,
-        1.0 / keep, torch.get_num_threads(),
+        1.0 / keep, get_num_threads(),
     )  # fmt: skip
     return y, h, c, kept
 
@@ -156,7 +157,7 @@ def compute_backward(
         sizes_of(x, batch_sizes, kind, layers, directions, histories, hidden, layout), sizes_cpu.data_ptr(),
         addresses(held), weight_addresses(solid_weights, places, kind),
         [y.data_ptr(), *kept_addresses(kept, inner, True)], addresses(arriving),
-        addresses(made[:5]), weight_addresses(made[5:], places, kind), 1.0 / keep, torch.get_num_threads(),
+        addresses(made[:5]), weight_addresses(made[5:], places, kind), 1.0 / keep, get_num_threads(),
     )  # fmt: skip
     return made
 

@@ -1,0 +1,30 @@
+"""How many threads the engine uses: as many as torch has at each call, or a number of its own."""
+
+from __future__ import annotations
+
+import torch
+
+_own: int | None = None
+
+
+def set_num_threads(count: int | None) -> None:
+    """Let the engine use so many threads whatever torch does; None: as many as torch has at each call.
+
+    Where threads are as many as cores, `torch.set_num_threads(1)` beside it is fastest for small networks: torch's own
+    threads spin for milliseconds after every small operation that they shared, on the cores that the engine needs next.
+
+    Args:
+        count: at least 1, or None.
+
+    Raises:
+        ValueError: where it is less than 1.
+    """
+    global _own
+    if count is not None and count < 1:
+        raise ValueError(f"The engine needs at least one thread, not {count}.")
+    _own = count
+
+
+def get_num_threads() -> int:
+    """Return how many threads the engine's next call will use."""
+    return torch.get_num_threads() if _own is None else _own
