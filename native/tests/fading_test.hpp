@@ -20,8 +20,8 @@ using Values = std::vector<double>;
 struct Given {
     int64_t layers, features, hidden, histories, steps;
     bool batch_first, of_x;
-    Values values, gaps, mean, weight_x, bias_x, weight_h, bias_h, djoined, ddecay;
-    std::vector<uint8_t> observed;
+    Values values{}, gaps{}, mean{}, weight_x{}, bias_x{}, weight_h{}, bias_h{}, djoined{}, ddecay{};
+    std::vector<uint8_t> observed{};
 
     int64_t rows() const { return histories * steps; }
     int64_t row_of(int64_t n) const { return batch_first ? n % histories * steps + n / histories : n; }
