@@ -23,8 +23,7 @@ enum Cell : int32_t {
     GRU_BEFORE = 4,     // weights r z n; the reset gate acts on the state
     RNN_TANH = 5,
     RNN_RELU = 6,
-    FADE = 7,           // no recurrence: exp(-max(0, W x + b)) of each row, the factors that decay is made of
-    CELLS = 8
+    CELLS = 7
 };
 
 enum Type : int32_t { F32 = 0, F64 = 1 };

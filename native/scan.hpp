@@ -84,7 +84,7 @@ template <class T, class C> struct Gates {
         return {first, here, here, vectors, vectors * lanes, vectors * lanes, 0, 0};
     }
     static int64_t elements(const Block& b, int64_t inputs, int64_t hidden) {
-        return b.vectors * lanes + inputs * b.width_x + (C::recurrent ? hidden * b.width_h : 0);
+        return b.vectors * lanes + inputs * b.width_x + hidden * b.width_h;
     }
     static int64_t elements(int64_t inputs, int64_t hidden) {
         int64_t sum = 0;
@@ -122,10 +122,8 @@ template <class T, class C> struct Gates {
                     if (of_h && bias_h != nullptr) *at += bias_h[row];
                 }
             to += b.vectors * lanes;
-            if (C::recurrent) {
-                pack_rows(to, b, static_cast<const T*>(w.weight_hh), C::from_h, b.width_h, b.skip_h, hidden, hidden);
-                to += hidden * b.width_h;
-            }
+            pack_rows(to, b, static_cast<const T*>(w.weight_hh), C::from_h, b.width_h, b.skip_h, hidden, hidden);
+            to += hidden * b.width_h;
             pack_rows(to, b, static_cast<const T*>(w.weight_ih), C::from_x, b.width_x, b.skip_x, inputs, hidden);
             to += inputs * b.width_x;
         }
@@ -139,7 +137,7 @@ template <class T, class C> struct Gates {
     static APART void multiply_all(const T* packed, const T* x, int64_t ldx, int64_t inputs, const T* h, int64_t pad,
                                    int64_t hidden, T* z, int64_t zblock, int64_t rows) {
         Product<T> p{};
-        p.lda1 = pad, p.k1 = C::recurrent ? hidden : 0, p.lda2 = ldx, p.k2 = inputs, p.ldc = Panels<T>::width;
+        p.lda1 = pad, p.k1 = hidden, p.lda2 = ldx, p.k2 = inputs, p.ldc = Panels<T>::width;
         p.last = static_cast<int>(lanes);
         for (int64_t first = 0; first < hidden; first += units) {
             Block b = block(first, hidden);
@@ -279,10 +277,8 @@ template <class T, class C> struct Scan {
             to += Panels<T>::elements(H, H);
             gates -= H;
         }
-        if (C::recurrent) {
-            Panels<T>::pack(to, gates, H, hh);
-            to += Panels<T>::elements(gates, H);
-        }
+        Panels<T>::pack(to, gates, H, hh);
+        to += Panels<T>::elements(gates, H);
         if (C::two_products) gates += H;
         Panels<T>::pack(to, gates, dx_width(p, place / p.directions), ih, inputs);
     }
@@ -425,8 +421,7 @@ template <class T, class C> struct Scan {
         const T* packed = reinterpret_cast<const T*>(w.packed_backward + static_cast<size_t>(place) * w.backward_stride);
         const T* packed_u = packed;
         if (C::two_products) packed += Panels<T>::elements(H, H);
-        const T* packed_x = packed;
-        if (C::recurrent) packed_x += Panels<T>::elements(C::two_products ? gates - H : gates, H);
+        const T* packed_x = packed + Panels<T>::elements(C::two_products ? gates - H : gates, H);
         int64_t steps = 0;
         while (steps < p.steps && alive(p, steps, first, count) > 0) ++steps;
         for (int64_t n = 0; n < steps; ++n) {
@@ -467,7 +462,7 @@ template <class T, class C> struct Scan {
             } else {
                 to_h.plus = nullptr;
             }
-            if (C::recurrent) multiply_panels(to_h, s.rows, H);
+            multiply_panels(to_h, s.rows, H);
             if (decay_h != nullptr)
                 unfade(s.dh, s.pad, s.decay_h, ddecay_h == nullptr ? nullptr : ddecay_h + row * H, s.h, H, s.rows);
             if (decay_c != nullptr)
@@ -599,9 +594,7 @@ template <class T, class C> struct Scan {
             if (low < high) outer(slopes, ld, slope + low - from, low, high, targets, count, H, N, scratch, stop);
         };
         const Target both[] = {of_x, of_h};
-        if constexpr (!C::recurrent) {
-            rows_of(&of_x, 1, 0, gates, 0);
-        } else if constexpr (C::two_products) {
+        if constexpr (C::two_products) {
             Target last[] = {of_x, of_h};
             last[1].right.kept = static_cast<const T*>(p.kept) + place * N * shape.kept * H;
             last[1].right.ldkept = shape.kept * H;
@@ -654,8 +647,7 @@ template <class T, class C> struct Scan {
      : (p).cell == sequela::GRU_AFTER     ? Scan<T, GruAfter>::call            \
      : (p).cell == sequela::GRU_BEFORE    ? Scan<T, GruBefore>::call           \
      : (p).cell == sequela::RNN_TANH      ? Scan<T, Rnn<false>>::call          \
-     : (p).cell == sequela::RNN_RELU      ? Scan<T, Rnn<true>>::call           \
-                                          : Scan<T, Fade>::call)
+                                          : Scan<T, Rnn<true>>::call)
 
 size_t forward_bytes(const Problem& p) { return SEQUELA_DISPATCH(p, forward_bytes(p)); }
 size_t backward_bytes(const Problem& p) { return SEQUELA_DISPATCH(p, backward_bytes(p)); }

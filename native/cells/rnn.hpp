@@ -1,4 +1,4 @@
-// Plain recurrent cell, tanh or relu: src/sequela/cells/rnn.py. The factors of decay: src/sequela/cells/fading.py.
+// Plain recurrent cell, tanh or relu. Equations: src/sequela/cells/rnn.py.
 #pragma once
 
 #include "step.hpp"
@@ -9,7 +9,6 @@ template <bool Relu> struct Rnn {
     static constexpr int slots = 1, spread = tile_vectors;
     static constexpr int from_x[] = {0}, from_h[] = {0};
     static constexpr bool windowed = false, two_states = false, two_products = false;
-    static constexpr bool recurrent = true;
     using Full = Whole<tile_vectors>;
 
     template <class T, bool> static APART void step(const Step<T>& s) {
@@ -28,34 +27,6 @@ template <bool Relu> struct Rnn {
             T* dhh = s.dh + row * s.pad + j;
             V dh = V::load(dhh) + load(s.dy + row * s.lddy + j, n);
             store(s.slopes + row * s.ldslopes + j, Relu ? unless_at_most_zero(h, dh) : dh * (V::all(1) - h * h), n);
-            V::all(0).store(dhh);
-        });
-    }
-};
-
-struct Fade {
-    static constexpr int slots = 1, spread = tile_vectors;
-    static constexpr int from_x[] = {0}, from_h[] = {-1};
-    static constexpr bool windowed = false, two_states = false, two_products = false, recurrent = false;
-    using Full = Whole<tile_vectors>;
-
-    template <class T, bool> static APART void step(const Step<T>& s) {
-        using V = Vector<T>;
-        each_unit<Fade>(s, [&](int64_t row, int64_t j, int n, const T* z, int64_t) EACH {
-            V h = faded(load(z, n));
-            h.store(s.h + row * s.pad + j);
-            store(s.y + row * s.ldy + j, h, n);
-        });
-    }
-
-    template <class T> static APART void slope(const Slope<T>& s) {
-        using V = Vector<T>;
-        each_unit(s, [&](int64_t row, int64_t j, int n) EACH {
-            V h = load(s.y + row * s.ldy + j, n);
-            T* dhh = s.dh + row * s.pad + j;
-            V dh = V::load(dhh) + load(s.dy + row * s.lddy + j, n);
-            V slope = unless_at_most_zero(V::all(1) - h, h * dh);  // flat where nothing fades
-            store(s.slopes + row * s.ldslopes + j, V::all(0) - slope, n);
             V::all(0).store(dhh);
         });
     }

@@ -28,7 +28,7 @@ using reference::Values;
 using sequela::Problem;
 using sequela::Run;
 
-const char* const cell_names[] = {"LSTM", "peephole", "coupled", "GRU after", "GRU before", "RNN tanh", "RNN relu", "fade"};
+const char* const cell_names[] = {"LSTM", "peephole", "coupled", "GRU after", "GRU before", "RNN tanh", "RNN relu"};
 int checks = 0, failures = 0;
 
 void check(bool held, const std::string& claim) {
@@ -99,10 +99,8 @@ Given given_of(const Form& form) {
         Given::Place weights;
         weights.weight_ih = drawn(gates * H * width, 0.9 / std::sqrt(static_cast<double>(width)));
         if (form.bias) weights.bias_ih = drawn(gates * H, 0.3);
-        if (form.cell != sequela::FADE) {  // which has no recurrence
-            weights.weight_hh = drawn(gates * H * H, 0.9 / std::sqrt(static_cast<double>(H)));
-            if (form.bias) weights.bias_hh = drawn(gates * H, 0.3);
-        }
+        weights.weight_hh = drawn(gates * H * H, 0.9 / std::sqrt(static_cast<double>(H)));
+        if (form.bias) weights.bias_hh = drawn(gates * H, 0.3);
         if (form.cell == sequela::LSTM_PEEPHOLE) weights.peephole = drawn(3 * H, 0.5);
         given.weights.push_back(weights);
     }
@@ -377,10 +375,7 @@ void check_standing(const sequela::Table* table, const Form& form) {
 }
 
 void check_forms(const sequela::Table* table) {
-    check_form(table, {sequela::FADE, 1, 1, 4, 3, {5}, false, false, false, true});
-    check_form(table, {sequela::FADE, 1, 1, 37, 101, std::vector<int64_t>(61, 1), false, false, false, true});
-    check_form(table, {sequela::FADE, 1, 1, 5, 16, std::vector<int64_t>(30, 1), false, false, false, false});
-    for (int32_t cell = 0; cell < sequela::FADE; ++cell) {
+    for (int32_t cell = 0; cell < sequela::CELLS; ++cell) {
         check_form(table, {cell, 1, 1, 1, 1, {1}, false, false, false, true});
         check_form(table, {cell, 1, 1, 4, 3, {5, 3, 3, 1}, false, false, true, true});
         check_form(table, {cell, 2, 2, 3, 17, {9, 9, 4, 2, 2, 1, 1, 1}, true, true, true, true});
@@ -534,7 +529,7 @@ void check_set(const sequela::Table* table) {
     const int before = checks;
     check_forms(table);
     check_nothing(table);
-    for (int32_t cell = 0; cell < sequela::FADE; ++cell) check_steps(table, cell);
+    for (int32_t cell = 0; cell < sequela::CELLS; ++cell) check_steps(table, cell);
     check_interruption(table);
     check_two_callers(table);
 #ifndef __SANITIZE_THREAD__  // which does not follow threads through a fork

@@ -37,6 +37,19 @@ def backward(
 ) -> None:
     """Run a recurrence backward. Arguments are addresses."""
 
+def fade(sizes: Sequence[int], inputs: Sequence[int], made: Sequence[int], threads: int) -> None:
+    """Fade inputs and states while nothing is measured. Arguments are addresses."""
+
+def fade_backward(
+    sizes: Sequence[int],
+    inputs: Sequence[int],
+    made: Sequence[int],
+    gradients: Sequence[int],
+    outputs: Sequence[int],
+    threads: int,
+) -> None:
+    """Run `fade` backward. Arguments are addresses."""
+
 def buffer(size: int) -> torch.Tensor:
     """Return recycled memory as a tensor of bytes; its content is undefined."""
 

@@ -51,6 +51,17 @@ def test_compiles_whole_with_changing_lengths(cell):
         assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
 
 
+@pytest.mark.parametrize("cell", cells(), ids=["lstm", "gru", "rnn"])
+def test_compiles_whole_before_it_ran_eagerly(cell):
+    torch._dynamo.reset()
+    compiled = torch.compile(cell, fullgraph=True, backend="aot_eager")
+    x = torch.randn(4, 3, 5, generator=torch.Generator().manual_seed(0))
+    output, final = compiled(x)
+    expected, expected_final = cell(x)
+    assert torch.equal(output, expected)
+    assert torch.equal(final[0], expected_final[0])
+
+
 def test_exports_with_lengths_as_dimensions():
     torch._dynamo.reset()
     model = Model(cells()[0])

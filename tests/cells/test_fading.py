@@ -219,7 +219,7 @@ def test_grud_compiles_whole_on_histories_of_one_length(batch_first):
     compiled = torch.compile(cell, fullgraph=True, backend="aot_eager")
     given = inputs_of(9, 4, dtype=torch.float32)
     found = []
-    for run in (cell, compiled):
+    for run in (compiled, cell):
         cell.zero_grad()
         output, final = run(given.values, observed=given.observed, gaps=given.gaps)
         (output.square().sum() + final.sum()).backward()

@@ -42,7 +42,6 @@ KINDS = {
     "gru_before": Kind(4, 3, 1, 3),
     "rnn_tanh": Kind(5, 1, 1, 0),
     "rnn_relu": Kind(6, 1, 1, 0),
-    "fade": Kind(7, 1, 1, 0),
 }
 TYPES = {torch.float32: 0, torch.float64: 1}
 X, Y, DY = 1, 2, 4  # bits of what stands history by history
@@ -426,6 +425,6 @@ def shapes_of_weights(
     shapes: list[tuple[int, ...]] = []
     for layer in range(layers):
         width = directions * hidden if layer > 0 else inputs
-        of_slot = ((block, width), (0 if kind == "fade" else block, hidden), (block,), (block,), (3, hidden))
+        of_slot = ((block, width), (block, hidden), (block,), (block,), (3, hidden))
         shapes += [of_slot[slot] for slot in slots_of(kind, each)] * directions
     return tuple(shapes)
