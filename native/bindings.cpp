@@ -461,6 +461,8 @@ NB_MODULE(_native, module) {
 #endif
         return facts;
     }, "What the native core is, what it was built with, and what it holds.");
+    module.def("spin_for", &spin_for, nb::arg("microseconds"),
+               "Let the engine's threads wait awake so long for the next call.");
     module.def("choose", [](const std::string& name) {
         const Table* found = table_named(name.c_str());
         if (found == nullptr) throw std::invalid_argument("no instruction set of that name is supported here");

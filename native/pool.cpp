@@ -20,6 +20,8 @@ void pause_briefly() {
 #endif
 }
 
+std::atomic<int64_t> spin{100};
+
 class Pool {
 public:
     void share(int threads, int64_t tasks, void (*task)(void*, int64_t, int), void* data) {
@@ -79,7 +81,7 @@ private:
     }
 
     uint64_t wait_for_round(uint64_t seen) {
-        auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(500);
+        auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(spin.load(std::memory_order_relaxed));
         for (int turn = 0;; ++turn) {
             uint64_t now = round_.load(std::memory_order_acquire);
             if (now != seen) return now;
@@ -121,6 +123,8 @@ Pool& the_pool() {
 }
 
 }  // namespace
+
+void spin_for(int64_t microseconds) { spin.store(microseconds, std::memory_order_relaxed); }
 
 void share(int threads, int64_t tasks, void (*task)(void*, int64_t, int), void* data) {
     if (threads <= 1 || tasks <= 1) {

@@ -12,6 +12,9 @@ namespace sequela {
 // inside a task, all tasks run on the caller's thread.
 void share(int threads, int64_t tasks, void (*task)(void* data, int64_t number, int slot), void* data);
 
+// For so long do threads spin before they park: to wake one takes 50 us, but while it spins nobody else has its core.
+void spin_for(int64_t microseconds);
+
 // The most threads that `share` uses.
 constexpr int most_threads = 64;
 

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 def info() -> dict[str, object]:
     """What the native core is, what it was built with, and what it holds."""
 
+def spin_for(microseconds: int) -> None:
+    """Let the engine's threads wait awake so long for the next call."""
+
 def choose(name: str) -> None:
     """Take another instruction set from now on: for tests and benchmarks. Snapshots keep theirs."""
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+
 import torch
+
+_SPIN, _SPIN_OWN = 100, 500  # microseconds that a thread waits awake for the next call: on shared cores, on its own
 
 _own: int | None = None
 
@@ -12,6 +17,7 @@ def set_num_threads(count: int | None) -> None:
 
     Where threads are as many as cores, `torch.set_num_threads(1)` beside it is fastest for small networks: torch's own
     threads spin for milliseconds after every small operation that they shared, on the cores that the engine needs next.
+    The engine's own wait awake a little longer for its next call where they have a number of their own.
 
     Args:
         count: at least 1, or None.
@@ -23,6 +29,8 @@ def set_num_threads(count: int | None) -> None:
     if count is not None and count < 1:
         raise ValueError(f"The engine needs at least one thread, not {count}.")
     _own = count
+    if importlib.util.find_spec("sequela._native") is not None:
+        importlib.import_module("sequela._native").spin_for(_SPIN if count is None else _SPIN_OWN)
 
 
 def get_num_threads() -> int:
