@@ -452,6 +452,10 @@ CASES |= {
     # The call
     "a check of nothing": Case(["nothing to check", "--table"], call=["check"]),
     "a check of a table without its columns": Case(["--subject", "--label"], call=["check", "--table", "visits.csv"]),
+    "a check of a table by a wrong column": Case(
+        ["'sdp'", "--label", "Did you mean 'sbp'?", "'id', 'day', 'sbp'"],
+        call=["check", "--table", "visits.csv", "--subject", "id", "--label", "sdp"],
+    ),
     "a check of a table and a study": Case(
         ["not both"], call=["check", "study.toml", "--table", "visits.csv", "--subject", "id", "--label", "sbp"]
     ),
@@ -644,6 +648,7 @@ def check(name: str, case: Case, answer: Answer) -> None:
     for words in case.says:
         assert words in answer.error
     assert answer.error.endswith((".", "?")), answer.error  # whole sentences, the last one a remedy
+    assert not re.search(r"\?\.|(?<!\.)\.\.(?!\.)", answer.error), answer.error  # one full stop is enough
     assert REMEDY.search(answer.error), answer.error
     assert "Traceback" not in answer.err
     assert SECRET not in answer.err

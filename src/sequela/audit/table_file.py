@@ -14,7 +14,7 @@ from sequela.audit.series import Floats, numbered
 from sequela.cohort.asof import Rows
 from sequela.errors import RecordsError
 from sequela.records.durations import MICROSECONDS
-from sequela.records.words import nearest
+from sequela.records.origin import remedy_for
 
 _YES = ("1", "1.0", "true", "yes", "y", "event", "dead", "died", "positive", "pos", "case")
 _NO = ("0", "0.0", "false", "no", "n", "none", "alive", "survived", "negative", "neg", "control")
@@ -111,8 +111,8 @@ def _check_columns(frame: pl.DataFrame, roles: dict[Role, str | None], name: str
         if column is None:
             continue
         if column not in frame.columns:
-            remedy = f"--{role} names a column of the table.{nearest(column, frame.columns)}"
-            raise RecordsError(name, "there is no such column", remedy.rstrip("."), column=column)
+            problem = f"there is no such column (--{role})"
+            raise RecordsError(name, problem, remedy_for(column, frame.columns), column=column)
         if given.count(column) > 1:
             raise RecordsError(name, "the column is named for two things", "Name another for one", column=column)
     if not len(frame):

@@ -42,7 +42,8 @@ def worded(error: ValidationError, document: dict[str, Any], file: str, study: t
     own = [each for each in same if each["type"] == "value_error"]
     if own:
         where = "" if deepest in ([], ["records"]) else f"[{deepest[0]}] " if len(deepest) == 1 else f"{key}: "
-        return f"{file}: {where}{wanted(own[0])}."
+        words = wanted(own[0])
+        return f"{file}: {where}{words}{'' if words.endswith(('.', '?')) else '.'}"
     if all(each["type"] == "missing" for each in same):
         example = _EXAMPLES.get(str(deepest[-1]), f"`{deepest[-1]}`")
         return f"{file}: {key} is missing. Write {example}."
