@@ -56,10 +56,10 @@ RECIPE: dict[str, dict[str, Any]] = {
     "prepare": {"plausible": "default", "scale": "quantile", "derived": RATIOS},
     "model": {"cell": "lstm", "hidden": 64, "readout": ["last", "mean", "max"], "dropout": 0.5, "wide": True},
     "train": {
-        "epochs": 5,
+        "epochs": 6,
         "batch_size": 64,
-        "learning_rate": 0.001,
-        "schedule": "one cycle",
+        "learning_rate": 0.0007,
+        "average": 4,
         "hide": 0.5,
         "patience": 0,
     },
@@ -67,7 +67,7 @@ RECIPE: dict[str, dict[str, Any]] = {
 OURS = ("single", "ensemble", "hybrid")
 LIGHTGBM, LOGISTIC, LIGHTGBM_RATIOS = "lightgbm", "logistic", "lightgbm with ratios"
 MEMBERS = 5
-PARTS = ("ensemble", "single", "baselines", "ratios")
+PARTS = ("baselines", "ensemble", "single", "ratios")
 BARS = {"auroc": 0.6, "auprc": 1.5, "single_below_lightgbm": 0.5, "slope": (0.9, 1.1), "seconds": 180.0}
 
 
@@ -85,9 +85,13 @@ class Job:
 
     @property
     def file(self) -> str:
-        """The name of its file of results: another recipe or another seed is another file."""
-        trials = self.trials if self.part in ("baselines", "ratios") else 0
-        decides = [*self.sets, self.split, self.part, self.seed, trials, RECIPE]
+        """The name of its file of results: another recipe or another seed is another file.
+
+        Of the recipe, `[prepare]` alone decides what the baselines see.
+        """
+        ours = self.part in ("single", "ensemble")
+        trials, recipe = (0, RECIPE) if ours else (self.trials, {"prepare": RECIPE["prepare"]})
+        decides = [*self.sets, self.split, self.part, self.seed, trials, recipe]
         digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:12]
         return f"split-{self.split}-{self.part}-{digest}.npz"
 

@@ -27,6 +27,7 @@ from sequela.baselines import HybridModel, statistics_width
 from sequela.cohort import ForecastQuestion, Question, RiskQuestion
 from sequela.errors import BundleError
 from sequela.evaluate import RecalibrationState
+from sequela.evaluate.measures import OWN_MODELS
 from sequela.models import Ensemble, InputShape, ModelSettings, Network, build_forecast_network, build_risk_network
 from sequela.prepare import Cleaning, PreparedState
 from sequela.records import TableSettings, TimeUnit
@@ -228,7 +229,7 @@ def _check_parts(folder: Path, study: BundledStudy, prepared: PreparedState, aft
         if [len(row) for row in after.interval.half_width] != [len(targets)] * horizons:
             _refuse(folder, AFTER, "its intervals are not those of study.json")
     for model in after.recalibration if after is not None else ():
-        if isinstance(question, ForecastQuestion) or model not in ("network", "hybrid"):
+        if isinstance(question, ForecastQuestion) or model not in OWN_MODELS:
             _refuse(folder, AFTER, "it recalibrates what is no model of study.json")
 
 

@@ -253,6 +253,46 @@ def test_one_cycle_rises_for_a_sixth_of_the_steps_and_falls_to_nothing(course: C
     assert moved[-1] < 0.05 * moved[5]
 
 
+def mean_of(steps: list[Weights], window: float) -> Weights:
+    """Each step's share in the mean, written out: 1/n of the n-th at first, one in `window` later."""
+    found = {name: torch.zeros_like(weight) for name, weight in steps[0].items()}
+    for number, step in enumerate(steps, start=1):
+        share = 1 / min(number, window)
+        found = {name: (1 - share) * weight + share * step[name] for name, weight in found.items()}
+    return found
+
+
+@pytest.mark.parametrize(("average", "window"), [(0.1, 1.0), (1.5, 7.5), (1000, 1000.0)])
+def test_averaged_weights_are_the_mean_over_steps_and_change_no_step(
+    course: Course, average: float, window: float
+) -> None:
+    plain, averaged, seen, unaveraged = course.network, course.network, [], []
+    given = settings(epochs=4, patience=0)
+    train(plain, course.training, None, given, loss="squared", watch=lambda _: unaveraged.append(weights(plain)))
+    train(
+        averaged,
+        course.training,
+        None,
+        settings(epochs=4, patience=0, average=average),
+        loss="squared",
+        watch=lambda _: seen.append(weights(averaged)),
+    )
+    assert all(same(one, other) for one, other in zip(seen, unaveraged, strict=True))
+    found = weights(averaged)
+    for name, expected in mean_of(seen, window).items():
+        torch.testing.assert_close(found[name], expected)
+    assert same(found, seen[-1]) == (average == 0.1)
+
+
+def test_patience_looks_at_averaged_weights(course: Course) -> None:
+    network = course.network
+    history = train(
+        network, course.training, course.tuning, settings(epochs=20, learning_rate=0.2, average=2), loss="squared"
+    )
+    tuning = [epoch.tuning_loss for epoch in history.epochs]
+    assert mean_loss(network, course.tuning, "squared") == pytest.approx(min(tuning))
+
+
 def test_hiding_measurements_changes_training_and_is_the_seeds_own(course: Course) -> None:
     found = []
     for hide in (0.0, 0.3, 0.3):

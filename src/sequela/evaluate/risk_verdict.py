@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sequela.evaluate.measures import OWN_MODELS
 from sequela.evaluate.verdict import MIN_PEOPLE, spoken
 
 _NAMES = {"auroc": "AUROC", "auprc": "AUPRC", "brier": "Brier score"}
@@ -98,7 +99,7 @@ def _as_good(
     best: str,
 ) -> list[str]:
     """Return other baselines than the best one by tuning people that the model does not beat on held-out people."""
-    own = ("network", "hybrid", best)
+    own = (*OWN_MODELS, best)
     rows = {name: _against(comparisons, model, name).get("auroc") for name in models if name not in own}
     return [
         f"{spoken(name)} ({_three(models[name]['auroc']['value'])})"

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from sequela.evaluate.measures import OWN_MODELS
 from sequela.report import data, risk_figures, risk_question, risk_tables, tripod
 from sequela.report.curve_formats import ModelCurves, RiskCurves
 from sequela.report.estimate_figures import Dots, dot_panels
@@ -128,7 +129,7 @@ def _items_answered(items: Sequence[tripod.Item]) -> str:
 def _headline_rows(metrics: Metrics, threshold: float | None) -> list[list[Number]]:
     """AUROC of the own models and the best baseline; the differences; and what else decides."""
     best = metrics.best_baseline
-    own = [model for model in ("network", "hybrid") if model in metrics.models]
+    own = [model for model in OWN_MODELS if model in metrics.models]
     rows = [[_number(f"{model_name(model)}, AUROC", headline_of(metrics, model, "auroc")) for model in own]]
     if best:
         heading = f"Best baseline: {model_name(best).lower()}, AUROC"
@@ -215,7 +216,7 @@ def _models_figure(metrics: Metrics) -> Markup | None:
 
 def _calibration_figures(curves: RiskCurves, best: str | None) -> list[ModelFigure]:
     other = next((one for one in curves.models if one.model == best), None)
-    own = [one for one in curves.models if one.model in ("network", "hybrid")] or curves.models[:1]
+    own = [one for one in curves.models if one.model in OWN_MODELS] or curves.models[:1]
     found = [
         (one, risk_figures.calibration(one, name=f"calibration-{one.model}", outcome=curves.outcome,
                                        beside=other if other is not one else None))
@@ -225,7 +226,7 @@ def _calibration_figures(curves: RiskCurves, best: str | None) -> list[ModelFigu
 
 
 def _distributions(curves: RiskCurves, at: Sequence[float]) -> list[ModelFigure]:
-    own: list[ModelCurves] = [one for one in curves.models if one.model in ("network", "hybrid")]
+    own: list[ModelCurves] = [one for one in curves.models if one.model in OWN_MODELS]
     found = [
         (one, risk_figures.distribution(one, name=f"risks-{one.model}", outcome=curves.outcome, thresholds=at))
         for one in own
@@ -251,7 +252,7 @@ def _subgroup_figure(metrics: Metrics) -> Markup | None:
 def _by_block(
     metrics: Metrics, labels: Sequence[str], blocks: Sequence[Sequence[Measure]], *, name: str, title: str
 ) -> Markup | None:
-    models = [model for model in ("network", "hybrid", metrics.best_baseline or "") if model in metrics.models]
+    models = [model for model in (*OWN_MODELS, metrics.best_baseline or "") if model in metrics.models]
     panels = [
         Dots(axis, [_found(rows, models, metric) for rows in blocks])
         for metric, axis in (("auroc", "AUROC"), ("auprc", "AUPRC"))

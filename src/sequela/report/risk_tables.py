@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sequela.evaluate.measures import OWN_MODELS
 from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
 from sequela.report.privacy import FEW, WITHHELD, is_few, shown_count, shown_parts, shown_share
 from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
@@ -177,7 +178,7 @@ def _difference(pair: Comparison | None, decimals: int) -> str:
 def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableView | None:
     """What would follow from acting at each threshold: own models, the best baseline, and treating all."""
     rows = block_of(metrics)
-    models = [model for model in ("network", "hybrid", metrics.best_baseline) if model in metrics.models]
+    models = [model for model in (*OWN_MODELS, metrics.best_baseline) if model in metrics.models]
     if not at or crowd.has_few:
         return None
     body: list[list[str]] = []

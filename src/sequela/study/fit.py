@@ -10,6 +10,7 @@ import torch
 from sequela.baselines import Examples, HybridModel, Stacked, fit_hybrid, people_folds, statistics_of
 from sequela.bundle import AfterState, Bundle, as_one, member_for
 from sequela.cohort import TRAIN, TUNING, Split
+from sequela.evaluate.measures import OWN_MODELS
 from sequela.models import HeadedNetwork, Network, parameter_count
 from sequela.predict import as_said, finished, last_targets, mean_of_members, member_outputs, summary_for
 from sequela.prepare import Collation, PreparedState, fit_preparation, fit_smearing
@@ -18,7 +19,6 @@ from sequela.study.material import Baselines, Fit, Floats, Material, Numbers, bu
 from sequela.study.watch import Watch
 from sequela.train import History, threads_for_step, train
 
-_OWN_MODELS = ("network", "hybrid")
 _WORTH_SHARING = 20_000_000  # numbers in a table of statistics; below, threads wait for each other more than they help
 
 
@@ -101,7 +101,7 @@ def _train_members(parts: _Parts) -> tuple[list[Network], list[History], str | N
     material, settings = parts.material, parts.material.settings
     tuning = _collation(parts, parts.tuning) if len(parts.tuning) else None
     everyone = None if settings.model.hybrid else _collation(parts, parts.training)
-    folds = _folds(parts) if settings.model.hybrid else None
+    folds = _folds(parts) if settings.model.hybrid else np.full(len(parts.training), -1)
     members: list[Network] = []
     histories: list[History] = []
     warning = None
@@ -109,22 +109,22 @@ def _train_members(parts: _Parts) -> tuple[list[Network], list[History], str | N
         seed = settings.train.seed + number
         torch.manual_seed(seed)
         member = member_for(bundled_study(material), parts.prepared)
-        _begin(parts, member)
+        own = parts.training[folds != number]
+        _begin(parts, member, own)
         if not number:
             warning = _size_warning(parameter_count(member), len(parts.training))
             _announce(parts, parameter_count(member), warning)
-        examples = everyone or _collation(parts, parts.training[folds != number])
-        histories.append(_train_one(parts, member, examples, tuning, number))
+        histories.append(_train_one(parts, member, everyone or _collation(parts, own), tuning, number))
         members.append(member)
     return members, histories, warning
 
 
-def _begin(parts: _Parts, member: Network) -> None:
-    """Set what a member begins with that training people teach before it is trained."""
+def _begin(parts: _Parts, member: Network, training: Numbers) -> None:
+    """Set what a member begins with that its own training people teach before it is trained."""
     material = parts.material
-    kind_of(material).begin(member, material, parts.training)
+    kind_of(material).begin(member, material, training)
     if isinstance(member, HeadedNetwork) and member.head.wide is not None:
-        seen = parts.examples.take(parts.training)
+        seen = parts.examples.take(training)
         matrix = seen.statistics.matrix.astype(np.float64)
         member.head.wide.fit(matrix, seen.person, material.settings.prepare.min_people)
 
@@ -231,7 +231,7 @@ def _of_own_models(after: AfterState | None) -> AfterState | None:
     """Return what a bundle keeps: nothing of baselines, which are not in it."""
     if after is None:
         return None
-    own = {model: state for model, state in after.recalibration.items() if model in _OWN_MODELS}
+    own = {model: state for model, state in after.recalibration.items() if model in OWN_MODELS}
     return after.model_copy(update={"recalibration": own})
 
 

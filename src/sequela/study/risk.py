@@ -13,6 +13,7 @@ from sequela.cohort import RiskLabels, RiskQuestion
 from sequela.errors import CohortError
 from sequela.evaluate import Resamples, RiskAsked, fit_recalibration, risk_curves, risk_measures, risk_verdict
 from sequela.evaluate.curves import MIN_PEOPLE
+from sequela.evaluate.measures import OWN_MODELS
 from sequela.models import Network, RiskNetwork
 from sequela.prepare import PreparedState, ScaledTargets, risk_targets
 from sequela.records.durations import MICROSECONDS_PER_HOUR
@@ -143,7 +144,7 @@ def curves(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict
     """Return what the figures draw."""
     unseen, settings = held_out(fits), material.settings
     asked = _asked(material, unseen.prediction)
-    drawn = [name for name in ("network", "hybrid", metrics["best_baseline"]) if name in unseen.predicted]
+    drawn = [name for name in (*OWN_MODELS, metrics["best_baseline"]) if name in unseen.predicted]
     return {
         "risk": risk_curves(
             asked,

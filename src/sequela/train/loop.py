@@ -70,8 +70,8 @@ def train(
     """Fit the network with Adam and leave in it the weights of the best epoch.
 
     The best epoch is the one with the lowest loss on tuning people; without them, or with `patience = 0`, it is the
-    last. Gradients longer than 5 (Euclidean norm over all weights) are shortened to 5. Ctrl-C ends training: the best
-    weights so far stay.
+    last. With `average`, an epoch's weights are the mean of those after the steps before. Gradients longer than 5
+    (Euclidean norm over all weights) are shortened to 5. Ctrl-C ends training: the best weights so far stay.
 
     Args:
         network: changed in place.
@@ -92,6 +92,8 @@ def train(
     tuning_loss: float | None = None
     batches = -(-len(training) // settings.batch_size)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, _shape(settings, batches * settings.epochs))
+    average = _Average(network, settings.average * batches) if settings.average > 0 else None
+    judged = average.network if average else network
     try:
         for number in range(1, settings.epochs + 1):
             began = time.monotonic()
@@ -102,6 +104,8 @@ def train(
                     batch = with_some_hidden(batch, settings.hide, chance)
                 running.add(_step(network, batch, optimizer, loss), int(batch.target_known.sum()))
                 rate.step()
+                if average:
+                    average.add(network)
                 watch(
                     Progress(
                         epoch=number,
@@ -112,14 +116,14 @@ def train(
                         tuning_loss=tuning_loss,
                     )
                 )
-            tuning_loss = _finite(mean_loss(network, tuning, loss)) if tuning is not None else None
+            tuning_loss = _finite(mean_loss(judged, tuning, loss)) if tuning is not None else None
             seconds = time.monotonic() - began
             history.epochs.append(
                 Epoch(epoch=number, train_loss=running.value, tuning_loss=tuning_loss, seconds=seconds)
             )
             if not keeps_best or (tuning_loss is not None and tuning_loss < best_loss):
                 best_loss = tuning_loss if tuning_loss is not None else running.value
-                best_weights = copy.deepcopy(network.state_dict())
+                best_weights = copy.deepcopy(judged.state_dict())
                 history.best_epoch = number
             elif number - history.best_epoch >= settings.patience:
                 history.stopped = "patience"
@@ -153,6 +157,25 @@ def _step(network: Network, batch: Batch, optimizer: torch.optim.Optimizer, loss
         nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT_NORM)
         optimizer.step()
     return _finite(float(error.detach()))
+
+
+class _Average:
+    """The mean of a network's weights after each step; of many steps, earlier ones count exponentially less.
+
+    Source: Polyak and Juditsky 1992 (doi:10.1137/0330046), averaging of iterates; here with a window that moves along.
+    """
+
+    def __init__(self, network: Network, steps: float) -> None:
+        self.network = copy.deepcopy(network)
+        self._steps, self._seen = max(steps, 1.0), 0
+
+    @torch.no_grad()
+    def add(self, network: Network) -> None:
+        """Take in the weights of one more step: a plain mean of the first steps, an exponential one from then on."""
+        self._seen += 1
+        share = 1 / min(self._seen, self._steps)
+        for mean, weight in zip(self.network.parameters(), network.parameters(), strict=True):
+            mean.lerp_(weight, share)
 
 
 def _finite(loss: float) -> float:

@@ -1,0 +1,68 @@
+"""A member of a hybrid is taught nothing by the fold of the people that it speaks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_study import write_risk_study
+
+import sequela
+from sequela.baselines import people_folds, statistics_of
+from sequela.bundle import members_of
+from sequela.cohort import TRAIN, Split
+from sequela.models import HeadedNetwork
+from sequela.study.fit import fit_split
+from sequela.study.material import Fit, Material, Numbers
+from sequela.study.story import divide, gather
+from sequela.study.watch import Watch
+
+MEMBERS = 2
+Case = tuple[Material, Split, Numbers, Numbers]
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """The material, its split, and of the training predictions the rows and the folds of their people."""
+    changes = {"model.wide": True, "train.epochs": 1, "evaluate.baselines": ["logistic"]}
+    study = sequela.read_study(write_risk_study(tmp_path_factory.mktemp("members"), changes))
+    material = gather(study)
+    split = divide(study, material)[0]
+    training = np.flatnonzero(split.part == TRAIN)
+    return material, split, training, people_folds(material.cohort.asked.person[training], MEMBERS, 0)
+
+
+def fitted(material: Material, split: Split) -> Fit:
+    return fit_split(material, split, watch=Watch(), number=1, fits=1)
+
+
+def test_labels_of_the_fold_that_a_member_speaks_for_do_not_change_its_weights(case: Case) -> None:
+    material, split, training, folds = case
+    labels = material.cohort.labels
+    assert labels is not None
+    value = labels.value.copy()
+    value[training[folds == 0]] = 1 - value[training[folds == 0]]
+    other = replace(material, cohort=replace(material.cohort, labels=replace(labels, value=value)))
+    before, after = (members_of(fitted(each, split).bundle.network) for each in (material, other))
+    same = [
+        all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+        for one, two in zip(before, after, strict=True)
+    ]
+    assert same == [True, False]
+
+
+def test_the_wide_part_of_a_member_is_centred_on_its_own_people(case: Case) -> None:
+    material, split, training, folds = case
+    bundle = fitted(material, split).bundle
+    cohort = material.cohort
+    statistics = statistics_of("risk", cohort.timeline, material.evidence.facts, bundle.prepared, cohort.sequences)
+    for number, member in enumerate(members_of(bundle.network)):
+        assert isinstance(member, HeadedNetwork)
+        wide = member.head.wide
+        assert wide is not None
+        seen = torch.from_numpy(statistics.matrix[training[folds != number]])
+        pieces = wide.pieces(seen).sum(dim=0)
+        assert wide.scale.any()
+        assert pieces.abs().max() < 1e-3
