@@ -374,6 +374,25 @@ void check_standing(const sequela::Table* table, const Form& form) {
     }
 }
 
+// The gradient of the first columns of x alone is that of all, to the bit.
+void check_narrow(const sequela::Table* table, const Form& form) {
+    const std::string name = std::string(table->name) + " " + name_of(form) + ", a narrow gradient of x";
+    const Given given = given_of(form);
+    const int64_t N = given.rows(), states = given.places() * given.histories() * given.hidden, width = given.input - 2;
+    const Loss loss{drawn(N * given.directions * given.hidden, 1), drawn(states, 1), drawn(states, 1)};
+    const Run run{table, 2, nullptr, nullptr};
+    Posed<double> whole(given), narrow(given);
+    forward_and_backward(run, whole, loss, name);
+    const std::unique_ptr<double[]> dx(new double[static_cast<size_t>(N * width)]);
+    narrow.problem.dx_width = width, narrow.problem.dx = dx.get();
+    forward_and_backward(run, narrow, loss, name);
+    const auto* all = static_cast<const double*>(whole.problem.dx);
+    bool same = true;
+    for (int64_t row = 0; row < N; ++row)
+        same = same && std::memcmp(dx.get() + row * width, all + row * given.input, static_cast<size_t>(width) * sizeof(double)) == 0;
+    check(same, name + ": other bits");
+}
+
 void check_forms(const sequela::Table* table) {
     for (int32_t cell = 0; cell < sequela::CELLS; ++cell) {
         check_form(table, {cell, 1, 1, 1, 1, {1}, false, false, false, true});
@@ -382,6 +401,8 @@ void check_forms(const sequela::Table* table) {
         check_form(table, {cell, 3, 1, 20, 33, {7, 6, 6, 5, 5, 5, 4, 3, 2, 1, 1, 1, 1}, false, true, false, false});
         check_standing(table, {cell, 1, 1, 5, 7, {4, 4, 4}, false, false, true, true});
         check_standing(table, {cell, 2, 2, 3, 17, std::vector<int64_t>(30, 5), true, true, true, true});
+        check_narrow(table, {cell, 1, 1, 23, 9, {6, 4, 4, 1}, true, false, true, true});
+        check_narrow(table, {cell, 2, 2, 7, 17, {5, 3}, false, true, false, true});
         check_form(table, {cell, 1, 2, 5, 64, {3, 3, 2}, true, false, false, true});
         check_form(table, {cell, 2, 1, 41, 64, std::vector<int64_t>(26, 4), false, false, false, true});
     }
