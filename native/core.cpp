@@ -1,29 +1,14 @@
 // Who does what, when: cuts a problem into tiles, shares them among threads, keeps the order of the layers.
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <vector>
 
+#include "block.hpp"
 #include "engine.h"
 #include "pool.hpp"
 
 namespace sequela {
 namespace {
-
-struct Block {
-    char* at;
-    size_t bytes;
-    explicit Block(size_t size) : at(nullptr), bytes(size) {
-        if (size > 0 && (at = static_cast<char*>(take_memory(size))) == nullptr) throw std::bad_alloc();
-    }
-    ~Block() {
-        if (at != nullptr) give_memory(at, bytes);
-    }
-    Block(const Block&) = delete;
-    Block& operator=(const Block&) = delete;
-};
-
-size_t line(size_t bytes) { return (bytes + 127) / 64 * 64; }
 
 size_t element(const Problem& p) { return p.type == F32 ? 4 : 8; }
 
@@ -103,7 +88,7 @@ bool run_tiles(const Run& run, const Work& work, int32_t* flag) {
     const Problem& p = *work.problem;
     if (p.histories == 0) return true;
     int64_t rows = rows_of_tile(p, run.threads), tiles = (p.histories + rows - 1) / rows;
-    size_t scratch_bytes = line(run.table->scratch_bytes(p, rows));
+    size_t scratch_bytes = apart(run.table->scratch_bytes(p, rows));
     Block scratch(scratch_bytes * static_cast<size_t>(run.threads));
     return share_out(run, tiles, flag, [&](int64_t tile, int slot, const Stop& stop) {
         int64_t first = tile * rows, count = p.histories - first < rows ? p.histories - first : rows;
@@ -125,7 +110,7 @@ bool forward(const Run& asked, const Problem& problem) {
     if (p.inner == nullptr) p.inner = inner.at;
     Work work{};
     work.problem = &p;
-    work.forward_stride = line(run.table->forward_bytes(p));
+    work.forward_stride = apart(run.table->forward_bytes(p));
     Block packed(work.forward_stride * static_cast<size_t>(places));
     work.packed_forward = packed.at;
     int32_t flag = 0;
@@ -141,7 +126,7 @@ bool backward(const Run& asked, const Problem& p) {
     size_t size = element(p);
     Work work{};
     work.problem = &p;
-    work.backward_stride = line(run.table->backward_bytes(p));
+    work.backward_stride = apart(run.table->backward_bytes(p));
     Block packed(work.backward_stride * static_cast<size_t>(places));
     work.packed_backward = packed.at;
     const size_t maps = static_cast<size_t>(p.rows * p.directions);
@@ -155,7 +140,7 @@ bool backward(const Run& asked, const Problem& p) {
     Block upper(p.layers > 1 ? static_cast<size_t>(across) * size + 64 : 0);
     Block lower(p.layers > 2 ? static_cast<size_t>(across) * size + 64 : 0);
     int64_t rows = rows_of_tile(p, run.threads), tiles = p.histories == 0 ? 0 : (p.histories + rows - 1) / rows;
-    size_t scratch_bytes = line(run.table->scratch_bytes(p, rows));
+    size_t scratch_bytes = apart(run.table->scratch_bytes(p, rows));
     Block scratch(scratch_bytes * static_cast<size_t>(run.threads));
     auto own = [&](int slot) { return scratch.at + static_cast<size_t>(slot) * scratch_bytes; };
     int32_t flag = 0;
@@ -203,7 +188,7 @@ Frozen* freeze(const Table* table, const Problem& p) {
     made->table = table;
     made->shapes = p;
     size_t places = static_cast<size_t>(p.layers * p.directions), diagonal = static_cast<size_t>(3 * p.hidden) * element(p);
-    made->stride = line(table->forward_bytes(p));
+    made->stride = apart(table->forward_bytes(p));
     made->bytes = made->stride * places;
     made->packed = static_cast<char*>(take_memory(made->bytes));
     if (made->packed == nullptr) {

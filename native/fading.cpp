@@ -1,26 +1,12 @@
 // Shares the rows of fading inputs and states among threads.
 #include <cstring>
-#include <new>
 
+#include "block.hpp"
 #include "engine.h"
 #include "pool.hpp"
 
 namespace sequela {
 namespace {
-
-struct Block {
-    char* at;
-    size_t bytes;
-    explicit Block(size_t size) : at(static_cast<char*>(take_memory(size))), bytes(size) {
-        if (at == nullptr) throw std::bad_alloc();
-    }
-    ~Block() { give_memory(at, bytes); }
-    Block(const Block&) = delete;
-    Block& operator=(const Block&) = delete;
-};
-
-// Bytes of each of several, on lines of their own.
-size_t apart(size_t bytes) { return (bytes + 127) / 64 * 64; }
 
 int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 

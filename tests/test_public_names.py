@@ -59,6 +59,8 @@ PUBLIC: dict[str, list[str]] = {
         "LSTM",
         "RNN",
         "decay_factors",
+        "get_num_threads",
+        "set_num_threads",
     ],
     "sequela.cohort": [
         "Cohort",

@@ -2,6 +2,6 @@
 
 from sequela.train.loop import Epoch, History, Progress, mean_loss, train
 from sequela.train.settings import TrainSettings
-from sequela.train.threads import one_thread, threads_for_step
+from sequela.train.threads import threads_for_step
 
-__all__ = ["Epoch", "History", "Progress", "TrainSettings", "mean_loss", "one_thread", "threads_for_step", "train"]
+__all__ = ["Epoch", "History", "Progress", "TrainSettings", "mean_loss", "threads_for_step", "train"]
