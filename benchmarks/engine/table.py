@@ -4,8 +4,32 @@ from collections.abc import Iterable
 
 
 def markdown(reports: Iterable[dict]) -> str:
-    """One section a part and allocator, in the order in which they were measured."""
-    return "\n\n".join(_section(part, report) for report in reports for part in report["parts"])
+    """All claims in one table, then one section a part and allocator, in the order in which they were measured."""
+    reports = list(reports)
+    parts = [part for report in reports for part in report["parts"]]
+    return "\n\n".join([_claims(parts), *(_section(part, report) for report in reports for part in report["parts"])])
+
+
+def _claims(parts: list[dict]) -> str:
+    """Each claim with what was measured and its bar, for each allocator."""
+    allocators = list(dict.fromkeys(part["allocator"] for part in parts))
+    rows: dict[tuple[str, str], dict[str, dict]] = {}
+    for part in parts:
+        for verdict in part["verdicts"]:
+            rows.setdefault((part["question"].split(".")[0], verdict["claim"]), {})[part["allocator"]] = verdict
+    lines = ["part", "what", *(cell for allocator in allocators for cell in (f"{allocator} allocator", "bar"))]
+    table = [lines, ["---"] * len(lines)]
+    for (letter, claim), found in rows.items():
+        cells = [letter, claim]
+        for allocator in allocators:
+            verdict = found.get(allocator)
+            cells += ["", ""] if verdict is None else [_measured(verdict), f"{verdict['bar']:.3g}"]
+        table.append(cells)
+    return "\n".join(f"| {' | '.join(row)} |" for row in table)
+
+
+def _measured(verdict: dict) -> str:
+    return f"{verdict['measured']:.3g}" + ("" if verdict["passed"] else " **missed**")
 
 
 def _section(part: dict, report: dict) -> str:
