@@ -147,6 +147,21 @@ def test_check_reads_and_trains_nothing(finished: Path, capfd: Capture) -> None:
     assert listing(finished) == before
 
 
+def test_check_counts_empty_cells_in_one_line_a_table(tmp_path: Path, capfd: Capture) -> None:
+    write_study(tmp_path, {"records.0.columns": None})
+    header, *rows = (tmp_path / "visits.csv").read_text().splitlines()
+    names = ("v", "w", "x", "y")
+    cells = ["," * len(names) if place < 20 else ",1,1,1,1" for place in range(len(rows))]
+    wide = [f"{row}{more}" for row, more in zip(rows, cells, strict=True)]
+    (tmp_path / "visits.csv").write_text("\n".join([f"{header},{','.join(names)}", *wide]) + "\n")
+    empty = 4 * 20 + sum(row.split(",")[3] == "" for row in rows)
+    answer = in_process(["check", "study.toml"], tmp_path, capfd)
+    lines = [line for line in answer.out.splitlines() if "empty cell" in line]
+    assert len(lines) == 1, answer.out
+    assert "dbp, v, w and 2 more" in lines[0]
+    assert f" {empty} " in lines[0]
+
+
 def test_a_report_is_written_again(finished: Path, tmp_path: Path, capfd: Capture) -> None:
     shutil.copytree(finished / "run", tmp_path / "run")
     (tmp_path / "run" / "report.html").unlink()
