@@ -163,6 +163,8 @@ def predict(
     predictor = load_bundle(bundle)
     _check_now(predictor, now)
     found = predictor.predict_files(_paths(records, predictor.tables), now=now, at=at)
+    if found.note is not None:
+        typer.echo(f"Warning: {found.note}", err=True)
     if out is None:
         sys.stdout.write(found.table.write_csv())
         sys.stdout.flush()

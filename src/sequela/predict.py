@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,7 @@ from sequela.cohort import ForecastQuestion, Question, RiskQuestion, Sequences, 
 from sequela.cohort.episodes import Asked
 from sequela.cohort.facts import Facts, static_facts
 from sequela.cohort.labels import horizon_hours
-from sequela.errors import InputError
+from sequela.errors import InputError, RecordsError
 from sequela.models import ModelSettings, mean_logit, risk_of
 from sequela.prepare import (
     Cleaning,
@@ -30,7 +31,8 @@ from sequela.prepare import (
     on_grid,
     unscale_targets,
 )
-from sequela.records import Records, TableSettings, read_records
+from sequela.prepare.presence import Presence, presence
+from sequela.records import DEATH_PREFIX, Records, TableSettings, read_records
 from sequela.records.values import Kind
 
 _ROWS_AT_ONCE = 1 << 15
@@ -270,10 +272,14 @@ def half_widths(bundle: Bundle, shape: tuple[int, ...]) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class LivePredictions:
-    """Predictions as a user reads them, and what was left out under which reason (predictions, people)."""
+    """Predictions as a user reads them, and what was left out under which reason (predictions, people).
+
+    `note` says which inputs no record has and which codes the bundle does not know; None where there are none.
+    """
 
     table: pl.DataFrame
     excluded: dict[str, tuple[int, int]]
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -303,21 +309,29 @@ class Predictor:
                 person's last record.
             at: "last" for the last prediction time of each person only.
 
+        Warns:
+            UserWarning: where inputs of the bundle have no value in any record, or codes are unknown to it.
+
         Raises:
-            InputError: where a table is missing or cannot be read as the study's.
+            InputError: where a table is missing or cannot be read as the study's, or where the records have none of
+                the bundle's inputs.
         """
         tables = [frames] if isinstance(frames, pl.DataFrame) else frames
         named = tables if isinstance(tables, Mapping) else self._in_order(tables)
         self._check_names(named)
-        return self._predict(self._read(self.bundle.study.records, named), now, at).table
+        found = self._predict(self._read(self.bundle.study.records, named), now, at)
+        if found.note is not None:
+            warnings.warn(found.note, UserWarning, stacklevel=2)
+        return found.table
 
     def predict_files(
         self, paths: Mapping[str, Path], *, now: str | float | None = None, at: str | None = None
     ) -> LivePredictions:
-        """Return predictions for new records in files, by the name of the study's table.
+        """Return predictions for new records in files, by the name of the study's table, and a note about them.
 
         Raises:
-            InputError: where a table is missing or cannot be read as the study's.
+            InputError: where a table is missing or cannot be read as the study's, or where the records have none of
+                the bundle's inputs.
         """
         self._check_names(paths)
         tables = [table.model_copy(update={"path": str(paths[table.name])}) for table in self.bundle.study.records]
@@ -358,12 +372,15 @@ class Predictor:
             alone=study.own_sequences,
             last_only=at == "last",
         )
+        there = _presence(self.bundle, records)
+        if len(cohort.sequences.read) and not there.has_any:
+            raise _made_of_nothing(self.bundle, records, there)
         said = say(self.bundle, cohort.timeline, seen.facts, cohort.sequences)
         flags = flag_words(cohort.timeline, seen.facts, self.bundle.prepared, cohort.sequences, seen.implausible)
         table = said_table(study.question, records, cohort.asked, said, flags)
         if self.bundle.trees is None:
             table = table.drop("model")
-        return LivePredictions(table=table, excluded=cohort.asked.excluded)
+        return LivePredictions(table=table, excluded=cohort.asked.excluded, note=there.note)
 
 
 def load_bundle(path: str | Path) -> Predictor:
@@ -385,6 +402,35 @@ def _check_clock(bundle: Bundle, records: Records) -> None:
         raise InputError(
             f"The study tells times as {kind}, but these records do not. Write their times as the study's."
         )
+
+
+def _presence(bundle: Bundle, records: Records) -> Presence:
+    """Return which inputs all records have, those after `now` included: it is asked how they are named."""
+    study = bundle.study
+    inputs, _ = set_apart(records.events, records.outcomes, study.question)
+    return presence(
+        inputs,
+        bundle.prepared,
+        known=study.kinds,
+        prefixes=(DEATH_PREFIX, *study.question.code_prefixes),
+        derived=study.cleaning.derived,
+    )
+
+
+def _made_of_nothing(bundle: Bundle, records: Records, there: Presence) -> RecordsError:
+    """Return the refusal; it names columns, but no code of a long table, which may be another column's cells."""
+    coded = [f"'{table.code}'" for table in bundle.study.records if table.layout == "long"]
+    if coded:
+        remedy = f"Write the codes in column {', '.join(dict.fromkeys(coded))} as the study's tables do"
+    else:
+        here = f"; here there are {there.strange_in_words}" if there.strange else ""
+        remedy = f"Name the columns as the study's tables do{here}"
+    return RecordsError(
+        ", ".join(file for table in records.tables for file in table.files),
+        "none of the bundle's inputs has a value in these records, so predictions would be made of nothing. The inputs "
+        f"are {there.inputs_in_words}",
+        remedy,
+    )
 
 
 def said_table(question: Question, records: Records, asked: Asked, said: Said, flags: list[str]) -> pl.DataFrame:

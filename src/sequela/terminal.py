@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import polars as pl
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -16,6 +17,7 @@ from sequela.study.material import Material
 from sequela.train import Progress as Training
 
 _MOST_CODES = 100
+_MOST_NAMED = 3
 _STOPPED = {
     "patience": "Stopped: no further gain on tuning people. The best weights are kept.",
     "all epochs": "All epochs are done.",
@@ -109,8 +111,8 @@ def reading_tables(material: Material, splits: Sequence[Split]) -> list[Table]:
     counted = Table(title="Merged, left out or odd", title_justify="left")
     for column in ("table", "reason", "code", "rows"):
         counted.add_column(column, justify="right" if column == "rows" else "left")
-    for name, reason, code, count in records.counts.iter_rows():
-        counted.add_row(escape(name), reason, escape(code or ""), _shown(count))
+    for name, reason, codes_of_it, count in _folded(records.counts):
+        counted.add_row(escape(name), escape(reason), escape(codes_of_it), _shown(count))
     for implausible, taken_out in material.evidence.implausible_by_code.items():
         counted.add_row("", "outside the plausible range", escape(implausible), _shown(taken_out))
     asked = Table(title="Question", title_justify="left")
@@ -130,6 +132,16 @@ def reading_tables(material: Material, splits: Sequence[Split]) -> list[Table]:
         chosen = splits[0].part == part
         divided.add_row(name, _shown(int(chosen.sum())), _shown(len(np.unique(cohort.asked.person[chosen]))))
     return [tables, counted, asked, divided]
+
+
+def _folded(counts: pl.DataFrame) -> Iterator[tuple[str, str, str, int]]:
+    """Yield table, reason, the codes that it touched most, and all rows of it: one line a reason."""
+    ordered = counts.sort("rows", descending=True, maintain_order=True)
+    for table, reason in counts.select("table", "reason").unique(maintain_order=True).iter_rows():
+        of_it = ordered.filter(pl.col("table") == table, pl.col("reason") == reason)
+        codes = of_it["code"].drop_nulls().unique(maintain_order=True).to_list()
+        more = f" and {len(codes) - _MOST_NAMED} more" if len(codes) > _MOST_NAMED else ""
+        yield table, reason, ", ".join(codes[:_MOST_NAMED]) + more, int(of_it["rows"].sum())
 
 
 def _shown(count: int) -> str:

@@ -128,7 +128,40 @@ def test_a_table_without_rows_is_read_for_a_new_person(run: Run) -> None:
     folder = run.folder.parent
     frames = {name: pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients")}
     loaded = sequela.load_bundle(run.folder / "bundle")
-    found = loaded.predict(frames | {"patients": frames["patients"].clear()})
+    with pytest.warns(UserWarning, match="2 of 5 inputs have no value in these records: height, sex"):
+        found = loaded.predict(frames | {"patients": frames["patients"].clear()})
     assert len(found) == len(loaded.predict(frames))
     assert found["flags"].str.contains("missing").all()
-    assert loaded.predict(frames | {"visits": frames["visits"].clear()}).is_empty()
+    with pytest.warns(UserWarning, match="3 of 5 inputs have no value"):
+        assert loaded.predict(frames | {"visits": frames["visits"].clear()}).is_empty()
+
+
+def test_a_renamed_input_is_told_from_python(run: Run) -> None:
+    folder = run.folder.parent
+    frames = {name: pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients")}
+    frames["patients"] = frames["patients"].rename({"height": "Height_cm"})
+    loaded = sequela.load_bundle(run.folder / "bundle")
+    with pytest.warns(UserWarning, match=r"1 of 5 inputs has no value .* height \(perhaps 'Height_cm'\)") as told:
+        found = loaded.predict(frames)
+    assert len(told) == 1
+    assert found["flags"].str.contains("missing: .*height").all()
+    for name, frame in frames.items():
+        frame.write_csv(folder / f"renamed_{name}.csv")
+    files = loaded.predict_files({name: folder / f"renamed_{name}.csv" for name in frames})
+    assert files.note == str(told[0].message)
+
+
+def test_what_is_known_only_after_now_is_not_called_absent(run: Run) -> None:
+    folder = run.folder.parent
+    paths = {name: folder / f"{name}.csv" for name in ("visits", "patients")}
+    assert sequela.load_bundle(run.folder / "bundle").predict_files(paths, now=0).note is None
+
+
+def test_records_without_a_value_give_no_prediction_and_a_note(run: Run) -> None:
+    folder = run.folder.parent
+    frames = {name: pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients")}
+    nothing = frames["visits"].with_columns(pl.lit(None).alias(name) for name in ("sbp", "dbp", "ward"))
+    strangers = frames["patients"].rename({"sex": "s", "height": "cm"})
+    loaded = sequela.load_bundle(run.folder / "bundle")
+    with pytest.warns(UserWarning, match="5 of 5 inputs"):
+        assert loaded.predict({"visits": nothing, "patients": strangers}).is_empty()

@@ -13,6 +13,7 @@ from command_line import in_a_process, in_process, listing
 from rich.console import Console
 from small_study import SECRET, write_study
 
+import sequela
 from sequela.terminal import TerminalWatch
 from sequela.train import Progress
 
@@ -75,6 +76,51 @@ def test_predictions_are_written_as_csv_or_parquet(finished: Path, tmp_path: Pat
     assert [path.name for path in (tmp_path / "f").iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.fixture(scope="module")
+def open_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run whose tables are read with whatever columns they have; never written to."""
+    folder = tmp_path_factory.mktemp("open")
+    study = write_study(folder, {"records.0.columns": None}, id_prefix=SECRET)
+    sequela.run(sequela.read_study(study), folder / "run")
+    return folder
+
+
+def renamed(folder: Path, to: Path, **headers: str) -> list[str]:
+    """Write both tables with other headers; return the call that predicts from them."""
+    for table, header in headers.items():
+        first, rest = (folder / f"{table}.csv").read_text().split("\n", 1)
+        assert first != header
+        (to / f"{table}.csv").write_text(f"{header}\n{rest}")
+    paths = [str((to if table in headers else folder) / f"{table}.csv") for table in ("visits", "patients")]
+    return ["predict", str(folder / "run" / "bundle"), *paths, "--out", "out.csv"]
+
+
+def test_a_renamed_column_is_told_and_predictions_are_made(open_study: Path, tmp_path: Path, capfd: Capture) -> None:
+    whole = in_process([*renamed(open_study, tmp_path), "--at", "last"], tmp_path, capfd)
+    assert (whole.code, whole.err) == (0, "")
+    (tmp_path / "out.csv").unlink()
+    answer = in_process(renamed(open_study, tmp_path, visits="id,day,sbp,DBP,unit"), tmp_path, capfd)
+    assert answer.code == 0
+    assert answer.err == (
+        "Warning: 2 of 5 inputs have no value in these records: dbp (perhaps 'DBP'), ward. Predictions take them as "
+        "never measured. 2 columns or codes are unknown to the bundle and not read: 'DBP', 'unit'. Where they stand "
+        "for an input, write the study's name.\n"
+    )
+    assert pl.read_csv(tmp_path / "out.csv")["flags"].str.contains("missing: dbp, ward").all()
+
+
+def test_records_without_a_single_input_are_refused(open_study: Path, tmp_path: Path, capfd: Capture) -> None:
+    words = renamed(open_study, tmp_path, visits="id,day,a,b,c", patients="id,d,e")
+    answer = in_process(words, tmp_path, capfd)
+    assert answer.code == 2
+    assert answer.error == (
+        "visits.csv, patients.csv: none of the bundle's inputs has a value in these records, so predictions would be "
+        "made of nothing. The inputs are dbp, sbp, ward, height, sex. Name the columns as the study's tables do; here "
+        "there are 'a', 'b', 'c', 'd', 'e'."
+    )
+    assert not (tmp_path / "out.csv").exists()
+
+
 def test_predictions_that_cannot_be_written_leave_nothing(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
@@ -99,6 +145,21 @@ def test_check_reads_and_trains_nothing(finished: Path, capfd: Capture) -> None:
     assert "asked, with a label" in answer.out
     assert SECRET not in answer.out + answer.err
     assert listing(finished) == before
+
+
+def test_check_counts_empty_cells_in_one_line_a_table(tmp_path: Path, capfd: Capture) -> None:
+    write_study(tmp_path, {"records.0.columns": None})
+    header, *rows = (tmp_path / "visits.csv").read_text().splitlines()
+    names = ("v", "w", "x", "y")
+    cells = ["," * len(names) if place < 20 else ",1,1,1,1" for place in range(len(rows))]
+    wide = [f"{row}{more}" for row, more in zip(rows, cells, strict=True)]
+    (tmp_path / "visits.csv").write_text("\n".join([f"{header},{','.join(names)}", *wide]) + "\n")
+    empty = 4 * 20 + sum(row.split(",")[3] == "" for row in rows)
+    answer = in_process(["check", "study.toml"], tmp_path, capfd)
+    lines = [line for line in answer.out.splitlines() if "empty cell" in line]
+    assert len(lines) == 1, answer.out
+    assert "dbp, v, w and 2 more" in lines[0]
+    assert f" {empty} " in lines[0]
 
 
 def test_a_report_is_written_again(finished: Path, tmp_path: Path, capfd: Capture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from report_pages import Nesting, captioned_figures, figures_of, page_of, standing_alone, text_of
 from run_folders import read_json, write_json
 
-from sequela.report import tripod
+from sequela.report import results_table, tripod
 
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -71,6 +72,13 @@ def test_the_first_screen_holds_verdict_and_numbers(risk_folder: Callable[..., P
         assert f"{metrics['models'][model]['auroc']['value']:.3f}" in box
     for words in ("Hybrid less baseline", "Hybrid, calibration slope", "Hybrid, net benefit at 10 %"):
         assert words in box
+
+
+def test_the_outcome_stands_in_quotes_in_the_heading_of_results(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    assert 'Risk of "died" in held-out people, as each model gives it out' in unescape(page_of(run))
+    title = results_table(read_json(run / "metrics.json")).title
+    assert str(title) == 'Risk of "died" in held-out people [95 % interval]'
 
 
 def test_who_was_asked_what_is_said_in_words(risk_folder: Callable[..., Path]) -> None:

@@ -148,6 +148,14 @@ class RiskQuestion(QuestionSettings):
         return list(dict.fromkeys(name for name in named if name is not None))
 
     @property
+    def code_prefixes(self) -> list[str]:
+        """Return the beginnings of codes that the question looks for, outcome and follow-up included."""
+        prefixes = super().code_prefixes + ([] if self.outcome is None else self.outcome.codes)
+        if isinstance(self.follow_up, FollowUpSettings) and self.follow_up.codes is not None:
+            prefixes += self.follow_up.codes.prefixes
+        return prefixes
+
+    @property
     def reads_at_records(self) -> bool:
         """True where every prediction time is a record; those of a table of labels need not be."""
         return self.labels is None and super().reads_at_records

@@ -78,6 +78,12 @@ class QuestionSettings(Settings):
         return []
 
     @property
+    def code_prefixes(self) -> list[str]:
+        """Return the beginnings of codes that the question looks for."""
+        ends = [end for end in (self.from_, self.to) if isinstance(end, CodeSettings)]
+        return [prefix for end in ends for prefix in end.prefixes]
+
+    @property
     def reads_at_records(self) -> bool:
         """True where every prediction time is a record, so that nothing lies between the two."""
         return self.at in (EVERY_RECORD, FIRST_RECORD, LAST_RECORD)

@@ -56,7 +56,7 @@ def discrimination(risk: RiskCurves, *, name: str) -> Markup | None:
         right.set_title("Precision and recall")
         figure.legend(loc="outside upper left", ncols=4)
         return as_svg(
-            figure, name=name, title=f"Discrimination of the risk of {risk.outcome}",
+            figure, name=name, title=f'Discrimination of the risk of "{risk.outcome}"',
             description="ROC curve and precision-recall curve of " + ", ".join(model_name(one.model) for one in drawn)
             + ". " + " ".join(filter(None, map(_roc_in_words, drawn))),
         )  # fmt: skip
@@ -126,7 +126,7 @@ def calibration(one: ModelCurves, *, name: str, outcome: str, beside: ModelCurve
         unique = {label: handle for handle, label in handles}
         figure.legend(list(unique.values()), list(unique), loc="outside upper left", ncols=2)
         return as_svg(
-            figure, name=name, title=f"Calibration of the risk of {outcome}: {model_name(one.model)}",
+            figure, name=name, title=f'Calibration of the risk of "{outcome}": {model_name(one.model)}',
             description=" ".join(f"{title}: {_groups_in_words(part)}" for title, part in drawn),
         )  # fmt: skip
 
@@ -225,7 +225,7 @@ def decision_curve(risk: RiskCurves, *, name: str, thresholds: Sequence[float]) 
             for one in decision.models
         )
         return as_svg(
-            figure, name=name, title=f"Decision curve of the risk of {risk.outcome}",
+            figure, name=name, title=f'Decision curve of the risk of "{risk.outcome}"',
             description=f"Net benefit by threshold. {words}. Treating nobody has the net benefit 0.",
         )  # fmt: skip
 
@@ -258,7 +258,7 @@ def distribution(one: ModelCurves, *, name: str, outcome: str, thresholds: Seque
         figure.supylabel("Share of them (%), per 5 points of risk", fontsize=9)
         return as_svg(
             figure, name=name, title=f"Predicted risks by outcome: {model_name(one.model)}",
-            description=f"Risk of {outcome}. With the event: {_bars_in_words(found.event)} "
+            description=f'Risk of "{outcome}". With the event: {_bars_in_words(found.event)} '
             f"Without: {_bars_in_words(found.no_event)}",
         )  # fmt: skip
 

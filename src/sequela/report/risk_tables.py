@@ -79,7 +79,7 @@ def results(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> Table
         for name, row in zip(names_of(metrics, models), cells, strict=True)
     ]
     return TableView(
-        caption=f"Risk of {metrics.target[0]} in held-out people, as each model gives it out",
+        caption=f'Risk of "{metrics.target[0]}" in held-out people, as each model gives it out',
         columns=[Column("Model"), *(Column(heading, "stacked") for heading in headings)],
         rows=rows,
         notes=[*notes, *reasons([one for row in cells for one in row])],

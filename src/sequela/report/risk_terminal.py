@@ -38,7 +38,7 @@ def plain_table(title: str, caption: str) -> Table:
 def risk_table(numbers: Metrics) -> Table:
     """AUROC, AUPRC, Brier score and calibration slope of every model, and the paired difference of AUROC."""
     models = model_order(numbers)
-    table = plain_table(f"Risk of {numbers.target[0]} in held-out people [95 % interval]", _caption(numbers, models))
+    table = plain_table(f'Risk of "{numbers.target[0]}" in held-out people [95 % interval]', _caption(numbers, models))
     table.padding = (0, 1, 0, 0)
     table.add_column("Model", no_wrap=True)
     for heading in _COLUMNS.values():
