@@ -373,7 +373,7 @@ class Predictor:
             last_only=at == "last",
         )
         there = _presence(self.bundle, records)
-        if len(cohort.sequences.read) and not there.has_any:
+        if len(cohort.sequences.read) and there.strange and not there.has_any:
             raise _made_of_nothing(self.bundle, records, there)
         said = say(self.bundle, cohort.timeline, seen.facts, cohort.sequences)
         flags = flag_words(cohort.timeline, seen.facts, self.bundle.prepared, cohort.sequences, seen.implausible)
@@ -414,6 +414,7 @@ def _presence(bundle: Bundle, records: Records) -> Presence:
         known=study.kinds,
         prefixes=(DEATH_PREFIX, *study.question.code_prefixes),
         derived=study.cleaning.derived,
+        may_name=all(table.layout != "long" for table in study.records),
     )
 
 

@@ -25,6 +25,7 @@ class Presence:
         absent: those of them without a value in any record.
         strange: codes with records that neither the bundle nor its study knows.
         has_any: at least one input has a value, or one event that the bundle knows stands in the records.
+        may_name: strange codes are columns. Codes of a long table are cells: what a patient has; they are counted only.
     """
 
     inputs: tuple[str, ...]
@@ -32,13 +33,14 @@ class Presence:
     absent: tuple[str, ...]
     strange: tuple[str, ...]
     has_any: bool
+    may_name: bool = True
 
     @property
     def note(self) -> str | None:
         """Return what a user should know before trusting the predictions; None where there is nothing."""
         sentences = []
         if self.absent:
-            listed = _listed([_with_guess(code, self.strange) for code in self.absent])
+            listed = _listed([_with_guess(code, self.strange if self.may_name else ()) for code in self.absent])
             has, they = ("has", "it") if len(self.absent) == 1 else ("have", "them")
             sentences.append(
                 f"{len(self.absent)} of {_counted(len(self.inputs), 'input')} {has} no value in these records: "
@@ -48,7 +50,7 @@ class Presence:
             is_or_are, they = ("is", "it stands") if len(self.strange) == 1 else ("are", "they stand")
             sentences.append(
                 f"{_counted(len(self.strange), 'column or code', 'columns or codes')} {is_or_are} unknown to the "
-                f"bundle and not read: {self.strange_in_words}."
+                f"bundle and not read{f': {self.strange_in_words}' if self.may_name else ''}."
             )
             if self.absent:
                 sentences.append(f"Where {they} for an input, write the study's name.")
@@ -72,6 +74,7 @@ def presence(
     known: Collection[str] = (),
     prefixes: Sequence[str] = (),
     derived: Mapping[str, str] | None = None,
+    may_name: bool = True,
 ) -> Presence:
     """Return which inputs have a value in some record, whenever it became known, and which codes are strange.
 
@@ -83,6 +86,7 @@ def presence(
         known: further codes that the study had.
         prefixes: beginnings of codes that the question looks for.
         derived: formulas by code.
+        may_name: strange codes may be named.
     """
     formulas = derived or {}
     has_value = pl.col("numeric_value").is_not_null() | pl.col("text_value").is_not_null()
@@ -108,6 +112,7 @@ def presence(
         absent=tuple(dict.fromkeys(absent)),
         strange=tuple(sorted(code for code in codes - familiar if not code.startswith(begins))),
         has_any=len(absent) < len(measured) + len(facts) or bool(words & codes),
+        may_name=may_name,
     )
 
 
