@@ -82,12 +82,12 @@ def test_the_outcome_stands_in_quotes_in_the_heading_of_results(risk_folder: Cal
 
 
 def test_who_was_asked_what_is_said_in_words(risk_folder: Callable[..., Path]) -> None:
-    asked = section(page_of(risk_folder()), "asked")
-    assert "At 48 hours after admission, state the risk of died in this episode" in asked
+    asked = unescape(section(page_of(risk_folder()), "asked"))
+    assert 'At 48 hours after admission, state the risk of "died" in this episode' in asked
     assert "Time horizon the whole episode" in asked
     assert "Follow-up" not in asked
-    asked = section(page_of(risk_folder(landmarks=(6.0, 24.0))), "asked")
-    assert "At 6 hours and 24 hours after time 0, state the risk of MAP below 65 within 6 hours" in asked
+    asked = unescape(section(page_of(risk_folder(landmarks=(6.0, 24.0))), "asked"))
+    assert 'At 6 hours and 24 hours after time 0, state the risk of "MAP below 65" within 6 hours' in asked
     assert "At risk until the first event: who has had it is not asked any more" in asked
     assert "Follow-up until a person's last record" in asked
     assert "Incomplete follow-up predictions whose follow-up ends within the horizon" in asked

@@ -68,20 +68,21 @@ def test_a_question_reads_as_a_sentence(asked: dict[str, Any], sentence: str) ->
     ("asked", "sentence", "facts"),
     [
         ({"at": "every 6h", "outcome": {"code": "MAP", "below": 65.0, "within": "1h", "recurrent": True}},
-         ("Every 6 hours, from the first record to the last, state the risk of x within 1 hour, from all records "
+         ("Every 6 hours, from the first record to the last, state the risk of \"x\" within 1 hour, from all records "
          "until then."),
          {"At risk": "everybody who is asked, also after an event: it can happen again",
           "Outcome": "a value of MAP below 65; its past values are inputs, later ones are not"}),
         ({"from": {"code": "ADMISSION"}, "to": {"code": "DISCHARGE"}, "at": "48h", "incomplete": "no event",
           "outcome": {"code": "MEDS_DEATH"}, "follow_up": {"code": "LOST"}},
-         ("At 48 hours after each ADMISSION, state the risk of x before the episode ends, from all records until "
+         ("At 48 hours after each ADMISSION, state the risk of \"x\" before the episode ends, from all records until "
          "then."),
          {"Follow-up": "until the next LOST",
           "Incomplete follow-up": "whose follow-up ends within the horizon without an event counts as without an event",
           "Time horizon": "from the moment of the prediction to the end of the episode"}),
         ({"at": "last record", "history": "48h", "min_records": 3, "follow_up": {"column": "seen"},
           "outcome": {"column": "out", "time": "days", "positive": 2, "within": "1y"}},
-         "At the last record of a person, state the risk of x within 1 year, from the records of the last 48 hours.",
+         "At the last record of a person, state the risk of \"x\" within 1 year, from the records of the last 48 "
+         "hours.",
          {"Outcome": "the column out of an outcome table (the value 2), dated by the column days; it is never an input",
           "Asked": "at the last record of a person, once a person has 3 records",
           "Follow-up": "until the time in the column seen"}),

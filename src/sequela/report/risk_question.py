@@ -21,13 +21,13 @@ def risk_in_words(question: Mapping[str, Any], outcome: str) -> str:
     Example:
         >>> asked = {"from": "origin", "at": "48h", "outcome": {"column": "died"}}
         >>> print(risk_in_words(asked, "died"))
-        At 48 hours after time 0, state the risk of died in this episode, from all records until then.
+        At 48 hours after time 0, state the risk of "died" in this episode, from all records until then.
     """
     if "labels" in question:
         seen = seen_in_words({**question, "at": "the times of the labels"})
         return f"At each time of the table of labels, state the risk of its label, from {seen}."
     ahead = _ahead(question)
-    return f"{when_in_words(question)}, state the risk of {outcome} {ahead}, from {seen_in_words(question)}."
+    return f'{when_in_words(question)}, state the risk of "{outcome}" {ahead}, from {seen_in_words(question)}.'
 
 
 def risk_facts(question: Mapping[str, Any], outcome: str) -> Facts:
