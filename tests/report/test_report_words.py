@@ -81,8 +81,8 @@ def test_a_question_reads_as_a_sentence(asked: dict[str, Any], sentence: str) ->
           "Time horizon": "from the moment of the prediction to the end of the episode"}),
         ({"at": "last record", "history": "48h", "min_records": 3, "follow_up": {"column": "seen"},
           "outcome": {"column": "out", "time": "days", "positive": 2, "within": "1y"}},
-         "At the last record of a person, state the risk of \"x\" within 1 year, from the records of the last 48 "
-         "hours.",
+         ("At the last record of a person, state the risk of \"x\" within 1 year, from the records of the last 48 "
+          "hours."),
          {"Outcome": "the column out of an outcome table (the value 2), dated by the column days; it is never an input",
           "Asked": "at the last record of a person, once a person has 3 records",
           "Follow-up": "until the time in the column seen"}),
