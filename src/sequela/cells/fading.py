@@ -180,22 +180,8 @@ class Eager(torch.autograd.Function):
         if not any(wanted):
             return (None,) * 10
         arguments = (*ctx.sizes, wanted, djoined, ddecay, *ctx.saved_tensors)
-        made = operator.apply(Once, *arguments) if torch.is_grad_enabled() else compute_backward(*arguments)
+        made = operator.once(compute_backward, *arguments)
         return in_their_places(made)
-
-
-class Once(torch.autograd.Function):
-    """Backward, where a derivative of it may be asked for: says that there is none."""
-
-    @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor | None, ...]:
-        """Run backward."""
-        return tuple(compute_backward(*arguments))
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        """Refuse."""
-        return operator.refuse(ctx, *grads)
 
 
 fade_rows = torch.library.custom_op("sequela::fade", compute, mutates_args=())
@@ -277,7 +263,7 @@ def gradients_like(tensors: Sequence[Tensor | None], wanted: Sequence[bool]) -> 
     large, weights = chosen[:2], chosen[2:]
     return [
         *(None if t is None else operator.empty(t, *t.shape) for t in large),
-        *(None if t is None else torch.empty_like(t, memory_format=torch.contiguous_format) for t in weights),
+        *(None if t is None else operator.room_like(t) for t in weights),
     ]
 
 

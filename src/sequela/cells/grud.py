@@ -185,6 +185,7 @@ class GRUD(Recurrent):
         if self._leave_to_torch(given.x, given.decay):
             return self._torch(given)
         histories = inputs.gaps.shape[0] if self.batch_first and inputs.gaps.dim() == 3 else 0
+        given = self._with_dropout(given)
         return joint.run(self.kind, given, self.flat_weights(), self.num_layers, inputs, rates, histories)
 
     def _unpacked(self, rows: Tensor, like: Tensor) -> Tensor:

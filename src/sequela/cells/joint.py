@@ -65,22 +65,8 @@ class Joint(torch.autograd.Function):
         if dy is None and dh is None:
             return (None,) * len(ctx.needs_input_grad)
         arguments = (ctx.sizes, ctx.needs_input_grad[1:], dy, dh, *ctx.saved_tensors)
-        made = operator.apply(Once, *arguments) if torch.is_grad_enabled() else compute_backward(*arguments)
+        made = operator.once(compute_backward, *arguments)
         return None, *made
-
-
-class Once(torch.autograd.Function):
-    """Backward, where a derivative of it may be asked for: says that there is none."""
-
-    @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor | None, ...]:
-        """Run backward."""
-        return compute_backward(*arguments)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        """Refuse."""
-        return operator.refuse(ctx, *grads)
 
 
 def compute_backward(
@@ -100,8 +86,8 @@ def compute_backward(
     features, hidden = given[0].shape[-1], decay.shape[-1]
     dx = operator.empty(joined, joined.shape[0], features) if values or gaps or any(of_rates[:2]) else None
     ddecay = operator.empty(decay, *decay.shape) if gaps or any(of_rates[2:]) else None
-    dh0 = torch.empty_like(h0, memory_format=torch.contiguous_format) if needs[3] else None
-    dweights = [torch.empty_like(w) if need else None for w, need in zip(weights, needs[14:], strict=True)]
+    dh0 = operator.room_like(h0) if needs[3] else None
+    dweights = [operator.room_like(w) if need else None for w, need in zip(weights, needs[14:], strict=True)]
     held = [operator.solid(t) for t in (joined, h0, None, decay, None, masks, order)]
     arriving = [operator.solid(t) for t in (dy, dh, None)]
     sizes_cpu = batch_sizes.contiguous()

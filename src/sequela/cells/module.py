@@ -111,12 +111,15 @@ class Recurrent(nn.RNNBase):
             None if factor is None else self._factor(name, factor, rows)
             for name, factor in zip(self.states, given.decay, strict=True)
         )
-        masks, keep = None, 1.0
-        if self.training and self.dropout > 0 and self.num_layers > 1:
-            keep = 1.0 - self.dropout
-            shape = (self.num_layers - 1, rows, self.directions * self.hidden_size)
-            masks = torch.rand(shape, device=x.device) < keep
-        return engine(given._replace(decay=factors, masks=masks, keep=keep))
+        return engine(given._replace(decay=factors))
+
+    def _with_dropout(self, given: Recurrence) -> Recurrence:
+        """Draw what dropout lets through between layers; torch's own kernel draws for itself."""
+        if not self.training or self.dropout == 0 or self.num_layers == 1:
+            return given
+        keep = 1.0 - self.dropout
+        shape = (self.num_layers - 1, operator.rows_of(given.x), self.directions * self.hidden_size)
+        return given._replace(masks=torch.rand(shape, device=given.x.device) < keep, keep=keep)
 
     def _leave_to_torch(self, x: Tensor, decay: tuple[Tensor | None, ...]) -> bool:
         """Say whether torch's own kernel must do it: on a GPU, or where the native core is not built."""
@@ -141,14 +144,10 @@ class Recurrent(nn.RNNBase):
 
     def _torch(self, given: Recurrence) -> tuple[Tensor, State]:
         """Run torch's own kernel on packed rows."""
-        across = given.x.transpose(0, 1) if given.by_history else given.x
-        x = across.reshape(-1, across.shape[-1])
-        shape = (self.num_layers * self.directions, given.histories, self.hidden_size)
-        state = given.state or tuple(x.new_zeros(shape) for _ in self.states)
+        places = self.num_layers * self.directions
+        x, state = recurrence.as_packed(given, (places, given.histories, self.hidden_size))
         if x.shape[0] == 0:
-            return across.new_zeros(*given.x.shape[:-1], self.directions * self.hidden_size), state
-        if given.order is not None:
-            state = tuple(s.index_select(1, given.order) for s in state)
+            return recurrence.as_given(given, x.new_zeros(0, self.directions * self.hidden_size), state)
         flat = [getattr(self, name) for of_layer in self._all_weights for name in of_layer]
         kernels: dict[str, Any] = {
             "LSTM": torch._VF.lstm,
@@ -159,11 +158,7 @@ class Recurrent(nn.RNNBase):
         hx = state if len(state) > 1 else state[0]
         options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
         output, *final = kernels[self.mode](x, given.batch_sizes, hx, flat, *options)
-        if given.order is not None:
-            back = given.order.argsort()
-            final = [s.index_select(1, back) for s in final]
-        output = output.view(*across.shape[:-1], output.shape[-1])
-        return (output.transpose(0, 1) if given.by_history else output), tuple(final)
+        return recurrence.as_given(given, output, tuple(final))
 
     def _factor(self, name: str, factor: Tensor, rows: int) -> Tensor:
         places = self.num_layers * self.directions
@@ -201,11 +196,12 @@ class Recurrent(nn.RNNBase):
         return final if len(self.states) > 1 else final[0]
 
     def _plain(self, given: Recurrence) -> tuple[Tensor, State]:
-        return recurrence.run(self.step, given, self.weights())
+        return recurrence.run(self.step, self._with_dropout(given), self.weights())
 
     def _native(self, given: Recurrence) -> tuple[Tensor, State]:
         if self._leave_to_torch(given.x, given.decay):
             return self._torch(given)
+        given = self._with_dropout(given)
         return operator.run(self.kind, given, self.flat_weights(), self.num_layers, self.directions)
 
 

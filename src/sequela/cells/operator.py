@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -192,22 +192,30 @@ class Eager(torch.autograd.Function):
             return (None,) * len(needs)
         wanted = [needs[1], *needs[3:7], *needs[9:]]
         arguments = (dy, dh, dc, *tensors[:8], tensors[8:], y, kept, *ctx.sizes, wanted)
-        made = apply(Once, *arguments) if torch.is_grad_enabled() else compute_backward(*arguments)
+        made = once(compute_backward, *arguments)
         return None, made[0], None, *made[1:5], None, None, *made[5:]
 
 
 class Once(torch.autograd.Function):
-    """Backward, where a derivative of it may be asked for: says that there is none."""
+    """A backward pass, where a derivative of it may be asked for: says that there is none."""
 
     @staticmethod
-    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor | None, ...]:
-        """Run backward."""
-        return tuple(compute_backward(*arguments))
+    def forward(ctx: Any, backward: Callable[..., Sequence[Tensor | None]], *arguments: Any) -> Any:
+        """Run it."""
+        return tuple(backward(*arguments))
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         """Refuse."""
         return refuse(ctx, *grads)
+
+
+def once(backward: Callable[..., Sequence[Tensor | None]], *arguments: Any) -> Sequence[Tensor | None]:
+    """Run a backward pass that has no derivative, and say so to whoever asks for one."""
+    made: Sequence[Tensor | None] = (
+        apply(Once, backward, *arguments) if torch.is_grad_enabled() else backward(*arguments)
+    )
+    return made
 
 
 recur = torch.library.custom_op("sequela::recur", compute, mutates_args=())
@@ -289,11 +297,12 @@ def gradients_like(x: Tensor, others: Sequence[Tensor | None], wanted: Sequence[
     if wanted[0]:  # as `stand` reads x
         crossed = x.dim() == 3 and not x.is_contiguous() and x.transpose(0, 1).is_contiguous()
         dx = empty(x, *x.transpose(0, 1).shape).transpose(0, 1) if crossed else empty(x, *x.shape)
-    rest = (_room(t) if want and t is not None else None for t, want in zip(others, wanted[1:], strict=True))
+    rest = (room_like(t) if want and t is not None else None for t, want in zip(others, wanted[1:], strict=True))
     return [dx, *rest]
 
 
-def _room(like: Tensor) -> Tensor:
+def room_like(like: Tensor) -> Tensor:
+    """Return an undefined tensor of the same shape, in one piece."""
     return torch.empty_like(like) if like.is_contiguous() else like.new_empty(like.shape)
 
 

@@ -42,9 +42,7 @@ class Recurrence(NamedTuple):
     decay: tuple[Tensor | None, ...]  # for each state None or [layers * directions, N, H]
     masks: Tensor | None = None  # [layers - 1, N, directions * H] bool: what dropout lets through between layers
     keep: float = 1.0  # the share that dropout lets through; what passes is divided by it
-    order: Tensor | None = (
-        None  # [B]: where the states of the longest history, of the next ... stand; None: in this order
-    )
+    order: Tensor | None = None  # [B] where the states of the longest history, the next, ... stand; None: one by one
     by_history: bool = False
 
 
@@ -57,12 +55,7 @@ def run(step: Step, given: Recurrence, weights: Sequence[Sequence[Weights]]) -> 
         weights: for each layer the weights of its one or two directions; the second runs from each history's end.
     """
     directions, hidden = len(weights[0]), weights[0][0].weight_hh.shape[1]
-    across = given.x.transpose(0, 1) if given.by_history else given.x
-    x, finals = across.reshape(-1, across.shape[-1]), []
-    shape = (len(weights) * directions, given.histories, hidden)
-    enter = given.state or tuple(x.new_zeros(shape) for _ in given.decay)
-    if given.order is not None:
-        enter = tuple(state.index_select(1, given.order) for state in enter)
+    (x, enter), finals = as_packed(given, (len(weights) * directions, given.histories, hidden)), []
     for layer, of_layer in enumerate(weights):
         if layer > 0 and given.masks is not None:
             x = x * given.masks[layer - 1].to(x.dtype) / given.keep
@@ -75,12 +68,25 @@ def run(step: Step, given: Recurrence, weights: Sequence[Sequence[Weights]]) -> 
             outputs.append(y)
             finals.append(final)
         x = torch.cat(outputs, dim=1)
-    y = x.view(*across.shape[:-1], directions * hidden)
-    leave = tuple(torch.stack(states) for states in zip(*finals, strict=True))
+    return as_given(given, x, tuple(torch.stack(states) for states in zip(*finals, strict=True)))
+
+
+def as_packed(given: Recurrence, shape: tuple[int, ...]) -> tuple[Tensor, State]:
+    """Return the inputs as packed rows [N, I], and the entering states [*shape], of the longest history first."""
+    across = given.x.transpose(0, 1) if given.by_history else given.x
+    x = across.reshape(-1, across.shape[-1])
+    state = given.state or tuple(x.new_zeros(shape) for _ in given.decay)
+    return x, state if given.order is None else tuple(s.index_select(1, given.order) for s in state)
+
+
+def as_given(given: Recurrence, rows: Tensor, final: State) -> tuple[Tensor, State]:
+    """Return packed outputs and final states as the inputs and the entering states stand."""
+    across = given.x.transpose(0, 1) if given.by_history else given.x
+    y = rows.view(*across.shape[:-1], rows.shape[-1])
     if given.order is not None:
         back = given.order.argsort()
-        leave = tuple(state.index_select(1, back) for state in leave)
-    return (y.transpose(0, 1) if given.by_history else y), leave
+        final = tuple(s.index_select(1, back) for s in final)
+    return (y.transpose(0, 1) if given.by_history else y), final
 
 
 def run_layer(
