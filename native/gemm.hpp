@@ -32,7 +32,10 @@ INLINE const T* accumulate(Vector<T> (&sum)[M][NV], const T* a, int64_t lda, int
         Vector<T> right[NV];
         for (int j = L; j < R; ++j) __builtin_prefetch(b + (8 * (R - L) + j - L) * lanes);
 #pragma GCC unroll 8
-        for (int j = L; j < R; ++j) right[j] = Vector<T>::load(b + (j - L) * lanes);
+        for (int j = L; j < R; ++j) {
+            right[j] = Vector<T>::load(b + (j - L) * lanes);
+            held(right[j]);
+        }
 #pragma GCC unroll 8
         for (int i = 0; i < M; ++i) {
             Vector<T> left = Vector<T>::all(Transposed ? a[i] : a[i * lda]);
@@ -85,6 +88,16 @@ template <class T, bool Transposed = false> INLINE Multiply<T> of_size(int64_t r
     }
 }
 
+// fn(row, rows) for register tiles as even as they can be: one of a single row takes as long as one of two.
+template <class Fn> INLINE void each_tile(int64_t rows, Fn fn) {
+    int64_t row = 0;
+    for (int64_t tiles = (rows + tile_rows - 1) / tile_rows; tiles > 0; --tiles) {
+        const int64_t here = (rows - row + tiles - 1) / tiles;
+        fn(row, here);
+        row += here;
+    }
+}
+
 INLINE int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -122,13 +135,13 @@ template <class T> INLINE void multiply_panels(Product<T> p, int64_t rows, int64
     for (int64_t first = 0; first < columns; first += width) {
         int64_t here = smaller(width, columns - first), vectors = Panels<T>::vectors(here);
         p.last = static_cast<int>(here - (vectors - 1) * lanes);
-        for (int64_t row = 0; row < rows; row += tile_rows) {
+        each_tile(rows, [&](int64_t row, int64_t m) {
             p.a1 = a1 + row * p.lda1;
             p.a2 = a2 + row * p.lda2;
             p.plus = plus == nullptr ? nullptr : plus + row * p.ldplus + first;
             p.c = c + row * p.ldc + first;
-            of_size<T>(smaller(tile_rows, rows - row), static_cast<int>(vectors))(p);
-        }
+            of_size<T>(m, static_cast<int>(vectors))(p);
+        });
         p.b += (p.k1 + p.k2) * vectors * lanes;
     }
 }

@@ -144,13 +144,12 @@ template <class T, class C> struct Gates {
             bool full = C::windowed || b.units == units;
             p.plus = packed;
             p.b = packed + b.vectors * lanes;
-            for (int64_t row = 0; row < rows; row += tile_rows) {
-                int64_t m = smaller(tile_rows, rows - row);
+            each_tile(rows, [&](int64_t row, int64_t m) {
                 p.a1 = h + row * pad;
                 p.a2 = x + row * ldx;
                 p.c = z + row * p.ldc;
                 (full ? of_height<T, W>(m) : of_size<T>(m, static_cast<int>(b.vectors)))(p);
-            }
+            });
             packed += elements(b, inputs, hidden);
             z += zblock;
         }
@@ -547,11 +546,11 @@ template <class T, class C> struct Scan {
                     Product<T> p{};
                     p.k1 = k, p.lda1 = ld, p.b = panel, p.ldc = p.ldplus = t.columns;
                     p.last = static_cast<int>(here - (vectors - 1) * lanes);
-                    for (int64_t i = 0; i < rows; i += tile_rows) {
+                    each_tile(rows, [&](int64_t i, int64_t m) {
                         p.a1 = left + i;
                         p.plus = p.c = t.out + (low + i) * t.columns + first;
-                        of_size<T, true>(smaller(tile_rows, rows - i), static_cast<int>(vectors))(p);
-                    }
+                        of_size<T, true>(m, static_cast<int>(vectors))(p);
+                    });
                 }
             }
         }

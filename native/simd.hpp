@@ -75,6 +75,10 @@ INLINE F with_sign_of(F a, F x) {  // a >= 0
     return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a.v), sign))};
 }
 
+// Keeps a vector in a register: of few rows the compiler would read it again for each, and loads would be the bound.
+INLINE void held(F& a) { __asm__("" : "+v"(a.v)); }
+INLINE void held(E& a) { __asm__("" : "+v"(a.v)); }
+
 constexpr int tile_rows = 6;
 
 #elif SEQUELA_SET == 2
@@ -132,6 +136,8 @@ INLINE F magnitude(F x) { return {_mm256_and_ps(x.v, _mm256_castsi256_ps(_mm256_
 INLINE F with_sign_of(F a, F x) {
     return {_mm256_or_ps(a.v, _mm256_and_ps(x.v, _mm256_castsi256_ps(_mm256_set1_epi32(INT32_MIN))))};
 }
+
+template <class V> INLINE void held(V&) {}  // there are not registers enough
 
 constexpr int tile_rows = 3;
 
@@ -208,6 +214,8 @@ INLINE F times_power_of_two(F x, F n) {
 }
 INLINE F magnitude(F x) { return {(Four)((FourBits)x.v & 0x7fffffff)}; }
 INLINE F with_sign_of(F a, F x) { return {(Four)((FourBits)a.v | ((FourBits)x.v & INT32_MIN))}; }
+
+template <class V> INLINE void held(V&) {}
 
 constexpr int tile_rows = 3;
 
