@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
-from sequela.cells import operator
+from sequela.cells import LSTM, operator
 from sequela.errors import InputError
 from sequela.models import InputShape, ModelSettings, build_forecast_network
 
@@ -29,3 +30,15 @@ def test_decay_and_other_gates_need_the_core(settings: ModelSettings, monkeypatc
 def test_a_plain_network_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operator, "BUILT", False)
     build_forecast_network(ModelSettings(cell="gru"), **SHAPE)
+
+
+@pytest.mark.filterwarnings("ignore:Cells run on torch")
+def test_dropout_between_layers_is_drawn_once_and_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operator, "BUILT", False)
+    mine, theirs = LSTM(3, 4, 2, dropout=0.5), torch.nn.LSTM(3, 4, 2, dropout=0.5)
+    theirs.load_state_dict(mine.state_dict())
+    x, found = torch.randn(6, 5, 3), []
+    for cell in (mine, theirs):
+        torch.manual_seed(7)
+        found.append(cell(x)[0])
+    torch.testing.assert_close(*found)
