@@ -21,7 +21,7 @@ plain_FLAGS :=
 asan_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
 tsan_FLAGS := -fsanitize=thread
 
-CORE_NAMES := $(basename $(notdir $(filter-out %/bindings.cpp,$(wildcard $(NATIVE)/*.cpp)))) core_test
+CORE_NAMES := $(basename $(notdir $(wildcard $(NATIVE)/*.cpp))) core_test
 CORE_HEADERS := $(wildcard $(NATIVE)/*.h $(NATIVE)/*.hpp $(NATIVE)/cells/*.hpp $(NATIVE)/tests/*.hpp)
 vpath %.cpp $(NATIVE) $(NATIVE)/tests
 

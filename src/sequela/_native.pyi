@@ -40,6 +40,36 @@ def backward(
 ) -> None:
     """Run a recurrence backward. Arguments are addresses."""
 
+def recur(
+    cell: int,
+    tensors: object,
+    weights: object,
+    layers: int,
+    directions: int,
+    histories: int,
+    keep: float,
+    by_history: bool,
+    training: bool,
+    threads: int,
+) -> object:
+    """Run a recurrence and return y, h, c and what backward needs; None where a tensor is not plainly right."""
+
+def recur_backward(
+    cell: int,
+    tensors: object,
+    weights: object,
+    made: object,
+    wanted: Sequence[bool],
+    layers: int,
+    directions: int,
+    histories: int,
+    keep: float,
+    by_history: bool,
+    dx_width: int,
+    threads: int,
+) -> object:
+    """Run `recur` backward and return the wanted gradients; None where a tensor is not plainly right."""
+
 def fade(sizes: Sequence[int], inputs: Sequence[int], made: Sequence[int], threads: int) -> None:
     """Fade inputs and states while nothing is measured. Arguments are addresses."""
 
@@ -52,6 +82,14 @@ def fade_backward(
     threads: int,
 ) -> None:
     """Run `fade` backward. Arguments are addresses."""
+
+def fade_tensors(tensors: object, layers: int, histories: int, threads: int) -> object:
+    """Fade and return [x, m] and the factors; None where a tensor is not plainly right."""
+
+def fade_tensors_backward(
+    tensors: object, made: object, wanted: Sequence[bool], layers: int, histories: int, threads: int
+) -> object:
+    """Run `fade_tensors` backward and return the wanted gradients; None where a tensor is not plainly right."""
 
 def buffer(size: int) -> torch.Tensor:
     """Return recycled memory as a tensor of bytes; its content is undefined."""

@@ -34,6 +34,87 @@ def layouts(case: Case) -> list[tuple[int, int]]:
     return [(layers, directions) for layers, directions in LAYOUTS if directions in case.directions]
 
 
+AT_ONCE = ("recur", "recur_backward", "fade_tensors", "fade_tensors_backward")
+
+
+@every_cell
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_is_looked_at_piece_by_piece_gives_the_bits_of_what_is_taken_at_once(case, layout, monkeypatch):
+    layers, directions = layout
+    if directions not in case.directions:
+        return
+    taken = dict.fromkeys(AT_ONCE, 0)
+
+    def spied(name, function):
+        def call(*arguments):
+            made = function(*arguments)
+            taken[name] += made is not None
+            return made
+
+        return call
+
+    for dtype in (torch.float32, torch.float64):
+        cell = case.cell(7, layers=layers, directions=directions, dropout=0.3 * (layers > 1), dtype=dtype)
+        given = case.given(7, LENGTHS, places=layers * directions, dtype=dtype)
+        found = []
+        for replaced in (spied, lambda name, function: lambda *arguments: None):
+            with monkeypatch.context() as patched:
+                for name in AT_ONCE:
+                    patched.setattr(operator._native, name, replaced(name, getattr(operator._native, name)))
+                torch.manual_seed(3)
+                found.append(everything(cell, given, cell))
+        for one, other in zip(*found, strict=True):
+            assert torch.equal(one, other)
+    assert min(taken["recur"], taken["recur_backward"]) >= 2
+    assert case.name != "grud" or min(taken.values()) >= 2
+
+
+@every_cell
+def test_tensors_in_pieces_and_of_other_types_give_the_same_bits(case):
+    class Named(torch.Tensor):
+        pass
+
+    cell, given = case.cell(6, layers=2, dtype=torch.float32), case.given(6, LENGTHS, places=2, dtype=torch.float32)
+    expected = outputs(cell, given)
+
+    def scattered(t):
+        return t.repeat_interleave(2, dim=-1)[..., ::2]
+
+    pieces = Given(
+        given.packed._replace(data=scattered(given.packed.data)),
+        tuple(scattered(s) for s in given.states),
+        {name: scattered(t) for name, t in given.extra.items()},
+    )
+    named = Given(
+        given.packed._replace(data=given.packed.data.as_subclass(Named)),
+        tuple(s.as_subclass(Named) for s in given.states),
+        given.extra,
+    )
+    for other in (pieces, named):
+        for one, same in zip(outputs(cell, other), expected, strict=True):
+            assert torch.equal(one.as_subclass(torch.Tensor), same)
+    with torch.no_grad():
+        for name, weight in cell.named_parameters():
+            if weight.dim() == 2:
+                setattr(cell, name, torch.nn.Parameter(weight.t().contiguous().t()))
+    for one, same in zip(outputs(cell, given), expected, strict=True):
+        assert torch.equal(one, same)
+
+
+def test_memory_of_tensors_comes_back_when_the_last_on_it_dies():
+    operator._native.release_memory()
+    x, cell = torch.zeros(50, 40, 3), CASES[0].cell(1).__class__(3, 64)
+    y, state = cell(x)
+    part = y.detach()[3]
+    before = operator._native.info()["held_bytes"]
+    del y, state
+    after = operator._native.info()["held_bytes"]
+    del part
+    assert before < after < operator._native.info()["held_bytes"]
+    operator._native.release_memory()
+    assert operator._native.info()["held_bytes"] == 0
+
+
 @every_cell
 @pytest.mark.parametrize("hidden", [1, 3, 16, 50, 64, 100, 257])
 def test_engine_equals_plain_version(case, hidden):
@@ -83,10 +164,13 @@ def test_dropout_between_layers_equals_plain_version(case):
 
 @every_cell
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_equally_long_histories_are_read_as_they_stand(case, layout):
+@pytest.mark.parametrize("at_once", [True, False])
+def test_equally_long_histories_are_read_as_they_stand(case, layout, at_once, monkeypatch):
     layers, directions = layout
     if directions not in case.directions:
         return
+    for name in () if at_once else AT_ONCE:
+        monkeypatch.setattr(operator._native, name, lambda *arguments: None)
     people, steps = 5, 4
     cell = case.cell(6, layers=layers, directions=directions, dtype=torch.float64)
     given = case.given(6, [steps] * people, places=layers * directions, dtype=torch.float64)

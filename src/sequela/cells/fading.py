@@ -114,6 +114,9 @@ def compute(
 ) -> tuple[Tensor, Tensor]:
     """Return [x̂, m], empty where there are no values, and g_h; `histories` is B for inputs [B, T, F], else 0."""
     tensors = (values, observed, gaps, mean, weight_x, bias_x, weight_h, bias_h)
+    at_once: tuple[Tensor, Tensor] | None = operator._native.fade_tensors(tensors, layers, histories, get_num_threads())
+    if at_once is not None:
+        return at_once
     check(layers, *tensors)
     held = [operator.solid(t) for t in tensors]
     joined, decay = room_for(gaps, weight_h, layers, values is not None)
@@ -144,7 +147,13 @@ def compute_backward(
     decay: Tensor,
 ) -> list[Tensor | None]:
     """Return the gradients of values, gaps and the four weights; None where not wanted."""
-    held = [operator.solid(t) for t in (values, observed, gaps, mean, weight_x, bias_x, weight_h, bias_h)]
+    tensors = (values, observed, gaps, mean, weight_x, bias_x, weight_h, bias_h)
+    at_once: list[Tensor | None] | None = operator._native.fade_tensors_backward(
+        tensors, (joined, decay, djoined, ddecay), wanted, layers, histories, get_num_threads()
+    )
+    if at_once is not None:
+        return at_once
+    held = [operator.solid(t) for t in tensors]
     arriving = (operator.solid(djoined), operator.solid(ddecay))
     apart = 0 if djoined is None else djoined.shape[-1]  # of the mask nobody needs a gradient, and it may be left out
     made = gradients_like((values, gaps, weight_x, bias_x, weight_h, bias_h), wanted)
@@ -268,7 +277,7 @@ def gradients_like(tensors: Sequence[Tensor | None], wanted: Sequence[bool]) -> 
 
 
 def sizes_of(gaps: Tensor, weight_h: Tensor, layers: int, histories: int, apart: int = 0) -> list[int]:
-    """Return the sizes in the order of native/bindings.cpp, `fading_of`."""
+    """Return the sizes in the order of native/python/bindings.cpp, `fading_of`."""
     rows, features = gaps.shape[:-1].numel(), gaps.shape[-1]
     return [operator.TYPES[gaps.dtype], layers, rows, features, weight_h.shape[0] // layers, histories, apart]
 

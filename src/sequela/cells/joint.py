@@ -15,7 +15,6 @@ from torch import Tensor
 from sequela.cells import fading, operator
 from sequela.cells.fading import Inputs, Rates
 from sequela.cells.recurrence import Recurrence, State
-from sequela.cells.threads import get_num_threads
 
 
 def run(
@@ -34,7 +33,7 @@ def run(
     """
     enter = None if given.state is None else given.state[0]
     tensors = (*inputs, *rates, *weights)
-    if not any(t is not None and t.requires_grad for t in (enter, *tensors)):
+    if not (torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (enter, *tensors))):
         return operator.run(kind, given, weights, layers, 1)
     sizes = (kind, layers, given.histories, given.keep, histories)
     made = (given.x, given.decay[0], given.batch_sizes, enter, given.masks, given.order)
@@ -81,29 +80,13 @@ def compute_backward(
     """Return a gradient or None for each tensor that `Joint.forward` was given."""
     kind, layers, histories, keep, swapped = sizes
     joined, decay, batch_sizes, h0, masks, order = tensors[:6]
-    given, weights = tensors[6:14], [t.contiguous() for t in tensors[14:]]
+    given, weights = tensors[6:14], tensors[14:]
     values, _, gaps, _, *of_rates = needs[6:14]
-    features, hidden = given[0].shape[-1], decay.shape[-1]
-    dx = operator.empty(joined, joined.shape[0], features) if values or gaps or any(of_rates[:2]) else None
-    ddecay = operator.empty(decay, *decay.shape) if gaps or any(of_rates[2:]) else None
-    dh0 = operator.room_like(h0) if needs[3] else None
-    dweights = [operator.room_like(w) if need else None for w, need in zip(weights, needs[14:], strict=True)]
-    held = [operator.solid(t) for t in (joined, h0, None, decay, None, masks, order)]
-    arriving = [operator.solid(t) for t in (dy, dh, None)]
-    sizes_cpu = batch_sizes.contiguous()
-    inner = (layers - 1) * joined.shape[0] * hidden
-    operator._native.backward(
-        [*operator.sizes_of(joined, batch_sizes, kind, layers, 1, histories, hidden), features],
-        sizes_cpu.data_ptr(),
-        operator.addresses(held),
-        operator.weight_addresses(weights, layers, kind),
-        [y.data_ptr(), *operator.kept_addresses(kept, inner, True)],
-        operator.addresses(arriving),
-        operator.addresses([dx, dh0, None, ddecay, None]),
-        operator.weight_addresses(dweights, layers, kind),
-        1.0 / keep,
-        get_num_threads(),
-    )
+    of_x, of_decay = values or gaps or any(of_rates[:2]), gaps or any(of_rates[2:])
+    dx, dh0, _, ddecay, _, *dweights = operator.compute_backward(
+        dy, dh, None, joined, batch_sizes, h0, None, decay, None, masks, order, weights, y, kept, kind, layers, 1,
+        histories, keep, False, (of_x, needs[3], False, of_decay, False, *needs[14:]), given[0].shape[-1],
+    )  # fmt: skip
     wanted = fading.wanted_of((False, False, *needs[6:14]), dx, ddecay)
     made: list[Tensor | None] = [None] * 6
     if any(wanted):

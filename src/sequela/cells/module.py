@@ -107,11 +107,13 @@ class Recurrent(nn.RNNBase):
         if x.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(x.device.type):
             state = None if given.state is None else tuple(s.float() for s in given.state)
             given = given._replace(x=x.float(), state=state)
-        factors = tuple(
-            None if factor is None else self._factor(name, factor, rows)
-            for name, factor in zip(self.states, given.decay, strict=True)
-        )
-        return engine(given._replace(decay=factors))
+        if any(factor is not None for factor in given.decay):
+            factors = (
+                None if factor is None else self._factor(name, factor, rows)
+                for name, factor in zip(self.states, given.decay, strict=True)
+            )
+            given = given._replace(decay=tuple(factors))
+        return engine(given)
 
     def _with_dropout(self, given: Recurrence) -> Recurrence:
         """Draw what dropout lets through between layers; torch's own kernel draws for itself."""
@@ -123,10 +125,10 @@ class Recurrent(nn.RNNBase):
 
     def _leave_to_torch(self, x: Tensor, decay: tuple[Tensor | None, ...]) -> bool:
         """Say whether torch's own kernel must do it: on a GPU, or where the native core is not built."""
-        if x.device.type == "cpu" and operator.BUILT:
+        if x.is_cpu and operator.BUILT:
             return False
         known = self._known_to_torch() and all(factor is None for factor in decay)
-        if x.device.type != "cpu":
+        if not x.is_cpu:
             if not known:
                 raise NotImplementedError(
                     f"{type(self).__name__} with these gates or with decay runs on the CPU only, and the input is on "

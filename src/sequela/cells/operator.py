@@ -97,11 +97,18 @@ def compute(
     training: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return outputs, final h, final c, and what backward will need."""
+    tensors = (x, batch_sizes, h0, c0, decay_h, decay_c, masks, order)
+    at_once: tuple[Tensor, Tensor, Tensor, Tensor] | None = _native.recur(
+        KINDS[kind].number, tensors, weights, layers, directions, histories, keep, by_history, training,
+        get_num_threads(),
+    )  # fmt: skip
+    if at_once is not None:
+        return at_once
+    check(x, batch_sizes, (h0, c0), (decay_h, decay_c), masks, order, weights, kind, layers, directions, histories)
     cell, hidden, rows = KINDS[kind], weights[1].shape[1], rows_of(x)
     places = layers * directions
-    check(x, batch_sizes, (h0, c0), (decay_h, decay_c), masks, order, weights, kind, layers, directions, histories)
     standing, by = stand(x, by_history)
-    held = [standing, *(solid(t) for t in (h0, c0, decay_h, decay_c, masks, order))]
+    held = [standing, *(solid(t) for t in tensors[2:])]
     solid_weights = [t.contiguous() for t in weights]
     y = empty(x, *x.shape[:-1], directions * hidden)
     h = x.new_empty(places, histories, hidden)
@@ -140,20 +147,32 @@ def compute_backward(
     keep: float,
     by_history: bool,
     wanted: Sequence[bool],
+    first: int | None = None,
 ) -> list[Tensor | None]:
-    """Return the gradients of x, h0, c0, decay_h, decay_c and the weights; None where not wanted."""
+    """Return the gradients of x, h0, c0, decay_h, decay_c and the weights; None where not wanted.
+
+    `first`: how many features of x, the first ones, want theirs; None: all.
+    """
+    tensors = (x, batch_sizes, h0, c0, decay_h, decay_c, masks, order)
+    width = x.shape[-1] if first is None else first
+    at_once: list[Tensor | None] | None = _native.recur_backward(
+        KINDS[kind].number, tensors, weights, (dy, dh, dc, y, kept), wanted, layers, directions, histories, keep,
+        by_history, width, get_num_threads(),
+    )  # fmt: skip
+    if at_once is not None:
+        return at_once
     hidden, rows, places = weights[1].shape[1], rows_of(x), layers * directions
     standing, by = stand(x, by_history)
-    held = [standing, *(solid(t) for t in (h0, c0, decay_h, decay_c, masks, order))]
+    held = [standing, *(solid(t) for t in tensors[2:])]
     solid_weights = [t.contiguous() for t in weights]
     dy, by_dy = (None, False) if dy is None else stand(dy, by_history)
     arriving = (dy, solid(dh), solid(dc))
-    made = gradients_like(x, (h0, c0, decay_h, decay_c, *weights), wanted)
+    made = gradients_like(x, (h0, c0, decay_h, decay_c, *weights), wanted, width)
     layout = X * by + Y * by_history + DY * by_dy
     inner = (layers - 1) * rows * directions * hidden
     sizes_cpu = batch_sizes.contiguous()
     _native.backward(
-        sizes_of(x, batch_sizes, kind, layers, directions, histories, hidden, layout), sizes_cpu.data_ptr(),
+        sizes_of(x, batch_sizes, kind, layers, directions, histories, hidden, layout, width), sizes_cpu.data_ptr(),
         addresses(held), weight_addresses(solid_weights, places, kind),
         [y.data_ptr(), *kept_addresses(kept, inner, True)], addresses(arriving),
         addresses(made[:5]), weight_addresses(made[5:], places, kind), 1.0 / keep, get_num_threads(),
@@ -162,8 +181,11 @@ def compute_backward(
 
 
 def apply(function: Any, *arguments: Any) -> Any:
-    """Run a differentiable function."""
-    return function.apply(*arguments)
+    """Run a differentiable function where nobody watches.
+
+    What `Function.apply` does before it is for functorch, and costs as much as a tenth of a small step.
+    """
+    return super(torch.autograd.Function, function).apply(*arguments)
 
 
 class Eager(torch.autograd.Function):
@@ -259,7 +281,7 @@ def _(
     order: Any, weights: Sequence[Tensor], y: Tensor, kept: Tensor, kind: str, layers: int, directions: int,
     histories: int, keep: float, by_history: bool, wanted: Sequence[bool],
 ) -> list[Tensor]:  # fmt: skip
-    made = gradients_like(x, (h0, c0, decay_h, decay_c, *weights), wanted)
+    made = gradients_like(x, (h0, c0, decay_h, decay_c, *weights), wanted, x.shape[-1])
     return [x.new_empty(0) if t is None else t for t in made]
 
 
@@ -291,12 +313,15 @@ recur.register_autograd(_backward, setup_context=_keep_for_backward)
 recur_backward.register_autograd(refuse)
 
 
-def gradients_like(x: Tensor, others: Sequence[Tensor | None], wanted: Sequence[bool]) -> list[Tensor | None]:
-    """Return room for the gradients of x and of the others that are wanted, and None."""
+def gradients_like(
+    x: Tensor, others: Sequence[Tensor | None], wanted: Sequence[bool], width: int
+) -> list[Tensor | None]:
+    """Return room for the gradients of so many features of x and of the others that are wanted, and None."""
     dx = None
     if wanted[0]:  # as `stand` reads x
         crossed = x.dim() == 3 and not x.is_contiguous() and x.transpose(0, 1).is_contiguous()
-        dx = empty(x, *x.transpose(0, 1).shape).transpose(0, 1) if crossed else empty(x, *x.shape)
+        shape = (*x.shape[:-1], width)
+        dx = empty(x, shape[1], shape[0], width).transpose(0, 1) if crossed else empty(x, *shape)
     rest = (room_like(t) if want and t is not None else None for t, want in zip(others, wanted[1:], strict=True))
     return [dx, *rest]
 
@@ -373,11 +398,12 @@ def sizes_of(
     histories: int,
     hidden: int,
     layout: int = 0,
+    dx_width: int = 0,
 ) -> list[int]:
-    """Return the sizes in the order of native/bindings.cpp, `problem_of`."""
+    """Return the sizes in the order of native/python/bindings.cpp, `problem_of`."""
     number, dtype = KINDS[kind].number, TYPES[x.dtype]
     steps, width = batch_sizes.shape[0], x.shape[-1]
-    return [number, dtype, layers, directions, histories, steps, rows_of(x), width, hidden, layout]
+    return [number, dtype, layers, directions, histories, steps, rows_of(x), width, hidden, layout, dx_width]
 
 
 def check(

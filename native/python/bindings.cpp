@@ -1,7 +1,8 @@
-// The border between Python and the native core. Nothing but this file knows Python.
+// The border between Python and the native core. Nothing but this folder knows Python.
 //
-// Tensors come in as addresses: src/sequela/cells/operator.py has checked device, type, shape and contiguity, and holds
-// them alive. The interpreter is released while the core works.
+// Tensors come in twice: as they are, looked at by `Given`; or, where they are not plainly right, as addresses of what
+// src/sequela/cells/operator.py has checked, copied into one piece and holds alive. The interpreter is released while the
+// core works.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -17,22 +18,21 @@
 #include <utility>
 #include <vector>
 
-#include "engine.h"
-#include "pool.hpp"
-#include "rows.hpp"
-#include "timeline.hpp"
+#include "../engine.h"
+#include "../pool.hpp"
+#include "given.hpp"
+#include "module.hpp"
 
-namespace nb = nanobind;
 using namespace nb::literals;
 using namespace sequela;
+
+const Table* sequela::chosen = nullptr;
 
 namespace {
 
 using Addresses = std::vector<uintptr_t>;
 
 template <class T> T* pointer(uintptr_t address) { return reinterpret_cast<T*>(address); }
-
-const Table* chosen = nullptr;
 
 const Table* choose() {
     const char* wanted = std::getenv("SEQUELA_ISA");
@@ -47,14 +47,14 @@ const Table* choose() {
 }
 
 // Sizes, in this order: cell, type, layers, directions, histories, steps, rows, input, hidden, and bits of what stands history by
-// history: 1 x, 2 y, 4 dy; then, where the gradient of only the first inputs is wanted, of how many.
+// history: 1 x, 2 y, 4 dy; then of how many inputs, the first ones, the gradient is wanted (0: of all).
 Problem problem_of(const std::vector<int64_t>& s) {
     Problem p{};
     p.cell = static_cast<int32_t>(s.at(0)), p.type = static_cast<int32_t>(s.at(1));
     p.layers = s.at(2), p.directions = s.at(3), p.histories = s.at(4), p.steps = s.at(5);
     p.rows = s.at(6), p.input = s.at(7), p.hidden = s.at(8);
     p.x_by_history = s.at(9) & 1, p.y_by_history = s.at(9) & 2, p.dy_by_history = s.at(9) & 4;
-    p.dx_width = s.size() > 10 ? s.at(10) : 0;
+    p.dx_width = s.at(10);
     if (p.dx_width < 0 || p.dx_width > p.input) throw std::invalid_argument("no gradient of so many inputs");
     if (p.cell < 0 || p.cell >= CELLS) throw std::invalid_argument("unknown cell");
     return p;
@@ -159,6 +159,95 @@ void run_backward(const std::vector<int64_t>& sizes, uintptr_t batch_sizes, cons
     released([&](Signals& signals) { return backward({chosen, threads, Signals::ask, &signals}, p); });
 }
 
+// The elements of a list or tuple of tensors.
+struct Tensors {
+    nb::object fast;
+    explicit Tensors(nb::handle sequence) : fast(nb::steal(PySequence_Fast(sequence.ptr(), "tensors must be a sequence"))) {
+        if (!fast.is_valid()) throw nb::python_error();
+    }
+    size_t count() const { return static_cast<size_t>(PySequence_Fast_GET_SIZE(fast.ptr())); }
+    PyObject* const* all() const { return PySequence_Fast_ITEMS(fast.ptr()); }
+    PyObject* const* exactly(size_t expected) const {
+        if (count() != expected) throw std::invalid_argument("another number of tensors");
+        return all();
+    }
+};
+
+nb::object made_by(PyObject* tensor) {
+    if (tensor == nullptr) throw nb::python_error();
+    return nb::steal(tensor);
+}
+
+nb::object recur(int cell, nb::handle tensors, nb::handle weights, int64_t layers, int64_t directions, int64_t histories,
+                 double keep, bool by_history, bool training, int threads) {
+    if (cell < 0 || cell >= CELLS) throw std::invalid_argument("unknown cell");
+    const Tensors given_tensors(tensors), given_weights(weights);
+    Given given;
+    if (!can_exchange() || !given.read(cell, given_tensors.exactly(8), given_weights.all(), given_weights.count(), layers,
+                                       directions, histories, by_history))
+        return nb::none();
+    Problem& p = given.p;
+    const auto offsets = offsets_of(p, given.batch_sizes.data<int64_t>());
+    check_order(p);
+    p.offsets = offsets.data(), p.mask_scale = 1.0 / keep;
+    const int64_t nothing = 0, kept_elements = training ? given.kept() : 0;
+    void *no_c, *kept_at;
+    nb::object y = made_by(given.new_output(&p.y)), h = made_by(given.new_states(&p.hn));
+    nb::object c = made_by(shape_of(p.cell).states > 1 ? given.new_states(&p.cn)
+                                                       : new_tensor(given.type, 1, &nothing, false, &no_c));
+    nb::object kept = made_by(new_tensor(given.type, 1, &kept_elements, false, &kept_at));
+    if (training) given.keep_in(kept_at);
+    released([&](Signals& signals) { return forward({chosen, threads, Signals::ask, &signals}, p); });
+    return nb::make_tuple(y, h, c, kept);
+}
+
+nb::object recur_backward(int cell, nb::handle tensors, nb::handle weights, nb::handle made, const std::vector<bool>& wanted,
+                          int64_t layers, int64_t directions, int64_t histories, double keep, bool by_history,
+                          int64_t dx_width, int threads) {
+    if (cell < 0 || cell >= CELLS) throw std::invalid_argument("unknown cell");
+    const Tensors given_tensors(tensors), given_weights(weights), arrived(made);
+    Given given;
+    View dy, dh, dc, y, kept;
+    PyObject* const* objects = arrived.exactly(5);
+    if (!can_exchange() || !given.read(cell, given_tensors.exactly(8), given_weights.all(), given_weights.count(), layers,
+                                       directions, histories, by_history))
+        return nb::none();
+    for (View* view : {&dy, &dh, &dc, &y, &kept})
+        if (!view->look(*objects++)) return nb::none();
+    Problem& p = given.p;
+    const int64_t B = histories, H = p.hidden, P = layers * directions;
+    if (!given.gradient_of_output(dy) || !dh.fits(given.type, {P, B, H}) || !dc.fits(given.type, {P, B, H}))
+        return nb::none();
+    if (!y.given || !y.contiguous() || !kept.is(given.type, {given.kept()}) || wanted.size() != 5 + given.weights.size())
+        throw std::invalid_argument("what forward made, and a claim for each gradient");
+    const auto offsets = offsets_of(p, given.batch_sizes.data<int64_t>());
+    check_order(p);
+    p.offsets = offsets.data(), p.mask_scale = 1.0 / keep;
+    p.dx_width = dx_width;
+    p.y = y.data<void>(), p.dhn = dh.data<void>(), p.dcn = dc.data<void>();
+    given.keep_in(kept.data<void>());
+
+    nb::list gradients;
+    auto room = [&](size_t place, const View& like, void** at) {
+        if (wanted[place] && like.given) gradients.append(made_by(given.new_like(like, at)));
+        else gradients.append(nb::none());
+    };
+    if (wanted[0]) gradients.append(made_by(given.new_dx(dx_width, &p.dx)));
+    else gradients.append(nb::none());
+    room(1, given.h0, &p.dh0), room(2, given.c0, &p.dc0);
+    room(3, given.decay_h, &p.ddecay_h), room(4, given.decay_c, &p.ddecay_c);
+    std::vector<Weights> dweights(static_cast<size_t>(P));
+    const size_t each = given.weights.size() / dweights.size();
+    for (size_t i = 0; i < given.weights.size(); ++i) {
+        Weights& to = dweights[i / each];
+        void** const slots[] = {&to.weight_ih, &to.weight_hh, &to.bias_ih, &to.bias_hh, &to.peephole};
+        room(5 + i, given.weights[i], slots[slot_of(p.cell, each, i % each)]);
+    }
+    p.dweights = dweights.data();
+    released([&](Signals& signals) { return backward({chosen, threads, Signals::ask, &signals}, p); });
+    return gradients;
+}
+
 // Sizes, in this order: type, layers, rows, features, hidden, histories, distance of rows of djoined. In: values, observed, gaps, mean, weight_x, bias_x,
 // weight_h, bias_h. Made: joined, decay.
 Fading fading_of(const std::vector<int64_t>& s, const Addresses& in, const Addresses& made) {
@@ -189,6 +278,55 @@ void fade_backward(const std::vector<int64_t>& sizes, const Addresses& in, const
     f.dweight_h = pointer<void>(out.at(4)), f.dbias_h = pointer<void>(out.at(5));
     nb::gil_scoped_release free;
     backward({chosen, threads, nullptr, nullptr}, f);
+}
+
+nb::object fade_tensors(nb::handle tensors, int64_t layers, int64_t histories, int threads) {
+    const Tensors all(tensors);
+    GivenFading given;
+    if (!can_exchange() || !given.read(all.exactly(8), layers, histories)) return nb::none();
+    Fading& f = given.f;
+    void* joined_at;
+    nb::object joined = made_by(given.new_joined(&joined_at)), decay = made_by(given.new_decay(&f.decay));
+    f.joined = given.values.given ? joined_at : nullptr;
+    {
+        nb::gil_scoped_release free;
+        forward({chosen, threads, nullptr, nullptr}, f);
+    }
+    return nb::make_tuple(joined, decay);
+}
+
+// Made: joined, decay, and their gradients. Wanted: of values, gaps, weight_x, bias_x, weight_h, bias_h.
+nb::object fade_tensors_backward(nb::handle tensors, nb::handle made, const std::vector<bool>& wanted, int64_t layers,
+                                 int64_t histories, int threads) {
+    const Tensors all(tensors), arrived(made);
+    GivenFading given;
+    View joined, decay, djoined, ddecay;
+    PyObject* const* objects = arrived.exactly(4);
+    if (!can_exchange() || !given.read(all.exactly(8), layers, histories)) return nb::none();
+    for (View* view : {&joined, &decay, &djoined, &ddecay})
+        if (!view->look(*objects++)) return nb::none();
+    Fading& f = given.f;
+    f.djoined_apart = djoined.given && djoined.of.dimensions == 2 ? djoined.size(1) : 0;
+    if (!djoined.fits(given.type, {f.rows, f.djoined_apart}) || !ddecay.fits(given.type, {f.layers, f.rows, f.hidden}))
+        return nb::none();
+    if (!joined.contiguous() || !decay.contiguous() || wanted.size() != 6 || (djoined.given && f.djoined_apart < f.features))
+        throw std::invalid_argument("what fading made, their gradients, and a claim for each gradient");
+    f.joined = joined.data<void>(), f.decay = decay.data<void>();
+    f.djoined = djoined.data<void>(), f.ddecay = ddecay.data<void>();
+    const View* const likes[] = {&given.values, &given.gaps, &given.weight_x, &given.bias_x, &given.weight_h, &given.bias_h};
+    void** const places[] = {&f.dvalues, &f.dgaps, &f.dweight_x, &f.dbias_x, &f.dweight_h, &f.dbias_h};
+    nb::list gradients;
+    for (size_t i = 0; i < 6; ++i) {
+        const DLTensor& like = likes[i]->of;
+        if (wanted[i] && likes[i]->given)
+            gradients.append(made_by(new_tensor(given.type, like.dimensions, like.shape, false, places[i])));
+        else gradients.append(nb::none());
+    }
+    {
+        nb::gil_scoped_release free;
+        backward({chosen, threads, nullptr, nullptr}, f);
+    }
+    return gradients;
 }
 
 // A frozen cell and the sizes it was made with.
@@ -275,166 +413,6 @@ nb::ndarray<nb::pytorch, uint8_t, nb::ndim<1>> buffer(size_t bytes) {
     return nb::ndarray<nb::pytorch, uint8_t, nb::ndim<1>>(owned->block, {bytes}, owner);
 }
 
-// Arrays of the preparation, each of one axis; src/sequela/prepare/plain.py documents them.
-template <class T> using Line = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T> using Plane = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-// Of the right length, or refused.
-template <class A> auto* checked(const A& array, size_t length, const char* name) {
-    if (array.shape(0) != length) throw std::invalid_argument(std::string(name) + " has another length than expected");
-    return array.data();
-}
-
-// Which no cell has, where there are none.
-using Levels = std::optional<Line<const int32_t>>;
-
-Cells cells_of(const Line<const int64_t>& offsets, const Line<const int32_t>& variable, const Line<const float>& number,
-               const Levels& level, const Line<const int64_t>& time) {
-    size_t cells = variable.shape(0);
-    return {offsets.data(), variable.data(), checked(number, cells, "number"),
-            level ? checked(*level, cells, "level") : nullptr, checked(time, cells, "time")};
-}
-
-Clock clock_of(int64_t span, const std::vector<Line<const int64_t>>& courses, const Line<const int64_t>& step_time,
-               const Line<const uint8_t>& aggregate, const Cells& cells) {
-    size_t count = courses.at(0).shape(0);
-    if (span < 1) throw std::invalid_argument("span must be positive");
-    return {static_cast<int64_t>(count), span, static_cast<int64_t>(aggregate.shape(0)), courses.at(0).data(),
-            checked(courses.at(1), count, "stop"), checked(courses.at(2), count, "origin"),
-            checked(courses.at(3), count, "reach"), step_time.data(), aggregate.data(), cells};
-}
-
-using Pair = std::pair<int64_t, int64_t>;
-
-Pair most_bins_of(int64_t span, const std::vector<Line<const int64_t>>& courses, const Line<const int64_t>& step_time,
-                  const Line<const uint8_t>& aggregate, const Line<const int64_t>& offsets,
-                  const Line<const int32_t>& variable, const Line<const float>& number, const Levels& level,
-                  const Line<const int64_t>& time) {
-    const Size size =
-        most_bins(clock_of(span, courses, step_time, aggregate, cells_of(offsets, variable, number, level, time)));
-    return {size.rows, size.cells};
-}
-
-Pair fill_bins_of(int64_t span, const std::vector<Line<const int64_t>>& courses, const Line<const int64_t>& step_time,
-                  const Line<const uint8_t>& aggregate, const Line<const int64_t>& offsets,
-                  const Line<const int32_t>& variable, const Line<const float>& number, const Levels& level,
-                  const Line<const int64_t>& time, const Line<int64_t>& rows, const Line<int64_t>& edge,
-                  const Line<int64_t>& made_offsets, const Line<int32_t>& made_variable, const Line<float>& made_number,
-                  const std::optional<Line<int32_t>>& made_level, const Line<int64_t>& made_time, int threads) {
-    const Clock clock = clock_of(span, courses, step_time, aggregate, cells_of(offsets, variable, number, level, time));
-    const size_t cells = made_variable.shape(0);
-    const Bins bins{checked(rows, static_cast<size_t>(clock.courses), "rows"), edge.data(),
-                    checked(made_offsets, edge.shape(0) + 1, "offsets"), made_variable.data(),
-                    checked(made_number, cells, "number"), made_level ? checked(*made_level, cells, "level") : nullptr,
-                    checked(made_time, cells, "time")};
-    if (level.has_value() != made_level.has_value()) throw std::invalid_argument("level is missing on one side");
-    nb::gil_scoped_release free;
-    const Size most = most_bins(clock);
-    if (edge.shape(0) < static_cast<size_t>(most.rows) || cells < static_cast<size_t>(most.cells))
-        throw std::invalid_argument("there is not enough room");
-    const Size size = fill_bins(clock, bins, threads);
-    return {size.rows, size.cells};
-}
-
-// Columns that come by Arrow's interface for C: https://arrow.apache.org/docs/format/CStreamInterface.html
-struct ArrowSchema {
-    const char *format, *name, *metadata;
-    int64_t flags, n_children;
-    ArrowSchema **children, *dictionary;
-    void (*release)(ArrowSchema*);
-    void* private_data;
-};
-struct ArrowArray {
-    int64_t length, null_count, offset, n_buffers, n_children;
-    const void** buffers;
-    ArrowArray **children, *dictionary;
-    void (*release)(ArrowArray*);
-    void* private_data;
-};
-struct ArrowArrayStream {
-    int (*get_schema)(ArrowArrayStream*, ArrowSchema*);
-    int (*get_next)(ArrowArrayStream*, ArrowArray*);
-    const char* (*get_last_error)(ArrowArrayStream*);
-    void (*release)(ArrowArrayStream*);
-    void* private_data;
-};
-template <class T> struct Taken : T {
-    Taken() : T{} {}
-    ~Taken() {
-        if (this->release != nullptr) this->release(this);
-    }
-    Taken(const Taken&) = delete;
-    Taken& operator=(const Taken&) = delete;
-};
-
-bool holds_words(ArrowArrayStream& stream) {
-    Taken<ArrowSchema> schema;
-    if (stream.get_schema(&stream, &schema) != 0) throw std::invalid_argument("a column without a schema");
-    return std::string(schema.format) == "vu";
-}
-
-// The words are those of `stream`; None where it does not hold them as views.
-std::optional<int64_t> number_words_of(const nb::object& capsule, const std::vector<std::string>& words,
-                                       const Line<int32_t>& number, int threads) {
-    auto* stream = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
-    if (stream == nullptr) throw nb::python_error();
-    if (!holds_words(*stream)) return std::nullopt;
-    int64_t done = 0, none = 0;
-    for (;;) {
-        Taken<ArrowArray> chunk;
-        if (stream->get_next(stream, &chunk) != 0) throw std::invalid_argument("a column that cannot be read");
-        if (chunk.release == nullptr) break;
-        if (done + chunk.length > static_cast<int64_t>(number.shape(0))) throw std::invalid_argument("number is too short");
-        const WordColumn column{chunk.length, static_cast<const char*>(chunk.buffers[1]) + 16 * chunk.offset,
-                                reinterpret_cast<const char* const*>(chunk.buffers + 2),
-                                static_cast<const uint8_t*>(chunk.buffers[0]), chunk.offset};
-        nb::gil_scoped_release free;
-        none += number_words(words, column, number.data() + done, threads);
-        done += chunk.length;
-    }
-    if (done != static_cast<int64_t>(number.shape(0))) throw std::invalid_argument("number is too long");
-    return none;
-}
-
-int64_t mark_steps_of(const Line<const int64_t>& person, const Line<const int64_t>& known,
-                      const Line<const int32_t>& variable, const Line<int64_t>& time, const Line<int64_t>& cell_offsets,
-                      const Line<int64_t>& person_offsets, int threads) {
-    const size_t count = person.shape(0);
-    if (person_offsets.shape(0) < 1) throw std::invalid_argument("person_offsets is empty");
-    const SortedEvents events{static_cast<int64_t>(count), static_cast<int64_t>(person_offsets.shape(0)) - 1, person.data(),
-                              checked(known, count, "known"), checked(variable, count, "variable")};
-    const Steps steps{checked(time, count, "time"), checked(cell_offsets, count + 1, "cell_offsets"),
-                      person_offsets.data()};
-    nb::gil_scoped_release free;
-    return mark_steps(events, steps, threads);
-}
-
-void fill_rows_of(const Line<const int64_t>& offsets, const Line<const int32_t>& variable, const Line<const float>& number,
-                  const Levels& level, const Line<const int64_t>& time, const Line<const double>& center,
-                  const Line<const double>& spread, const Line<const float>& fill, const Line<const uint8_t>& carried,
-                  const Line<const int64_t>& limit, const Line<const uint8_t>& empty, const Line<const uint8_t>& stands,
-                  const Line<const int32_t>& first_column, const Line<const int32_t>& last_column,
-                  const Line<const int32_t>& of_level, const std::vector<Line<const int64_t>>& spans,
-                  const Line<const int64_t>& step_time, const std::optional<Line<const uint8_t>>& flagged,
-                  const std::optional<Line<const int64_t>>& place, const Plane<float>& values,
-                  const Plane<uint8_t>& observed, const Plane<float>& gap_hours,
-                  const std::optional<Plane<uint8_t>>& provenance, int threads) {
-    size_t F = center.shape(0), count = spans.at(0).shape(0), rows = values.shape(0);
-    Columns columns{static_cast<int64_t>(F), center.data(), checked(spread, F, "spread"), checked(fill, F, "fill"),
-                    checked(carried, F, "carried"), checked(limit, F, "limit"), checked(empty, F, "empty"),
-                    checked(stands, F, "stands"), first_column.data(),
-                    checked(last_column, first_column.shape(0), "last_column"), of_level.data()};
-    Spans of{static_cast<int64_t>(count), spans[0].data(), checked(spans.at(1), count, "stop"),
-             checked(spans.at(2), count, "start"), checked(spans.at(3), count, "begin"), step_time.data(),
-             flagged ? checked(*flagged, variable.shape(0), "flagged") : nullptr};
-    if (values.shape(1) != F || observed.shape(1) != F || gap_hours.shape(1) != F || (provenance && provenance->shape(1) != F))
-        throw std::invalid_argument("a table has another width than there are columns");
-    Rows made{place ? checked(*place, rows, "place") : nullptr, values.data(), checked(observed, rows, "observed"),
-              checked(gap_hours, rows, "gap_hours"), provenance ? checked(*provenance, rows, "provenance") : nullptr};
-    Cells cells = cells_of(offsets, variable, number, level, time);
-    nb::gil_scoped_release free;
-    fill_rows(cells, columns, of, made, chosen->hours_since, threads);
-}
 
 }  // namespace
 
@@ -473,33 +451,24 @@ NB_MODULE(_native, module) {
     module.def("backward", &run_backward, nb::arg("sizes"), nb::arg("batch_sizes"), nb::arg("inputs"), nb::arg("weights"),
                nb::arg("made"), nb::arg("gradients"), nb::arg("outputs"), nb::arg("weight_gradients"),
                nb::arg("mask_scale"), nb::arg("threads"), "Run a recurrence backward. Arguments are addresses.");
+    module.def("recur", &recur, "cell"_a, "tensors"_a, "weights"_a, "layers"_a, "directions"_a, "histories"_a, "keep"_a,
+               "by_history"_a, "training"_a, "threads"_a,
+               "Run a recurrence and return y, h, c and what backward needs; None where a tensor is not plainly right.");
+    module.def("recur_backward", &recur_backward, "cell"_a, "tensors"_a, "weights"_a, "made"_a, "wanted"_a, "layers"_a,
+               "directions"_a, "histories"_a, "keep"_a, "by_history"_a, "dx_width"_a, "threads"_a,
+               "Run `recur` backward and return the wanted gradients; None where a tensor is not plainly right.");
     module.def("fade", &fade, "sizes"_a, "inputs"_a, "made"_a, "threads"_a,
                "Fade inputs and states while nothing is measured. Arguments are addresses.");
     module.def("fade_backward", &fade_backward, "sizes"_a, "inputs"_a, "made"_a, "gradients"_a, "outputs"_a, "threads"_a,
                "Run `fade` backward. Arguments are addresses.");
+    module.def("fade_tensors", &fade_tensors, "tensors"_a, "layers"_a, "histories"_a, "threads"_a,
+               "Fade and return [x, m] and the factors; None where a tensor is not plainly right.");
+    module.def("fade_tensors_backward", &fade_tensors_backward, "tensors"_a, "made"_a, "wanted"_a, "layers"_a,
+               "histories"_a, "threads"_a,
+               "Run `fade_tensors` backward and return the wanted gradients; None where a tensor is not plainly right.");
     module.def("buffer", &buffer, nb::arg("size"), "Return recycled memory as a tensor of bytes; its content is undefined.");
     module.def("release_memory", &release_memory, "Give recycled memory back to the system.");
-    module.def("number_words", &number_words_of, "column"_a, "words"_a, "number"_a.noconvert(), "threads"_a,
-               "Write which of the distinct words each word of a column is, -1 for none; return how many are none.");
-    module.def("mark_steps", &mark_steps_of, "person"_a.noconvert(), "known"_a.noconvert(), "variable"_a.noconvert(),
-               "time"_a.noconvert(), "cell_offsets"_a.noconvert(), "person_offsets"_a.noconvert(), "threads"_a,
-               "Write the steps of ascending events; return how many, -1 where the events do not ascend.");
-    module.def("most_bins", &most_bins_of, "span"_a, "courses"_a, "step_time"_a.noconvert(), "aggregate"_a.noconvert(),
-               "offsets"_a.noconvert(), "variable"_a.noconvert(), "number"_a.noconvert(), "level"_a.noconvert().none(),
-               "time"_a.noconvert(), "Return how many rows and cells courses have on a regular clock, at most.");
-    module.def("fill_bins", &fill_bins_of, "span"_a, "courses"_a, "step_time"_a.noconvert(), "aggregate"_a.noconvert(),
-               "offsets"_a.noconvert(), "variable"_a.noconvert(), "number"_a.noconvert(), "level"_a.noconvert().none(),
-               "time"_a.noconvert(), "rows"_a.noconvert(), "edge"_a.noconvert(), "made_offsets"_a.noconvert(),
-               "made_variable"_a.noconvert(), "made_number"_a.noconvert(), "made_level"_a.noconvert().none(),
-               "made_time"_a.noconvert(), "threads"_a,
-               "Write the rows and cells of courses on a regular clock; return how many.");
-    module.def("fill_rows", &fill_rows_of, "offsets"_a.noconvert(), "variable"_a.noconvert(), "number"_a.noconvert(),
-               "level"_a.noconvert().none(), "time"_a.noconvert(), "center"_a.noconvert(), "spread"_a.noconvert(),
-               "fill"_a.noconvert(), "carried"_a.noconvert(), "limit"_a.noconvert(), "empty"_a.noconvert(),
-               "stands"_a.noconvert(), "first_column"_a.noconvert(), "last_column"_a.noconvert(),
-               "of_level"_a.noconvert(), "spans"_a, "step_time"_a.noconvert(), "flagged"_a.none(), "place"_a.none(),
-               "values"_a.noconvert(), "observed"_a.noconvert(), "gap_hours"_a.noconvert(), "provenance"_a.none(),
-               "threads"_a, "Write prepared rows of sequences.");
+    add_preparation(module);
     nb::class_<Snapshot>(module, "Snapshot", "Packed weights of a cell, never changed after they were made.")
         .def(nb::init<const std::vector<int64_t>&, const Addresses&>(), nb::arg("sizes"), nb::arg("weights"))
         .def("step", &Snapshot::step, nb::arg("histories"), nb::arg("inputs"), nb::arg("outputs"), nb::arg("threads"),
