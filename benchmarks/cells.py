@@ -5,10 +5,10 @@
     python benchmarks/cells.py c --pypots-python PATH --keras-tensorflow-python PATH --keras-jax-python PATH
 
 Parts (one file each in `engine/`): a ragged, b dense, c whole models of other libraries, d share of the multiply-add
-peak, e updates of a large state table, f AVX2. Every part runs in a process of its own, once with the allocator as it
-is and once with one that keeps its pages. `engine/peers.md` says how to make the peers' environments; a peer whose
-interpreter is not given is skipped, and the output says so. On a machine that others use it refuses, unless
-`--even-if-busy`, which the JSON then bears.
+peak, e updates of a large state table, f AVX2, g Python around the core. Every part runs in a process of its own, once
+with the allocator as it is and once with one that keeps its pages. `engine/peers.md` says how to make the peers'
+environments; a peer whose interpreter is not given is skipped, and the output says so. On a machine that others use it
+refuses, unless `--even-if-busy`, which the JSON then bears.
 
 Progress and verdicts go to stderr, the JSON to stdout or `--output`. The exit status is 0 when every bar was cleared.
 """
@@ -33,6 +33,7 @@ PARTS = {
     "d": "engine.roofline",
     "e": "engine.monitor",
     "f": "engine.narrow",
+    "g": "engine.glue",
 }
 ALLOCATORS = {"default": "", "tuned": machine.TUNED_ALLOCATOR}
 THREADS = 2
@@ -46,7 +47,7 @@ PEERS = {
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="a to f; default: all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="a to g; default: all")
     parser.add_argument("--allocators", nargs="+", choices=list(ALLOCATORS), default=list(ALLOCATORS))
     parser.add_argument("--output", type=Path, help="file for the JSON; default: stdout")
     parser.add_argument("--threads", type=int, default=THREADS, help=f"of a, b and f; the bars are for {THREADS}")

@@ -19,9 +19,19 @@ class Turns:
 
     rounds: int = 6
     steps: int = 6
-    # Untimed steps at the beginning of a turn: they bring back caches and wake the candidate's own threads, so that
-    # nobody pays for the other's turn.
+    # Untimed steps at the beginning of a turn, so many and for so long: they bring back caches, wake the candidate's
+    # own threads, and let the other's go to sleep, so that nobody pays for the other's turn. torch's threads spin for
+    # some milliseconds after their last operation, on cores that the engine's threads want.
     warm: int = 2
+    settle: float = 0.03  # seconds
+
+    def settle_with(self, step: Step) -> None:
+        """Run the untimed steps of a turn."""
+        until = time.perf_counter() + self.settle
+        done = 0
+        while done < self.warm or time.perf_counter() < until:
+            step()
+            done += 1
 
 
 @dataclass
@@ -48,8 +58,7 @@ def in_turns(candidates: Mapping[str, Step], turns: Turns) -> tuple[dict[str, di
     start = CpuClock.now()
     for _ in range(turns.rounds):
         for name, step in candidates.items():
-            for _ in range(turns.warm):
-                step()
+            turns.settle_with(step)
             for _ in range(turns.steps):
                 _time_one(step, timings[name])
     return {name: timing.summary() for name, timing in timings.items()}, CpuClock.now().others_since(start)

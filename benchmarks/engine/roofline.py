@@ -33,8 +33,7 @@ def _share(shape: Shape, turns: Turns, peak: Callable[[], Peak]) -> dict:
     rates, rates_of_cpu, peaks, start = [], [], [], CpuClock.now()
     for _ in range(turns.rounds):
         peaks.append(peak())
-        for _ in range(turns.warm):
-            step()
+        turns.settle_with(step)
         for _ in range(turns.steps):
             begin, begin_cpu = time.perf_counter(), time.process_time()
             step()

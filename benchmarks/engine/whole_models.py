@@ -126,7 +126,7 @@ def _turn(worker: Worker, work: str, duel: Duel, turns: Turns, batches: int) -> 
         return worker.seconds(work, warm=0, steps=1)
     calls = max(1, STEPS_A_TURN // batches)
     warm = turns.warm if batches == 1 else 1
-    return [seconds / batches for seconds in worker.seconds(work, warm=warm, steps=calls)]
+    return [seconds / batches for seconds in worker.seconds(work, warm=warm, settle=turns.settle, steps=calls)]
 
 
 def _summary(seconds: list[float]) -> dict:

@@ -23,13 +23,18 @@ def hold_to_two_cores() -> None:
 
 
 def serve(work: Mapping[str, Callable[[], object]], versions: Mapping[str, str]) -> None:
-    """Answers each line `{"work": name, "warm": n, "steps": n}` with the seconds of every timed step."""
+    """Answers each line `{"work": name, "warm": n, "settle": s, "steps": n}` with the seconds of every timed step.
+
+    Untimed before are `warm` steps, and as many more as begin within `settle` seconds.
+    """
     print(MARK + json.dumps({"work": list(work), "versions": dict(versions)}), flush=True)
     for line in sys.stdin:
         order = json.loads(line)
         step = work[order["work"]]
-        for _ in range(order["warm"]):
+        until, done = time.perf_counter() + order["settle"], 0
+        while done < order["warm"] or time.perf_counter() < until:
             step()
+            done += 1
         seconds = []
         for _ in range(order["steps"]):
             begin = time.perf_counter()

@@ -31,8 +31,9 @@ class Worker:
     def process(self) -> int:
         return self._process.pid
 
-    def seconds(self, work: str, *, warm: int, steps: int) -> list[float]:
-        self._process.stdin.write(json.dumps({"work": work, "warm": warm, "steps": steps}) + "\n")
+    def seconds(self, work: str, *, warm: int, steps: int, settle: float = 0.0) -> list[float]:
+        order = {"work": work, "warm": warm, "settle": settle, "steps": steps}
+        self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         return self._answer()
 
