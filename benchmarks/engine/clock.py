@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.machine import CpuClock
+from engine.peers.protocol import settle
 
 Step = Callable[[], object]
 
@@ -27,11 +28,7 @@ class Turns:
 
     def settle_with(self, step: Step) -> None:
         """Run the untimed steps of a turn."""
-        until = time.perf_counter() + self.settle
-        done = 0
-        while done < self.warm or time.perf_counter() < until:
-            step()
-            done += 1
+        settle(step, self.warm, self.settle)
 
 
 @dataclass

@@ -183,8 +183,8 @@ nb::object recur(int cell, nb::handle tensors, nb::handle weights, int64_t layer
     if (cell < 0 || cell >= CELLS) throw std::invalid_argument("unknown cell");
     const Tensors given_tensors(tensors), given_weights(weights);
     Given given;
-    if (!can_exchange() || !given.read(cell, given_tensors.exactly(8), given_weights.all(), given_weights.count(), layers,
-                                       directions, histories, by_history))
+    if (!given.read(cell, given_tensors.exactly(8), given_weights.all(), given_weights.count(), layers, directions,
+                    histories, by_history))
         return nb::none();
     Problem& p = given.p;
     const auto offsets = offsets_of(p, given.batch_sizes.data<int64_t>());
@@ -209,8 +209,8 @@ nb::object recur_backward(int cell, nb::handle tensors, nb::handle weights, nb::
     Given given;
     View dy, dh, dc, y, kept;
     PyObject* const* objects = arrived.exactly(5);
-    if (!can_exchange() || !given.read(cell, given_tensors.exactly(8), given_weights.all(), given_weights.count(), layers,
-                                       directions, histories, by_history))
+    if (!given.read(cell, given_tensors.exactly(8), given_weights.all(), given_weights.count(), layers, directions,
+                    histories, by_history))
         return nb::none();
     for (View* view : {&dy, &dh, &dc, &y, &kept})
         if (!view->look(*objects++)) return nb::none();
@@ -218,8 +218,10 @@ nb::object recur_backward(int cell, nb::handle tensors, nb::handle weights, nb::
     const int64_t B = histories, H = p.hidden, P = layers * directions;
     if (!given.gradient_of_output(dy) || !dh.fits(given.type, {P, B, H}) || !dc.fits(given.type, {P, B, H}))
         return nb::none();
-    if (!y.given || !y.contiguous() || !kept.is(given.type, {given.kept()}) || wanted.size() != 5 + given.weights.size())
+    if (!y.given || !y.contiguous() || y.elements() != p.rows * directions * H ||
+        !kept.is(given.type, {given.kept()}) || wanted.size() != 5 + given.weights.size())
         throw std::invalid_argument("what forward made, and a claim for each gradient");
+    if (dx_width > p.input || dx_width < (p.input > 0 ? 1 : 0)) throw std::invalid_argument("no gradient of so many inputs");
     const auto offsets = offsets_of(p, given.batch_sizes.data<int64_t>());
     check_order(p);
     p.offsets = offsets.data(), p.mask_scale = 1.0 / keep;
@@ -283,7 +285,7 @@ void fade_backward(const std::vector<int64_t>& sizes, const Addresses& in, const
 nb::object fade_tensors(nb::handle tensors, int64_t layers, int64_t histories, int threads) {
     const Tensors all(tensors);
     GivenFading given;
-    if (!can_exchange() || !given.read(all.exactly(8), layers, histories)) return nb::none();
+    if (!given.read(all.exactly(8), layers, histories)) return nb::none();
     Fading& f = given.f;
     void* joined_at;
     nb::object joined = made_by(given.new_joined(&joined_at)), decay = made_by(given.new_decay(&f.decay));
@@ -302,7 +304,7 @@ nb::object fade_tensors_backward(nb::handle tensors, nb::handle made, const std:
     GivenFading given;
     View joined, decay, djoined, ddecay;
     PyObject* const* objects = arrived.exactly(4);
-    if (!can_exchange() || !given.read(all.exactly(8), layers, histories)) return nb::none();
+    if (!given.read(all.exactly(8), layers, histories)) return nb::none();
     for (View* view : {&joined, &decay, &djoined, &ddecay})
         if (!view->look(*objects++)) return nb::none();
     Fading& f = given.f;

@@ -72,14 +72,12 @@ void release(Managed* managed) {
 
 }  // namespace
 
-bool can_exchange() { return torch().table != nullptr; }
-
 bool View::look(PyObject* object) {
     given = object != Py_None;
     if (!given) return true;
     const Torch& known = torch();
     auto* type = reinterpret_cast<PyObject*>(Py_TYPE(object));
-    if (type != known.tensor && type != known.parameter) return false;
+    if (known.table == nullptr || (type != known.tensor && type != known.parameter)) return false;
     if (known.table->tensor_of(object, &of) != 0) {
         PyErr_Clear();
         return false;

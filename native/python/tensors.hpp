@@ -30,15 +30,12 @@ struct DLTensor {
 
 constexpr DLType int64s{0, 64, 1}, bools{6, 8, 1}, floats{2, 32, 1}, doubles{2, 64, 1};
 
-// Whether torch has the table. Where it has not, nothing below may be called.
-bool can_exchange();
-
 // A tensor on the CPU as its owner holds it; `None` has no data and no shape.
 struct View {
     DLTensor of{};
     bool given = false;
 
-    // False where it is neither None nor a plain tensor or parameter on the CPU.
+    // False where it is neither None nor a plain tensor or parameter on the CPU, or where torch has no such table.
     bool look(PyObject* object);
     template <class T> T* data() const {
         return given ? reinterpret_cast<T*>(static_cast<char*>(of.data) + of.offset) : nullptr;
@@ -52,7 +49,7 @@ struct View {
     bool fits(DLType type, std::initializer_list<int64_t> shape) const { return !given || (is(type, shape) && contiguous()); }
 };
 
-// A new tensor on recycled memory, its content undefined; null with Python's error set where there is no memory.
+// A new tensor on recycled memory, its content undefined, where some tensor could be looked at; null with Python's error set where there is no memory.
 // `across`: stored with the first two of three dimensions exchanged.
 PyObject* new_tensor(DLType type, int32_t dimensions, const int64_t* shape, bool across, void** data);
 

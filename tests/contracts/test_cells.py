@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from torch.utils.data import DataLoader
 
-from sequela.cells import operator
+from sequela.cells import LSTM, operator
 
 LENGTHS = [3, 9, 1, 7, 7, 12, 2, 25, 1, 6]
 LAYOUTS = [(1, 1), (2, 1), (2, 2), (3, 1)]  # layers, directions
@@ -101,9 +101,19 @@ def test_tensors_in_pieces_and_of_other_types_give_the_same_bits(case):
         assert torch.equal(one, same)
 
 
+@pytest.mark.parametrize(("width", "rows"), [(0, 7), (6, 7), (INPUTS, 6)])
+def test_backward_writes_nowhere_that_it_has_no_room(width, rows):
+    cell, sizes = LSTM(INPUTS, 3), torch.tensor([7])
+    tensors, weights = (torch.zeros(7, INPUTS), sizes, *[None] * 6), cell.flat_weights()
+    y, _, _, kept = operator._native.recur(0, tensors, weights, 1, 1, 7, 1.0, False, True, 1)
+    made, wanted = (torch.ones(7, 3), None, None, y[:rows].clone(), kept), [True, *[False] * 4, *[True] * 4]
+    with pytest.raises(ValueError, match="what forward made|no gradient"):
+        operator._native.recur_backward(0, tensors, weights, made, wanted, 1, 1, 7, 1.0, False, width, 1)
+
+
 def test_memory_of_tensors_comes_back_when_the_last_on_it_dies():
     operator._native.release_memory()
-    x, cell = torch.zeros(50, 40, 3), CASES[0].cell(1).__class__(3, 64)
+    x, cell = torch.zeros(50, 40, 3), LSTM(3, 64)
     y, state = cell(x)
     part = y.detach()[3]
     before = operator._native.info()["held_bytes"]

@@ -22,6 +22,14 @@ def hold_to_two_cores() -> None:
     os.sched_setaffinity(0, cores)
 
 
+def settle(step: Callable[[], object], steps: int, seconds: float) -> None:
+    """Run so many untimed steps, and as many more as begin within so many seconds."""
+    until, done = time.perf_counter() + seconds, 0
+    while done < steps or time.perf_counter() < until:
+        step()
+        done += 1
+
+
 def serve(work: Mapping[str, Callable[[], object]], versions: Mapping[str, str]) -> None:
     """Answers each line `{"work": name, "warm": n, "settle": s, "steps": n}` with the seconds of every timed step.
 
@@ -31,10 +39,7 @@ def serve(work: Mapping[str, Callable[[], object]], versions: Mapping[str, str])
     for line in sys.stdin:
         order = json.loads(line)
         step = work[order["work"]]
-        until, done = time.perf_counter() + order["settle"], 0
-        while done < order["warm"] or time.perf_counter() < until:
-            step()
-            done += 1
+        settle(step, order["warm"], order["settle"])
         seconds = []
         for _ in range(order["steps"]):
             begin = time.perf_counter()
