@@ -35,6 +35,7 @@ PUBLIC: dict[str, list[str]] = {
         "Examples",
         "FORECAST_BASELINES",
         "FittedBaselines",
+        "FittedHybrid",
         "FittedRiskBaselines",
         "HybridModel",
         "RISK_BASELINES",

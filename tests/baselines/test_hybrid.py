@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import lightgbm
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier
 
 from sequela.baselines import Examples, HybridModel, Stacked, WindowStatistics, fit_hybrid, people_folds
+from sequela.baselines.boosting import USUAL, always
 from sequela.errors import BundleError
 
 Floats = NDArray[np.float64]
@@ -60,10 +62,10 @@ def loss(model: HybridModel, new: Stacked) -> float:
 
 def test_a_hybrid_knows_more_than_the_network_and_the_statistics() -> None:
     training, tuning, new = stacked()
-    model = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1)
+    model = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1).final
     network = float(log_loss(new.examples.labels, 1 / (1 + np.exp(-new.outputs))))
     silent = [Stacked(examples=part.examples, outputs=0 * part.outputs) for part in (training, tuning, new)]
-    alone = fit_hybrid(silent[0], silent[1], kind="risk", seed=0, threads=1)
+    alone = fit_hybrid(silent[0], silent[1], kind="risk", seed=0, threads=1).final
     assert loss(model, new) < min(network, loss(alone, silent[2])) - 0.02
 
 
@@ -90,8 +92,8 @@ def test_outputs_that_know_the_training_labels_would_ruin_a_hybrid() -> None:
         return 8.0 * memory.predict(risk(seed)[0]) - 4.0
 
     leaky = [Stacked(examples=part.examples, outputs=remembered(s)) for s, part in enumerate((training, tuning, new))]
-    model = fit_hybrid(leaky[0], leaky[1], kind="risk", seed=0, threads=1)
-    honest = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1)
+    model = fit_hybrid(leaky[0], leaky[1], kind="risk", seed=0, threads=1).final
+    honest = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1).final
     assert loss(model, leaky[2]) > loss(honest, new) + 0.1
 
 
@@ -112,7 +114,7 @@ def forecasts(seed: int) -> Stacked:
 
 def test_forecasts_are_corrected_at_each_horizon_in_their_own_units() -> None:
     training, tuning, new = (forecasts(seed) for seed in range(3))
-    model = fit_hybrid(training, tuning, kind="forecast", seed=0, threads=1)
+    model = fit_hybrid(training, tuning, kind="forecast", seed=0, threads=1).final
     predicted = model.predict(new.examples.statistics, new.outputs)
     assert predicted.shape == (600, 2, 1)
 
@@ -125,21 +127,72 @@ def test_forecasts_are_corrected_at_each_horizon_in_their_own_units() -> None:
 @pytest.mark.parametrize("kind", ["risk", "forecast"])
 def test_text_gives_the_same_model_and_each_row_its_own_bits(kind: str) -> None:
     training, tuning, new = stacked() if kind == "risk" else (forecasts(seed) for seed in range(3))
-    model = fit_hybrid(training, tuning, kind=kind, seed=0, threads=1)  # type: ignore[arg-type]
+    model, twin = (fit_hybrid(training, tuning, kind=kind, seed=0, threads=n).final for n in (1, 2))  # type: ignore[arg-type]
     text = model.to_text()
     again = HybridModel.from_text(text, kind=kind, statistics=5, shape=model.shape)  # type: ignore[arg-type]
     whole = model.predict(new.examples.statistics, new.outputs)
     assert again.predict(new.examples.statistics, new.outputs).tobytes() == whole.tobytes()
-    assert again.to_text() == text == fit_hybrid(training, tuning, kind=kind, seed=0, threads=1).to_text()  # type: ignore[arg-type]
+    assert again.to_text() == text == twin.to_text()
     for r in (0, 5, 599):
         one = again.predict(new.examples.statistics.take(np.array([r])), new.outputs[[r]])
         assert one.tobytes() == whole[r].tobytes()
     assert again.predict(new.examples.statistics.take(np.arange(0)), new.outputs[:0]).shape == (0, *model.shape)
 
 
+def boosted_by_hand(taught: Stacked, seed: int, trees: int | Stacked) -> lightgbm.Booster:
+    """Return one booster of a risk; `trees` is their number, or the people who stop it."""
+    usual = USUAL | {"learning_rate": 0.02, "feature_fraction": 0.08, "num_leaves": 12, "min_data_in_leaf": 25}
+    settings = always(seed, 1) | usual | {"min_data_in_bin": 11, "objective": "binary", "boost_from_average": False}
+    share = float(taught.examples.labels.mean())
+    start = float(np.log(share / (1 - share)))
+
+    def data(part: Stacked, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+        labels = part.examples.labels
+        return lightgbm.Dataset(table_of(part), labels, init_score=np.full(len(labels), start), reference=reference)
+
+    learnt = data(taught)
+    if isinstance(trees, int):
+        return lightgbm.train(settings, learnt, num_boost_round=trees)
+    stop = lightgbm.early_stopping(100, verbose=False)
+    return lightgbm.train(settings, learnt, 2000, valid_sets=[data(trees, learnt)], callbacks=[stop])
+
+
+def table_of(part: Stacked) -> Floats:
+    return np.column_stack([part.examples.statistics.matrix, part.outputs.astype(np.float32)])
+
+
+def test_a_risk_is_boosted_again_on_training_and_tuning_people_each_booster_with_its_own_number_of_trees() -> None:
+    training, tuning, new = stacked()
+    fitted = fit_hybrid(training, tuning, kind="risk", seed=3, threads=1)
+    outputs = np.concatenate([training.outputs, tuning.outputs])
+    both = Stacked(examples=training.examples.and_of(tuning.examples), outputs=outputs)
+    stopped = [boosted_by_hand(training, 3 + n, tuning) for n in range(5)]
+    again = [boosted_by_hand(both, 3 + n, each.best_iteration) for n, each in enumerate(stopped)]
+    assert len({each.best_iteration for each in stopped}) > 1
+    for model, boosters, taught in ((fitted.first, stopped, training), (fitted.final, again, both)):
+        share = float(taught.examples.labels.mean())
+        grown = np.mean([each.predict(table_of(new), raw_score=True) for each in boosters], axis=0)
+        expected = 1 / (1 + np.exp(-np.log(share / (1 - share)) - grown))
+        assert model.predict(new.examples.statistics, new.outputs) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_forecast_is_not_boosted_again() -> None:
+    fitted = fit_hybrid(forecasts(0), forecasts(1), kind="forecast", seed=0, threads=1)
+    assert fitted.first.to_text() == fitted.final.to_text()
+
+
+def test_without_a_label_of_tuning_people_the_network_speaks_for_itself() -> None:
+    training, tuning, new = stacked()
+    tuning.examples.labels[:] = np.nan
+    fitted = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1)
+    for model in (fitted.first, fitted.final):
+        said = model.predict(new.examples.statistics, new.outputs)
+        assert said == pytest.approx(1 / (1 + np.exp(-new.outputs)))
+
+
 def test_text_of_another_study_is_refused() -> None:
     training, tuning, _ = stacked()
-    text = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1).to_text()
+    text = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1).final.to_text()
     for kind, statistics, shape in (("forecast", 5, (1, 1)), ("risk", 6, ()), ("risk", 5, (2, 1))):
         with pytest.raises(BundleError):
             HybridModel.from_text(text, kind=kind, statistics=statistics, shape=shape)  # type: ignore[arg-type]
@@ -148,7 +201,7 @@ def test_text_of_another_study_is_refused() -> None:
 def test_where_nothing_can_be_learned_the_network_speaks_for_itself() -> None:
     training, tuning, new = stacked()
     training.examples.labels[:] = 0
-    model = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1)
+    model = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1).final
     expected = 1 / (1 + np.exp(-new.outputs))
     assert model.predict(new.examples.statistics, new.outputs) == pytest.approx(expected)
     again = HybridModel.from_text(model.to_text(), kind="risk", statistics=5, shape=())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import warnings
 
+import lightgbm
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from sequela.baselines import RISK_BASELINES, Examples, FittedRiskBaselines, WindowStatistics, fit_risk_baselines
-from sequela.baselines.boosting import SPACE, drawn_settings
+from sequela.baselines.boosting import SPACE, always, drawn_settings
 
 Floats = NDArray[np.float64]
 
@@ -54,24 +55,61 @@ def test_the_lowest_log_loss_of_tuning_people_chooses(name: str) -> None:
     training, tuning = examples(0), examples(1)
     fitted = fit(name, training, tuning, trials=4)
     known = ~np.isnan(tuning.labels)
-    predicted = fitted.predict[name](tuning.statistics)[known]
+    predicted = fitted.first[name](tuning.statistics)[known]
     search = fitted.searches[name]
     losses = [trial.log_loss for trial in search.trials]
     assert losses[search.chosen] == min(losses)  # type: ignore[type-var]
     assert fitted.selection_log_loss[name] == pytest.approx(log_loss(tuning.labels[known], predicted), rel=1e-4)
 
 
-def test_logistic_is_that_of_scikit_learn() -> None:
+def test_logistic_is_that_of_scikit_learn_fitted_before_and_after_tuning_people_chose() -> None:
     training, tuning, new = examples(0, gaps=False), examples(1, gaps=False), examples(2, gaps=False)
     fitted = fit("logistic", training, tuning)
     search = fitted.searches["logistic"]
     penalty = search.trials[search.chosen].settings["penalty"]
-    matrix = training.statistics.matrix.astype(np.float64)
-    spread = np.where(matrix.std(axis=0) > 1e-9, matrix.std(axis=0), 1)
-    table = (matrix - matrix.mean(axis=0)) / spread
-    model = LogisticRegression(C=1 / float(penalty), tol=1e-8, max_iter=10_000).fit(table, training.labels)
-    expected = model.predict_proba((new.statistics.matrix - matrix.mean(axis=0)) / spread)[:, 1]
-    assert fitted.predict["logistic"](new.statistics) == pytest.approx(expected, abs=1e-3)
+    for taught, predict in ((training, fitted.first), (training.and_of(tuning), fitted.predict)):
+        matrix = taught.statistics.matrix.astype(np.float64)
+        spread = np.where(matrix.std(axis=0) > 1e-9, matrix.std(axis=0), 1)
+        table = (matrix - matrix.mean(axis=0)) / spread
+        model = LogisticRegression(C=1 / float(penalty), tol=1e-8, max_iter=10_000).fit(table, taught.labels)
+        expected = model.predict_proba((new.statistics.matrix - matrix.mean(axis=0)) / spread)[:, 1]
+        assert predict["logistic"](new.statistics) == pytest.approx(expected, abs=1e-3)
+
+
+def test_boosting_is_fitted_again_on_training_and_tuning_people_with_what_these_chose() -> None:
+    training, tuning, new = examples(0, gaps=False), examples(1, gaps=False), examples(2)
+    fitted = fit("gradient_boosting", training, tuning, trials=3)
+    search = fitted.searches["gradient_boosting"]
+    trial = search.trials[search.chosen]
+    both = lightgbm.Dataset(
+        np.concatenate([training.statistics.matrix, tuning.statistics.matrix]),
+        np.concatenate([training.labels, tuning.labels]),
+    )
+    assert trial.trees is not None
+    booster = lightgbm.train(always(0, 1) | trial.settings | {"objective": "binary"}, both, trial.trees)
+    predicted = fitted.predict["gradient_boosting"](new.statistics)
+    assert predicted == pytest.approx(np.asarray(booster.predict(new.statistics.matrix)), rel=1e-9)
+    assert search.to_dict()["fitted_on"] == "training and tuning people"
+
+
+@pytest.mark.parametrize("name", RISK_BASELINES)
+def test_what_only_tuning_people_show_is_learned_and_not_told_of_themselves(name: str) -> None:
+    training, tuning, new = examples(0, gaps=False), examples(1, 1500, gaps=False), examples(2, gaps=False)
+    noise = np.random.default_rng(3)
+    for part in (tuning, new):  # the same number for all training people
+        part.statistics.matrix[:, 3] = 3 + 5 * part.labels + noise.normal(size=len(part.labels))
+    fitted = fit(name, training, tuning)
+    before, after = (log_loss(new.labels, model[name](new.statistics)) for model in (fitted.first, fitted.predict))
+    assert after < before - 0.15
+    assert fitted.selection_log_loss[name] > log_loss(tuning.labels, fitted.predict[name](tuning.statistics)) + 0.15
+
+
+@pytest.mark.parametrize("name", RISK_BASELINES)
+def test_without_tuning_people_there_is_one_fit_on_all_training_people(name: str) -> None:
+    fitted = fit(name, examples(0), None)
+    new = examples(2).statistics
+    assert fitted.first[name](new).tobytes() == fitted.predict[name](new).tobytes()
+    assert fitted.searches[name].to_dict()["fitted_on"] == "training people"
 
 
 def test_what_is_missing_counts_when_it_tells_something() -> None:
@@ -148,4 +186,4 @@ def test_the_search_can_be_printed() -> None:
     assert fitted.best in RISK_BASELINES
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert FittedRiskBaselines(predict={}, selection_log_loss={}, searches={}).best is None
+        assert FittedRiskBaselines(predict={}, first={}, selection_log_loss={}, searches={}).best is None

@@ -143,7 +143,7 @@ def _trees(material: Material, bundle: Bundle, examples: Examples, training: Row
     each = member_outputs(bundle, cohort.timeline, material.evidence.facts, cohort.sequences, examples.statistics)
     mean = mean_of_members(bundle, each, cohort.timeline, cohort.sequences)
     parts = [Stacked(examples=examples.take(rows), outputs=mean[rows]) for rows in (np.tile(training, 12), judges)]
-    return fit_hybrid(*parts, kind=material.settings.question.kind, seed=0, threads=1)
+    return fit_hybrid(*parts, kind=material.settings.question.kind, seed=0, threads=1).final
 
 
 def _after(material: Material, bundle: Bundle, judges: Rows) -> AfterState | None:

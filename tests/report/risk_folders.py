@@ -208,6 +208,7 @@ def _logistic(x: Floats) -> Floats:
 def _history(members: int) -> dict[str, Any]:
     trial = {"settings": {"num_leaves": 31, "learning_rate": 0.05}, "trees": 120, "log_loss": 0.31}
     search = {"gradient_boosting": {"space": {}, "judged_by": "log_loss", "judge": "tuning people", "chosen": 0,
+                                    "fitted_on": "training and tuning people",
                                     "trials": [trial, trial]}}  # fmt: skip
     fits = [
         {

@@ -118,6 +118,14 @@ def test_numbers_before_and_after_recalibration_stand_beside_each_other(risk_fol
     assert "Recalibration before" not in text_of(page)
 
 
+def test_the_page_says_which_models_tuning_people_helped_to_fit(risk_folder: Callable[..., Path]) -> None:
+    page = page_of(risk_folder(hybrid=True, members=3))
+    assert "stop training, choose, recalibrate; last, help to fit the hybrid and the baselines" in text_of(page)
+    assert "it was then fitted again, with as many, on training and tuning people" in section(page, "network")
+    assert "Then fitted on" in section(page, "network")
+    assert "from what it said of them before it was fitted on them" in section(page, "calibration")
+
+
 def test_acting_at_each_threshold_is_spelt_out(risk_folder: Callable[..., Path]) -> None:
     run = risk_folder()
     found = section(page_of(run), "benefit")

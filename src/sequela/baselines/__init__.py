@@ -2,7 +2,7 @@
 
 from sequela.baselines.examples import Examples, people_folds
 from sequela.baselines.forecast import FORECAST_BASELINES, FittedBaselines, fit_forecast_baselines
-from sequela.baselines.hybrid import HybridModel, Stacked, fit_hybrid
+from sequela.baselines.hybrid import FittedHybrid, HybridModel, Stacked, fit_hybrid
 from sequela.baselines.risk import RISK_BASELINES, FittedRiskBaselines, fit_risk_baselines
 from sequela.baselines.search import Search, Trial
 from sequela.baselines.spans import SPAN_HOURS, span_statistics
@@ -15,6 +15,7 @@ __all__ = [
     "SPAN_HOURS",
     "Examples",
     "FittedBaselines",
+    "FittedHybrid",
     "FittedRiskBaselines",
     "HybridModel",
     "Search",

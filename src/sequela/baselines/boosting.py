@@ -1,8 +1,11 @@
-"""LightGBM for a risk: the same trees from the same seed, as many as people who did not teach it ask for."""
+"""LightGBM for a risk: the same trees from the same seed, as many as people who did not teach it ask for.
+
+Once tuning people have chosen, it is fitted again on training and tuning people, with the same settings and as many
+trees.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import lightgbm
@@ -10,7 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sequela.baselines.examples import Examples
-from sequela.baselines.search import Judged, Search, Setting, Trial, log_loss
+from sequela.baselines.search import (
+    NOBODY,
+    TUNING_PEOPLE,
+    Chosen,
+    Judged,
+    PredictRisk,
+    Search,
+    Setting,
+    Trial,
+    log_loss,
+)
 from sequela.baselines.windows import WindowStatistics
 
 Floats = NDArray[np.float64]
@@ -77,36 +90,37 @@ def always(seed: int, threads: int) -> dict[str, object]:
     }
 
 
-def boosted_probability(
-    training: Examples, judged: Judged, seed: int, threads: int, trials: int
-) -> tuple[Callable[[WindowStatistics], Floats], Search]:
+def boosted_probability(judged: Judged, seed: int, threads: int, trials: int) -> Chosen:
     """Return LightGBM with the settings that judged best, and all that were tried."""
     fixed = always(seed, threads) | {"objective": "binary", "metric": "binary_logloss"}
     races = [_Race(fit, judge, fixed) for fit, judge in judged.pairs if len(fit.labels) >= FEWEST_ROWS]
     tried = [_tried(races, settings) for settings in drawn_settings(max(trials, 1) if races else 1, seed)]
-    search = Search(space=SPACE, judge=judged.by if races else "nobody", trials=[trial for trial, _ in tried])
-    trial, booster = tried[search.chosen]
+    search = Search(space=SPACE, judge=judged.by if races else NOBODY, trials=[trial for trial, _ in tried])
+    trial, boosters = tried[search.chosen]
     trees = trial.trees or _TREES_UNJUDGED
-    if booster is None:
-        data = lightgbm.Dataset(training.statistics.matrix, training.labels)
-        booster = lightgbm.train(fixed | trial.settings, data, num_boost_round=trees)
+    everyone = lightgbm.Dataset(judged.everyone.statistics.matrix, judged.everyone.labels)
+    final = _probability(lightgbm.train(fixed | trial.settings, everyone, num_boost_round=trees), trees, threads)
+    first = _probability(boosters[0], trees, threads) if search.judge == TUNING_PEOPLE else final
+    return Chosen(first=first, final=final, search=search)
 
+
+def _probability(booster: lightgbm.Booster, trees: int, threads: int) -> PredictRisk:
     def predict(statistics: WindowStatistics) -> Floats:
         if not len(statistics.matrix):
             return np.zeros(0)
         return np.asarray(booster.predict(statistics.matrix, num_iteration=trees, num_threads=threads))
 
-    return predict, search
+    return predict
 
 
-def _tried(races: list[_Race], settings: dict[str, Setting]) -> tuple[Trial, lightgbm.Booster | None]:
-    """Return how settings did, and the booster where it was fitted on all training people."""
+def _tried(races: list[_Race], settings: dict[str, Setting]) -> tuple[Trial, list[lightgbm.Booster]]:
+    """Return how settings did, and the booster of each race."""
     boosters = [race.run(settings) for race in races]
     rows = sum(len(race.judge.labels) for race in races)
     losses = [race.loss(booster) * len(race.judge.labels) for race, booster in zip(races, boosters, strict=True)]
     trees = round(float(np.mean([booster.best_iteration for booster in boosters]))) if boosters else None
     trial = Trial(settings=settings, trees=trees, log_loss=sum(losses) / rows if rows else None)
-    return trial, boosters[0] if len(boosters) == 1 else None
+    return trial, boosters
 
 
 @dataclass(frozen=True)

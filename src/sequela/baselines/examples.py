@@ -29,6 +29,18 @@ class Examples:
         """Return the examples that are chosen."""
         return Examples(statistics=self.statistics.take(chosen), labels=self.labels[chosen], person=self.person[chosen])
 
+    def and_of(self, others: Examples) -> Examples:
+        """Return these examples, and after them those of other people."""
+        mine, theirs = self.statistics, others.statistics
+        statistics = WindowStatistics(
+            matrix=np.concatenate([mine.matrix, theirs.matrix]),
+            names=mine.names,
+            last_target=np.concatenate([mine.last_target, theirs.last_target]),
+            mean_target=np.concatenate([mine.mean_target, theirs.mean_target]),
+        )
+        labels = np.concatenate([self.labels, others.labels])
+        return Examples(statistics=statistics, labels=labels, person=np.concatenate([self.person, others.person]))
+
 
 def folds(person: Rows) -> list[tuple[Chosen, Chosen]]:
     """Return for each fold of people which rows are of the others, and which are of the fold."""

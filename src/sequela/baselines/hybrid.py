@@ -5,6 +5,9 @@ more of the people that it learned from than of others, and a booster that saw t
 stand among the columns. A forecast starts from what the network says, since trees cannot say more than they have seen;
 a risk starts from the share of events, which was better on people not learned from (docs/decisions/hybrid.md). The
 boosting is the mean of several that differ in their seed alone: what single ones make of chance evens out.
+
+Tuning people say how many trees each of them gets. The boosting of a risk is then fitted again on training and tuning
+people; of the latter it sees the members' mean, as no member was fitted on them.
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ _OBJECTIVE = {"risk": "binary sigmoid:1", "forecast": "regression"}
 _MOST_TREES, _TREES_WITHOUT_GAIN = 2000, 100
 _BOOSTERS = 5
 _FEWEST_PEOPLE_A_BIN = 11  # a threshold between two people's values would tell of them
-_SETTINGS = USUAL | {"min_data_in_bin": _FEWEST_PEOPLE_A_BIN}
+_SLOWER = {"learning_rate": 0.02, "feature_fraction": 0.08, "num_leaves": 12, "min_data_in_leaf": 25}
+"""Over the usual settings: many columns that say nearly the same want small steps that see few of them at a time."""
+_SETTINGS = USUAL | _SLOWER | {"min_data_in_bin": _FEWEST_PEOPLE_A_BIN}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,14 @@ class _Column:
     table: NDArray[np.float32]  # [N, statistics + outputs]
     said: Floats  # [N]
     label: Floats  # [N]
+
+    def and_of(self, others: _Column) -> _Column:
+        """Return these rows, and after them those of other people."""
+        return _Column(
+            table=np.concatenate([self.table, others.table]),
+            said=np.concatenate([self.said, others.said]),
+            label=np.concatenate([self.label, others.label]),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,10 +136,19 @@ class HybridModel:
         return cls(kind=kind, statistics=statistics, shape=shape, parts=parts)
 
 
-def fit_hybrid(training: Stacked, tuning: Stacked, *, kind: Kind, seed: int, threads: int) -> HybridModel:
+@dataclass(frozen=True, kw_only=True)
+class FittedHybrid:
+    """A hybrid before and after tuning people taught it."""
+
+    first: HybridModel  # taught by training people alone: the one to ask about tuning people
+    final: HybridModel  # of a risk taught by tuning people too; of a forecast the same as the first
+
+
+def fit_hybrid(training: Stacked, tuning: Stacked, *, kind: Kind, seed: int, threads: int) -> FittedHybrid:
     """Return boosting from the network's out-of-fold outputs, stopped by tuning people.
 
-    Where too few training rows have a label, or all the same one, no tree is grown and the network speaks for itself.
+    Of a risk, boosting with as many trees is then fitted on training and tuning people together. Where too few training
+    rows have a label, or all the same one, no tree is grown and the network speaks for itself.
 
     Args:
         training: training people with out-of-fold outputs.
@@ -138,11 +160,13 @@ def fit_hybrid(training: Stacked, tuning: Stacked, *, kind: Kind, seed: int, thr
     shape = training.outputs.shape[1:]
     outputs = int(np.prod(shape, dtype=np.int64))
     statistics = training.examples.statistics.matrix.shape[1]
-    parts = [
-        _fit_part(training.of(output), tuning.of(output), kind, [always(seed + n, threads) for n in range(_BOOSTERS)])
-        for output in range(outputs)
-    ]
-    return HybridModel(kind=kind, statistics=statistics, shape=shape, parts=parts)
+    fixed = [always(seed + n, threads) for n in range(_BOOSTERS)]
+    parts = [_fit_parts(training.of(output), tuning.of(output), kind, fixed) for output in range(outputs)]
+    first, final = (
+        HybridModel(kind=kind, statistics=statistics, shape=shape, parts=list(each))
+        for each in zip(*parts, strict=True)
+    )
+    return FittedHybrid(first=first, final=final)
 
 
 def _table(statistics: WindowStatistics, outputs: Floats) -> NDArray[np.float32]:
@@ -157,34 +181,54 @@ def _margin(part: _Part, table: NDArray[np.float32], said: Floats) -> Floats:
     return start + grown
 
 
-def _fit_part(fit: _Column, judge: _Column, kind: Kind, fixed: list[dict[str, object]]) -> _Part:
-    """Return the mean of as many boosters as there are fixed settings."""
-    features = fit.table.shape[1]
+def _fit_parts(fit: _Column, judge: _Column, kind: Kind, fixed: list[dict[str, object]]) -> tuple[_Part, _Part]:
+    """Return the first and the final mean of as many boosters as there are fixed settings."""
     if _too_little(fit) or not len(judge.label):
-        return _part([], (0.0, 1.0), features, kind)
-    start = _start(fit, kind)
-    boosters = [_boosted(fit, judge, start, kind, settings) for settings in fixed]
-    trees = [replace(tree, leaf=tree.leaf / len(boosters)) for trees in boosters for tree in trees]
-    return _part(trees, start, features, kind)
+        alone = _part([], (0.0, 1.0), fit.table.shape[1], kind)
+        return alone, alone
+    boosters = [_stopped(fit, judge, kind, settings) for settings in fixed]
+    first = _mean(boosters, fit, kind)
+    if kind == "forecast":
+        return first, first
+    everyone = fit.and_of(judge)
+    again = [
+        lightgbm.train(_settings(kind, settings), _data(everyone, kind), num_boost_round=booster.best_iteration)
+        for settings, booster in zip(fixed, boosters, strict=True)
+    ]
+    return first, _mean(again, everyone, kind)
 
 
-def _boosted(
-    fit: _Column, judge: _Column, start: tuple[float, float], kind: Kind, fixed: dict[str, object]
-) -> list[Tree]:
-    """Return the trees of one booster, as many as the judges ask for."""
-    intercept, slope = start
-    data = lightgbm.Dataset(fit.table, fit.label, init_score=intercept + slope * fit.said)
+def _settings(kind: Kind, fixed: dict[str, object]) -> dict[str, object]:
+    return fixed | _SETTINGS | {"objective": _OBJECTIVE[kind].split()[0], "boost_from_average": False}
+
+
+def _data(rows: _Column, kind: Kind) -> lightgbm.Dataset:
+    intercept, slope = _start(rows, kind)
+    return lightgbm.Dataset(rows.table, rows.label, init_score=intercept + slope * rows.said)
+
+
+def _stopped(fit: _Column, judge: _Column, kind: Kind, fixed: dict[str, object]) -> lightgbm.Booster:
+    """Return one booster, stopped where the judges see no gain."""
+    data, (intercept, slope) = _data(fit, kind), _start(fit, kind)
     against = lightgbm.Dataset(judge.table, judge.label, init_score=intercept + slope * judge.said, reference=data)
-    booster = lightgbm.train(
-        fixed | _SETTINGS | {"objective": _OBJECTIVE[kind].split()[0], "boost_from_average": False},
+    return lightgbm.train(
+        _settings(kind, fixed),
         data,
         num_boost_round=_MOST_TREES,
         valid_sets=[against],
         callbacks=[lightgbm.early_stopping(_TREES_WITHOUT_GAIN, verbose=False)],
     )
-    text = booster.model_to_string(num_iteration=booster.best_iteration)
-    ((trees, _),) = read_trees(text, models=1, features=fit.table.shape[1], objective=_OBJECTIVE[kind])
-    return trees
+
+
+def _mean(boosters: list[lightgbm.Booster], taught: _Column, kind: Kind) -> _Part:
+    """Return the mean of boosters that the same rows taught; of one that was stopped, its best trees."""
+    features = taught.table.shape[1]
+    trees = []
+    for booster in boosters:
+        text = booster.model_to_string(num_iteration=booster.best_iteration)
+        ((grown, _),) = read_trees(text, models=1, features=features, objective=_OBJECTIVE[kind])
+        trees += [replace(tree, leaf=tree.leaf / len(boosters)) for tree in grown]
+    return _part(trees, _start(taught, kind), features, kind)
 
 
 def _too_little(fit: _Column) -> bool:

@@ -1,12 +1,13 @@
 """What a network must beat in a risk: logistic regression and gradient boosting on statistics of the records.
 
-Both are given what a network is given: tuning people choose between settings by the mean log loss, and stop the
-boosting. Without tuning people, folds of the training people do.
+Tuning people choose between settings by the mean log loss, and stop the boosting; with what they chose, both are then
+fitted again on training and tuning people, as the boosting of a hybrid is. What is asked of tuning people is asked of
+the models before that. Without tuning people, folds of the training people choose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +16,19 @@ from sklearn.linear_model import LogisticRegression
 
 from sequela.baselines.boosting import FEWEST_ROWS, boosted_probability
 from sequela.baselines.examples import Examples, Standardised
-from sequela.baselines.search import Judged, Search, Trial, judged_pairs, log_loss
+from sequela.baselines.search import (
+    TUNING_PEOPLE,
+    Chosen,
+    Judged,
+    PredictRisk,
+    Search,
+    Trial,
+    judged_pairs,
+    log_loss,
+)
 from sequela.baselines.windows import WindowStatistics
 
 Floats = NDArray[np.float64]
-PredictRisk = Callable[[WindowStatistics], Floats]  # -> [R] probabilities
 
 LOGISTIC, GRADIENT_BOOSTING = "logistic", "gradient_boosting"
 RISK_BASELINES = (LOGISTIC, GRADIENT_BOOSTING)
@@ -33,7 +42,8 @@ _STEPS = 5000
 class FittedRiskBaselines:
     """Baselines by name, how good each was on people that it was not fitted on, and what was tried for it."""
 
-    predict: dict[str, PredictRisk]
+    predict: dict[str, PredictRisk]  # fitted on training and tuning people
+    first: dict[str, PredictRisk]  # fitted on training people alone: those to ask about tuning people
     selection_log_loss: dict[str, float]
     searches: dict[str, Search]
 
@@ -59,17 +69,22 @@ def fit_risk_baselines(
     """
     training, tuning = _labelled(training), None if tuning is None else _labelled(tuning)
     judged = judged_pairs(training, tuning)
-    predict: dict[str, PredictRisk] = {}
-    searches: dict[str, Search] = {}
+    chosen: dict[str, Chosen] = {}
     for name in names:
         if _too_little(training):
-            predict[name] = _constant(training.labels)
+            chosen[name] = _constant(training.labels)
         elif name == LOGISTIC:
-            predict[name], searches[name] = _logistic(training, judged)
+            chosen[name] = _logistic(judged)
         else:
-            predict[name], searches[name] = boosted_probability(training, judged, seed, threads, trials)
-    scores = {name: searches[name].score if name in searches else judged.score(predict[name]) for name in names}
-    return FittedRiskBaselines(predict=predict, selection_log_loss=scores, searches=searches)
+            chosen[name] = boosted_probability(judged, seed, threads, trials)
+    searches = {name: one.search for name, one in chosen.items() if one.search is not None}
+    scores = {name: searches[name].score if name in searches else judged.score(chosen[name].first) for name in names}
+    return FittedRiskBaselines(
+        predict={name: one.final for name, one in chosen.items()},
+        first={name: one.first for name, one in chosen.items()},
+        selection_log_loss=scores,
+        searches=searches,
+    )
 
 
 def _labelled(examples: Examples) -> Examples:
@@ -81,26 +96,31 @@ def _too_little(training: Examples) -> bool:
     return len(np.unique(training.labels)) < 2 or len(training.labels) < FEWEST_ROWS
 
 
-def _constant(labels: Floats) -> PredictRisk:
+def _constant(labels: Floats) -> Chosen:
     """Return the share of events, half an event and half a non-event added: never a certainty."""
     share = (labels.sum() + 0.5) / (len(labels) + 1)
-    return lambda statistics: np.full(len(statistics.matrix), share)
+
+    def predict(statistics: WindowStatistics) -> Floats:
+        return np.full(len(statistics.matrix), share)
+
+    return Chosen(first=predict, final=predict, search=None)
 
 
-def _logistic(training: Examples, judged: Judged) -> tuple[PredictRisk, Search]:
+def _logistic(judged: Judged) -> Chosen:
     """Return logistic regression on standardised statistics, missing ones filled by the mean and marked."""
+    paths = [_logistic_path(fit, _PENALTIES) for fit, _ in judged.pairs]
     totals = np.zeros(len(_PENALTIES))
-    for fit, judge in judged.pairs:
-        for place, model in enumerate(_logistic_path(fit, _PENALTIES)):
-            totals[place] += log_loss(judge.labels, model(judge.statistics)) * len(judge.labels)
+    for (_, judge), path in zip(judged.pairs, paths, strict=True):
+        totals += [log_loss(judge.labels, model(judge.statistics)) * len(judge.labels) for model in path]
     rows = judged.rows
     trials = [
         Trial(settings={"penalty": penalty}, trees=None, log_loss=float(total / rows) if rows else None)
         for penalty, total in zip(_PENALTIES, totals, strict=True)
     ]
     search = Search(space={"penalty": list(_PENALTIES)}, judge=judged.by, trials=trials)
-    path = [p for p in _PENALTIES if p >= _PENALTIES[search.chosen]]
-    return _logistic_path(training, path)[-1], search
+    final = _logistic_path(judged.everyone, _PENALTIES[: search.chosen + 1])[-1]
+    first = paths[0][search.chosen] if judged.by == TUNING_PEOPLE else final
+    return Chosen(first=first, final=final, search=search)
 
 
 def _logistic_path(training: Examples, penalties: Sequence[float]) -> list[PredictRisk]:

@@ -1,4 +1,4 @@
-"""Settings of a baseline that were tried, and on whom they were judged."""
+"""Settings of a baseline that were tried, on whom they were judged, and who taught the model in the end."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from sequela.baselines.windows import WindowStatistics
 
 Floats = NDArray[np.float64]
 Setting = float | int | str
+PredictRisk = Callable[[WindowStatistics], Floats]  # -> [R] probabilities
+
+TUNING_PEOPLE, FOLDS, NOBODY = "tuning people", "folds of training people", "nobody"
 
 _SURE = 1e-15  # a certainty that fails would cost infinitely much
 
@@ -57,6 +60,11 @@ class Search:
         """Return the lowest log loss; infinite where nobody could judge."""
         return _or_infinite(self.trials[self.chosen].log_loss)
 
+    @property
+    def fitted_on(self) -> str:
+        """Return on whom the model was fitted in the end, with the settings that were chosen."""
+        return "training and tuning people" if self.judge == TUNING_PEOPLE else "training people"
+
     def to_dict(self) -> dict[str, object]:
         """Return the search for JSON."""
         return {
@@ -64,6 +72,7 @@ class Search:
             "judged_by": "log_loss",
             "judge": self.judge,
             "chosen": self.chosen,
+            "fitted_on": self.fitted_on,
             "trials": [
                 {"settings": trial.settings, "trees": trial.trees, "log_loss": trial.log_loss} for trial in self.trials
             ],
@@ -75,18 +84,28 @@ def _or_infinite(number: float | None) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """A baseline with the settings that judged best, and what was tried for it; None where nothing was."""
+
+    first: PredictRisk  # taught by training people alone: the one to ask about tuning people
+    final: PredictRisk  # taught by tuning people too; where there are none, the same as the first
+    search: Search | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """Pairs of examples to fit on and examples of other people to judge by."""
 
     pairs: list[tuple[Examples, Examples]]
-    by: str  # "tuning people", "folds of training people" or "nobody"
+    by: str  # TUNING_PEOPLE, FOLDS or NOBODY
+    everyone: Examples  # whom the chosen settings are fitted on in the end: training people, and tuning people if any
 
     @property
     def rows(self) -> int:
         """Return the number of rows that judge."""
         return sum(len(judge.labels) for _, judge in self.pairs)
 
-    def score(self, predict: Callable[[WindowStatistics], Floats]) -> float:
+    def score(self, predict: PredictRisk) -> float:
         """Return the log loss of a model that was not fitted on the judges; infinite where there is none."""
         if not self.rows:
             return float("inf")
@@ -100,7 +119,7 @@ def judged_pairs(training: Examples, tuning: Examples | None) -> Judged:
     A fold whose remaining people all have the same label can teach nothing, and is left out.
     """
     if tuning is not None and len(tuning.labels):
-        return Judged(pairs=[(training, tuning)], by="tuning people")
+        return Judged(pairs=[(training, tuning)], by=TUNING_PEOPLE, everyone=training.and_of(tuning))
     pairs = [(training.take(rest), training.take(fold)) for rest, fold in folds(training.person)]
     pairs = [pair for pair in pairs if len(np.unique(pair[0].labels)) > 1]
-    return Judged(pairs=pairs, by="folds of training people" if pairs else "nobody")
+    return Judged(pairs=pairs, by=FOLDS if pairs else NOBODY, everyone=training)

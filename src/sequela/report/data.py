@@ -219,12 +219,16 @@ def exclusions(profile: Profile, totals: Totals) -> TableView | None:
     )
 
 
-def split(profile: Profile, totals: Totals, *, kind: str) -> TableView:
-    """People and predictions of each split, and of a risk those with the event where the run says so."""
+def split(profile: Profile, totals: Totals, *, kind: str, also_taught: str) -> TableView:
+    """People and predictions of each split, and of a risk those with the event where the run says so.
+
+    `also_taught` names the models that tuning people helped to fit in the end; nothing where there are none.
+    """
+    last = f"; last, help to fit {also_taught}" if also_taught else ""
     judged = "be forecast, once" if kind == "forecast" else "be predicted, once"
     columns = [[label for _, label in SPLITS],
                ["fit the preparation and the models", "stop training, choose, set intervals" if kind == "forecast"
-                else "stop training, choose, recalibrate", judged],
+                else f"stop training, choose, recalibrate{last}", judged],
                list(totals.split_people), list(totals.split_predictions)]  # fmt: skip
     heads = [Column("Split"), Column("Serves to"), Column("People", "number"), Column("Predictions", "number")]
     found = profile.split.events

@@ -55,6 +55,11 @@ def _more(run: RunFiles) -> str:
             "The hybrid is gradient boosting on window statistics and the network's own output; of training people it "
             "saw only what members said that were not trained on them."
         )
+        if run.metrics.question == "risk":
+            said.append(
+                "Tuning people said how many trees it has; it was then fitted again, with as many, on training and "
+                "tuning people. Recalibration comes from what it said of tuning people before."
+            )
     return " ".join(said)
 
 
@@ -66,6 +71,14 @@ _READOUTS = {
 }
 
 
+def also_taught(run: RunFiles) -> str:
+    """The models that tuning people helped to fit once they had chosen; nothing where there are none."""
+    searched = run.history.fits[0].search.values() if run.history.fits else ()
+    names = ["the hybrid"] * (run.metrics.question == "risk" and bool(run.setting("model", "hybrid", False)))
+    names += ["the baselines"] * any("tuning" in str(search.get("fitted_on")) for search in searched)
+    return listed(names)
+
+
 def searches(fits: list[Fit]) -> TableView | None:
     """How the baselines were tuned, in the first fit; None where nothing was searched."""
     found = fits[0].search if fits else {}
@@ -75,7 +88,7 @@ def searches(fits: list[Fit]) -> TableView | None:
     return TableView(
         caption="How the baselines were tuned",
         columns=[Column("Model"), Column("Judged by"), Column("Trials", "number"), Column("Settings that were kept"),
-                 Column("Log loss", "number")],
+                 Column("Log loss", "number"), Column("Then fitted on")],
         rows=rows,
     )  # fmt: skip
 
@@ -86,7 +99,7 @@ def _searched(model: str, search: dict[str, Any]) -> list[str]:
     settings = {**kept.get("settings", {}), **({"trees": kept["trees"]} if kept.get("trees") else {})}
     named = ", ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in settings.items())
     return [model_name(model), str(search.get("judge") or DASH), str(len(trials)), named or DASH,
-            fixed(kept.get("log_loss"), 4)]  # fmt: skip
+            fixed(kept.get("log_loss"), 4), str(search.get("fitted_on") or DASH)]  # fmt: skip
 
 
 def _shown(value: object) -> str:

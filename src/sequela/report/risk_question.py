@@ -118,4 +118,7 @@ def recalibration_in_words(kind: str) -> str:
     }.get(kind)
     if how is None:
         return "The study recalibrates nothing: every model's own risk is what it gives out."
-    return f"Every model was recalibrated by {how}, learned on tuning people only; held-out people took no part."
+    return (
+        f"Every model was recalibrated by {how}, learned on tuning people only, from what it "
+        "said of them before it was fitted on them; held-out people took no part."
+    )

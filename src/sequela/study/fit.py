@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from sequela.baselines import Examples, HybridModel, Stacked, fit_hybrid, people_folds, statistics_of
+from sequela.baselines import Examples, FittedHybrid, Stacked, fit_hybrid, people_folds, statistics_of
 from sequela.bundle import AfterState, Bundle, as_one, member_for
 from sequela.cohort import TRAIN, TUNING, Split
 from sequela.evaluate.measures import OWN_MODELS
@@ -69,15 +69,19 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
     bundle = _with_smearing(parts, bundle, each)
     mean = mean_of_members(bundle, each, cohort.timeline, cohort.sequences)
     raw = {"network": as_said(bundle, mean)}
+    of_tuning = {"network": raw["network"][tuning]}
     watch.stage("Fitting the baselines" + parts.which)
+    statistics = parts.examples.statistics
+    judging = statistics.take(tuning)
     if settings.model.hybrid:
         trees = _fit_trees(parts, bundle, each, mean)
-        bundle = replace(bundle, trees=trees)
-        raw["hybrid"] = trees.predict(parts.examples.statistics, mean)
+        bundle = replace(bundle, trees=trees.final)
+        raw["hybrid"] = trees.final.predict(statistics, mean)
+        of_tuning["hybrid"] = trees.first.predict(judging, mean[tuning])
     baselines = _fit_baselines(parts)
-    statistics = parts.examples.statistics
     raw |= {name: predict(statistics) for name, predict in baselines.predict.items()}
-    after = kind.after_training(material, raw, tuning)
+    of_tuning |= {name: predict(judging) for name, predict in baselines.first.items()}
+    after = kind.after_training(material, of_tuning, tuning)
     said = finished(replace(bundle, after=after), raw)
     return Fit(
         split=split,
@@ -90,6 +94,7 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         selection_total=baselines.selection_total,
         search=baselines.search,
         predicted=said.predicted,
+        of_tuning=of_tuning,
         before=said.before,
         lower=said.lower,
         upper=said.upper,
@@ -187,7 +192,7 @@ def _with_smearing(parts: _Parts, bundle: Bundle, each: Floats) -> Bundle:
     return replace(bundle, prepared=prepared)
 
 
-def _fit_trees(parts: _Parts, bundle: Bundle, each: Floats, mean: Floats) -> HybridModel:
+def _fit_trees(parts: _Parts, bundle: Bundle, each: Floats, mean: Floats) -> FittedHybrid:
     """Return boosting that sees the network: of training people only what a member said that was not trained on them.
 
     Args:

@@ -69,13 +69,13 @@ def begin(network: Network, material: Material, training: Numbers) -> None:
     """Leave the network as it is: scaled targets have the mean 0."""
 
 
-def after_training(material: Material, raw: dict[str, Floats], tuning: Numbers) -> AfterState | None:
+def after_training(material: Material, of_tuning: dict[str, Floats], tuning: Numbers) -> AfterState | None:
     """Return the half-widths of the network's intervals, from the residuals of tuning people."""
     level = material.settings.model.interval
     if level == "none":
         return None
     labels, person = material.labels[tuning], material.cohort.asked.person[tuning]
-    residuals = labels - raw["network"][tuning]
+    residuals = labels - of_tuning["network"]
     known = ~np.isnan(labels)
     half_width = [
         [
@@ -95,7 +95,9 @@ def fit_baselines(
     judges = training if tuning is None else tuning
     labels = int((~np.isnan(judges.labels[:, :, 0])).sum())
     total = {name: labels * rmse**2 if labels else 0.0 for name, rmse in fitted.selection_rmse.items()}
-    return Baselines(predict=fitted.predict, selection=fitted.selection_rmse, selection_total=total)
+    return Baselines(
+        predict=fitted.predict, first=fitted.predict, selection=fitted.selection_rmse, selection_total=total
+    )
 
 
 def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:

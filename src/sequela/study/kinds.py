@@ -32,8 +32,11 @@ class Kind(Protocol):
     def begin(self, network: Network, material: Material, training: Numbers) -> None:
         """Set what a network begins training with."""
 
-    def after_training(self, material: Material, raw: dict[str, Floats], tuning: Numbers) -> AfterState | None:
-        """Return what tuning people teach after training: intervals, recalibration."""
+    def after_training(self, material: Material, of_tuning: dict[str, Floats], tuning: Numbers) -> AfterState | None:
+        """Return what tuning people teach after training: intervals, recalibration.
+
+        `of_tuning` holds what each model said of them before it was fitted on them.
+        """
 
     def fit_baselines(
         self, material: Material, training: Examples, tuning: Examples | None, *, seed: int, threads: int

@@ -46,6 +46,7 @@ class Baselines:
     """What the network must beat, fitted."""
 
     predict: Mapping[str, Callable[[WindowStatistics], Floats]]
+    first: Mapping[str, Callable[[WindowStatistics], Floats]]  # before tuning people taught any: to ask about them
     selection: dict[str, float]  # loss on people that it was not fitted on; lower is better
     selection_total: dict[str, float]  # the same summed over their labels, so that folds can be added up
     search: dict[str, Any] = field(default_factory=dict)  # settings that were tried
@@ -64,7 +65,9 @@ class Fit:
     selection: dict[str, float]  # baseline -> loss on people that it was not fitted on; lower is better
     selection_total: dict[str, float]  # baseline -> the same summed over their labels
     search: dict[str, Any] = field(default_factory=dict)  # baseline -> settings that were tried
-    predicted: dict[str, Floats]  # model -> as the labels
+    predicted: dict[str, Floats]  # model -> as the labels: what the final model says, also of those who taught it
+    of_tuning: dict[str, Floats]  # model -> as the labels of tuning people: said of them before it was fitted on them,
+    # and before recalibration. Whoever judges or chooses on tuning people uses these
     before: dict[str, Floats] = field(default_factory=dict)  # model -> before recalibration, where there is one
     lower: Floats | None = None  # of the network's intervals, where the question has them
     upper: Floats | None = None

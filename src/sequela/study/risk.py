@@ -62,8 +62,8 @@ def begin(network: Network, material: Material, training: Numbers) -> None:
     network.begin_at(float(material.labels[training].mean()), material.settings.model.loss)
 
 
-def after_training(material: Material, raw: dict[str, Floats], tuning: Numbers) -> AfterState | None:
-    """Return how each model is recalibrated, learned on tuning people."""
+def after_training(material: Material, of_tuning: dict[str, Floats], tuning: Numbers) -> AfterState | None:
+    """Return how each model is recalibrated, learned on what it said of tuning people before they taught it."""
     kind = material.settings.model.recalibrate
     if kind == "none":
         return None
@@ -71,8 +71,7 @@ def after_training(material: Material, raw: dict[str, Floats], tuning: Numbers) 
     enough = material.settings.prepare.min_people
     return AfterState(
         recalibration={
-            model: fit_recalibration(kind, risk[tuning], labels, person, min_people=enough)
-            for model, risk in raw.items()
+            model: fit_recalibration(kind, risk, labels, person, min_people=enough) for model, risk in of_tuning.items()
         }
     )
 
@@ -92,6 +91,7 @@ def fit_baselines(
     labels = (training if tuning is None else tuning).labels
     return Baselines(
         predict=fitted.predict,
+        first=fitted.first,
         selection=fitted.selection_log_loss,
         selection_total={name: len(labels) * loss for name, loss in fitted.selection_log_loss.items()},
         search={name: search.to_dict() for name, search in fitted.searches.items()},
