@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sequela.baselines import SPAN_HOURS, WindowStatistics, span_statistics
-from sequela.baselines import spans as spans_module
+from sequela.baselines import seen as seen_module
 from sequela.cohort import Sequences, Timeline, build_timeline, one_each, one_pass
 from sequela.cohort.facts import Facts, static_facts
 from sequela.prepare import PreparedState, PrepareSettings, fit_preparation
@@ -152,7 +152,7 @@ def test_a_prediction_has_the_same_bits_alone_in_any_order_and_in_small_runs(row
     for r in order[:4].tolist():
         assert statistics(timeline, sequences.take(np.array([r])), state).matrix.tobytes() == whole[r].tobytes()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spans_module, "_CELLS_AT_ONCE", 2)
+        patch.setattr(seen_module, "_CELLS_AT_ONCE", 2)
         assert statistics(timeline, sequences, state).matrix.tobytes() == whole.tobytes()
 
 

@@ -90,6 +90,7 @@ def fit_preparation(
         min_people=settings.min_people,
         words=words,
         grid=settings.grid_state,
+        clinical=settings.clinical,
     )
     return _with_joint_fills(timeline, sequences, state), found.unused | unused_facts
 

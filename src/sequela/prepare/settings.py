@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from sequela.errors import StudyError
+from sequela.prepare.clinical import ClinicalSettings
 from sequela.prepare.derived import check_formulas, parse_formula
 from sequela.prepare.units import Conversion, parse_conversion
 from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
@@ -52,6 +53,7 @@ class PrepareSettings(Settings):
     grid: str = "none"
     aggregate: Aggregate | dict[str, Aggregate] = "mean"
     derived: dict[str, str] = {}  # codes made of two others, such as shock_index = "HR / SysABP"
+    clinical: ClinicalSettings = ClinicalSettings()
     min_people: Annotated[int, Field(ge=1)] = 11
 
     @field_validator("plausible", mode="before")
@@ -162,6 +164,7 @@ class PrepareSettings(Settings):
         """
         check_formulas(self.derived, codes)
         known = {*codes, *self.derived}
+        self.clinical.check_codes(known)
         for key in _TABLES:
             table = getattr(self, key)
             for code in table if isinstance(table, dict) else ():

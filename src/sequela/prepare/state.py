@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from sequela.prepare.clinical import ClinicalSettings
 from sequela.prepare.impute_jointly import CentroidFill, RegressionFill
 from sequela.prepare.outliers import OutlierState
 from sequela.prepare.quantile import QuantileScale
@@ -113,6 +114,7 @@ class PreparedState(_State):
     knn: CentroidFill | None = None  # over the same
     words: list[WordState] = []  # what comes as events, in the order of their ids
     grid: GridState | None = None
+    clinical: ClinicalSettings = ClinicalSettings()
 
     @model_validator(mode="after")
     def _columns_are_counted(self) -> PreparedState:

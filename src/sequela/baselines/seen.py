@@ -1,0 +1,119 @@
+"""The cells of each variable that a prediction sees: one span of the variable's cells, sorted by time.
+
+Cells stand sorted by person and step, and no cell is older than the one before it. So the part of a span that was
+measured after some instant is its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sequela.cohort.asof import Rows, Sequences, Timeline
+from sequela.records.durations import MICROSECONDS_PER_HOUR
+
+_CELLS_AT_ONCE = 1 << 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spans:
+    """For each of R predictions a span [first, stop) of the cells of one variable, sorted by time."""
+
+    number: NDArray[np.float32]  # [cells of the variable]
+    level: NDArray[np.int32]  # [cells of the variable]
+    time: Rows  # [cells of the variable] when it was measured
+    first: Rows  # [R]
+    stop: Rows  # [R]
+    now: Rows  # [R] the prediction time
+
+    @property
+    def count(self) -> Rows:
+        """Return the number of cells of each span [R]."""
+        return self.stop - self.first
+
+    def where(self, kept: NDArray[np.bool_]) -> Spans:
+        """Return the spans without the cells that are not kept."""
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return Spans(
+            number=self.number[kept],
+            level=self.level[kept],
+            time=self.time[kept],
+            first=before[self.first],
+            stop=before[self.stop],
+            now=self.now,
+        )
+
+    def of_last(self, hours: float | None) -> Spans:
+        """Return the part of each span that was measured in the last hours before its prediction time."""
+        if hours is None:
+            return self
+        return replace(self, first=self._first_after(hours))
+
+    def between(self, older: float, newer: float) -> Spans:
+        """Return the part of each span that was measured in (now - older, now - newer], in hours."""
+        return replace(self, first=self._first_after(older), stop=self._first_after(newer))
+
+    def standing(self, older: float, newer: float) -> Spans:
+        """Return the same part, and the value before it, which still stood when it began."""
+        part = self.between(older, newer)
+        return replace(part, first=np.maximum(part.first - 1, self.first))
+
+    def _first_after(self, hours: float) -> Rows:
+        bound = self.now - round(hours * MICROSECONDS_PER_HOUR)
+        return _first_after(self.time, self.first, self.stop, bound)
+
+    def runs(self) -> Iterator[Rows]:
+        """Yield the numbers of the spans that are not empty, in runs of at most about four million cells."""
+        some = np.flatnonzero(self.count > 0)
+        cuts = np.flatnonzero(np.diff(np.cumsum(self.count[some]) // _CELLS_AT_ONCE)) + 1
+        return (run for run in np.split(some, cuts) if len(run))
+
+
+class CellsByVariable:
+    """The cells of a timeline by variable, and what each of R predictions sees of them."""
+
+    def __init__(self, timeline: Timeline, sequences: Sequences) -> None:
+        self.timeline, self._now = timeline, sequences.read_time
+        self._order = np.argsort(timeline.cell_variable, kind="stable")
+        numbers = np.arange(len(timeline.variables) + 1)
+        self._edges = np.searchsorted(timeline.cell_variable[self._order], numbers)
+        self._step = timeline.step_of_cell
+        self._number = {variable: number for number, variable in enumerate(timeline.variables)}
+        self._first = sequences.first[sequences.sequence]
+        self._stop = np.maximum(sequences.read + 1, self._first)
+
+    def seen(self, code: str, categorical: bool, *, valued: bool = True) -> Spans:
+        """Return the cells of a variable and the span that each prediction sees; nothing of an unknown variable.
+
+        Where a code comes with numbers and without, those without are left out unless `valued` is False.
+        """
+        cell = self._order[:0]
+        if (code, categorical) in self._number:
+            number = self._number[code, categorical]
+            cell = self._order[self._edges[number] : self._edges[number + 1]]
+        step = self._step[cell]
+        seen = Spans(
+            number=self.timeline.cell_number[cell],
+            level=self.timeline.cell_level[cell],
+            time=self.timeline.cell_time[cell],
+            first=np.searchsorted(step, self._first),
+            stop=np.searchsorted(step, self._stop),
+            now=self._now,
+        )
+        missing = np.isnan(seen.number) if valued and not categorical else np.zeros(len(cell), dtype=bool)
+        return seen.where(~missing) if missing.any() else seen
+
+
+def _first_after(times: Rows, first: Rows, stop: Rows, bound: Rows) -> Rows:
+    """Return the first place in each span [first, stop) of sorted times that lies after its bound; stop where none."""
+    low, high = first.copy(), stop.copy()
+    while (open_ := low < high).any():
+        middle = (low + high) >> 1
+        after = np.zeros(len(low), dtype=bool)
+        after[open_] = times[middle[open_]] > bound[open_]
+        low = np.where(open_ & ~after, middle + 1, low)
+        high = np.where(open_ & after, middle, high)
+    return low
