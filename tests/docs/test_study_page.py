@@ -180,6 +180,13 @@ def test_the_tables_of_a_data_set_may_stand_in_a_study() -> None:
     assert [table.role for table in study.records] == ["input", "outcome"]
 
 
+def test_the_ranges_scores_and_amounts_of_the_page_may_stand_in_a_study() -> None:
+    [part] = [block.text for block in blocks(PAGE) if block.info == "toml prepare"]
+    question = {"kind": "risk", "outcome": {"code": "MAP", "below": 65, "within": "1h"}}
+    study = parse_study(document() | tomllib.loads(part) | {"question": question}, "study.toml")
+    assert list(study.prepare.clinical.scores["organs"].parts) == ["GCS", "Creatinine", "Urine"]
+
+
 FORMS = re.findall(r"^\| [a-z ]+ \| `(\{.*?\})` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
 

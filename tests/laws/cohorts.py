@@ -92,6 +92,8 @@ def cases(draw: st.DrawFn, *, people: tuple[int, int] = (4, 9), split: str = "su
     count = draw(st.integers(*people))
     question = draw(questions(calendar=calendar) if kind == "forecast" else risks(calendar=calendar, columns=True))
     prepare = draw(preparations(on_a_clock=isinstance(question["at"], list) or question["at"] in _TIMES))
+    if kind == "risk":
+        prepare["clinical"] = draw(st.sampled_from([{}, CLINICAL]))
     frames = random_frames(generator, count)
     made = document(question, prepare, draw(models(kind)), split, calendar)
     if kind == "risk":
@@ -101,6 +103,20 @@ def cases(draw: st.DrawFn, *, people: tuple[int, int] = (4, 9), split: str = "su
 
 
 _TIMES = ("30h", "every 6h")
+CLINICAL: dict[str, Any] = {
+    "reference": {"sbp": [100, 140], "glu": [90, "none"]},
+    "scores": {
+        "points": {
+            "window": "1d",
+            "parts": {
+                "sbp": {"below": [[90, 2], [110, 1]], "at_least": [[150, 1]]},
+                "height": {"at_least": [[170, 1]]},
+                "crp": {"of": "sum", "at_least": [[10, 1], [20, 2]]},
+            },
+        }
+    },
+    "amounts": ["crp", "glu / bmi"],
+}
 
 
 def document(

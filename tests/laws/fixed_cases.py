@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from cohorts import Case, courses, document, outcome_table, random_frames
+from cohorts import CLINICAL, Case, courses, document, outcome_table, random_frames
 
 
 def fixed_case(seed: int, *, people: int = 8, by: str = "subject", **sections: dict[str, Any]) -> Case:
@@ -21,7 +21,7 @@ def fixed_risk(seed: int, *, people: int = 12, **sections: dict[str, Any]) -> Ca
     """Return the risk case of a seed: a high value within two days, two members, a hybrid, recalibrated."""
     outcome = {"code": "crp", "above": 15, "within": "2d", "recurrent": True}
     question = {"kind": "risk", "outcome": outcome, "at": "every record"} | sections.pop("question", {})
-    prepare = {"min_people": 1, "plausible": {"sbp": [60, 250]}} | sections.pop("prepare", {})
+    prepare = {"min_people": 1, "plausible": {"sbp": [60, 250]}, "clinical": CLINICAL} | sections.pop("prepare", {})
     model = {"hidden": 4, "members": 2, "hybrid": True, "recalibrate": "platt"} | sections.pop("model", {})
     generator = np.random.default_rng(seed)
     frames = random_frames(generator, people)

@@ -108,6 +108,8 @@ class StudySettings(Settings):
             raise ValueError(f'model.loss: a {kind} has no loss "{self.model.loss}"; write "auto" or one of "{known}"')
         if kind == "forecast" and self.model.recalibrate != "none":
             raise ValueError('model.recalibrate is for a risk: write recalibrate = "none", or remove it')
+        if kind == "forecast" and not self.prepare.clinical.is_empty:
+            raise ValueError("prepare.clinical is for a risk: remove it")
         return self
 
     @model_validator(mode="after")
