@@ -31,7 +31,7 @@ DESIGN: dict[str, dict[str, Any]] = {
     "prepare": {
         "plausible": "none", "units": {}, "outliers": "none", "outlier_action": "flag", "missing": "last",
         "carry_limit": "none", "transform": "none", "scale": "standard", "grid": "none", "aggregate": "mean",
-        "derived": {}, "min_people": 11,
+        "derived": {}, "clinical": {"reference": {}, "scores": {}, "amounts": []}, "min_people": 11,
     },
     "model": {
         "cell": "lstm", "gates": "standard", "decay": False, "inputs": ["values", "observed", "gaps"], "hidden": 64,
