@@ -123,7 +123,8 @@ def _known_keys(place: list[Any], study: type[BaseModel], document: dict[str, An
         here = here[part]
         if not isinstance(part, int):
             fields = [f for model in models for n, f in model.model_fields.items() if part in (n, f.alias)]
-            models = [model for field in fields[:1] for model in _models_of(field.annotation)]
+            # A part that is no key is a name of the user's, in a table by name.
+            models = [model for field in fields[:1] for model in _models_of(field.annotation)] or models
         models = _of_its_kind(models, here)
     return list(dict.fromkeys(field.alias or n for model in models for n, field in model.model_fields.items()))
 
