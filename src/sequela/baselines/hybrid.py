@@ -31,9 +31,7 @@ _OBJECTIVE = {"risk": "binary sigmoid:1", "forecast": "regression"}
 _MOST_TREES, _TREES_WITHOUT_GAIN = 2000, 100
 _BOOSTERS = 5
 _FEWEST_PEOPLE_A_BIN = 11  # a threshold between two people's values would tell of them
-_SLOWER = {"learning_rate": 0.02, "feature_fraction": 0.08, "num_leaves": 12, "min_data_in_leaf": 25}
-"""Over the usual settings: many columns that say nearly the same want small steps that see few of them at a time."""
-_SETTINGS = USUAL | _SLOWER | {"min_data_in_bin": _FEWEST_PEOPLE_A_BIN}
+_SETTINGS = USUAL | {"min_data_in_bin": _FEWEST_PEOPLE_A_BIN}
 
 
 @dataclass(frozen=True, kw_only=True)
