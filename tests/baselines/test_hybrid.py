@@ -141,8 +141,7 @@ def test_text_gives_the_same_model_and_each_row_its_own_bits(kind: str) -> None:
 
 def boosted_by_hand(taught: Stacked, seed: int, trees: int | Stacked) -> lightgbm.Booster:
     """Return one booster of a risk; `trees` is their number, or the people who stop it."""
-    usual = USUAL | {"learning_rate": 0.02, "feature_fraction": 0.08, "num_leaves": 12, "min_data_in_leaf": 25}
-    settings = always(seed, 1) | usual | {"min_data_in_bin": 11, "objective": "binary", "boost_from_average": False}
+    settings = always(seed, 1) | USUAL | {"min_data_in_bin": 11, "objective": "binary", "boost_from_average": False}
     share = float(taught.examples.labels.mean())
     start = float(np.log(share / (1 - share)))
 
@@ -163,21 +162,22 @@ def table_of(part: Stacked) -> Floats:
 
 def test_a_risk_is_boosted_again_on_training_and_tuning_people_each_booster_with_its_own_number_of_trees() -> None:
     training, tuning, new = stacked()
-    fitted = fit_hybrid(training, tuning, kind="risk", seed=3, threads=1)
-    outputs = np.concatenate([training.outputs, tuning.outputs])
-    both = Stacked(examples=training.examples.and_of(tuning.examples), outputs=outputs)
+    again = np.random.default_rng(5).normal(size=len(training.outputs) + len(tuning.outputs))
+    both = Stacked(examples=training.examples.and_of(tuning.examples), outputs=again)  # other networks said these
+    fitted = fit_hybrid(training, tuning, kind="risk", seed=3, threads=1, everyone=both)
     stopped = [boosted_by_hand(training, 3 + n, tuning) for n in range(5)]
-    again = [boosted_by_hand(both, 3 + n, each.best_iteration) for n, each in enumerate(stopped)]
+    grown_again = [boosted_by_hand(both, 3 + n, each.best_iteration) for n, each in enumerate(stopped)]
     assert len({each.best_iteration for each in stopped}) > 1
-    for model, boosters, taught in ((fitted.first, stopped, training), (fitted.final, again, both)):
+    for model, boosters, taught in ((fitted.first, stopped, training), (fitted.final, grown_again, both)):
         share = float(taught.examples.labels.mean())
         grown = np.mean([each.predict(table_of(new), raw_score=True) for each in boosters], axis=0)
         expected = 1 / (1 + np.exp(-np.log(share / (1 - share)) - grown))
         assert model.predict(new.examples.statistics, new.outputs) == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_forecast_is_not_boosted_again() -> None:
-    fitted = fit_hybrid(forecasts(0), forecasts(1), kind="forecast", seed=0, threads=1)
+def test_without_networks_that_tuning_people_taught_nothing_is_boosted_again() -> None:
+    training, tuning, _ = stacked()
+    fitted = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1)
     assert fitted.first.to_text() == fitted.final.to_text()
 
 

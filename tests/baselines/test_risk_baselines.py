@@ -64,7 +64,7 @@ def test_the_lowest_log_loss_of_tuning_people_chooses(name: str) -> None:
 
 def test_logistic_is_that_of_scikit_learn_fitted_before_and_after_tuning_people_chose() -> None:
     training, tuning, new = examples(0, gaps=False), examples(1, gaps=False), examples(2, gaps=False)
-    fitted = fit("logistic", training, tuning)
+    fitted = fit("logistic", training, tuning, again=True)
     search = fitted.searches["logistic"]
     penalty = search.trials[search.chosen].settings["penalty"]
     for taught, predict in ((training, fitted.first), (training.and_of(tuning), fitted.predict)):
@@ -78,7 +78,7 @@ def test_logistic_is_that_of_scikit_learn_fitted_before_and_after_tuning_people_
 
 def test_boosting_is_fitted_again_on_training_and_tuning_people_with_what_these_chose() -> None:
     training, tuning, new = examples(0, gaps=False), examples(1, gaps=False), examples(2)
-    fitted = fit("gradient_boosting", training, tuning, trials=3)
+    fitted = fit("gradient_boosting", training, tuning, trials=3, again=True)
     search = fitted.searches["gradient_boosting"]
     trial = search.trials[search.chosen]
     both = lightgbm.Dataset(
@@ -98,15 +98,16 @@ def test_what_only_tuning_people_show_is_learned_and_not_told_of_themselves(name
     noise = np.random.default_rng(3)
     for part in (tuning, new):  # the same number for all training people
         part.statistics.matrix[:, 3] = 3 + 5 * part.labels + noise.normal(size=len(part.labels))
-    fitted = fit(name, training, tuning)
+    fitted = fit(name, training, tuning, again=True)
     before, after = (log_loss(new.labels, model[name](new.statistics)) for model in (fitted.first, fitted.predict))
     assert after < before - 0.15
     assert fitted.selection_log_loss[name] > log_loss(tuning.labels, fitted.predict[name](tuning.statistics)) + 0.15
 
 
 @pytest.mark.parametrize("name", RISK_BASELINES)
-def test_without_tuning_people_there_is_one_fit_on_all_training_people(name: str) -> None:
-    fitted = fit(name, examples(0), None)
+@pytest.mark.parametrize(("tuning", "again"), [(None, True), (1, False)])
+def test_without_tuning_people_or_training_again_there_is_one_fit(name: str, tuning: int | None, again: bool) -> None:
+    fitted = fit(name, examples(0), None if tuning is None else examples(tuning), again=again)
     new = examples(2).statistics
     assert fitted.first[name](new).tobytes() == fitted.predict[name](new).tobytes()
     assert fitted.searches[name].to_dict()["fitted_on"] == "training people"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 from report_pages import Nesting, captioned_figures, figures_of, page_of, standing_alone, text_of
 from run_folders import read_json, write_json
 
@@ -118,12 +120,18 @@ def test_numbers_before_and_after_recalibration_stand_beside_each_other(risk_fol
     assert "Recalibration before" not in text_of(page)
 
 
-def test_the_page_says_which_models_tuning_people_helped_to_fit(risk_folder: Callable[..., Path]) -> None:
-    page = page_of(risk_folder(hybrid=True, members=3))
-    assert "stop training, choose, recalibrate; last, help to fit the hybrid and the baselines" in text_of(page)
-    assert "it was then fitted again, with as many, on training and tuning people" in section(page, "network")
+@pytest.mark.parametrize("refit", [True, False])
+def test_the_page_says_whether_tuning_people_helped_to_train(risk_folder: Callable[..., Path], refit: bool) -> None:
+    folder = risk_folder(hybrid=True, members=3)
+    study = folder / "study.toml"
+    document = tomllib.loads(study.read_text())
+    document.setdefault("train", {})["refit"] = refit
+    study.write_text(tomli_w.dumps(document))
+    page = page_of(folder)
+    assert ("stop training, choose, recalibrate; then help to train" in text_of(page)) is refit
+    assert ("every model was trained again on training and tuning people" in section(page, "network")) is refit
+    assert ("what it said of them before they helped to train it" in section(page, "calibration")) is refit
     assert "Then fitted on" in section(page, "network")
-    assert "from what it said of them before it was fitted on them" in section(page, "calibration")
 
 
 def test_acting_at_each_threshold_is_spelt_out(risk_folder: Callable[..., Path]) -> None:

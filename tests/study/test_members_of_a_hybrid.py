@@ -12,7 +12,7 @@ from small_study import write_risk_study
 import sequela
 from sequela.baselines import people_folds, statistics_of
 from sequela.bundle import members_of
-from sequela.cohort import TRAIN, Split
+from sequela.cohort import TRAIN, TUNING, Split
 from sequela.models import HeadedNetwork
 from sequela.study.fit import fit_split
 from sequela.study.material import Fit, Material, Numbers
@@ -44,6 +44,26 @@ def test_labels_of_the_fold_that_a_member_speaks_for_do_not_change_its_weights(c
     assert labels is not None
     value = labels.value.copy()
     value[training[folds == 0]] = 1 - value[training[folds == 0]]
+    other = replace(material, cohort=replace(material.cohort, labels=replace(labels, value=value)))
+    before, after = (members_of(fitted(each, split).bundle.network) for each in (material, other))
+    same = [
+        all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+        for one, two in zip(before, after, strict=True)
+    ]
+    assert same == [True, False]
+
+
+def test_a_tuning_person_teaches_in_the_end_but_not_the_member_that_speaks_for_them(case: Case) -> None:
+    material, split, _, _ = case
+    train = material.settings.train.model_copy(update={"refit": True, "patience": 0})
+    material = replace(material, settings=material.settings.model_copy(update={"train": train}))
+    both = np.flatnonzero((split.part == TRAIN) | (split.part == TUNING))
+    folds = people_folds(material.cohort.asked.person[both], MEMBERS, 0)
+    chosen = both[(folds == 0) & (split.part[both] == TUNING)]
+    labels = material.cohort.labels
+    assert labels is not None
+    value = labels.value.copy()
+    value[chosen] = 1 - value[chosen]
     other = replace(material, cohort=replace(material.cohort, labels=replace(labels, value=value)))
     before, after = (members_of(fitted(each, split).bundle.network) for each in (material, other))
     same = [

@@ -21,14 +21,15 @@ from sequela.study.story import divide, gather
 from sequela.study.watch import Watch
 
 PEOPLE = 600
-TAUGHT = ("hybrid", "gradient_boosting", "logistic")
+BOOSTED = ("hybrid", "gradient_boosting", "logistic")
 Case = tuple[Material, Split, Fit]
 
 
 @pytest.fixture(scope="module", params=["platt", "isotonic"])
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """The small study of a risk with enough people for trees that branch."""
-    changes = {"train.epochs": 1, "evaluate.trials": 2, "model.recalibrate": request.param}
+    changes = {"train.epochs": 2, "train.patience": 0, "train.refit": True, "evaluate.trials": 2}
+    changes |= {"model.recalibrate": request.param}
     study = sequela.read_study(write_risk_study(tmp_path_factory.mktemp("taught"), changes, people=PEOPLE))
     material = gather(study)
     split = divide(study, material)[0]
@@ -57,12 +58,11 @@ def test_recalibration_is_learned_from_what_was_said_before_tuning_people_taught
     tuning = rows(split, TUNING)
     labels, person = material.labels[tuning], material.cohort.asked.person[tuning]
     kind, enough = material.settings.model.recalibrate, material.settings.prepare.min_people
-    assert set(fit.of_tuning) == set(fit.predicted) == {"network", *TAUGHT}
-    assert fit.of_tuning["network"].tobytes() == fit.before["network"][tuning].tobytes()
+    assert set(fit.of_tuning) == set(fit.predicted) == {"network", *BOOSTED}
     for model, said in fit.of_tuning.items():
         learned = fit_recalibration(kind, said, labels, person, min_people=enough)
         assert learned.apply(fit.before[model]).tobytes() == fit.predicted[model].tobytes(), model
-    for model in TAUGHT:
+    for model in fit.predicted:
         in_sample = fit_recalibration(kind, fit.before[model][tuning], labels, person, min_people=enough)
         assert (in_sample.apply(fit.before[model]) != fit.predicted[model]).any(), model
 
@@ -74,6 +74,8 @@ def test_the_label_of_a_tuning_person_moves_what_is_said_in_the_end_and_nothing_
     assert other.search["logistic"]["chosen"] == fit.search["logistic"]["chosen"]
     assert other.of_tuning["logistic"].tobytes() == fit.of_tuning["logistic"].tobytes()
     assert (other.before["logistic"] != fit.before["logistic"]).all()
+    assert other.of_tuning["network"].tobytes() == fit.of_tuning["network"].tobytes()
+    assert (other.before["network"] != fit.before["network"]).any()
     assert (other.before["hybrid"] != fit.before["hybrid"]).any()
 
 
@@ -94,10 +96,21 @@ def test_tuning_people_were_not_learned_by_heart_where_they_judge(case: Case) ->
     def loss(risk: np.ndarray) -> float:
         return float(-np.mean(np.where(labels > 0, np.log(risk), np.log1p(-risk))))
 
-    for model in TAUGHT:
+    for model in BOOSTED:
         assert loss(fit.of_tuning[model]) > loss(fit.before[model][tuning]), model
     for model in ("gradient_boosting", "logistic"):
         assert fit.selection[model] == pytest.approx(loss(fit.of_tuning[model]), rel=1e-9), model
+
+
+def test_what_is_judged_on_tuning_people_is_that_of_a_study_that_does_not_train_again(case: Case) -> None:
+    material, split, fit = case
+    train = material.settings.train.model_copy(update={"refit": False})
+    once = fitted(replace(material, settings=material.settings.model_copy(update={"train": train})), split)
+    tuning = rows(split, TUNING)
+    for model in fit.predicted:
+        assert once.of_tuning[model].tobytes() == fit.of_tuning[model].tobytes(), model
+        assert once.before[model][tuning].tobytes() == once.of_tuning[model].tobytes(), model
+        assert (once.before[model] != fit.before[model]).any(), model
 
 
 def test_table_bundle_and_fit_hold_the_final_model_for_everybody(

@@ -1,7 +1,6 @@
 """LightGBM for a risk: the same trees from the same seed, as many as people who did not teach it ask for.
 
-Once tuning people have chosen, it is fitted again on training and tuning people, with the same settings and as many
-trees.
+Where a study trains again, it is then fitted on training and tuning people, with the same settings and as many trees.
 """
 
 from __future__ import annotations
@@ -95,13 +94,16 @@ def boosted_probability(judged: Judged, seed: int, threads: int, trials: int) ->
     fixed = always(seed, threads) | {"objective": "binary", "metric": "binary_logloss"}
     races = [_Race(fit, judge, fixed) for fit, judge in judged.pairs if len(fit.labels) >= FEWEST_ROWS]
     tried = [_tried(races, settings) for settings in drawn_settings(max(trials, 1) if races else 1, seed)]
-    search = Search(space=SPACE, judge=judged.by if races else NOBODY, trials=[trial for trial, _ in tried])
+    judge = judged.by if races else NOBODY
+    search = Search(space=SPACE, judge=judge, fitted_on=judged.taught, trials=[trial for trial, _ in tried])
     trial, boosters = tried[search.chosen]
     trees = trial.trees or _TREES_UNJUDGED
+    first = _probability(boosters[0], trees, threads) if search.judge == TUNING_PEOPLE else None
+    if first is not None and not judged.again:
+        return Chosen(first=first, final=first, search=search)
     everyone = lightgbm.Dataset(judged.everyone.statistics.matrix, judged.everyone.labels)
     final = _probability(lightgbm.train(fixed | trial.settings, everyone, num_boost_round=trees), trees, threads)
-    first = _probability(boosters[0], trees, threads) if search.judge == TUNING_PEOPLE else final
-    return Chosen(first=first, final=final, search=search)
+    return Chosen(first=first or final, final=final, search=search)
 
 
 def _probability(booster: lightgbm.Booster, trees: int, threads: int) -> PredictRisk:

@@ -6,8 +6,8 @@ stand among the columns. A forecast starts from what the network says, since tre
 a risk starts from the share of events, which was better on people not learned from (docs/decisions/hybrid.md). The
 boosting is the mean of several that differ in their seed alone: what single ones make of chance evens out.
 
-Tuning people say how many trees each of them gets. The boosting of a risk is then fitted again on training and tuning
-people; of the latter it sees the members' mean, as no member was fitted on them.
+Tuning people say how many trees each of them gets. Where a study trains again on training and tuning people, so many
+trees are then grown from what networks say of both that were trained on both, out of fold.
 """
 
 from __future__ import annotations
@@ -59,14 +59,6 @@ class _Column:
     table: NDArray[np.float32]  # [N, statistics + outputs]
     said: Floats  # [N]
     label: Floats  # [N]
-
-    def and_of(self, others: _Column) -> _Column:
-        """Return these rows, and after them those of other people."""
-        return _Column(
-            table=np.concatenate([self.table, others.table]),
-            said=np.concatenate([self.said, others.said]),
-            label=np.concatenate([self.label, others.label]),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,14 +131,15 @@ class FittedHybrid:
     """A hybrid before and after tuning people taught it."""
 
     first: HybridModel  # taught by training people alone: the one to ask about tuning people
-    final: HybridModel  # of a risk taught by tuning people too; of a forecast the same as the first
+    final: HybridModel  # taught by tuning people too, where the study trains again; else the same
 
 
-def fit_hybrid(training: Stacked, tuning: Stacked, *, kind: Kind, seed: int, threads: int) -> FittedHybrid:
+def fit_hybrid(
+    training: Stacked, tuning: Stacked, *, kind: Kind, seed: int, threads: int, everyone: Stacked | None = None
+) -> FittedHybrid:
     """Return boosting from the network's out-of-fold outputs, stopped by tuning people.
 
-    Of a risk, boosting with as many trees is then fitted on training and tuning people together. Where too few training
-    rows have a label, or all the same one, no tree is grown and the network speaks for itself.
+    Where too few training rows have a label, or all the same one, no tree is grown and the network speaks for itself.
 
     Args:
         training: training people with out-of-fold outputs.
@@ -154,12 +147,19 @@ def fit_hybrid(training: Stacked, tuning: Stacked, *, kind: Kind, seed: int, thr
         kind: of the question.
         seed: of the boosting.
         threads: that LightGBM may use.
+        everyone: training and tuning people with out-of-fold outputs of networks that both taught: with as many trees,
+            boosting is fitted again on these. None: it is not.
     """
     shape = training.outputs.shape[1:]
     outputs = int(np.prod(shape, dtype=np.int64))
     statistics = training.examples.statistics.matrix.shape[1]
     fixed = [always(seed + n, threads) for n in range(_BOOSTERS)]
-    parts = [_fit_parts(training.of(output), tuning.of(output), kind, fixed) for output in range(outputs)]
+    parts = [
+        _fit_parts(
+            training.of(output), tuning.of(output), None if everyone is None else everyone.of(output), kind, fixed
+        )
+        for output in range(outputs)
+    ]
     first, final = (
         HybridModel(kind=kind, statistics=statistics, shape=shape, parts=list(each))
         for each in zip(*parts, strict=True)
@@ -179,16 +179,17 @@ def _margin(part: _Part, table: NDArray[np.float32], said: Floats) -> Floats:
     return start + grown
 
 
-def _fit_parts(fit: _Column, judge: _Column, kind: Kind, fixed: list[dict[str, object]]) -> tuple[_Part, _Part]:
+def _fit_parts(
+    fit: _Column, judge: _Column, everyone: _Column | None, kind: Kind, fixed: list[dict[str, object]]
+) -> tuple[_Part, _Part]:
     """Return the first and the final mean of as many boosters as there are fixed settings."""
     if _too_little(fit) or not len(judge.label):
         alone = _part([], (0.0, 1.0), fit.table.shape[1], kind)
         return alone, alone
     boosters = [_stopped(fit, judge, kind, settings) for settings in fixed]
     first = _mean(boosters, fit, kind)
-    if kind == "forecast":
+    if everyone is None:
         return first, first
-    everyone = fit.and_of(judge)
     again = [
         lightgbm.train(_settings(kind, settings), _data(everyone, kind), num_boost_round=booster.best_iteration)
         for settings, booster in zip(fixed, boosters, strict=True)

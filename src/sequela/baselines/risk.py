@@ -1,8 +1,8 @@
 """What a network must beat in a risk: logistic regression and gradient boosting on statistics of the records.
 
-Tuning people choose between settings by the mean log loss, and stop the boosting; with what they chose, both are then
-fitted again on training and tuning people, as the boosting of a hybrid is. What is asked of tuning people is asked of
-the models before that. Without tuning people, folds of the training people choose.
+Tuning people choose between settings by the mean log loss, and stop the boosting. Where a study trains again, both are
+then fitted with what they chose on training and tuning people, as networks and a hybrid are; what is asked of tuning
+people is asked of the models before that. Without tuning people, folds of the training people choose.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _STEPS = 5000
 class FittedRiskBaselines:
     """Baselines by name, how good each was on people that it was not fitted on, and what was tried for it."""
 
-    predict: dict[str, PredictRisk]  # fitted on training and tuning people
+    predict: dict[str, PredictRisk]  # the final ones
     first: dict[str, PredictRisk]  # fitted on training people alone: those to ask about tuning people
     selection_log_loss: dict[str, float]
     searches: dict[str, Search]
@@ -55,7 +55,14 @@ class FittedRiskBaselines:
 
 
 def fit_risk_baselines(
-    names: Sequence[str], training: Examples, tuning: Examples | None, *, seed: int, threads: int, trials: int = 8
+    names: Sequence[str],
+    training: Examples,
+    tuning: Examples | None,
+    *,
+    seed: int,
+    threads: int,
+    trials: int = 8,
+    again: bool = False,
 ) -> FittedRiskBaselines:
     """Return fitted baselines that give probabilities.
 
@@ -66,9 +73,10 @@ def fit_risk_baselines(
         seed: of the boosting and of the settings that are tried.
         threads: that LightGBM may use.
         trials: settings of the boosting that are tried, the usual ones first and then random ones.
+        again: True fits the models once more, on training and tuning people, with what these chose.
     """
     training, tuning = _labelled(training), None if tuning is None else _labelled(tuning)
-    judged = judged_pairs(training, tuning)
+    judged = judged_pairs(training, tuning, again=again)
     chosen: dict[str, Chosen] = {}
     for name in names:
         if _too_little(training):
@@ -117,10 +125,13 @@ def _logistic(judged: Judged) -> Chosen:
         Trial(settings={"penalty": penalty}, trees=None, log_loss=float(total / rows) if rows else None)
         for penalty, total in zip(_PENALTIES, totals, strict=True)
     ]
-    search = Search(space={"penalty": list(_PENALTIES)}, judge=judged.by, trials=trials)
+    space = {"penalty": list(_PENALTIES)}
+    search = Search(space=space, judge=judged.by, fitted_on=judged.taught, trials=trials)
+    first = paths[0][search.chosen] if judged.by == TUNING_PEOPLE else None
+    if first is not None and not judged.again:
+        return Chosen(first=first, final=first, search=search)
     final = _logistic_path(judged.everyone, _PENALTIES[: search.chosen + 1])[-1]
-    first = paths[0][search.chosen] if judged.by == TUNING_PEOPLE else final
-    return Chosen(first=first, final=final, search=search)
+    return Chosen(first=first or final, final=final, search=search)
 
 
 def _logistic_path(training: Examples, penalties: Sequence[float]) -> list[PredictRisk]:

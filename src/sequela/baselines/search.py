@@ -48,6 +48,7 @@ class Search:
 
     space: dict[str, list[float]]
     judge: str
+    fitted_on: str  # in the end, with the settings that were chosen
     trials: list[Trial]
 
     @property
@@ -59,11 +60,6 @@ class Search:
     def score(self) -> float:
         """Return the lowest log loss; infinite where nobody could judge."""
         return _or_infinite(self.trials[self.chosen].log_loss)
-
-    @property
-    def fitted_on(self) -> str:
-        """Return on whom the model was fitted in the end, with the settings that were chosen."""
-        return "training and tuning people" if self.judge == TUNING_PEOPLE else "training people"
 
     def to_dict(self) -> dict[str, object]:
         """Return the search for JSON."""
@@ -88,7 +84,7 @@ class Chosen:
     """A baseline with the settings that judged best, and what was tried for it; None where nothing was."""
 
     first: PredictRisk  # taught by training people alone: the one to ask about tuning people
-    final: PredictRisk  # taught by tuning people too; where there are none, the same as the first
+    final: PredictRisk  # taught by tuning people too, where the study trains again; else the same
     search: Search | None
 
 
@@ -98,7 +94,13 @@ class Judged:
 
     pairs: list[tuple[Examples, Examples]]
     by: str  # TUNING_PEOPLE, FOLDS or NOBODY
-    everyone: Examples  # whom the chosen settings are fitted on in the end: training people, and tuning people if any
+    everyone: Examples  # whom the chosen settings are fitted on in the end
+    again: bool  # True: tuning people are among them
+
+    @property
+    def taught(self) -> str:
+        """Return in words on whom the chosen settings are fitted in the end."""
+        return "training and tuning people" if self.again else "training people"
 
     @property
     def rows(self) -> int:
@@ -113,13 +115,15 @@ class Judged:
         return total / self.rows
 
 
-def judged_pairs(training: Examples, tuning: Examples | None) -> Judged:
+def judged_pairs(training: Examples, tuning: Examples | None, *, again: bool) -> Judged:
     """Return the training people judged by tuning people; without these, each fold of them judged by a fit on the rest.
 
-    A fold whose remaining people all have the same label can teach nothing, and is left out.
+    A fold whose remaining people all have the same label can teach nothing, and is left out. `again`: tuning people,
+    where there are any, teach the model in the end.
     """
     if tuning is not None and len(tuning.labels):
-        return Judged(pairs=[(training, tuning)], by=TUNING_PEOPLE, everyone=training.and_of(tuning))
+        everyone = training.and_of(tuning) if again else training
+        return Judged(pairs=[(training, tuning)], by=TUNING_PEOPLE, everyone=everyone, again=again)
     pairs = [(training.take(rest), training.take(fold)) for rest, fold in folds(training.person)]
     pairs = [pair for pair in pairs if len(np.unique(pair[0].labels)) > 1]
-    return Judged(pairs=pairs, by=FOLDS if pairs else NOBODY, everyone=training)
+    return Judged(pairs=pairs, by=FOLDS if pairs else NOBODY, everyone=training, again=False)

@@ -219,12 +219,12 @@ def exclusions(profile: Profile, totals: Totals) -> TableView | None:
     )
 
 
-def split(profile: Profile, totals: Totals, *, kind: str, also_taught: str) -> TableView:
+def split(profile: Profile, totals: Totals, *, kind: str, refit: bool) -> TableView:
     """People and predictions of each split, and of a risk those with the event where the run says so.
 
-    `also_taught` names the models that tuning people helped to fit in the end; nothing where there are none.
+    `refit`: tuning people helped to train the models in the end.
     """
-    last = f"; last, help to fit {also_taught}" if also_taught else ""
+    last = "; then help to train" if refit else ""
     judged = "be forecast, once" if kind == "forecast" else "be predicted, once"
     columns = [[label for _, label in SPLITS],
                ["fit the preparation and the models", "stop training, choose, set intervals" if kind == "forecast"

@@ -55,11 +55,11 @@ def _more(run: RunFiles) -> str:
             "The hybrid is gradient boosting on window statistics and the network's own output; of training people it "
             "saw only what members said that were not trained on them."
         )
-        if run.metrics.question == "risk":
-            said.append(
-                "Tuning people said how many trees it has; it was then fitted again, with as many, on training and "
-                "tuning people. Recalibration comes from what it said of tuning people before."
-            )
+    if run.setting("train", "refit", False):
+        said.append(
+            "Once tuning people had judged, every model was trained again on training and tuning people, with the same "
+            "settings and as many epochs and trees; the curves are those of the first training."
+        )
     return " ".join(said)
 
 
@@ -69,14 +69,6 @@ _READOUTS = {
     "max": "the largest of all states",
     "attention": "a weighted mean of all states",
 }
-
-
-def also_taught(run: RunFiles) -> str:
-    """The models that tuning people helped to fit once they had chosen; nothing where there are none."""
-    searched = run.history.fits[0].search.values() if run.history.fits else ()
-    names = ["the hybrid"] * (run.metrics.question == "risk" and bool(run.setting("model", "hybrid", False)))
-    names += ["the baselines"] * any("tuning" in str(search.get("fitted_on")) for search in searched)
-    return listed(names)
 
 
 def searches(fits: list[Fit]) -> TableView | None:

@@ -12,7 +12,7 @@ from sequela.report import data, figures, forecast_page, question, risk_page
 from sequela.report.explained import explained
 from sequela.report.files import REMEDY, RunFiles
 from sequela.report.findings import audit_view
-from sequela.report.network import also_taught, loss_in_words, network_view, searches
+from sequela.report.network import loss_in_words, network_view, searches
 from sequela.report.preparation import preparation_view
 from sequela.report.privacy import guarded, shown_count
 from sequela.report.words import listed, model_name, span, unbroken
@@ -62,7 +62,7 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "left_out": data.left_out(profile),
         "exclusions": data.exclusions(profile, totals),
         "nothing_seen": shown_count(profile.asked.nothing_seen) if profile.asked.nothing_seen else None,
-        "split": data.split(profile, totals, kind=metrics.question, also_taught=also_taught(run)),
+        "split": data.split(profile, totals, kind=metrics.question, refit=run.setting("train", "refit", False)),
         "split_words": question.split_in_words(profile.split.by, profile.split.folds),
         "fractions": question.percentages(profile.split.fractions) if profile.split.fractions else None,
         "network": network_view(run, totals),

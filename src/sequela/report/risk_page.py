@@ -81,7 +81,9 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "prevalence": None if curves.prevalence is None else percent(curves.prevalence),
         "calibration": risk_tables.calibration(metrics, crowd),
         "calibration_figures": _calibration_figures(curves, metrics.best_baseline),
-        "recalibrate": risk_question.recalibration_in_words(run.setting("model", "recalibrate", "none")),
+        "recalibrate": risk_question.recalibration_in_words(
+            run.setting("model", "recalibrate", "none"), refit=run.setting("train", "refit", False)
+        ),
         "decision": risk_figures.decision_curve(curves, name="decision", thresholds=at),
         "at_thresholds": risk_tables.thresholds(metrics, crowd, at=at),
         "distributions": _distributions(curves, at),

@@ -110,15 +110,15 @@ def _seen(question: Mapping[str, Any]) -> tuple[str, str]:
     return "Seen", f"{seen_in_words(question)}; only what was known at or before the moment of the prediction"
 
 
-def recalibration_in_words(kind: str) -> str:
-    """What was done to the risks after training."""
+def recalibration_in_words(kind: str, *, refit: bool) -> str:
+    """What was done to the risks after training; `refit`: tuning people helped to train the models in the end."""
     how = {
         "platt": "Platt scaling (a logistic curve through the model's own risk)",
         "isotonic": "isotonic regression (a rising step function of the model's own risk)",
     }.get(kind)
     if how is None:
         return "The study recalibrates nothing: every model's own risk is what it gives out."
+    before = ", from what it said of them before they helped to train it" if refit else ""
     return (
-        f"Every model was recalibrated by {how}, learned on tuning people only, from what it "
-        "said of them before it was fitted on them; held-out people took no part."
+        f"Every model was recalibrated by {how}, learned on tuning people only{before}; held-out people took no part."
     )

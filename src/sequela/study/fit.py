@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from sequela.baselines import Examples, FittedHybrid, Stacked, fit_hybrid, people_folds, statistics_of
-from sequela.bundle import AfterState, Bundle, as_one, member_for
+from sequela.bundle import AfterState, Bundle, as_one, member_for, members_of
 from sequela.cohort import TRAIN, TUNING, Split
 from sequela.evaluate.measures import OWN_MODELS
 from sequela.models import HeadedNetwork, Network, parameter_count
@@ -34,16 +34,46 @@ class _Parts:
     watch: Watch
     number: int  # of this fit
     fits: int
+    again: bool = False  # tuning people have judged, and are among the training people now
 
     @property
     def which(self) -> str:
         """Return which of several fits this is, in words; nothing for a single one."""
         return f" (fit {self.number} of {self.fits})" if self.fits > 1 else ""
 
+    @property
+    def with_tuning_people(self) -> _Parts:
+        """Return the parts for training again, when tuning people teach and nobody is left to judge."""
+        both = np.sort(np.concatenate([self.training, self.tuning]))
+        return replace(self, training=both, tuning=self.tuning[:0], again=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Taught:
+    """Networks that the training people of some parts taught, and what they say of all R predictions."""
+
+    parts: _Parts
+    bundle: Bundle  # without trees, recalibration and card
+    histories: list[History]
+    warning: str | None
+    each: Floats  # [members, R, ...]
+    mean: Floats  # [R, ...]
+
+    @property
+    def stacked(self) -> Stacked:
+        """Return the training people with what a member said that was not trained on them."""
+        parts, cohort, unseen = self.parts, self.parts.material.cohort, self.mean.copy()
+        folds = _folds(parts)
+        for number in range(len(self.each)):
+            alone = mean_of_members(self.bundle, self.each[number : number + 1], cohort.timeline, cohort.sequences)
+            rows = parts.training[folds == number]
+            unseen[rows] = alone[rows]
+        return Stacked(examples=parts.examples.take(parts.training), outputs=unseen[parts.training])
+
 
 def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fits: int) -> Fit:
     """Return what training and tuning people taught, and what each model then says of everybody."""
-    kind, settings, cohort, facts = kind_of(material), material.settings, material.cohort, material.evidence.facts
+    kind, settings, facts = kind_of(material), material.settings, material.evidence.facts
     training, tuning = np.flatnonzero(split.part == TRAIN), np.flatnonzero(split.part == TUNING)
     kind.check_labels(material, training)
     prepared, unused = fit_preparation(
@@ -63,21 +93,19 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         number=number,
         fits=fits,
     )
-    members, histories, warning = _train_members(parts)
-    bundle = Bundle(study=bundled_study(material), prepared=prepared, network=as_one(members), after=None, card={})
-    each = member_outputs(bundle, cohort.timeline, facts, cohort.sequences, parts.examples.statistics)
-    bundle = _with_smearing(parts, bundle, each)
-    mean = mean_of_members(bundle, each, cohort.timeline, cohort.sequences)
-    raw = {"network": as_said(bundle, mean)}
-    of_tuning = {"network": raw["network"][tuning]}
+    first = _teach(parts)
+    final = _teach(parts.with_tuning_people) if settings.train.refit else first
+    bundle = final.bundle
+    raw = {"network": as_said(bundle, final.mean)}
+    of_tuning = {"network": as_said(first.bundle, first.mean[tuning])}
     watch.stage("Fitting the baselines" + parts.which)
     statistics = parts.examples.statistics
     judging = statistics.take(tuning)
     if settings.model.hybrid:
-        trees = _fit_trees(parts, bundle, each, mean)
+        trees = _fit_trees(first, final)
         bundle = replace(bundle, trees=trees.final)
-        raw["hybrid"] = trees.final.predict(statistics, mean)
-        of_tuning["hybrid"] = trees.first.predict(judging, mean[tuning])
+        raw["hybrid"] = trees.final.predict(statistics, final.mean)
+        of_tuning["hybrid"] = trees.first.predict(judging, first.mean[tuning])
     baselines = _fit_baselines(parts)
     raw |= {name: predict(statistics) for name, predict in baselines.predict.items()}
     of_tuning |= {name: predict(judging) for name, predict in baselines.first.items()}
@@ -86,9 +114,9 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
     return Fit(
         split=split,
         bundle=replace(bundle, after=_of_own_models(after)),
-        histories=histories,
-        parameters=parameter_count(members[0]),
-        warning=warning,
+        histories=first.histories,
+        parameters=parameter_count(members_of(bundle.network)[0]),
+        warning=first.warning,
         unused=unused,
         selection=baselines.selection,
         selection_total=baselines.selection_total,
@@ -99,6 +127,19 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         lower=said.lower,
         upper=said.upper,
     )
+
+
+def _teach(parts: _Parts) -> _Taught:
+    """Return the networks that the training people teach, judged by tuning people as far as there are any."""
+    material, cohort = parts.material, parts.material.cohort
+    members, histories, warning = _train_members(parts)
+    study, network = bundled_study(material), as_one(members)
+    bundle = Bundle(study=study, prepared=parts.prepared, network=network, after=None, card={})
+    statistics = parts.examples.statistics
+    each = member_outputs(bundle, cohort.timeline, material.evidence.facts, cohort.sequences, statistics)
+    bundle = _with_smearing(parts, bundle, each)
+    mean = mean_of_members(bundle, each, cohort.timeline, cohort.sequences)
+    return _Taught(parts=parts, bundle=bundle, histories=histories, warning=warning, each=each, mean=mean)
 
 
 def _train_members(parts: _Parts) -> tuple[list[Network], list[History], str | None]:
@@ -116,7 +157,9 @@ def _train_members(parts: _Parts) -> tuple[list[Network], list[History], str | N
         member = member_for(bundled_study(material), parts.prepared)
         own = parts.training[folds != number]
         _begin(parts, member, own)
-        if not number:
+        if not number and parts.again:
+            parts.watch.note("Training again, on training and tuning people" + parts.which)
+        elif not number:
             warning = _size_warning(parameter_count(member), len(parts.training))
             _announce(parts, parameter_count(member), warning)
         histories.append(_train_one(parts, member, everyone or _collation(parts, own), tuning, number))
@@ -136,8 +179,9 @@ def _begin(parts: _Parts, member: Network, training: Numbers) -> None:
 
 def _train_one(parts: _Parts, member: Network, examples: Collation, tuning: Collation | None, number: int) -> History:
     settings = parts.material.settings
-    count = settings.model.members
-    fit, fits = (parts.number - 1) * count + number + 1, parts.fits * count
+    count, times = settings.model.members, 2 if settings.train.refit else 1
+    fit = ((parts.number - 1) * times + parts.again) * count + number + 1
+    fits = parts.fits * times * count
     with threads_for_step(parameter_count(member), examples.mean_length * settings.train.batch_size):
         history = train(
             member,
@@ -192,25 +236,19 @@ def _with_smearing(parts: _Parts, bundle: Bundle, each: Floats) -> Bundle:
     return replace(bundle, prepared=prepared)
 
 
-def _fit_trees(parts: _Parts, bundle: Bundle, each: Floats, mean: Floats) -> FittedHybrid:
-    """Return boosting that sees the network: of training people only what a member said that was not trained on them.
+def _fit_trees(first: _Taught, final: _Taught) -> FittedHybrid:
+    """Return boosting that sees the networks: of who taught them only what a member said that was not trained on them.
 
     Args:
-        parts: of this fit.
-        bundle: with the trained members.
-        each: [members, R, ...] what each member says of all predictions.
-        mean: [R, ...] what they say together.
+        first: of the networks that training people taught.
+        final: the same, or of those that tuning people taught too.
     """
-    cohort, folds = parts.material.cohort, _folds(parts)
-    unseen = mean.copy()
-    for number in range(len(each)):
-        alone = mean_of_members(bundle, each[number : number + 1], cohort.timeline, cohort.sequences)
-        rows = parts.training[folds == number]
-        unseen[rows] = alone[rows]
+    parts = first.parts
     settings = parts.material.settings
     return fit_hybrid(
-        Stacked(examples=parts.examples.take(parts.training), outputs=unseen[parts.training]),
-        Stacked(examples=parts.examples.take(parts.tuning), outputs=mean[parts.tuning]),
+        first.stacked,
+        Stacked(examples=parts.examples.take(parts.tuning), outputs=first.mean[parts.tuning]),
+        everyone=None if final is first else final.stacked,
         kind=settings.question.kind,
         seed=settings.train.seed,
         threads=_threads(parts.examples),

@@ -87,6 +87,7 @@ def fit_baselines(
         seed=seed,
         threads=threads,
         trials=material.settings.evaluate.trials,
+        again=material.settings.train.refit,
     )
     labels = (training if tuning is None else tuning).labels
     return Baselines(

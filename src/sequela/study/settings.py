@@ -110,6 +110,11 @@ class StudySettings(Settings):
             raise ValueError('model.recalibrate is for a risk: write recalibrate = "none", or remove it')
         if kind == "forecast" and not self.prepare.clinical.is_empty:
             raise ValueError("prepare.clinical is for a risk: remove it")
+        if kind == "forecast" and self.train.refit:
+            raise ValueError(
+                "train.refit is for a risk, since the intervals around forecasts need people who taught nothing: write "
+                "refit = false, or remove it"
+            )
         return self
 
     @model_validator(mode="after")
@@ -118,6 +123,15 @@ class StudySettings(Settings):
             raise ValueError(
                 "model.hybrid needs networks that were each trained without some of the people: set members = 5 (2 or "
                 "more) in [model]"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _training_again_knows_its_epochs(self) -> StudySettings:
+        if self.train.refit and self.train.patience > 0:
+            raise ValueError(
+                "train.refit trains for all epochs, since no tuning people are left to end it: set patience = 0 in "
+                "[train]"
             )
         return self
 
@@ -148,6 +162,7 @@ class StudySettings(Settings):
         """Return for each thing that tuning people teach: whether the study asks for it, what it is, what to set."""
         return [
             (self.train.patience > 0, "to end training", "patience = 0 in [train]"),
+            (self.train.refit, "to train again with", "refit = false in [train]"),
             (self.model.hybrid, "to stop the boosting of a hybrid", "hybrid = false in [model]"),
             (self.model.recalibrate != "none", "to recalibrate on", 'recalibrate = "none" in [model]'),
             (self._has_intervals, "to measure intervals on", 'interval = "none" in [model]'),

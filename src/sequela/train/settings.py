@@ -20,6 +20,7 @@ class TrainSettings(Settings):
     average: Annotated[float, Field(ge=0, le=1000)] = 0.0
     hide: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     patience: Annotated[int, Field(ge=0)] = 10
+    refit: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @field_validator("learning_rate", "weight_decay", "average", "hide", mode="before")
