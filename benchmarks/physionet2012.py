@@ -7,14 +7,14 @@ the package's hash of (seed, id) into tenths. Split k holds out tenth k, tunes o
 eight: 80/10/10, and with five splits or fewer nobody is held out twice or both tunes and is held out.
 
 LightGBM and logistic regression see the window statistics of the variables as they were measured, and LightGBM gets as
-many trials as the network's recipe was given. The network is RECIPE; `single` is one of them, `ensemble` the mean of
-five, each trained without a fifth of the people, and `hybrid` boosting that sees what they say out of fold. Ours are
-given codes derived from two others (DERIVED) and clinical columns (CLINICAL); LightGBM with the same is shown beside, by
-a name of its own. The bars are about LightGBM without.
+many trials as the network's recipe was given. The network is that of `examples/physionet2012/study.toml`; `single` is
+one of them, `ensemble` the mean of five, each trained without a fifth of the people, and `hybrid` boosting that sees
+what they say out of fold. Ours are given codes derived from two others and clinical columns; LightGBM with the same is
+shown beside, by a name of its own. The bars are about LightGBM without.
 
-Tuning people choose settings, numbers of trees and, among ours, the candidate. Then every model, LightGBM too, is trained
-again on training and tuning people (`refit`); LightGBM before that is shown as `lightgbm as stopped`. Of tuning people
-every model is asked before they taught it.
+Tuning people choose settings, numbers of trees and, among ours, the candidate. Then every model, LightGBM too, is
+trained again on training and tuning people (`refit`); LightGBM before that is shown as `lightgbm as stopped`. Of tuning
+people every model is asked before they taught it.
 
 Intervals are 95 % bootstrap intervals over people, with the fitted models held fixed. Differences are paired. Of the
 splits together there are two: the mean over the splits of what each one gives (`mean_of_splits`), which the bars are
@@ -31,6 +31,7 @@ import os
 import platform
 import sys
 import time
+import tomllib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -47,87 +48,17 @@ Rows = NDArray[np.int64]
 
 TENTHS = 10
 OUTCOME = "In-hospital_death"
-DERIVED = {
-    "systolic": "SysABP | NISysABP",
-    "mean_pressure": "MAP | NIMAP",
-    "shock_index": "HR / systolic",
-    "pulse_pressure": "SysABP - DiasABP",
-    "pulse_pressure_cuff": "NISysABP - NIDiasABP",
-    "oxygenation": "PaO2 / FiO2",
-    "urea_to_creatinine": "BUN / Creatinine",
-    "sodium_gap": "Na - HCO3",
-}
-REFERENCE = {
-    "HR": [60, 100],
-    "systolic": [90, 160],
-    "mean_pressure": [65, 110],
-    "RespRate": [10, 22],
-    "Temp": [36, 38.3],
-    "GCS": [14, "none"],
-    "SaO2": [92, "none"],
-    "oxygenation": [200, "none"],
-    "FiO2": ["none", 0.5],
-    "pH": [7.32, 7.48],
-    "PaCO2": [33, 48],
-    "HCO3": [21, 29],
-    "Lactate": ["none", 2],
-    "shock_index": ["none", 0.9],
-    "Glucose": [70, 180],
-    "K": [3.5, 5.2],
-    "Na": [134, 146],
-    "BUN": ["none", 25],
-    "Creatinine": ["none", 1.3],
-    "WBC": [4, 12],
-    "Platelets": [120, 450],
-    "HCT": [25, 50],
-    "Bilirubin": ["none", 2],
-    "Albumin": [3, "none"],
-}
-# After SAPS (Le Gall et al. 1984, doi:10.1097/00003246-198411000-00012), without ventilation.
-SAPS = {
-    "Age": {"at_least": [[46, 1], [56, 2], [66, 3], [76, 4]]},
-    "HR": {"below": [[40, 4], [55, 3], [70, 2]], "at_least": [[110, 2], [140, 3], [180, 4]]},
-    "systolic": {"below": [[55, 4], [80, 2]], "at_least": [[150, 2], [190, 4]]},
-    "Temp": {"below": [[30, 4], [32, 3], [34, 2], [36, 1]], "at_least": [[38.5, 1], [39, 3], [41, 4]]},
-    "RespRate": {"below": [[6, 4], [10, 2], [12, 1]], "at_least": [[25, 1], [35, 3], [50, 4]]},
-    "Urine": {"of": "sum", "below": [[200, 4], [500, 3], [700, 2]], "at_least": [[3500, 1], [5000, 2]]},
-    "BUN": {"at_least": [[21, 1], [81, 2], [101, 3], [154, 4]]},
-    "HCT": {"below": [[20, 4], [30, 2]], "at_least": [[46, 1], [50, 2], [60, 4]]},
-    "WBC": {"below": [[1, 4], [3, 2]], "at_least": [[15, 1], [20, 2], [40, 4]]},
-    "Na": {"below": [[110, 4], [120, 3], [130, 2]], "at_least": [[151, 1], [156, 2], [161, 3], [180, 4]]},
-    "K": {"below": [[2.5, 4], [3, 2], [3.5, 1]], "at_least": [[5.5, 1], [6, 3], [7, 4]]},
-    "HCO3": {"below": [[5, 4], [10, 3], [20, 1]], "at_least": [[30, 1], [40, 3]]},
-    "GCS": {"below": [[4, 4], [7, 3], [10, 2], [13, 1]]},
-    "Glucose": {"below": [[29, 4], [50, 3], [70, 2]], "at_least": [[250, 1], [500, 3], [800, 4]]},
-}
-# After SOFA (Vincent et al. 1996, doi:10.1007/BF01709751); pressure alone where it asks for vasopressors too.
-SOFA = {
-    "oxygenation": {"below": [[100, 4], [200, 3], [300, 2], [400, 1]]},
-    "Platelets": {"below": [[20, 4], [50, 3], [100, 2], [150, 1]]},
-    "Bilirubin": {"at_least": [[1.2, 1], [2, 2], [6, 3], [12, 4]]},
-    "GCS": {"below": [[6, 4], [10, 3], [13, 2], [15, 1]]},
-    "Creatinine": {"at_least": [[1.2, 1], [2, 2], [3.5, 3], [5, 4]]},
-    "mean_pressure": {"below": [[50, 3], [60, 2], [70, 1]]},
-    "Urine": {"of": "sum", "below": [[200, 4], [500, 3]]},
-}
-CLINICAL = {
-    "reference": REFERENCE,
-    "scores": {"saps": {"parts": SAPS}, "sofa": {"parts": SOFA}},
-    "amounts": ["Urine", "Urine / Weight"],
-}
-RECIPE: dict[str, dict[str, Any]] = {
-    "prepare": {"plausible": "default", "scale": "quantile", "derived": DERIVED, "clinical": CLINICAL},
-    "model": {"cell": "lstm", "hidden": 64, "readout": ["last", "mean", "max"], "dropout": 0.5, "wide": True},
-    "train": {
-        "epochs": 6,
-        "batch_size": 64,
-        "learning_rate": 0.0007,
-        "average": 4,
-        "hide": 0.5,
-        "patience": 0,
-        "refit": True,
-    },
-}
+STUDY = Path(__file__).parents[1] / "examples/physionet2012/study.toml"
+
+
+def _recipe() -> dict[str, dict[str, Any]]:
+    """`[prepare]`, `[model]` and `[train]` of the example; ensemble, hybrid and recalibration are the parts' own."""
+    study = tomllib.loads(STUDY.read_text())
+    model = {key: value for key, value in study["model"].items() if key not in ("members", "hybrid", "recalibrate")}
+    return {"prepare": study["prepare"], "model": model, "train": study["train"]}
+
+
+RECIPE = _recipe()
 OURS = ("single", "ensemble", "hybrid")
 LIGHTGBM, LOGISTIC, LIGHTGBM_COLUMNS = "lightgbm", "logistic", "lightgbm with our columns"
 LIGHTGBM_STOPPED = "lightgbm as stopped"

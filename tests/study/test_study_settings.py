@@ -40,7 +40,7 @@ DESIGN: dict[str, dict[str, Any]] = {
     },
     "train": {
         "epochs": 100, "batch_size": 32, "learning_rate": 0.001, "weight_decay": 0.0, "schedule": "constant",
-        "average": 0.0, "hide": 0.0, "patience": 10, "seed": 0,
+        "average": 0.0, "hide": 0.0, "patience": 10, "refit": False, "seed": 0,
     },
     "evaluate": {
         "at": "same", "baselines": "default", "bootstrap": 500, "subgroups": [], "thresholds": [0.1, 0.2],
