@@ -28,9 +28,9 @@ def network() -> RiskNetwork:
 
 
 def test_a_piece_tells_how_much_of_its_range_lies_below_the_value() -> None:
-    wide = fitted(np.arange(101.0)[:, None])  # cuts at 0, 20, 40, 60, 80, 100
-    pieces = wide.pieces(torch.tensor([[0.0], [50.0], [1000.0]]))[:, 0, :PIECES] + wide.mean[:, :PIECES]
-    expected = torch.tensor([[0.0, 0, 0, 0, 0], [1, 1, 0.5, 0, 0], [1, 1, 1, 1, 1]])
+    wide = fitted(np.arange(91.0)[:, None])  # cuts at 0, 30, 60, 90
+    pieces = wide.pieces(torch.tensor([[0.0], [45.0], [1000.0]]))[:, 0, :PIECES] + wide.mean[:, :PIECES]
+    expected = torch.tensor([[0.0, 0, 0], [1, 0.5, 0], [1, 1, 1]])
     torch.testing.assert_close(pieces, expected)
 
 
@@ -61,7 +61,8 @@ def test_no_cut_is_made_by_fewer_than_min_people() -> None:
 
 def test_a_statistic_that_too_few_have_or_that_never_changes_adds_nothing() -> None:
     statistics = np.full((300, 2), np.nan)
-    statistics[:54, 0] = np.arange(54)
+    too_few = PIECES * 11 - 1
+    statistics[:too_few, 0] = np.arange(too_few)
     statistics[:, 1] = 7.0
     wide = fitted(statistics, min_people=11)
     assert not wide.pieces(torch.tensor([[3.0, 7.0], [torch.nan, torch.nan], [100.0, -5.0]])).any()
