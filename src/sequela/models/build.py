@@ -14,7 +14,7 @@ from sequela.models.settings import ModelSettings
 from sequela.models.shape import InputShape
 from sequela.models.wide import Wide
 
-WIDE_DROPOUT = 0.4  # of `dropout`: a piece of one statistic has no neighbour that tells nearly the same
+WIDE_DROPOUT = 0.8  # of `dropout`: docs/lab/physionet2012.md, "What was then built"
 
 
 def build_forecast_network(

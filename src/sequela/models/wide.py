@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sequela.models.rowwise import RowwiseLinear
 
 PIECES = 3
-_RIDGE = 0.001
+_RIDGE = 0.003
 _NARROWEST = 1e-30  # of a piece, so that one divided by it is a number
 
 
