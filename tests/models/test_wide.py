@@ -82,7 +82,7 @@ def test_a_network_begins_without_its_wide_part_and_learns_it() -> None:
     with torch.no_grad():
         found.head.wide.linear.weight.normal_()
     assert not torch.equal(found(batch), found(other))
-    assert found.penalty().item() == pytest.approx(0.001 * (found.head.wide.linear.weight**2).sum().item())
+    assert found.penalty().item() == pytest.approx(0.003 * (found.head.wide.linear.weight**2).sum().item())
     alone = replace(batch_of([history(7, 4)], [(0, 3)]), summary=batch.summary[7:8])
     assert torch.equal(found(alone), found(batch)[7:8])
 
