@@ -274,7 +274,7 @@ def _fair(fit: Any, model: str) -> Floats:
     return said
 
 
-PLAIN: dict[str, Any] = {"derived": {}, "clinical": {}, "grid": "none"}
+PLAIN: dict[str, Any] = {"derived": {}, "clinical": {}}
 
 
 def _baselines(job: Job) -> dict[str, Any]:
@@ -286,7 +286,7 @@ def _baselines(job: Job) -> dict[str, Any]:
 
 def _columns(job: Job) -> dict[str, Any]:
     """LightGBM with the derived codes and the clinical columns that ours are given."""
-    return _fitted_baselines(job, {"grid": "none"}, {"gradient_boosting": LIGHTGBM_COLUMNS})
+    return _fitted_baselines(job, {}, {"gradient_boosting": LIGHTGBM_COLUMNS})
 
 
 def _fitted_baselines(job: Job, prepare: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from other_outcomes import turned
 from small_study import write_risk_study
 
 import sequela
@@ -42,15 +43,6 @@ def fitted(material: Material, split: Split) -> Fit:
 
 def rows(split: Split, part: int) -> Numbers:
     return np.flatnonzero(split.part == part)
-
-
-def turned(material: Material, chosen: Numbers) -> Material:
-    """Return the material with the outcome of the chosen predictions turned round."""
-    labels = material.cohort.labels
-    assert labels is not None
-    value = labels.value.copy()
-    value[chosen] = 1 - value[chosen]
-    return replace(material, cohort=replace(material.cohort, labels=replace(labels, value=value)))
 
 
 def test_recalibration_is_learned_from_what_was_said_before_tuning_people_taught(case: Case) -> None:

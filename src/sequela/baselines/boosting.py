@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from sequela.baselines.examples import Examples
 from sequela.baselines.search import (
     NOBODY,
-    TUNING_PEOPLE,
     Chosen,
     Judged,
     PredictRisk,
@@ -98,12 +97,12 @@ def boosted_probability(judged: Judged, seed: int, threads: int, trials: int) ->
     search = Search(space=SPACE, judge=judge, fitted_on=judged.taught, trials=[trial for trial, _ in tried])
     trial, boosters = tried[search.chosen]
     trees = trial.trees or _TREES_UNJUDGED
-    first = _probability(boosters[0], trees, threads) if search.judge == TUNING_PEOPLE else None
-    if first is not None and not judged.again:
-        return Chosen(first=first, final=first, search=search)
-    everyone = lightgbm.Dataset(judged.everyone.statistics.matrix, judged.everyone.labels)
-    final = _probability(lightgbm.train(fixed | trial.settings, everyone, num_boost_round=trees), trees, threads)
-    return Chosen(first=first or final, final=final, search=search)
+
+    def fit(everyone: Examples) -> PredictRisk:
+        data = lightgbm.Dataset(everyone.statistics.matrix, everyone.labels)
+        return _probability(lightgbm.train(fixed | trial.settings, data, num_boost_round=trees), trees, threads)
+
+    return judged.settled(search, _probability(boosters[0], trees, threads) if boosters else None, fit)
 
 
 def _probability(booster: lightgbm.Booster, trees: int, threads: int) -> PredictRisk:

@@ -128,15 +128,16 @@ def _share_of_time(seen: Spans, is_it: Callable[[NDArray[np.floating]], NDArray[
 def _score(chart: _Chart, name: str, score: Score) -> Iterator[Named]:
     hours = score.hours
     windows = {f"last {hours:g} h": (hours, 0.0), f"{hours:g} h before": (2 * hours, hours)}
+    seen = {code: chart.seen(code) for code in score.parts}
+    facts = {code: _points(part, fact := chart.fact(code), fact) for code, part in score.parts.items()}
     totals = []
     for words, (older, newer) in windows.items():
         total = np.zeros(len(chart.hours))
         known = np.zeros(len(chart.hours), dtype=bool)  # anything in the window; a static fact alone is no score
         for code, part in score.parts.items():
-            points = _points_of_window(chart, code, part, older, newer)
+            points = _points_of_window(chart, seen[code], part, older, newer)
             known |= ~np.isnan(points)
-            fact = chart.fact(code)
-            points = np.where(np.isnan(points), _points(part, fact, fact), points)
+            points = np.where(np.isnan(points), facts[code], points)
             total += np.nan_to_num(points)
             yield f"{name}, {words}: {code}", points
         totals.append(np.where(known, total, np.nan))
@@ -145,8 +146,7 @@ def _score(chart: _Chart, name: str, score: Score) -> Iterator[Named]:
     yield f"{name}, larger", np.fmax(*totals)
 
 
-def _points_of_window(chart: _Chart, code: str, part: ScorePart, older: float, newer: float) -> Floats:
-    seen = chart.seen(code)
+def _points_of_window(chart: _Chart, seen: Spans, part: ScorePart, older: float, newer: float) -> Floats:
     if part.of == "sum":
         total = _reduced(np.add, seen.between(older, newer))
         total[chart.hours < older] = np.nan

@@ -190,8 +190,9 @@ def _fit_parts(
     first = _mean(boosters, fit, kind)
     if everyone is None:
         return first, first
+    start = _start(everyone, kind)
     again = [
-        lightgbm.train(_settings(kind, settings), _data(everyone, kind), num_boost_round=booster.best_iteration)
+        lightgbm.train(_settings(kind, settings), _data(everyone, start), num_boost_round=booster.best_iteration)
         for settings, booster in zip(fixed, boosters, strict=True)
     ]
     return first, _mean(again, everyone, kind)
@@ -201,20 +202,20 @@ def _settings(kind: Kind, fixed: dict[str, object]) -> dict[str, object]:
     return fixed | _SETTINGS | {"objective": _OBJECTIVE[kind].split()[0], "boost_from_average": False}
 
 
-def _data(rows: _Column, kind: Kind) -> lightgbm.Dataset:
-    intercept, slope = _start(rows, kind)
-    return lightgbm.Dataset(rows.table, rows.label, init_score=intercept + slope * rows.said)
+def _data(rows: _Column, start: tuple[float, float], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+    intercept, slope = start
+    return lightgbm.Dataset(rows.table, rows.label, init_score=intercept + slope * rows.said, reference=reference)
 
 
 def _stopped(fit: _Column, judge: _Column, kind: Kind, fixed: dict[str, object]) -> lightgbm.Booster:
     """Return one booster, stopped where the judges see no gain."""
-    data, (intercept, slope) = _data(fit, kind), _start(fit, kind)
-    against = lightgbm.Dataset(judge.table, judge.label, init_score=intercept + slope * judge.said, reference=data)
+    start = _start(fit, kind)
+    data = _data(fit, start)
     return lightgbm.train(
         _settings(kind, fixed),
         data,
         num_boost_round=_MOST_TREES,
-        valid_sets=[against],
+        valid_sets=[_data(judge, start, data)],
         callbacks=[lightgbm.early_stopping(_TREES_WITHOUT_GAIN, verbose=False)],
     )
 

@@ -17,7 +17,6 @@ from sklearn.linear_model import LogisticRegression
 from sequela.baselines.boosting import FEWEST_ROWS, boosted_probability
 from sequela.baselines.examples import Examples, Standardised
 from sequela.baselines.search import (
-    TUNING_PEOPLE,
     Chosen,
     Judged,
     PredictRisk,
@@ -127,11 +126,8 @@ def _logistic(judged: Judged) -> Chosen:
     ]
     space = {"penalty": list(_PENALTIES)}
     search = Search(space=space, judge=judged.by, fitted_on=judged.taught, trials=trials)
-    first = paths[0][search.chosen] if judged.by == TUNING_PEOPLE else None
-    if first is not None and not judged.again:
-        return Chosen(first=first, final=first, search=search)
-    final = _logistic_path(judged.everyone, _PENALTIES[: search.chosen + 1])[-1]
-    return Chosen(first=first or final, final=final, search=search)
+    first = paths[0][search.chosen] if paths else None
+    return judged.settled(search, first, lambda everyone: _logistic_path(everyone, _PENALTIES[: search.chosen + 1])[-1])
 
 
 def _logistic_path(training: Examples, penalties: Sequence[float]) -> list[PredictRisk]:

@@ -107,6 +107,16 @@ class Judged:
         """Return the number of rows that judge."""
         return sum(len(judge.labels) for _, judge in self.pairs)
 
+    def settled(self, search: Search, first: PredictRisk | None, fit: Callable[[Examples], PredictRisk]) -> Chosen:
+        """Return the model that tuning people judged, and what `fit` makes of everyone where these teach in the end.
+
+        Where tuning people did not judge, what `fit` makes of everyone is the only model.
+        """
+        if search.judge == TUNING_PEOPLE and first is not None:
+            return Chosen(first=first, final=fit(self.everyone) if self.again else first, search=search)
+        final = fit(self.everyone)
+        return Chosen(first=final, final=final, search=search)
+
     def score(self, predict: PredictRisk) -> float:
         """Return the log loss of a model that was not fitted on the judges; infinite where there is none."""
         if not self.rows:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sequela.cohort.asof import Rows, Sequences, Timeline
+from sequela.cohort.asof import Rows, Sequences, Timeline, first_after
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 _CELLS_AT_ONCE = 1 << 22
@@ -37,13 +37,13 @@ class Spans:
     def where(self, kept: NDArray[np.bool_]) -> Spans:
         """Return the spans without the cells that are not kept."""
         before = np.concatenate([[0], np.cumsum(kept)])
-        return Spans(
+        return replace(
+            self,
             number=self.number[kept],
             level=self.level[kept],
             time=self.time[kept],
             first=before[self.first],
             stop=before[self.stop],
-            now=self.now,
         )
 
     def of_last(self, hours: float | None) -> Spans:
@@ -63,7 +63,7 @@ class Spans:
 
     def _first_after(self, hours: float) -> Rows:
         bound = self.now - round(hours * MICROSECONDS_PER_HOUR)
-        return _first_after(self.time, self.first, self.stop, bound)
+        return first_after(self.time, self.first, self.stop, bound)
 
     def runs(self) -> Iterator[Rows]:
         """Yield the numbers of the spans that are not empty, in runs of at most about four million cells."""
@@ -105,15 +105,3 @@ class CellsByVariable:
         )
         missing = np.isnan(seen.number) if valued and not categorical else np.zeros(len(cell), dtype=bool)
         return seen.where(~missing) if missing.any() else seen
-
-
-def _first_after(times: Rows, first: Rows, stop: Rows, bound: Rows) -> Rows:
-    """Return the first place in each span [first, stop) of sorted times that lies after its bound; stop where none."""
-    low, high = first.copy(), stop.copy()
-    while (open_ := low < high).any():
-        middle = (low + high) >> 1
-        after = np.zeros(len(low), dtype=bool)
-        after[open_] = times[middle[open_]] > bound[open_]
-        low = np.where(open_ & ~after, middle + 1, low)
-        high = np.where(open_ & after, middle, high)
-    return low

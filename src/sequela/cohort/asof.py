@@ -89,14 +89,19 @@ def last_at_or_before(offsets: Rows, times: Rows, person: Rows, time: Rows) -> R
         person: [R] whose rows.
         time: [R] the instant.
     """
-    low, high = offsets[person].copy(), offsets[person + 1].copy()
+    return first_after(times, offsets[person], offsets[person + 1], time) - 1
+
+
+def first_after(times: Rows, first: Rows, stop: Rows, bound: Rows) -> Rows:
+    """Return the first place in each span [first, stop) of sorted times that lies after its bound; stop where none."""
+    low, high = first.copy(), stop.copy()
     while (open_ := low < high).any():
         middle = (low + high) >> 1
-        reached = np.zeros(len(low), dtype=bool)
-        reached[open_] = times[middle[open_]] <= time[open_]
-        low = np.where(open_ & reached, middle + 1, low)
-        high = np.where(open_ & ~reached, middle, high)
-    return low - 1
+        after = np.zeros(len(low), dtype=bool)
+        after[open_] = times[middle[open_]] > bound[open_]
+        low = np.where(open_ & ~after, middle + 1, low)
+        high = np.where(open_ & after, middle, high)
+    return low
 
 
 def build_timeline(events: pl.DataFrame, people: int) -> Timeline:

@@ -84,10 +84,7 @@ class ClinicalSettings(Settings):
     @classmethod
     def _amounts_are_readable(cls, value: list[str]) -> list[str]:
         for text in value:
-            if " / " not in text:
-                continue
-            if parse_formula(text)[1] != "/":
-                raise ValueError(f'"{text}" is no amount: write a code, or two such as "urine / weight"')
+            amount_codes(text)
         if len(set(value)) != len(value):
             raise ValueError("the list names the same thing twice: remove one")
         return value
@@ -119,11 +116,16 @@ class ClinicalSettings(Settings):
 def amount_codes(text: str) -> tuple[str, str | None]:
     """Return the code of an amount, and the code that it is told per, None where there is none.
 
+    Raises:
+        ValueError: with what an amount looks like.
+
     Example:
         >>> amount_codes("urine / weight"), amount_codes("urine")
         (('urine', 'weight'), ('urine', None))
     """
     if " / " not in text:
         return text, None
-    left, _, right = parse_formula(text)
+    left, sign, right = parse_formula(text)
+    if sign != "/":
+        raise ValueError(f'"{text}" is no amount: write a code, or two such as "urine / weight"')
     return left, right
