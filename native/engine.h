@@ -158,6 +158,39 @@ struct FadingTable {
     void (*add)(const Fading&, const char* sums, int64_t count);
 };
 
+// A step of Adam: src/sequela/train/adam.py.
+struct Adam {
+    double rate, first, second, epsilon, weight_decay;
+    double longest;  // to which all gradients together are shortened; infinite: never
+};
+
+// Some weights and what belongs to them, each of `count` elements. What a step leaves in gradients is what came.
+struct Trained {
+    int32_t type;
+    int64_t count, steps;  // steps so far, this one included
+    void* weight;
+    const void* gradient;
+    void *mean, *square;  // moving, of the gradients and of their squares
+};
+
+struct Factors {
+    double scale, rate, root;  // of the gradient, of the step, and the root of the correction of the squares
+};
+
+// A moving mean of weights.
+struct Blended {
+    int32_t type;
+    int64_t count;
+    void* mean;
+    const void* weight;
+};
+
+struct AdamTable {
+    double (*squares)(int32_t type, const void* at, int64_t count);
+    void (*step)(const Adam&, const Factors&, const Trained&, int64_t first, int64_t count);
+    void (*blend)(int32_t type, double share, void* mean, const void* weight, int64_t count);
+};
+
 // One instruction set. Functions of type t: F32 or F64 as the problem says. All are free of threads and of memory.
 struct Table {
     const char* name;
@@ -176,6 +209,7 @@ struct Table {
     // hours[i] = (time - since[i]) / an hour of microseconds.
     void (*hours_since)(int64_t time, const int64_t* since, float* hours, int64_t count);
     FadingTable fading;
+    AdamTable adam;
 };
 
 extern const Table table_avx512, table_avx2, table_portable;
@@ -196,6 +230,10 @@ bool backward(const Run&, const Problem&);
 // Never asks: it is over soon.
 void forward(const Run&, const Fading&);
 void backward(const Run&, const Fading&);
+
+// Never ask either. Same bits for any number of threads.
+void step(const Run&, const Adam&, const Trained*, size_t count);
+void blend(const Run&, double share, const Blended*, size_t count);  // mean += share * (weight - mean)
 
 // A frozen cell: weights packed once. Steps read it from many threads.
 struct Frozen;

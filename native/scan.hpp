@@ -3,6 +3,7 @@
 // Longer than other files, so that a cell is short.
 #pragma once
 
+#include "adam.hpp"
 #include "cells/gru.hpp"
 #include "cells/lstm.hpp"
 #include "cells/rnn.hpp"
@@ -668,4 +669,4 @@ void weight_gradient(const Work& w, int64_t place, int64_t part, int64_t parts, 
 #define SEQUELA_TABLE(name)                                                                                      \
     const sequela::Table sequela::table_##name = {#name,         forward_bytes, backward_bytes, scratch_bytes,  \
                                                   pack_forward,  pack_backward, forward_tile,   backward_tile,  \
-                                                  weight_gradient, hours_since,   fading};
+                                                  weight_gradient, hours_since,   fading,         adam};

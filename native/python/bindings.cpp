@@ -159,20 +159,6 @@ void run_backward(const std::vector<int64_t>& sizes, uintptr_t batch_sizes, cons
     released([&](Signals& signals) { return backward({chosen, threads, Signals::ask, &signals}, p); });
 }
 
-// The elements of a list or tuple of tensors.
-struct Tensors {
-    nb::object fast;
-    explicit Tensors(nb::handle sequence) : fast(nb::steal(PySequence_Fast(sequence.ptr(), "tensors must be a sequence"))) {
-        if (!fast.is_valid()) throw nb::python_error();
-    }
-    size_t count() const { return static_cast<size_t>(PySequence_Fast_GET_SIZE(fast.ptr())); }
-    PyObject* const* all() const { return PySequence_Fast_ITEMS(fast.ptr()); }
-    PyObject* const* exactly(size_t expected) const {
-        if (count() != expected) throw std::invalid_argument("another number of tensors");
-        return all();
-    }
-};
-
 nb::object made_by(PyObject* tensor) {
     if (tensor == nullptr) throw nb::python_error();
     return nb::steal(tensor);
@@ -471,6 +457,7 @@ NB_MODULE(_native, module) {
     module.def("buffer", &buffer, nb::arg("size"), "Return recycled memory as a tensor of bytes; its content is undefined.");
     module.def("release_memory", &release_memory, "Give recycled memory back to the system.");
     add_preparation(module);
+    add_training(module);
     nb::class_<Snapshot>(module, "Snapshot", "Packed weights of a cell, never changed after they were made.")
         .def(nb::init<const std::vector<int64_t>&, const Addresses&>(), nb::arg("sizes"), nb::arg("weights"))
         .def("step", &Snapshot::step, nb::arg("histories"), nb::arg("inputs"), nb::arg("outputs"), nb::arg("threads"),

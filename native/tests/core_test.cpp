@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "adam_test.hpp"
 #include "fading_test.hpp"
 #include "reference.hpp"
 #include "rows_test.hpp"
@@ -559,6 +560,7 @@ void check_set(const sequela::Table* table) {
 #endif
     check_hours(table);
     fading_test::check_all(generator, table, check);
+    adam_test::check_all(generator, table, check);
     std::printf("%s: %d checks\n", table->name, checks - before);
 }
 

@@ -173,6 +173,25 @@ def fill_rows(
 ) -> None:
     """Write prepared rows of sequences."""
 
+def adam_step(
+    weights: object,
+    gradients: object,
+    means: object,
+    squares: object,
+    steps: Sequence[int],
+    rate: float,
+    first: float,
+    second: float,
+    epsilon: float,
+    weight_decay: float,
+    longest: float,
+    threads: int,
+) -> bool:
+    """Take a step of Adam in place; return False, with nothing done, where a tensor is not plainly right."""
+
+def blend(means: object, weights: object, share: float, threads: int) -> bool:
+    """Move means towards weights, in place; return False, with nothing done, where a tensor is not plainly right."""
+
 class Snapshot:
     """Packed weights of a cell, never changed after they were made."""
 

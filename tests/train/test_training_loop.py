@@ -191,51 +191,61 @@ LOSSES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-@pytest.mark.parametrize("loss", list(LOSSES))
-@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_steps_are_those_of_adam_written_by_hand(course: Course, loss: str, weight_decay: float) -> None:
-    """Source: Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1; weight decay is added to the gradient."""
-    network, by_hand = course.network, course.network
-    given = settings(epochs=2, weight_decay=weight_decay, patience=0, seed=5)
-    train(network, course.training, None, given, loss=loss)
+def by_hand(course: Course, network: nn.Module, loss: str, weight_decay: float, longest: float = 5.0) -> list[float]:
+    """Train for two epochs with Adam as its formula has it; return how long the gradients of each step were.
 
+    Source: Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1; weight decay is added to the gradient.
+    """
     shuffle = torch.Generator().manual_seed(5)
-    parameters = list(by_hand.parameters())
+    parameters = list(network.parameters())
     first = [torch.zeros_like(p) for p in parameters]
     second = [torch.zeros_like(p) for p in parameters]
-    step = 0
-    by_hand.train()
+    lengths: list[float] = []
+    network.train()
     for _ in range(2):
         for batch, _ in course.training.batches(8, shuffle):
-            step += 1
-            error = (by_hand(batch) - batch.targets)[batch.target_known]
+            error = (network(batch) - batch.targets)[batch.target_known]
             gradients = list(torch.autograd.grad(LOSSES[loss](error).mean(), parameters))
-            length = torch.sqrt(sum((g**2).sum() for g in gradients))
+            lengths.append(float(torch.sqrt(sum((g**2).sum() for g in gradients))))
+            step = len(lengths)
             with torch.no_grad():
                 for k, p in enumerate(parameters):
-                    g = gradients[k] * min(1.0, 5.0 / (float(length) + 1e-6)) + weight_decay * p
+                    g = gradients[k] * min(1.0, longest / (lengths[-1] + 1e-6)) + weight_decay * p
                     first[k] = 0.9 * first[k] + 0.1 * g
                     second[k] = 0.999 * second[k] + 0.001 * g**2
                     mean, spread = first[k] / (1 - 0.9**step), second[k] / (1 - 0.999**step)
                     p -= 0.01 * mean / (spread.sqrt() + 1e-8)
-    assert step == 10
+    return lengths
+
+
+@pytest.mark.parametrize("loss", list(LOSSES))
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_steps_are_those_of_adam_written_by_hand(course: Course, loss: str, weight_decay: float) -> None:
+    network, expected = course.network, course.network
+    train(network, course.training, None, settings(epochs=2, weight_decay=weight_decay, patience=0, seed=5), loss=loss)
+    assert len(by_hand(course, expected, loss, weight_decay)) == 10
     moved = 0.0
-    for name, weight in by_hand.named_parameters():
+    for name, weight in expected.named_parameters():
         torch.testing.assert_close(network.state_dict()[name], weight.detach(), rtol=2e-4, atol=2e-5)
         moved = max(moved, float((weight.detach() - course.network.state_dict()[name]).abs().max()))
     assert moved > 0.03
 
 
 def test_long_gradients_are_shortened_to_five(course: Course) -> None:
-    network, lengths = course.network, []
+    """Beside weight decay: Adam alone does not see how long gradients are."""
+    network, shortened, as_they_are = course.network, course.network, course.network
     with torch.no_grad():
-        network.head.linear.weight.mul_(1000)
-
-    def watch(progress: Progress) -> None:
-        lengths.append(float(torch.sqrt(sum((p.grad**2).sum() for p in network.parameters() if p.grad is not None))))
-
-    train(network, course.training, None, settings(epochs=1), loss="squared", watch=watch)
-    assert max(lengths) == pytest.approx(5.0, rel=1e-4)
+        for each in (network, shortened, as_they_are):
+            each.head.linear.bias.add_(100)
+    train(network, course.training, None, settings(epochs=2, weight_decay=0.5, patience=0, seed=5), loss="squared")
+    assert min(by_hand(course, shortened, "squared", 0.5)) > 10
+    by_hand(course, as_they_are, "squared", 0.5, math.inf)
+    for name, weight in shortened.named_parameters():
+        torch.testing.assert_close(network.state_dict()[name], weight.detach(), rtol=2e-4, atol=2e-5)
+    apart = (
+        float((weight - network.state_dict()[name]).abs().max()) for name, weight in as_they_are.state_dict().items()
+    )
+    assert max(apart) > 0.01
 
 
 def test_one_cycle_rises_for_a_sixth_of_the_steps_and_falls_to_nothing(course: Course) -> None:

@@ -15,6 +15,7 @@ from grud_data import BATCH, CLASSES, EPOCHS, FEATURES, HIDDEN, PEOPLE, historie
 from torch import Tensor, nn  # noqa: E402
 
 from sequela.cells import GRUD, set_num_threads  # noqa: E402
+from sequela.train import Adam  # noqa: E402
 
 
 class Classifier(nn.Module):
@@ -43,14 +44,10 @@ def prepared(data: dict[str, np.ndarray]) -> tuple[Tensor, Tensor, Tensor, Tenso
     return (*map(torch.from_numpy, (values, observed, gaps, data["y"], mean)),)
 
 
-def adam(model: nn.Module) -> torch.optim.Adam:
-    return torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-
-
 def fitted(data: dict[str, np.ndarray]) -> Classifier:
     *given, mean = prepared(data)
     model = Classifier(mean)
-    optimizer = adam(model)
+    optimizer = Adam(model.parameters())
     for _ in range(EPOCHS):
         people = torch.randperm(len(data["y"]))
         for *inputs, y in zip(*(t[people].split(BATCH) for t in given), strict=True):
@@ -66,7 +63,7 @@ def main() -> None:
     torch.manual_seed(0)
     values, observed, gaps, y, mean = prepared(histories(BATCH))
     model = Classifier(mean)
-    optimizer = adam(model)
+    optimizer = Adam(model.parameters())
     everybody = histories(PEOPLE)
 
     def training() -> None:

@@ -8,6 +8,7 @@ import torch  # noqa: E402
 from lstm_data import BATCH, HIDDEN, INPUTS, windows  # noqa: E402
 
 from sequela.cells import LSTM, set_num_threads  # noqa: E402
+from sequela.train import Adam  # noqa: E402
 
 
 def main() -> None:
@@ -15,7 +16,7 @@ def main() -> None:
     set_num_threads(2)
     torch.manual_seed(0)
     cell, dense = LSTM(INPUTS, HIDDEN, num_layers=2, batch_first=True), torch.nn.Linear(HIDDEN, 1)
-    optimizer = torch.optim.Adam([*cell.parameters(), *dense.parameters()], lr=1e-3, fused=True)
+    optimizer = Adam([*cell.parameters(), *dense.parameters()])
     x, y = (torch.from_numpy(array) for array in windows(BATCH))
 
     def batch() -> None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
 
 from sequela.batch import Batch
 from sequela.errors import CohortError
 from sequela.models import Network
 from sequela.prepare import Collation
+from sequela.train.adam import Adam, blend
 from sequela.train.hide import with_some_hidden
 from sequela.train.settings import TrainSettings
-from sequela.train.threads import one_thread
 
 _EVALUATION_ROWS = 1 << 16
 _LARGEST_GRADIENT_NORM = 5.0
@@ -84,14 +84,14 @@ def train(
     Raises:
         CohortError: where the loss is no longer a finite number.
     """
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = Adam(network.parameters(), decay=settings.weight_decay, longest=_LARGEST_GRADIENT_NORM)
     shuffle, chance = (torch.Generator().manual_seed(settings.seed) for _ in range(2))
     history = History()
     keeps_best = tuning is not None and settings.patience > 0
     best_loss, best_weights = float("inf"), copy.deepcopy(network.state_dict())
     tuning_loss: float | None = None
     batches = -(-len(training) // settings.batch_size)
-    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, _shape(settings, batches * settings.epochs))
+    shape, steps = _shape(settings, batches * settings.epochs), itertools.count()
     average = _Average(network, settings.average * batches) if settings.average > 0 else None
     judged = average.network if average else network
     try:
@@ -102,8 +102,8 @@ def train(
             for place, (batch, _) in enumerate(training.batches(settings.batch_size, shuffle), start=1):
                 if settings.hide > 0:
                     batch = with_some_hidden(batch, settings.hide, chance)
+                optimizer.rate = settings.learning_rate * shape(next(steps))
                 running.add(_step(network, batch, optimizer, loss), int(batch.target_known.sum()))
-                rate.step()
                 if average:
                     average.add(network)
                 watch(
@@ -148,14 +148,12 @@ def _shape(settings: TrainSettings, steps: int) -> Callable[[int], float]:
     return lambda step: (step + 1) / up if step < up else 0.5 * (1 + math.cos(math.pi * (step - up) / (steps - up + 1)))
 
 
-def _step(network: Network, batch: Batch, optimizer: torch.optim.Optimizer, loss: str) -> float:
-    optimizer.zero_grad(set_to_none=True)
+def _step(network: Network, batch: Batch, optimizer: Adam, loss: str) -> float:
+    optimizer.zero_grad()
     error = network.loss(network(batch), batch, loss)
     penalty = network.penalty()
     (error if penalty is None else error + penalty).backward()  # type: ignore[no-untyped-call]
-    with one_thread():
-        nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT_NORM)
-        optimizer.step()
+    optimizer.step()
     return _finite(float(error.detach()))
 
 
@@ -168,14 +166,12 @@ class _Average:
     def __init__(self, network: Network, steps: float) -> None:
         self.network = copy.deepcopy(network)
         self._steps, self._seen = max(steps, 1.0), 0
+        self._means = list(self.network.parameters())
 
-    @torch.no_grad()
     def add(self, network: Network) -> None:
         """Take in the weights of one more step: a plain mean of the first steps, an exponential one from then on."""
         self._seen += 1
-        share = 1 / min(self._seen, self._steps)
-        for mean, weight in zip(self.network.parameters(), network.parameters(), strict=True):
-            mean.lerp_(weight, share)
+        blend(self._means, list(network.parameters()), 1 / min(self._seen, self._steps))
 
 
 def _finite(loss: float) -> float:
