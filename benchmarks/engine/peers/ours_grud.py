@@ -31,17 +31,17 @@ class Classifier(nn.Module):
 
 def prepared(data: dict[str, np.ndarray]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Values [B, T, F] carried forward (the mean before the first), observed, gaps in steps, label, mean."""
-    x, observed = data["X"], ~np.isnan(data["X"])
-    mean = np.where(observed, x, 0).sum((0, 1)) / observed.sum((0, 1), dtype=x.dtype)
-    values, gaps = np.empty_like(x), np.zeros_like(x)
-    last, gap = mean, gaps[:, 0]
-    # A step at a time: NumPy's own accumulate and take_along_axis over the whole table are slower.
+    x = torch.from_numpy(data["X"])
+    observed = ~x.isnan()
+    mean = x.nansum((0, 1)) / observed.sum((0, 1))
+    values, gaps = torch.empty_like(x), torch.empty_like(x)
+    last, gap = mean, torch.zeros_like(x[:, 0])
     for t in range(x.shape[1]):
         seen = observed[:, t]
         gaps[:, t] = gap
-        values[:, t] = last = np.where(seen, x[:, t], last)
-        gap = np.where(seen, np.float32(1), gap + 1)
-    return (*map(torch.from_numpy, (values, observed, gaps, data["y"], mean)),)
+        values[:, t] = last = torch.where(seen, x[:, t], last)
+        gap = torch.where(seen, 1.0, gap + 1)
+    return values, observed, gaps, torch.from_numpy(data["y"]), mean
 
 
 def fitted(data: dict[str, np.ndarray]) -> Classifier:
@@ -50,7 +50,7 @@ def fitted(data: dict[str, np.ndarray]) -> Classifier:
     optimizer = Adam(model.parameters())
     for _ in range(EPOCHS):
         people = torch.randperm(len(data["y"]))
-        for *inputs, y in zip(*(t[people].split(BATCH) for t in given), strict=True):
+        for *inputs, y in zip(*(t.index_select(0, people).split(BATCH) for t in given), strict=True):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(*inputs), y).backward()
             optimizer.step()

@@ -51,15 +51,14 @@ class Encoder(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return what each prediction reads [R, width]."""
-        nothing = batch.values.new_zeros((len(batch.reads), self.width))
         seen = batch.reads >= 0
         if not len(batch.batch_sizes) or not bool(seen.any()):
-            return nothing
+            return batch.values.new_zeros((len(batch.reads), self.width))
         layout = Layout(batch)
         steps = self._states(batch, layout)
         reads = batch.reads.clamp(min=0)
-        read = self.readout(steps.data, self._last(steps, batch, reads), batch.batch_sizes, reads, layout)
-        return torch.where(seen[:, None], self.between(read), nothing)
+        read = self.between(self.readout(steps.data, self._last(steps, batch, reads), batch.batch_sizes, reads, layout))
+        return read if bool(seen.all()) else torch.where(seen[:, None], read, 0.0)
 
     def _states(self, batch: Batch, layout: Layout) -> PackedSequence:
         """Return the states after each step, packed."""

@@ -38,5 +38,5 @@ class ForecastNetwork(HeadedNetwork):
 
 def forecast_loss(predicted: Tensor, batch: Batch, loss: str) -> Tensor:
     """Return the mean loss over the known targets of a batch; 0 where none is known."""
-    error = FORECAST_LOSSES[loss](predicted, batch.targets) * batch.target_known * batch.weight[:, None, None]
-    return error.sum() / (batch.target_known * batch.weight[:, None, None]).sum().clamp(min=1e-12)
+    weight = batch.target_known * batch.weight[:, None, None]
+    return (FORECAST_LOSSES[loss](predicted, batch.targets) * weight).sum() / weight.sum().clamp(min=1e-12)
