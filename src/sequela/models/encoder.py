@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from sequela.batch import Batch
 from sequela.cells import GRU, LSTM, RNN, decay_factors
+from sequela.models.dropout import Dropout
 from sequela.models.inputs import StepInputs
 from sequela.models.layout import Layout
 from sequela.models.readout import Readout
@@ -45,7 +46,7 @@ class Encoder(nn.Module):
             if settings.decay:
                 self.fading.append(Fading(count, units))
             width = units * (2 if settings.bidirectional else 1)
-        self.between = nn.Dropout(settings.dropout)
+        self.between = Dropout(settings.dropout)
         self.readout = Readout(settings.readout, width)
         self.width = self.readout.width
 

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sequela.models.dropout import Dropout
 from sequela.models.rowwise import RowwiseLinear
 
 PIECES = 3
@@ -40,7 +41,7 @@ class Wide(nn.Module):
         self.register_buffer("lower", torch.zeros(statistics, PIECES))
         self.register_buffer("scale", torch.zeros(statistics, PIECES))  # 1 / width of a piece, 0 where it has none
         self.register_buffer("mean", torch.zeros(statistics, PIECES + 1))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = RowwiseLinear(statistics * (PIECES + 1), outputs, bias=False)
         nn.init.zeros_(self.linear.weight)
 
