@@ -47,6 +47,50 @@ def test_a_page_stands_alone_and_has_every_section(risk_folder: Callable[..., Pa
     assert not re.search(r"\b(nan|None|null|inf)\b", shown)
 
 
+CLINICAL = """
+[prepare.derived]
+shock_index = "HR / SBP"
+pressure = "SBP | cuff"
+
+[prepare.clinical]
+amounts = ["Urine / Weight"]
+
+[prepare.clinical.reference]
+HR = [60, 100]
+Lactate = ["none", 2.5]
+GCS = [14, "none"]
+
+[prepare.clinical.scores.organs]
+window = "12h"
+
+[prepare.clinical.scores.organs.parts]
+GCS = { below = [[6, 4], [10, 3]], at_least = [[14, -1]] }
+Urine = { of = "sum", below = [[200, 4]] }
+"""
+
+
+def test_what_a_study_declares_of_values_stands_in_words(risk_folder: Callable[..., Path]) -> None:
+    folder = risk_folder(hybrid=True)
+    assert "study declares" not in section(page_of(folder), "preparation")
+    study = (folder / "study.toml").read_text(encoding="utf-8")
+    (folder / "study.toml").write_text(study.replace("[model]\n", f"{CLINICAL}\n[model]\n"), encoding="utf-8")
+    shown = section(page_of(folder), "preparation")
+    for words in (
+        "Beside the records the baselines and the hybrid can see what the study declares",
+        "amounts an hour of Urine / Weight",
+        "shock_index HR / SBP",
+        "whichever was measured",
+        "HR 60 to 100",
+        "Lactate at most 2.5",
+        "GCS at least 14",
+        "Points of the score organs",
+        "GCS lowest and highest below 6: 4; below 10: 3; 14 or more: −1",
+        "Urine sum below 200: 4",
+        "In the last 12 hours",
+    ):
+        assert words in shown, words
+
+
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_every_figure_has_a_title_a_description_and_no_picture(
     risk_folder: Callable[..., Path], kind: dict[str, Any]

@@ -109,8 +109,13 @@ class ClinicalSettings(Settings):
         for key, wanted in named.items():
             for code in wanted:
                 if code not in known:
-                    remedy = nearest(code, known) or " `sequela check` with the study lists the codes that there are."
-                    raise StudyError(f"[prepare.clinical] {key}: no record has the code '{code}'.{remedy}")
+                    raise unknown_code(f"[prepare.clinical] {key}", code, known)
+
+
+def unknown_code(place: str, code: str, known: Iterable[str]) -> StudyError:
+    """Return what to say where a study names a code that no record has: with the nearest that there is."""
+    remedy = nearest(code, known) or " `sequela check` with the study lists the codes that there are."
+    return StudyError(f"{place}: no record has the code '{code}'.{remedy}")
 
 
 def amount_codes(text: str) -> tuple[str, str | None]:

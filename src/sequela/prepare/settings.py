@@ -8,12 +8,10 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from sequela.errors import StudyError
-from sequela.prepare.clinical import ClinicalSettings
+from sequela.prepare.clinical import ClinicalSettings, unknown_code
 from sequela.prepare.derived import check_formulas, parse_formula
 from sequela.prepare.units import Conversion, parse_conversion
 from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
-from sequela.records.words import nearest
 from sequela.settings import Settings
 
 Missing = Literal["zero", "mean", "last", "linear", "regression", "knn", "decay"]
@@ -169,8 +167,7 @@ class PrepareSettings(Settings):
             table = getattr(self, key)
             for code in table if isinstance(table, dict) else ():
                 if code != REST and code not in known:
-                    remedy = nearest(code, known) or " `sequela check` with the study lists the codes that there are."
-                    raise StudyError(f"[prepare] {key}: no record has the code '{code}'.{remedy}")
+                    raise unknown_code(f"[prepare] {key}", code, known)
 
 
 def needs_own_sequences(settings: PrepareSettings) -> bool:

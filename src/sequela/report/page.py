@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sequela.errors import RunError
 from sequela.report import data, figures, forecast_page, question, risk_page
+from sequela.report.declared import declared_in_words, declared_tables
 from sequela.report.explained import explained
 from sequela.report.files import REMEDY, RunFiles
 from sequela.report.findings import audit_view
@@ -70,6 +71,8 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "preparation": question.preparation_in_words(
             run.study.get("prepare", {}), run.setting("model", "inputs", ["values", "observed", "gaps"])
         ),
+        "declared": declared_tables(run.study.get("prepare", {})),
+        "declared_words": declared_in_words(run.study),
         "curves": figures.training_curves(
             fits, name="training", loss=loss_in_words(run), scaled=metrics.question == "forecast"
         ),
