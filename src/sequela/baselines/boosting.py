@@ -81,7 +81,7 @@ def always(seed: int, threads: int) -> dict[str, object]:
         "bagging_freq": 1,
         "seed": seed,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "feature_pre_filter": False,
         "num_threads": threads,
         "verbosity": -1,

@@ -162,7 +162,7 @@ def _fit_boosting(
         "bagging_freq": 1,
         "seed": seed,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "num_threads": threads,
         "verbosity": -1,
     }
