@@ -85,17 +85,18 @@ template <class T, class Check> void check_reads(std::mt19937_64& generator, con
             sums[k * K + column] = sum, source[k * K + column] = at;
             largest[k * K + column] = rows[static_cast<size_t>(at) * K + column];
         }
-    for (size_t row = 0; row < static_cast<size_t>(r.rows()); ++row) {
-        const Whole all = r.history(static_cast<int64_t>(row), true);
+    std::vector<Whole> reads_of(static_cast<size_t>(r.rows()));
+    for (size_t k = 0; k < R; ++k) reads_of[static_cast<size_t>(r.reads[k])].push_back(static_cast<int64_t>(k));
+    for (int64_t first = 0; first < r.packing().histories; ++first) {
+        const Whole all = r.history(first, true);
         for (size_t column = 0; column < K; ++column) {
             double after = 0;
-            for (size_t place = all.size(); place > 0 && all[place - 1] >= static_cast<int64_t>(row); --place) {
+            for (size_t place = all.size(); place > 0; --place) {
+                const size_t row = static_cast<size_t>(all[place - 1]);
                 double here = 0;
-                for (size_t k = 0; k < R; ++k)
-                    if (r.reads[k] == all[place - 1]) here += gradient[k * K + column];
-                after += here;
+                for (int64_t k : reads_of[row]) here += gradient[static_cast<size_t>(k) * K + column];
+                back[row * K + column] = after += here;
             }
-            back[row * K + column] = after;
         }
     }
     const std::vector<T> of_type(back.begin(), back.end());
@@ -151,7 +152,7 @@ template <class Check> void check_hiding(std::mt19937_64& generator, const Ragge
 
 template <class Check> void check_all(std::mt19937_64& generator, Check check) {
     Whole uneven;
-    for (int64_t history = 0; history < 30; ++history) uneven.push_back(90 - 3 * history + (history == 29 ? -2 : 0));
+    for (int64_t history = 0; history < 120; ++history) uneven.push_back(150 - history);
     for (const Whole& lengths : {Whole{}, Whole{1}, Whole{9}, Whole{5, 5, 5}, Whole{12, 9, 9, 4, 3, 3, 2, 1, 1, 1}, uneven})
         for (int64_t columns : {0, 1, 5, 64})
             for (int64_t reads : {0, 1, 50}) {
