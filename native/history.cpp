@@ -60,10 +60,10 @@ struct Known {
 };
 
 // Parameters, as only of them a compiler believes that they do not overlap.
-void hide_row(int64_t count, const float* __restrict values, const float* __restrict gaps, const uint8_t* __restrict observed,
-              const float* __restrict chance, const float* __restrict share, float* __restrict longer,
-              uint32_t* __restrict carried, uint32_t* __restrict lost, float* __restrict new_values,
-              float* __restrict new_gaps, uint8_t* __restrict new_observed) {
+void hide_numbers(int64_t count, const float* __restrict values, const float* __restrict gaps,
+                  const uint8_t* __restrict observed, const float* __restrict chance, const float* __restrict share,
+                  float* __restrict longer, uint32_t* __restrict carried, uint32_t* __restrict lost,
+                  float* __restrict new_values, float* __restrict new_gaps, uint8_t* __restrict new_observed) {
     for (int64_t i = 0; i < count; ++i) {
         const uint32_t seen = observed[i] != 0 ? ~0U : 0U, gone = chance[i] < share[i] ? seen : 0U;
         const uint32_t kept = seen & ~gone, is_lost = gone | (lost[i] & ~seen);
@@ -78,9 +78,9 @@ void hide_row(int64_t count, const float* __restrict values, const float* __rest
 
 void hide_step(const Hiding& h, Known& known, Stretch rows) {
     const int64_t at = rows.row * h.features;
-    hide_row(rows.count * h.features, h.values + at, h.gap_hours + at, h.observed + at, h.chance + at, known.share.data(),
-             known.longer.data(), known.carried.data(), known.lost.data(), h.new_values + at, h.new_gap_hours + at,
-             h.new_observed + at);
+    hide_numbers(rows.count * h.features, h.values + at, h.gap_hours + at, h.observed + at, h.chance + at,
+                 known.share.data(), known.longer.data(), known.carried.data(), known.lost.data(), h.new_values + at,
+                 h.new_gap_hours + at, h.new_observed + at);
 }
 
 // Reads in the order of their rows; those of one row in the order in which they came.

@@ -1,6 +1,6 @@
 // Histories as training reads and hides them, for Python: tensors, each looked at and checked. Where one is not plainly
 // right the answer is None, and torch's operations say what is wrong, or do the same with what stands otherwise.
-#include <climits>
+#include <cstdint>
 #include <vector>
 
 #include "../history.hpp"
@@ -69,20 +69,22 @@ nb::object sum(nb::handle rows, nb::handle batch_sizes, nb::handle reads, int th
     void* sums;
     nb::object made = given.make(doubles, given.reading.count, &sums);
     released(given.single(), [&](auto number) {
-        prefix_sum(given.packed.packing, given.reading, given.rows.data<decltype(number)>(), static_cast<double*>(sums), threads);
+        prefix_sum(given.packed.packing, given.reading, given.rows.data<decltype(number)>(), static_cast<double*>(sums),
+                   threads);
     });
     return made;
 }
 
-nb::object sum_backward(nb::handle gradient, nb::handle batch_sizes, nb::handle reads, int64_t count, bool single, int threads) {
+nb::object sum_backward(nb::handle gradient, nb::handle batch_sizes, nb::handle reads, int64_t count, bool single,
+                        int threads) {
     Asked given;
     if (!given.read(gradient, batch_sizes, reads) || !given.packs(count)) return nb::none();
     if (given.single() || given.rows.size(0) != given.reading.count) return nb::none();
     void* rows;
     nb::object made = given.make(single ? floats : doubles, count, &rows);
     released(single, [&](auto number) {
-        prefix_sum_backward(given.packed.packing, given.reading, given.rows.data<double>(), static_cast<decltype(number)*>(rows),
-                            threads);
+        prefix_sum_backward(given.packed.packing, given.reading, given.rows.data<double>(),
+                            static_cast<decltype(number)*>(rows), threads);
     });
     return made;
 }
