@@ -230,6 +230,7 @@ PUBLIC: dict[str, list[str]] = {
         "run",
     ],
     "sequela.train": [
+        "Adam",
         "Epoch",
         "History",
         "Progress",

@@ -159,11 +159,6 @@ void run_backward(const std::vector<int64_t>& sizes, uintptr_t batch_sizes, cons
     released([&](Signals& signals) { return backward({chosen, threads, Signals::ask, &signals}, p); });
 }
 
-nb::object made_by(PyObject* tensor) {
-    if (tensor == nullptr) throw nb::python_error();
-    return nb::steal(tensor);
-}
-
 nb::object recur(int cell, nb::handle tensors, nb::handle weights, int64_t layers, int64_t directions, int64_t histories,
                  double keep, bool by_history, bool training, int threads) {
     if (cell < 0 || cell >= CELLS) throw std::invalid_argument("unknown cell");
@@ -456,6 +451,7 @@ NB_MODULE(_native, module) {
                "Run `fade_tensors` backward and return the wanted gradients; None where a tensor is not plainly right.");
     module.def("buffer", &buffer, nb::arg("size"), "Return recycled memory as a tensor of bytes; its content is undefined.");
     module.def("release_memory", &release_memory, "Give recycled memory back to the system.");
+    add_histories(module);
     add_preparation(module);
     add_training(module);
     nb::class_<Snapshot>(module, "Snapshot", "Packed weights of a cell, never changed after they were made.")

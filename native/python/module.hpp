@@ -27,6 +27,13 @@ struct Tensors {
     }
 };
 
+// Takes over what `new_tensor` made.
+inline nb::object made_by(PyObject* tensor) {
+    if (tensor == nullptr) throw nb::python_error();
+    return nb::steal(tensor);
+}
+
+void add_histories(nb::module_& module);
 void add_preparation(nb::module_& module);
 void add_training(nb::module_& module);
 

@@ -18,6 +18,7 @@
 
 #include "adam_test.hpp"
 #include "fading_test.hpp"
+#include "history_test.hpp"
 #include "reference.hpp"
 #include "rows_test.hpp"
 
@@ -592,6 +593,7 @@ int main(int count, char** words) {
         for (int i = 0; i < sets; ++i) check_set(tables[i]);
     }
     check_rows();
+    history_test::check_all(generator, check);
     sequela::release_memory();
     std::printf("%d passed, %d failed\n", checks - failures, failures);
     return failures == 0 ? 0 : 1;

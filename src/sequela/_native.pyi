@@ -97,6 +97,20 @@ def buffer(size: int) -> torch.Tensor:
 def release_memory() -> None:
     """Give recycled memory back to the system."""
 
+def prefix_sum(rows: object, batch_sizes: object, reads: object, threads: int) -> object:
+    """Return sums up to rows that are read; None where a tensor is not plainly right."""
+
+def prefix_sum_backward(
+    gradient: object, batch_sizes: object, reads: object, count: int, single: bool, threads: int
+) -> object:
+    """Return the gradient of so many rows, single or double; None where a tensor is not plainly right."""
+
+def prefix_max(rows: object, batch_sizes: object, reads: object, threads: int) -> object:
+    """Return maxima up to rows that are read and where they stand; None where a tensor is not plainly right."""
+
+def hide(tensors: object, threads: int) -> object:
+    """Return values, gaps and what is observed where some is hidden; None where a tensor is not plainly right."""
+
 def number_words(column: object, words: Sequence[str], number: NDArray[np.int32], threads: int) -> int | None:
     """Write which of the distinct words each word of a column is, -1 for none; return how many are none."""
 

@@ -13,8 +13,9 @@ import torch
 from small_batches import PLAIN_SHAPE, SHAPE, batch_of, history, with_targets
 
 from sequela.cells import operator
-from sequela.models import InputShape, ModelSettings, Network, build_forecast_network, build_risk_network
+from sequela.models import InputShape, ModelSettings, Network, build_forecast_network, build_risk_network, prefix
 from sequela.models.settings import Readout
+from sequela.train import Adam, hide
 
 READOUTS: list[list[str]] = [*([name] for name in get_args(Readout)), list(get_args(Readout))]
 HEADS: dict[str, Callable[..., Network]] = {
@@ -156,6 +157,34 @@ def test_the_same_step_of_training_has_the_same_bits_with_several_threads(readou
     finally:
         torch.set_num_threads(before)
     assert len(seen) == 1
+
+
+def refuse(*given: object) -> None:
+    raise AssertionError("torch's operations ran where the core should")
+
+
+@pytest.mark.skipif(not operator.BUILT, reason="the native core is not built")
+@every_readout
+def test_a_step_of_training_has_the_bits_of_torchs_operations_and_needs_none_of_them(
+    readout: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = [3 + 7 * k % 40 for k in range(30)]
+    reads = [(k, t) for k, length in enumerate(lengths) for t in {length - 1, length // 2}]
+    batch, found = batch_of([history(k, length) for k, length in enumerate(lengths)], reads), []
+    plain = [(hide, "plain_hide"), (prefix, "plain_sum"), (prefix, "plain_sum_backward"), (prefix, "plain_max")]
+    for in_the_core in (True, False):
+        with monkeypatch.context() as patched:
+            if in_the_core:
+                for module, name in plain:
+                    patched.setattr(module, name, refuse)
+            else:
+                patched.setattr(operator, "at_hand", lambda: False)
+            trained = network("risk", readout, hidden=64).train()
+            seen = hide.with_some_hidden(batch, 0.5, torch.Generator().manual_seed(0))
+            trained.loss(trained(seen), seen, "auto").backward()
+            Adam(trained.parameters()).step()
+            found.append(trained.state_dict())
+    assert all(torch.equal(one, other) for one, other in zip(*(each.values() for each in found), strict=True))
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from small_batches import batch_of, history
+from torch import Tensor
 
+from sequela import cells
 from sequela.batch import PROVENANCE, Batch
-from sequela.train.hide import with_some_hidden
+from sequela.cells import operator
+from sequela.prepare.collate import pack
+from sequela.train.hide import plain_hide, with_some_hidden
 
 MEASURED, CARRIED = PROVENANCE.index("measured"), PROVENANCE.index("carried")
+built = pytest.mark.skipif(not operator.BUILT, reason="the native core is not built")
+
+
+@pytest.fixture(params=["core", "plain"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "core" and not operator.BUILT:
+        pytest.skip("the native core is not built")
+    monkeypatch.setattr(operator, "BUILT", request.param == "core")
+    return str(request.param)
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    yield
+    cells.set_num_threads(None)
 
 
 def prepared(observed: torch.Tensor, fresh: torch.Tensor, hours: torch.Tensor, batch: Batch) -> Batch:
@@ -29,7 +52,7 @@ def prepared(observed: torch.Tensor, fresh: torch.Tensor, hours: torch.Tensor, b
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_is_hidden_was_never_measured(seed: int) -> None:
+def test_what_is_hidden_was_never_measured(seed: int, way: str) -> None:
     random = torch.Generator().manual_seed(seed)
     observed, fresh = torch.rand(12, 3, generator=random) < 0.6, torch.randn(12, 3, generator=random)
     hours = torch.rand(12, generator=random).cumsum(0)
@@ -42,7 +65,7 @@ def test_what_is_hidden_was_never_measured(seed: int) -> None:
     assert torch.equal(found.provenance, expected.provenance)
 
 
-def test_about_the_share_is_hidden_and_each_sequence_has_its_own() -> None:
+def test_about_the_share_is_hidden_and_each_sequence_has_its_own(way: str) -> None:
     batch = batch_of([history(s, 200) for s in range(100)], [(0, 0)])
     batch = replace(batch, observed=torch.ones_like(batch.observed))
     found = with_some_hidden(batch, 0.3, torch.Generator().manual_seed(0))
@@ -52,7 +75,7 @@ def test_about_the_share_is_hidden_and_each_sequence_has_its_own() -> None:
     assert float(shares.max()) > 0.5
 
 
-def test_ragged_sequences_are_hidden_each_by_itself_and_the_batch_that_came_stays() -> None:
+def test_ragged_sequences_are_hidden_each_by_itself_and_the_batch_that_came_stays(way: str) -> None:
     batch = batch_of([history(s, n) for s, n in enumerate([4, 9, 1, 0, 6])], [(0, 3)])
     before = batch.values.clone()
     found = with_some_hidden(batch, 0.5, torch.Generator().manual_seed(3))
@@ -65,3 +88,71 @@ def test_ragged_sequences_are_hidden_each_by_itself_and_the_batch_that_came_stay
     assert (found.gap_hours >= batch.gap_hours).all()
     nothing = batch_of([history(0, 0)], [(0, -1)])
     assert with_some_hidden(nothing, 0.5, torch.Generator()).values.shape == nothing.values.shape
+
+
+def drawn(lengths: list[int], features: int, seed: int) -> tuple[Tensor, ...]:
+    """Return what `plain_hide` takes; of each eight values and gaps one is odd."""
+    generator, rows = torch.Generator().manual_seed(seed), sum(lengths)
+    odd = torch.tensor([torch.nan, torch.inf, -0.0, 0.0])
+    values, gaps = torch.randn(2, rows, features, generator=generator)
+    for each in (values, gaps):
+        places = torch.rand(each.shape, generator=generator) < 1 / 8
+        each[places] = odd[torch.randint(4, (int(places.sum()),), generator=generator)]
+    observed = torch.rand(rows, features, generator=generator) < 0.5
+    chance, shares = torch.rand(rows, features, generator=generator), torch.rand(len(lengths), 1, generator=generator)
+    sizes = torch.from_numpy(pack(np.array(lengths, dtype=np.int64))[1])
+    return values, gaps, observed, chance, shares, sizes
+
+
+def same_bits(found: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> bool:
+    """Of any NaN the same."""
+    for one, other in zip(found, expected, strict=True):
+        assert (one.dtype, one.shape) == (other.dtype, other.shape)
+    plain = [
+        [torch.where(each.isnan(), torch.nan, each).numpy().tobytes() for each in all_[:2]]
+        for all_ in (found, expected)
+    ]
+    return plain[0] == plain[1] and torch.equal(found[2], expected[2])
+
+
+@built
+@given(st.lists(st.integers(1, 9), max_size=20), st.sampled_from([0, 1, 3, 45]), st.integers(0, 2**32 - 1))
+def test_the_core_and_torch_hide_the_same(lengths: list[int], features: int, seed: int) -> None:
+    tensors = drawn(lengths, features, seed)
+    expected = plain_hide(*tensors)
+    for threads in (1, 3):
+        assert same_bits(operator._native.hide(tensors, threads), expected)
+
+
+@built
+def test_a_seed_hides_the_same_on_any_number_of_threads_and_without_the_core(
+    threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, found = batch_of([history(s, 100 + 17 * s % 90) for s in range(100)], [(0, 0)]), []
+    for count in (1, 2, 5, None):
+        cells.set_num_threads(count)
+        if count is None:
+            monkeypatch.setattr(operator, "BUILT", False)
+        generator = torch.Generator().manual_seed(7)
+        hidden = with_some_hidden(batch, 0.3, generator)
+        after = torch.rand((), generator=generator)
+        found.append([hidden.values, hidden.gap_hours, hidden.observed, hidden.provenance, after])
+    assert batch.values.numel() > 2**15  # or the core takes one thread
+    for each in found[:-1]:
+        assert all(torch.equal(one, other) for one, other in zip(each, found[-1], strict=True))
+
+
+@built
+def test_what_the_core_does_not_take_torch_hides() -> None:
+    tensors = drawn([4, 1, 3, 3], 5, 0)
+    expected = plain_hide(*tensors)
+    for place in range(4):
+        other = list(tensors)
+        other[place] = tensors[place].t().contiguous().t()
+        assert operator._native.hide(other, 1) is None
+        assert same_bits(plain_hide(*other), expected)
+    for place, bad in enumerate((tensors[0].double(), tensors[1][:10], tensors[2].float(), None, tensors[4][:3], None)):
+        other = [*tensors[:place], bad, *tensors[place + 1 :]]
+        assert operator._native.hide(other, 1) is None
+    doubles = batch_of([history(0, 12)], [(0, 11)], dtype=torch.float64)
+    assert with_some_hidden(doubles, 0.4, torch.Generator().manual_seed(0)).values.dtype == torch.float64

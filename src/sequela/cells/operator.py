@@ -78,6 +78,11 @@ def somebody_watches() -> bool:
     return bool(torch._C._len_torch_dispatch_stack()) or torch._C._functorch.peek_interpreter_stack() is not None
 
 
+def at_hand() -> bool:
+    """Say whether the core is built, and nobody watches who must see torch's own operations instead."""
+    return BUILT and not torch.compiler.is_compiling() and not somebody_watches()
+
+
 def compute(
     x: Tensor,
     batch_sizes: Tensor,
