@@ -36,7 +36,7 @@ const char* element(int32_t type, const void* at, int64_t first) {
 
 // What all gradients are multiplied by: 1, or what makes them as long as they may be. As torch's `clip_grad_norm_`.
 double scale_of(const Run& run, const Adam& adam, const Trained* all, const std::vector<Piece>& pieces) {
-    if (std::isinf(adam.longest)) return 1;
+    if (std::isinf(adam.max_norm)) return 1;
     std::vector<double> sums(pieces.size());
     each(run, pieces, [&](size_t number, const Piece& p) {
         const Trained& t = all[p.tensor];
@@ -44,7 +44,7 @@ double scale_of(const Run& run, const Adam& adam, const Trained* all, const std:
     });
     double sum = 0;
     for (double of_piece : sums) sum += of_piece;
-    const double scale = adam.longest / (std::sqrt(sum) + 1e-6);
+    const double scale = adam.max_norm / (std::sqrt(sum) + 1e-6);
     return scale > 1 ? 1 : scale;  // NaN stays
 }
 
@@ -56,7 +56,7 @@ void step(const Run& run, const Adam& adam, const Trained* all, size_t count) {
     std::vector<Factors> factors;
     for (size_t i = 0; i < count; ++i) {
         const double steps = static_cast<double>(all[i].steps);
-        factors.push_back({scale, adam.rate / (1 - std::pow(adam.first, steps)), std::sqrt(1 - std::pow(adam.second, steps))});
+        factors.push_back({scale, adam.learning_rate / (1 - std::pow(adam.first, steps)), std::sqrt(1 - std::pow(adam.second, steps))});
     }
     each(run, pieces, [&](size_t, const Piece& p) {
         run.table->adam.step(adam, factors[p.tensor], all[p.tensor], p.first, p.count);

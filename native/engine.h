@@ -160,8 +160,8 @@ struct FadingTable {
 
 // A step of Adam: src/sequela/train/adam.py.
 struct Adam {
-    double rate, first, second, epsilon, weight_decay;
-    double longest;  // to which all gradients together are shortened; infinite: never
+    double learning_rate, first, second, epsilon, weight_decay;
+    double max_norm;  // to which all gradients together are shortened; infinite: never
 };
 
 // Some weights and what belongs to them, each of `count` elements. What a step leaves in gradients is what came.

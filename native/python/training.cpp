@@ -46,7 +46,8 @@ template <size_t lists, class Fn> bool each_row(const Tensors (&given)[lists], F
 }
 
 bool adam_step(nb::handle weights, nb::handle gradients, nb::handle means, nb::handle squares, const std::vector<int64_t>& steps,
-               double rate, double first, double second, double epsilon, double weight_decay, double longest, int threads) {
+               double learning_rate, double first, double second, double epsilon, double weight_decay, double max_norm,
+               int threads) {
     std::vector<Trained> all;
     const Tensors lists[] = {Tensors(weights), Tensors(gradients), Tensors(means), Tensors(squares)};
     if (steps.size() != lists[0].count()) throw std::invalid_argument("another number of steps than of tensors");
@@ -56,7 +57,7 @@ bool adam_step(nb::handle weights, nb::handle gradients, nb::handle means, nb::h
         }))
         return false;
     nb::gil_scoped_release free;
-    step({chosen, threads, nullptr, nullptr}, {rate, first, second, epsilon, weight_decay, longest}, all.data(), all.size());
+    step({chosen, threads, nullptr, nullptr}, {learning_rate, first, second, epsilon, weight_decay, max_norm}, all.data(), all.size());
     return true;
 }
 
@@ -72,8 +73,8 @@ bool blend_in(nb::handle means, nb::handle weights, double share, int threads) {
 }  // namespace
 
 void sequela::add_training(nb::module_& module) {
-    module.def("adam_step", &adam_step, "weights"_a, "gradients"_a, "means"_a, "squares"_a, "steps"_a, "rate"_a, "first"_a,
-               "second"_a, "epsilon"_a, "weight_decay"_a, "longest"_a, "threads"_a,
+    module.def("adam_step", &adam_step, "weights"_a, "gradients"_a, "means"_a, "squares"_a, "steps"_a, "learning_rate"_a, "first"_a,
+               "second"_a, "epsilon"_a, "weight_decay"_a, "max_norm"_a, "threads"_a,
                "Take a step of Adam in place; return False, with nothing done, where a tensor is not plainly right.");
     module.def("blend", &blend_in, "means"_a, "weights"_a, "share"_a, "threads"_a,
                "Move means towards weights, in place; return False, with nothing done, where a tensor is not plainly right.");

@@ -52,13 +52,13 @@ template <class T> double error(const Weights<T>& before, const Weights<T>& afte
     double sum = 0, worst = 0;
     for (const auto& of_tensor : before.gradient)
         for (T g : of_tensor) sum += static_cast<double>(g) * static_cast<double>(g);
-    const double scale = std::fmin(1, a.longest / (std::sqrt(sum) + 1e-6));
+    const double scale = std::fmin(1, a.max_norm / (std::sqrt(sum) + 1e-6));
     for (size_t i = 0; i < before.weight.size(); ++i)
         for (size_t j = 0; j < before.weight[i].size(); ++j) {
             const double w = before.weight[i][j], g = before.gradient[i][j] * scale + a.weight_decay * w, t = static_cast<double>(i + 1);
             const double m = a.first * before.mean[i][j] + (1 - a.first) * g;
             const double v = a.second * before.square[i][j] + (1 - a.second) * g * g;
-            const double to = w - a.rate * (m / (1 - std::pow(a.first, t))) / (std::sqrt(v / (1 - std::pow(a.second, t))) + a.epsilon);
+            const double to = w - a.learning_rate * (m / (1 - std::pow(a.first, t))) / (std::sqrt(v / (1 - std::pow(a.second, t))) + a.epsilon);
             for (double e : {std::fabs(to - after.weight[i][j]) / (1 + std::fabs(to)), std::fabs(m - after.mean[i][j]),
                              std::fabs(v - after.square[i][j]) / (1 + v)})
                 if (!(e <= worst)) worst = e;
@@ -68,9 +68,9 @@ template <class T> double error(const Weights<T>& before, const Weights<T>& afte
 
 template <class T, class Check> void check_type(const std::mt19937_64& generator, const sequela::Table* table, Check& check) {
     const double infinite = std::numeric_limits<double>::infinity();
-    for (double longest : {infinite, 3.0})
+    for (double max_norm : {infinite, 3.0})
         for (double weight_decay : {0.0, 0.1}) {
-            const sequela::Adam adam{0.01, 0.9, 0.999, 1e-8, weight_decay, longest};
+            const sequela::Adam adam{0.01, 0.9, 0.999, 1e-8, weight_decay, max_norm};
             const Weights<T> before(generator);
             Weights<T> one = before, several = before;
             one.step(table, 1, adam), several.step(table, 4, adam);

@@ -193,12 +193,12 @@ def adam_step(
     means: object,
     squares: object,
     steps: Sequence[int],
-    rate: float,
+    learning_rate: float,
     first: float,
     second: float,
     epsilon: float,
     weight_decay: float,
-    longest: float,
+    max_norm: float,
     threads: int,
 ) -> bool:
     """Take a step of Adam in place; return False, with nothing done, where a tensor is not plainly right."""

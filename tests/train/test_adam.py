@@ -50,20 +50,20 @@ def copied(weights: list[nn.Parameter]) -> list[nn.Parameter]:
 
 
 @pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 2e-6), (torch.float64, 1e-13)])
-@pytest.mark.parametrize("longest", [math.inf, 5.0, 1e9])
+@pytest.mark.parametrize("max_norm", [math.inf, 5.0, 1e9])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_thirty_steps_are_those_of_torch(
-    way: str, dtype: torch.dtype, near: float, longest: float, decay: float
+    way: str, dtype: torch.dtype, near: float, max_norm: float, decay: float
 ) -> None:
     ours, theirs = drawn(dtype), drawn(dtype)
-    optimizer = Adam(ours, rate=0.01, decay=decay, longest=longest, betas=(0.8, 0.99), eps=1e-6)
+    optimizer = Adam(ours, learning_rate=0.01, weight_decay=decay, max_norm=max_norm, betas=(0.8, 0.99), eps=1e-6)
     reference = torch.optim.Adam(theirs, lr=0.01, weight_decay=decay, betas=(0.8, 0.99), eps=1e-6)
     for step in range(30):
         give_gradients(ours, theirs, seed=step, size=10.0 ** (step % 5 - 3))
-        optimizer.rate = reference.param_groups[0]["lr"] = 0.01 / (1 + step)
+        optimizer.learning_rate = reference.param_groups[0]["lr"] = 0.01 / (1 + step)
         optimizer.step()
-        if math.isfinite(longest):
-            nn.utils.clip_grad_norm_(theirs, longest)
+        if math.isfinite(max_norm):
+            nn.utils.clip_grad_norm_(theirs, max_norm)
         reference.step()
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=near, atol=near)
@@ -88,7 +88,7 @@ def test_a_step_leaves_the_gradients_and_can_forget_them(way: str) -> None:
     weights = drawn()
     give_gradients(weights)
     before = [weight.grad.clone() for weight in weights if weight.grad is not None]
-    optimizer = Adam(weights, longest=0.1)
+    optimizer = Adam(weights, max_norm=0.1)
     optimizer.step()
     assert all(torch.equal(weight.grad, old) for weight, old in zip(weights, before, strict=True))
     optimizer.zero_grad()
@@ -102,7 +102,7 @@ def test_what_is_not_finite_comes_out(way: str, bad: float) -> None:
     for weights in (ours, theirs):
         assert weights[1].grad is not None
         weights[1].grad[3, 2] = bad
-    Adam(ours, longest=5.0).step()
+    Adam(ours, max_norm=5.0).step()
     nn.utils.clip_grad_norm_(theirs, 5.0)
     torch.optim.Adam(theirs).step()
     assert not all(weight.isfinite().all() for weight in ours)
@@ -120,7 +120,7 @@ def test_any_number_of_threads_and_every_instruction_set_give_the_same_bits(thre
                 cells.set_num_threads(count)
                 weights = drawn()
                 means = [weight.detach().clone() for weight in weights]
-                optimizer = Adam(weights, longest=1.0, decay=0.01)
+                optimizer = Adam(weights, max_norm=1.0, weight_decay=0.01)
                 for step in range(3):
                     give_gradients(weights, seed=step)
                     optimizer.step()
@@ -138,7 +138,7 @@ def test_tensors_that_do_not_lie_in_one_piece_take_the_plain_way() -> None:
     gradient = torch.tensor([[1.0, 2.0], [3.0, -4.0], [5.0, 6.0]])
     across.grad, straight.grad = gradient.t().contiguous().t(), gradient
     for weight in (across, straight):
-        Adam([weight], rate=0.5).step()
+        Adam([weight], learning_rate=0.5).step()
     assert not across.is_contiguous()
     torch.testing.assert_close(across, straight)
 

@@ -2,10 +2,10 @@
 
 With the gradient g of the weights w at step t, its moving mean m and that of its square v:
 
-    g = g min(1, longest / (|g| + 1e-6)) + decay w      |g| over all weights together
+    g = g min(1, max_norm / (|g| + 1e-6)) + weight_decay w      |g| over all weights together
     m = m + (1 - b1) (g - m)
     v = b2 v + (1 - b2) g²
-    w = w - rate / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+    w = w - learning_rate / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps)
 
 as `torch.nn.utils.clip_grad_norm_` and `torch.optim.Adam` have them. The native core takes a step in one call: for
 networks of a few thousand weights torch's dozens of operations take as long as the network itself.
@@ -31,7 +31,7 @@ class Adam:
 
     Example:
         >>> weight = nn.Parameter(torch.tensor([1.0]))
-        >>> optimizer = Adam([weight], rate=0.1)
+        >>> optimizer = Adam([weight], learning_rate=0.1)
         >>> (weight**2).sum().backward()
         >>> optimizer.step()
         >>> weight.detach()
@@ -42,9 +42,9 @@ class Adam:
         self,
         weights: Iterable[nn.Parameter],
         *,
-        rate: float = 1e-3,
-        decay: float = 0.0,
-        longest: float = math.inf,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        max_norm: float = math.inf,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
@@ -52,14 +52,15 @@ class Adam:
 
         Args:
             weights: float32 or float64, of any shapes.
-            rate: the learning rate; may be set anew before each step.
-            decay: how much of the weights is added to their gradients.
-            longest: the Euclidean norm, over all weights together, to which longer gradients are shortened.
+            learning_rate: may be set anew before each step.
+            weight_decay: how much of the weights is added to their gradients.
+            max_norm: the Euclidean norm, over all weights together, to which longer gradients are shortened.
             betas: how much of the moving means of gradients and of their squares stays at each step.
             eps: keeps the step finite where gradients vanish.
         """
         self.weights = list(weights)
-        self.rate, self.decay, self.longest, self.betas, self.eps = rate, decay, longest, betas, eps
+        self.learning_rate, self.weight_decay, self.max_norm = learning_rate, weight_decay, max_norm
+        self.betas, self.eps = betas, eps
         self._means = [torch.zeros_like(w, memory_format=torch.contiguous_format) for w in self.weights]
         self._squares = [torch.zeros_like(mean) for mean in self._means]
         self._steps = [0] * len(self.weights)
@@ -80,8 +81,8 @@ class Adam:
         means, squares = ([held[place] for place in chosen] for held in (self._means, self._squares))
         steps = [self._steps[place] for place in chosen]
         if not operator.BUILT or not operator._native.adam_step(
-            weights, gradients, means, squares, steps, self.rate, *self.betas, self.eps, self.decay, self.longest,
-            get_num_threads(),
+            weights, gradients, means, squares, steps, self.learning_rate, *self.betas, self.eps, self.weight_decay,
+            self.max_norm, get_num_threads(),
         ):  # fmt: skip
             self._plain_step(weights, gradients, means, squares, steps)
             return
@@ -95,13 +96,13 @@ class Adam:
         first, second = self.betas
         with one_thread():
             length = nn.utils.get_total_norm(gradients)
-            scale = (self.longest / (length + 1e-6)).clamp(max=1.0) if math.isfinite(self.longest) else 1.0
+            scale = (self.max_norm / (length + 1e-6)).clamp(max=1.0) if math.isfinite(self.max_norm) else 1.0
             for weight, gradient, mean, square, step in zip(weights, gradients, means, squares, steps, strict=True):
-                g = gradient * scale + self.decay * weight
+                g = gradient * scale + self.weight_decay * weight
                 mean.lerp_(g, 1 - first)
                 square.mul_(second).addcmul_(g, g, value=1 - second)
                 deviation = (square.sqrt() / math.sqrt(1 - second**step)).add_(self.eps)
-                weight.addcdiv_(mean, deviation, value=-self.rate / (1 - first**step))
+                weight.addcdiv_(mean, deviation, value=-self.learning_rate / (1 - first**step))
 
 
 @torch.no_grad()

@@ -84,7 +84,7 @@ def train(
     Raises:
         CohortError: where the loss is no longer a finite number.
     """
-    optimizer = Adam(network.parameters(), decay=settings.weight_decay, longest=_LARGEST_GRADIENT_NORM)
+    optimizer = Adam(network.parameters(), weight_decay=settings.weight_decay, max_norm=_LARGEST_GRADIENT_NORM)
     shuffle, chance = (torch.Generator().manual_seed(settings.seed) for _ in range(2))
     history = History()
     keeps_best = tuning is not None and settings.patience > 0
@@ -102,7 +102,7 @@ def train(
             for place, (batch, _) in enumerate(training.batches(settings.batch_size, shuffle), start=1):
                 if settings.hide > 0:
                     batch = with_some_hidden(batch, settings.hide, chance)
-                optimizer.rate = settings.learning_rate * shape(next(steps))
+                optimizer.learning_rate = settings.learning_rate * shape(next(steps))
                 running.add(_step(network, batch, optimizer, loss), int(batch.target_known.sum()))
                 if average:
                     average.add(network)
