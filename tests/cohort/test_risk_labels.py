@@ -295,6 +295,17 @@ def test_a_time_is_read_as_the_table_wrote_it() -> None:
     assert values_at(found) == {0.0: 1.0}  # the record at 1.095 years is no record before the event
 
 
+def test_a_time_in_seconds_has_all_its_digits() -> None:
+    at = 90_000_001  # single precision knows 90,000,000 and 90,000,008
+    watched = events_of(*((0, (at + ahead) / 3600, "y", 1.0) for ahead in (-2, 0, 2, 40)))
+    outcomes = events_of((0, None, "left", 1.0)).cast({"numeric_value": pl.Float64})
+    outcomes = pl.concat([outcomes, outcomes.with_columns(code=pl.lit("s"), numeric_value=pl.lit(float(at + 1)))])
+    left = {"column": "left", "time": "s", "time_unit": "seconds", "within": "1s"}
+    found = ask_risk(watched, outcomes, outcome=left)
+    assert list(values_at(found).values()) == [0.0, 1.0]
+    assert found.asked.excluded == {HAD_IT: (2, 1)}
+
+
 def test_rows_of_an_outcome_table_may_carry_their_own_time() -> None:
     rows = events_of((0, 3, "left", 0.0), (0, 30, "left", 1.0), (1, 3, "left", 0.0))
     found = ask_risk(WATCHED, rows, outcome={"column": "left", "time": "when", "within": "6h"}, at=["12h", "24h"])

@@ -25,6 +25,7 @@ from same_seed import check_same_seed_same_result
 from sequela import predict, study
 from sequela.baselines import spans, statistics, windows
 from sequela.cohort import Sequences, Timeline, asof, episodes, labels, splits
+from sequela.cohort.columns import with_outcomes
 from sequela.prepare import Cleaning, Collation, cleaning, flags
 from sequela.prepare.rows import PreparedRows, RowPreparation
 
@@ -120,7 +121,7 @@ def test_a_look_into_the_future_is_found(plant: Plant, monkeypatch: pytest.Monke
 
 
 def outcomes_are_inputs(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(predict, "set_apart", lambda events, outcomes, question: (pl.concat([events, outcomes]), outcomes))
+    patch.setattr(predict, "set_apart", lambda events, outcomes, question: (with_outcomes(events, outcomes), outcomes))
 
 
 def spans_of_the_whole_course(patch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from small_tables import reasons, table
 
 from sequela.errors import RecordsError
 from sequela.records import Records, read_records
+from sequela.records.events import OUTCOME_SCHEMA
 
 VISITS = pl.DataFrame({"id": [2, 1, 2], "day": [0.0, 1.0, 2.0], "sbp": [120.0, 130.0, 140.0]})
 FATE = pl.DataFrame({"id": [1, 2, 3], "died": [0, 1, 1], "stay": [5, 8, 9]})
@@ -31,8 +32,20 @@ def test_outcomes_stand_apart_from_events() -> None:
         (1, "died", 1.0),
         (1, "stay", 8.0),
     ]
-    assert records.outcomes.schema == records.events.schema
+    assert records.outcomes.schema == pl.Schema(OUTCOME_SCHEMA)
     assert [summary.role for summary in records.tables] == ["input", "outcome"]
+
+
+def test_a_time_in_seconds_keeps_every_digit() -> None:
+    when = [53_123_209, 90_000_001]
+    fate = pl.DataFrame({"id": [1, 2], "left": when})
+    assert read(fate).outcomes["numeric_value"].to_list() == when
+
+    inputs = [table(), table(name="stays", layout="static")]
+    frames = {"t": VISITS, "stays": fate.with_columns(age=pl.lit(60))}
+    records = read_records(inputs, Path(), frames=frames, apart=["left"])
+    assert records.outcomes.select("code", "numeric_value").rows() == [("left", float(value)) for value in when]
+    assert set(records.events["code"]) == {"sbp", "age"}
 
 
 def test_who_is_in_an_outcome_table_only_is_no_person_and_counted() -> None:

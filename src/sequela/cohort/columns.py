@@ -35,7 +35,18 @@ def set_apart(
     before = events.clear() if outcomes is None else outcomes.select(events.columns)
     if not question.columns_apart:
         return events, before
-    return events.filter(~is_apart), pl.concat([before, events.filter(is_apart)])
+    apart = [rows.with_columns(_as_written()) for rows in (before, events.filter(is_apart))]
+    return events.filter(~is_apart), pl.concat(apart)
+
+
+def _as_written() -> pl.Expr:
+    """The shortest decimal of a Float32 is the number as the table had it: 1.095, not 1.09500002."""
+    return pl.col("numeric_value").cast(pl.String).cast(pl.Float64)
+
+
+def with_outcomes(events: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Return the events of inputs and of outcome tables, as contract 1 has them."""
+    return pl.concat([events, outcomes.select(events.columns).cast({"numeric_value": pl.Float32})])
 
 
 def rows_of(outcomes: pl.DataFrame, column: str, *, key: str) -> pl.DataFrame:
@@ -94,11 +105,11 @@ def _claims(rows: pl.DataFrame, outcome: OutcomeSettings) -> NDArray[np.float64]
     return value
 
 
-def _named_level(number: NDArray[np.float32], text: pl.Series, outcome: OutcomeSettings) -> NDArray[np.float64]:
+def _named_level(number: NDArray[np.float64], text: pl.Series, outcome: OutcomeSettings) -> NDArray[np.float64]:
     if isinstance(outcome.positive, str):
         found = (text == outcome.positive.strip()).to_numpy()
     else:
-        found = number == np.float32(outcome.positive)
+        found = number == outcome.positive
     if not found.any():
         raise CohortError(
             f"[question] outcome: nobody has the value of `positive` in '{outcome.column}'. Check how it is written: "
@@ -134,9 +145,7 @@ def _instants(rows: pl.DataFrame, column: str, unit: TimeUnit | None, clock: Clo
     if numbers and unit is None:
         raise _refused(key, column, "holds numbers", "Say of what: write `time_unit`")
     if numbers and unit is not None:
-        # The shortest decimal of a Float32 is the number as the table had it: 1.095 years, not 1.09500002.
-        exact = rows["numeric_value"].cast(pl.String).cast(pl.Float64).to_numpy()
-        return np.asarray(np.rint(exact * MICROSECONDS[unit]), dtype=np.int64)
+        return np.asarray(np.rint(rows["numeric_value"].to_numpy() * MICROSECONDS[unit]), dtype=np.int64)
     if unit is not None:
         raise _refused(key, column, "holds texts, and `time_unit` is for numbers", "Remove `time_unit`")
     instants = iso_instants(rows["text_value"].str.strip_chars(), "UTC" if clock is None else clock.time_zone)["time"]

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import NEVER, Rows, known_time, last_at_or_before, offsets_by_person
-from sequela.cohort.columns import column_times, column_values, rows_of
+from sequela.cohort.columns import column_times, column_values, rows_of, with_outcomes
 from sequela.cohort.risk_settings import FollowUpSettings, OutcomeSettings
 from sequela.errors import CohortError
 from sequela.records import Clock
@@ -64,7 +64,7 @@ def what_happened(
     if outcome.column is not None:
         return _of_column(outcomes, outcome, people, clock)
     nobody = np.zeros(people, dtype=bool)
-    rows = _of_code(pl.concat([events, outcomes.select(events.columns)]), outcome)
+    rows = _of_code(with_outcomes(events, outcomes), outcome)
     _refuse_no_record(rows, outcome)
     _refuse_zeros(rows, outcome)
     return Happened(occurrences=_events_among(rows, outcome, people), not_known=nobody, not_dated=nobody)
@@ -201,7 +201,7 @@ def follow_up(
         rows_of(outcomes, settings.column, key="follow_up")
         until = column_times(outcomes, settings.column, settings.time_unit, people, clock, key="follow_up")
         return FollowUp(until=until, ends=None)
-    everything = pl.concat([events, outcomes.select(events.columns)])
+    everything = with_outcomes(events, outcomes)
     assert settings.codes is not None
     found = everything.filter(pl.col("time").is_not_null() & _begins(settings.codes.prefixes))
     if found.is_empty():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -25,6 +25,8 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "unit": pl.String,
     "available_time": INSTANT,
 }
+OUTCOME_SCHEMA = SCHEMA | {"numeric_value": pl.Float64}
+"""Of outcomes: a time in seconds, or a date written as a number, has more digits than single precision holds."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,16 @@ def gathered(parts: Sequence[Part], subjects: pl.DataFrame, *, day_resolution: b
     return Gathered(together, codes, table_of, long_places)
 
 
+def split_off(all_of_them: Gathered, codes: Collection[str]) -> tuple[Gathered, Gathered]:
+    """The events of all other codes, and those of these."""
+    places = [place for place, code in enumerate(all_of_them.codes) if code in codes]
+    if not places:
+        return all_of_them, replace(all_of_them, events=all_of_them.events.clear())
+    is_apart = pl.col("code").is_in(places)
+    events = all_of_them.events
+    return replace(all_of_them, events=events.filter(~is_apart)), replace(all_of_them, events=events.filter(is_apart))
+
+
 def _known_at_day_end(events: pl.DataFrame) -> pl.DataFrame:
     end = pl.col("available_end").alias("available")
     if "available" in events.columns:
@@ -74,7 +86,9 @@ def _known_at_day_end(events: pl.DataFrame) -> pl.DataFrame:
     return events.with_columns(end).drop("available_end")
 
 
-def merged_events(all_of_them: Gathered) -> tuple[pl.DataFrame, list[Count]]:
+def merged_events(
+    all_of_them: Gathered, schema: Mapping[str, pl.DataType | type[pl.DataType]] = SCHEMA
+) -> tuple[pl.DataFrame, list[Count]]:
     """The events as contract 1 has them, and what was merged."""
     codes, counts = all_of_them.codes, _Counts(all_of_them)
     events = all_of_them.events
@@ -89,7 +103,7 @@ def merged_events(all_of_them: Gathered) -> tuple[pl.DataFrame, list[Count]]:
     events = _one_value_each(events, keys, all_of_them.long_places, counts)
     if has_availability:
         _count_corrections(events, counts)
-    return _contract(events, codes), counts.found
+    return _contract(events, codes, schema), counts.found
 
 
 class _Counts:
@@ -160,10 +174,12 @@ def _count_corrections(events: pl.DataFrame, counts: _Counts) -> None:
         counts.found.append(Count(counts.table_of[code], CORRECTED, code, rows))
 
 
-def _contract(events: pl.DataFrame, codes: list[str]) -> pl.DataFrame:
+def _contract(
+    events: pl.DataFrame, codes: list[str], schema: Mapping[str, pl.DataType | type[pl.DataType]]
+) -> pl.DataFrame:
     names = {"person": "subject_id", "number": "numeric_value", "text": "text_value", "available": "available_time"}
     events = events.rename({old: new for old, new in names.items() if old in events.columns})
     code = pl.Series("code", codes, dtype=pl.String).gather(events["code"])
     events = events.with_columns(code)
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in events.columns]
-    return events.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+    return events.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in schema.items())

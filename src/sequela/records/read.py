@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import polars as pl
 
 from sequela.errors import RecordsError
 from sequela.records.clock import Clock
-from sequela.records.events import SCHEMA, gathered, merged_events
+from sequela.records.events import OUTCOME_SCHEMA, gathered, merged_events, split_off
 from sequela.records.layouts import part_of
 from sequela.records.parts import Count, Part
 from sequela.records.settings import TableSettings
@@ -60,7 +60,8 @@ class Records:
         clock: how the study writes times.
         counts: table, reason, code (null where the reason is not a code's), rows (or cells).
         tables: what was read from each table.
-        outcomes: what outcome tables say of these people, as contract 1 has it.
+        outcomes: what outcome tables and columns set apart say of these people, as contract 1 has it, but numbers in
+            double precision.
         source_split: subject_id and split (train, tuning, held_out), where a source divides its people itself.
     """
 
@@ -69,7 +70,7 @@ class Records:
     clock: Clock
     counts: pl.DataFrame
     tables: list[TableSummary] = field(default_factory=list)
-    outcomes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMA))
+    outcomes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OUTCOME_SCHEMA))
     source_split: pl.DataFrame | None = None
 
 
@@ -80,6 +81,7 @@ def read_records(
     frames: Mapping[str, pl.DataFrame] | None = None,
     kinds: Mapping[str, Kind] | None = None,
     day_resolution: bool | None = None,
+    apart: Collection[str] = (),
 ) -> Records:
     """The records of a study: every table read, checked and put into one sorted table.
 
@@ -92,6 +94,7 @@ def read_records(
             outcome tables are not.
         day_resolution: whether a date is known on its day (True) or at its end (False); default: on its day if all
             stamps of the tables are dates only.
+        apart: codes of input tables that are an outcome's own; they stand in `outcomes`, not in `events`.
 
     Raises:
         RecordsError: a table cannot be read as the study says; names file, column, data rows and remedy.
@@ -111,11 +114,13 @@ def read_records(
     said = [_of_known_people(part, subjects) for part in parts if part.table.role == "outcome"]
     split = _source_split(inputs, subjects)
     counts = [count for part in parts for count in part.counts]
-    events, merged = merged_events(gathered(inputs, subjects, day_resolution=clock.day_resolution))
-    outcomes = pl.DataFrame(schema=SCHEMA)
+    visible, hidden = split_off(gathered(inputs, subjects, day_resolution=clock.day_resolution), apart)
+    events, merged = merged_events(visible)
+    outcomes, also = merged_events(hidden, OUTCOME_SCHEMA)
+    merged += also
     if said:
-        outcomes, also = merged_events(gathered(said, subjects, day_resolution=clock.day_resolution))
-        merged += also
+        told, also = merged_events(gathered(said, subjects, day_resolution=clock.day_resolution), OUTCOME_SCHEMA)
+        outcomes, merged = pl.concat([told, outcomes]), merged + also
     rows = [(count.table, count.reason, count.code, count.rows) for count in [*counts, *merged]]
     found = pl.DataFrame(rows, schema=COUNTS, orient="row")
     return Records(events, subjects, clock, found, summaries, outcomes, split)

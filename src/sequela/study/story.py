@@ -86,7 +86,8 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
     """
     watch = watch or Watch()
     watch.stage("Reading the records")
-    return asked_of(study, read_records(study.settings.records, study.folder), watch)
+    records = read_records(study.settings.records, study.folder, apart=study.settings.question.columns_apart)
+    return asked_of(study, records, watch)
 
 
 def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Material:
