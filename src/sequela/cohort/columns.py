@@ -15,6 +15,7 @@ from sequela.records import Clock
 from sequela.records.durations import MICROSECONDS, TimeUnit
 from sequela.records.times import iso_instants
 
+_LARGEST_SPAN = 2.0**62  # microseconds, 146,000 years; a window added to it still is an Int64
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 
 
@@ -145,7 +146,10 @@ def _instants(rows: pl.DataFrame, column: str, unit: TimeUnit | None, clock: Clo
     if numbers and unit is None:
         raise _refused(key, column, "holds numbers", "Say of what: write `time_unit`")
     if numbers and unit is not None:
-        return np.asarray(np.rint(rows["numeric_value"].to_numpy() * MICROSECONDS[unit]), dtype=np.int64)
+        span = np.rint(rows["numeric_value"].to_numpy() * MICROSECONDS[unit])
+        if (np.abs(span) > _LARGEST_SPAN).any():
+            raise _refused(key, column, f"holds numbers too large for times in {unit}", "Correct them, or `time_unit`")
+        return np.asarray(span, dtype=np.int64)
     if unit is not None:
         raise _refused(key, column, "holds texts, and `time_unit` is for numbers", "Remove `time_unit`")
     instants = iso_instants(rows["text_value"].str.strip_chars(), "UTC" if clock is None else clock.time_zone)["time"]
