@@ -176,6 +176,21 @@ def test_a_death_within_a_stay_is_one_to_the_end_of_the_day_on_which_it_ends() -
     assert labels_of(found).known.tolist() == [10 * HOUR, 20 * HOUR, 24 * HOUR - 1]
 
 
+@pytest.mark.parametrize(
+    ("clock", "labels"),
+    [
+        (Clock(calendar=True), [1.0, 1.0, 0.0]),
+        (Clock(calendar=True, time_zone="Asia/Tokyo"), [1.0, 0.0, 0.0]),  # the day ends at 15 h
+        (Clock(time_zone="Asia/Tokyo"), [1.0, 1.0, 0.0]),  # numbers know no zone
+    ],
+)
+def test_the_day_on_which_a_stay_ends_is_that_of_the_time_zone(clock: Clock, labels: list[float]) -> None:
+    from sequela.cohort import ask
+
+    found = ask(STAYS, 4, risk(at="2h", **STAY), clock=clock)
+    assert [label for _, _, label in said(found)] == labels
+
+
 def test_a_death_on_the_day_of_a_readmission_belongs_to_the_later_stay() -> None:
     again = pl.concat([STAYS, events_of((1, 15, "ADMISSION"), (1, 16, "y", 1.0), (1, 20, "DISCHARGE"))])
     assert said(ask_risk(again, at="1h", **STAY))[1:3] == [(1, 1.0, 0.0), (1, 16.0, 1.0)]

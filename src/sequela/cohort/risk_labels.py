@@ -18,7 +18,8 @@ from sequela.cohort.risk_settings import OutcomeSettings, RiskQuestion
 from sequela.cohort.settings import CodeSettings
 from sequela.errors import CohortError
 from sequela.records import Clock
-from sequela.records.durations import MICROSECONDS, MICROSECONDS_PER_HOUR, parse_duration
+from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
+from sequela.records.times import INSTANT, end_of_day
 
 NOT_KNOWN = "whether the outcome happened is not known"
 NOT_DATED = "the outcome happened, and nothing says when"
@@ -27,7 +28,6 @@ INCOMPLETE = "follow-up ends before the outcome's window does, without an event"
 AFTER_FOLLOW_UP = "the event lies after the end of follow-up, and counts"
 AFTER_EPISODE = "the event lies after the end of its episode on the same day, and counts"
 _REASONS = (NOT_KNOWN, NOT_DATED, HAD_IT, INCOMPLETE)
-_DAY = MICROSECONDS["days"]
 
 Flags = NDArray[np.bool_]
 Counts = dict[str, tuple[int, int]]
@@ -144,7 +144,7 @@ def _in_time(
     happened = what_happened(seen.events, seen.outcomes, outcome, seen.people, seen.clock)
     watched = follow_up(seen.events, seen.outcomes, question.follow_up, seen.people, seen.clock)
     until = watched.reaches(asked.person, asked.time)
-    window = _windows(asked, episodes, question, seen.people)
+    window = _windows(asked, episodes, question, seen)
     covered = np.where(window.closed, True, until >= window.end)
     row = happened.occurrences.first_after(asked.person, asked.time)
     when, learned = _at(happened.occurrences.time, row), _at(happened.occurrences.known, row)
@@ -186,11 +186,11 @@ class _Windows:
     closed: Flags  # an event of `to` ended the episode, so that it was seen to its end
 
 
-def _windows(asked: Asked, episodes: Episodes, question: RiskQuestion, people: int) -> _Windows:
+def _windows(asked: Asked, episodes: Episodes, question: RiskQuestion, seen: Seen) -> _Windows:
     """Return the windows: `within` after the prediction time, or else to the end of the episode.
 
-    An episode that an event closed lasts to the end of that day: deaths and discharges are often stamped with a day
-    only, or one of them is. One that nothing closed reaches to the person's next episode: no
+    An episode that an event closed lasts to the end of that day in the study's time zone: deaths and discharges are
+    often stamped with a day only, or one of them is. One that nothing closed reaches to the person's next episode: no
     event before that is none within it, whenever it ended; where there is no next one, only an event can be told.
     """
     assert question.outcome is not None
@@ -199,12 +199,13 @@ def _windows(asked: Asked, episodes: Episodes, question: RiskQuestion, people: i
         nothing = np.zeros(len(asked.time), dtype=bool)
         elsewhere = np.full(len(asked.time), NO_OTHER)
         return _Windows(end=asked.time + parse_duration(within), stop=elsewhere, closed=nothing)
-    episode = _episode_of(asked, episodes, people)
+    episode = _episode_of(asked, episodes, seen.people)
     stop, following = episodes.stop[episode], episodes.following[episode]
     if not isinstance(question.to, CodeSettings):
         return _Windows(end=stop, stop=stop, closed=np.zeros(len(stop), dtype=bool))
     closed = ~episodes.open_ended[episode]
-    day_end = (stop // _DAY + 1) * _DAY - 1
+    zone = seen.clock.time_zone if seen.clock is not None and seen.clock.calendar else "UTC"
+    day_end = end_of_day(pl.Series(stop).cast(INSTANT), zone).to_physical().to_numpy()
     end = np.where(closed, np.maximum(stop, np.minimum(day_end, following - 1)), following - 1)
     return _Windows(end=end, stop=np.where(closed, stop, NO_OTHER), closed=closed)
 

@@ -221,5 +221,11 @@ def _utc(local: pl.Expr, time_zone: str) -> pl.Expr:
     return pl.coalesce(placed(local), placed(local - day) + day)
 
 
+def end_of_day(instants: pl.Series, time_zone: str) -> pl.Series:
+    """The last microsecond (UTC) of the day, as clocks of the zone count it, in which each instant lies."""
+    local = instants.dt.replace_time_zone("UTC").dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
+    return local.to_frame("local").select(_day_end(pl.col("local").dt.truncate("1d"), time_zone)).to_series()
+
+
 def _day_end(midnight: pl.Expr, time_zone: str) -> pl.Expr:
     return _utc(midnight + pl.duration(microseconds=_DAY_MICROSECONDS - 1), time_zone)
