@@ -59,6 +59,17 @@ def test_a_column_of_the_outcome_in_an_input_table_is_not_wanted_of_new_people(r
     assert "dead" not in {variable["code"] for variable in read(run, "profile")["variables"]}
 
 
+@pytest.mark.parametrize(("time", "day"), [("day_of_death", "1"), ("died_on", "")])
+def test_a_time_of_an_outcome_that_nothing_holds_is_not_that_of_its_row(run_risk: Any, time: str, day: str) -> None:
+    header, *people = outcomes_csv(PEOPLE).splitlines()
+    rows = [line.rsplit(",", 1)[0] + f",{day},3" for line in people]
+    table = {"path": "outcomes.csv", "role": "outcome", "subject": "id", "time": "noted", "time_unit": "days"}
+    changes = {"records.2": table, "question.outcome": {**SOON, "time": time}}
+    files = {"outcomes.csv": "\n".join([f"{header},noted", *rows, ""])}
+    with pytest.raises(sequela.errors.CohortError, match=f"outcome.time: no table has a column '{time}' with a value"):
+        run_risk(changes, files)
+
+
 def read(run: Run, name: str) -> Any:
     return json.loads((run.folder / f"{name}.json").read_text(encoding="utf-8"))
 

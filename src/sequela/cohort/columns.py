@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -64,6 +66,24 @@ def rows_of(outcomes: pl.DataFrame, column: str, *, key: str) -> pl.DataFrame:
             there = f"Write one of the columns of outcome tables: {common_codes(outcomes)}"
         raise CohortError(f"[question] {key}: no table has a column '{column}' with a value. {there}.")
     return rows
+
+
+def check_time_of_outcome(
+    outcomes: pl.DataFrame, outcome: OutcomeSettings, tables: Iterable[tuple[str | None, Collection[str]]]
+) -> None:
+    """Refuse a `time` of an outcome that is neither the column that dates the rows of its table nor one with values.
+
+    Args:
+        outcomes: as `set_apart` returns them.
+        outcome: its column and time.
+        tables: the column that dates the rows of each table, None where there is none, and the table's codes.
+
+    Raises:
+        CohortError: with the columns that there are.
+    """
+    dating = [time for time, codes in tables if outcome.column in codes]
+    if outcome.time is not None and dating and outcome.time not in dating:
+        rows_of(outcomes, outcome.time, key="outcome.time")
 
 
 def column_values(rows: pl.DataFrame, outcome: OutcomeSettings, people: int | None) -> NDArray[np.float64]:

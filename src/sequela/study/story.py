@@ -20,6 +20,7 @@ from sequela.cohort import (
     Split,
     SplitRequest,
     ask,
+    check_time_of_outcome,
     final_split,
     make_splits,
     read_label_table,
@@ -103,6 +104,7 @@ def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Mate
     cleaning = _cleaning(records, settings)
     seen = evidence(records, settings.question, cleaning, units=settings.prepare.unit_names)
     _check_plausible_targets(seen, settings)
+    _check_time_of_outcome(seen, records, settings)
     if watch is not None:
         watch.stage("Asking the question")
     cohort = ask(
@@ -154,6 +156,13 @@ def _check_plausible_targets(seen: Evidence, settings: StudySettings) -> None:
                 f"[prepare] plausible: every value of '{target}', the target, lies outside its range. "
                 "Check the range, and whether it is in the unit of the table."
             )
+
+
+def _check_time_of_outcome(seen: Evidence, records: Records, settings: StudySettings) -> None:
+    question = settings.question
+    if isinstance(question, RiskQuestion) and question.outcome is not None:
+        tables = [(table.time, read.codes) for table, read in zip(settings.records, records.tables, strict=True)]
+        check_time_of_outcome(seen.outcomes, question.outcome, tables)
 
 
 def split_request(material: Material) -> SplitRequest:
