@@ -117,6 +117,14 @@ def test_where_nothing_can_be_learned_risks_stay_and_the_reason_is_said():
     assert read_recalibration(parted.model_dump()) == parted
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_map_turns_risks_round(kind):
+    event, risk, person = calibrated(1, 300, slope=1.0)
+    state = fit_recalibration(kind, 1 - risk, event, person)
+    assert (np.diff(state.apply(np.linspace(0, 1, 50))) >= 0).all()
+    assert kind == "isotonic" or "turn risks round" in state.reason
+
+
 def test_a_wrong_map_is_refused():
     with pytest.raises(ValidationError, match="must not fall"):
         IsotonicState(predicted=[0.1, 0.2], observed=[0.3, 0.2])

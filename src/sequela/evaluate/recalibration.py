@@ -119,7 +119,8 @@ def fit_recalibration(
         min_people: that each knot of an isotonic map rests on, and that any map needs.
 
     Returns:
-        A map; `UnchangedState` with a reason where there are too few people, or no finite slope.
+        A map that keeps the order of risks; `UnchangedState` with a reason where there are too few people, or no finite
+        slope above 0.
 
     Raises:
         ValueError: numbers outside of their range, lengths that differ, no predictions.
@@ -138,6 +139,10 @@ def fit_recalibration(
     found = logistic_fit(events, logit(risk), weight)
     if found is None:
         return UnchangedState(reason="one risk parts all with the event from all without, or all risks are the same")
+    if found[1] <= 0:
+        return UnchangedState(
+            reason="those with higher risks had the event no more often, and no map may turn risks round"
+        )
     return PlattState(intercept=found[0], slope=found[1])
 
 
