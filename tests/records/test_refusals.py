@@ -76,6 +76,21 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"delimiter": ";", "decimal": ","},
         ["column 'sbp'", "row 2:"],
     ),
+    "decimal comma": (
+        'id,day,sbp\n1,0,"SECRET"\n1,1,"4,711"\n1,2,"4,711"\n',
+        {},
+        ["column 'sbp'", "rows 1, 2, 3:", "`decimal`", "`categorical`"],
+    ),
+    "decimal comma in a series": (
+        'id,r1,r2\n1,"4,711",\n2,"4,711","5,5"\n',
+        {"layout": "series", "series": SeriesSettings(code="sbp")},
+        ["column 'r1'", "rows 1, 2:", "`decimal`"],
+    ),
+    "decimal comma in a long table": (
+        'subject_id,time,code,numeric_value\n1,0,sbp,"4,711"\n1,1,sbp,SECRET\n1,1,sex,f\n',
+        {"layout": "long", "subject": "subject_id", "time": "time", "time_unit": "days"},
+        ["column 'numeric_value'", "rows 1, 2:", "`decimal`"],
+    ),
     "nan as text": ("id,day,sbp\n4711,0,1\n4711,2,nan\n", {}, ["column 'sbp'", "row 2:"]),
     "infinite": ("id,day,sbp\n4711,0,1\n4711,2,-inf\n", {}, ["column 'sbp'", "row 2:", "finite"]),
     "overflow": ("id,day,sbp\n4711,0,1\n4711,2,1e400\n", {}, ["column 'sbp'", "row 2:", "finite"]),

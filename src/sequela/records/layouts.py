@@ -19,7 +19,7 @@ from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
 from sequela.records.times import INSTANT, Stamps, stamps
-from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values
+from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, with_other_sign
 
 EMPTY, NO_VALUE, DUPLICATE = "empty cell", "no value at all", "duplicate row"
 
@@ -216,12 +216,12 @@ def _joined(pieces: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | None:
-    """Successive readings of one code are of one kind: numbers where at least half of all cells are."""
+    """Successive readings of one code are of one kind: numbers where half of all cells are, with either sign."""
     numbers = present = 0
     for raw in columns:
         read = cells(raw, table)
         if read.dtype == pl.String:
-            numbers += as_number(read, table).count()
+            numbers += as_number(read, table).count() + int(with_other_sign(read, table).sum())
         elif read.dtype.is_numeric():
             numbers += read.count()
         present += read.count()

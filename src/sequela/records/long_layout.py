@@ -10,7 +10,7 @@ from sequela.records.origin import remedy_for
 from sequela.records.parts import Part, Reading, factorized
 from sequela.records.settings import TableSettings
 from sequela.records.stamped import person_and_time
-from sequela.records.values import NAN, as_number, canonical, cells, refuse_infinite, typed
+from sequela.records.values import NAN, as_number, canonical, cells, refuse_infinite, typed, with_other_sign
 
 EMPTY = "empty cell"
 
@@ -122,7 +122,8 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
         if is_text is not None:
             faulty &= ~is_text
         if faulty.any():
-            is_text = _text_codes(part, reading, column, faulty, number, is_text)
+            other_sign = faulty & with_other_sign(read, table)
+            is_text = _text_codes(part, reading, column, (faulty, other_sign), number, is_text)
     if is_text is not None:
         both = pl.DataFrame({"text": read, "number": number, "is_text": is_text})
         both = both.select(text=pl.when("is_text").then("text"), number=pl.when(~pl.col("is_text")).then("number"))
@@ -138,15 +139,28 @@ def _is_text(code: str, reading: Reading) -> bool:
 
 
 def _text_codes(
-    part: Part, reading: Reading, column: str, faulty: pl.Series, number: pl.Series, is_text: pl.Series | None
+    part: Part,
+    reading: Reading,
+    column: str,
+    faults: tuple[pl.Series, pl.Series],
+    number: pl.Series,
+    is_text: pl.Series | None,
 ) -> pl.Series:
-    """Marks the rows of codes whose values are all text; refuses those of codes that have numbers too."""
+    """Marks the rows of codes whose values are all text; refuses those of codes that have numbers too.
+
+    Half of the texts or more that are numbers with the other decimal sign make the code's values numbers.
+    """
     place = part.events["code"]
+    faulty, other_sign = faults
+    signs = (
+        pl.DataFrame({"code": place, "other": other_sign}).filter(faulty).group_by("code").agg(pl.col("other").mean())
+    )
+    misread = signs.filter(pl.col("other") >= 0.5)["code"].to_list()
     with_text = place.filter(faulty).unique()
     free = number.is_not_null() if is_text is None else number.is_not_null() & ~is_text
     with_number = place.filter(free).unique().to_list()
     known = [spot for spot, code in enumerate(part.codes) if reading.kinds.get(code) == "number"]
-    mixed = with_text.filter(with_text.is_in([*with_number, *known]))
+    mixed = with_text.filter(with_text.is_in([*with_number, *known, *misread]))
     wrong = faulty & place.is_in(mixed.to_list())
     if wrong.any():
         problem = "expected numbers as in the other rows of the same code, here stands text"

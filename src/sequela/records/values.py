@@ -61,6 +61,12 @@ def as_number(text: pl.Series, table: TableSettings) -> pl.Series:
     return text.to_frame().select(bare.cast(pl.Float64, strict=False).fill_nan(None)).to_series()
 
 
+def with_other_sign(text: pl.Series, table: TableSettings) -> pl.Series:
+    """True where a text is a number whose decimal sign is the one that the table does not have."""
+    other = table.model_copy(update={"decimal": "." if table.decimal == "," else ","})
+    return as_number(text, table).is_null() & as_number(text, other).is_not_null()
+
+
 def canonical(column: pl.Series, table: TableSettings) -> pl.Series:
     """Categories as text; one spelling for a number ("3", never "3.0"), whatever the source writes."""
     if column.dtype.is_integer() or column.dtype == pl.Boolean:
@@ -107,8 +113,8 @@ def column_values(
 ) -> Values:
     """The values of one column of a wide table.
 
-    A text column is numeric where at least half of its cells are numbers; then every cell must be one. Else all its
-    cells are categories.
+    A text column is numeric where at least half of its cells are numbers, whatever their decimal sign; then every cell
+    must be one, with the table's. Else all its cells are categories.
 
     Args:
         raw: the column as the source holds it.
@@ -138,7 +144,7 @@ def column_values(
         if kind == "text":
             return Values(text=read, odd=odd)
         number = as_number(read, table)
-        if kind is None and 2 * number.count() < read.count():
+        if kind is None and 2 * (number.count() + with_other_sign(read, table).sum()) < read.count():
             return Values(text=read, odd=odd)
         refuse_text(read.is_not_null() & number.is_null(), origin, column=name)
     refuse_infinite(number, origin, column=name)
