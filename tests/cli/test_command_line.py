@@ -195,7 +195,7 @@ def test_a_refusal_shows_where_it_was_raised_only_with_debug(finished: Path, cap
 def test_an_interruption_before_training_writes_nothing(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
-    def pressed(*given: object) -> None:
+    def pressed(*given: object, **more: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sequela.study.story.read_records", pressed)

@@ -2,7 +2,7 @@
 
 from sequela.cohort.ask import Cohort, ask, ask_live
 from sequela.cohort.asof import Sequences, Timeline, build_timeline, known_by, one_each, one_pass
-from sequela.cohort.columns import check_time_of_outcome, set_apart
+from sequela.cohort.columns import set_apart
 from sequela.cohort.label_table import LabelTable, read_label_table
 from sequela.cohort.labels import Labels
 from sequela.cohort.risk_labels import RiskLabels
@@ -33,7 +33,6 @@ __all__ = [
     "ask",
     "ask_live",
     "build_timeline",
-    "check_time_of_outcome",
     "final_split",
     "known_by",
     "make_splits",

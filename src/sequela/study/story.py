@@ -20,11 +20,11 @@ from sequela.cohort import (
     Split,
     SplitRequest,
     ask,
-    check_time_of_outcome,
     final_split,
     make_splits,
     read_label_table,
 )
+from sequela.cohort.columns import check_time_of_outcome
 from sequela.errors import StudyError
 from sequela.predict import Evidence, check_units, evidence
 from sequela.prepare import Cleaning, check_grid, cleaning_of, on_grid
