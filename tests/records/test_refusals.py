@@ -252,6 +252,16 @@ def test_availability_is_of_the_kind_of_the_times(tmp_path: Path) -> None:
     "keys",
     [
         {"layout": "series"},
+def test_tables_that_share_nobody_are_refused_in_a_study_and_read_for_a_bundle(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("id,day,sbp\n007,0,1\n008,0,1\n")
+    (tmp_path / "facts.csv").write_text("id,sex\n7,f\n8,m\n")
+    tables = [table(name="visits"), table(name="facts", path="facts.csv", layout="static")]
+    with pytest.raises(RecordsError) as caught:
+        read_records(tables, tmp_path)
+    assert all(part in str(caught.value) for part in ("table.csv", "column 'id'", "another table", "written alike"))
+    assert len(read_records(tables, tmp_path, kinds={"sbp": "number", "sex": "text"}).subjects) == 4
+
+
         {"layout": "series", "series": SeriesSettings(code="a"), "time": "day"},
         {"series": SeriesSettings(code="a")},
         {"layout": "static", "available": "seen"},
