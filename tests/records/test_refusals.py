@@ -76,6 +76,16 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"delimiter": ";", "decimal": ","},
         ["column 'sbp'", "row 2:"],
     ),
+    "decimal commas alone": (
+        'id,day,sbp\n1,0,"47,11"\n1,2,\n1,3,"47,12"\n1,4,low\n',
+        {},
+        ["column 'sbp'", "rows 1, 3:", "numbers with ','", "`decimal`", "`categorical`"],
+    ),
+    "decimal points alone, of one code": (
+        "id;day;code;numeric_value\n1;0;a;4.711\n1;2;b;5,0\n1;2;c;low\n",
+        {"layout": "long", "delimiter": ";", "decimal": ","},
+        ["column 'numeric_value'", "row 1:", "numbers with '.'"],
+    ),
     "nan as text": ("id,day,sbp\n4711,0,1\n4711,2,nan\n", {}, ["column 'sbp'", "row 2:"]),
     "infinite": ("id,day,sbp\n4711,0,1\n4711,2,-inf\n", {}, ["column 'sbp'", "row 2:", "finite"]),
     "overflow": ("id,day,sbp\n4711,0,1\n4711,2,1e400\n", {}, ["column 'sbp'", "row 2:", "finite"]),
@@ -242,16 +252,6 @@ def test_tables_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         read_records([], tmp_path)
 
 
-def test_availability_is_of_the_kind_of_the_times(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"id": [1], "at": ["2020-01-05"], "seen": [3], "sbp": [1]})
-    with pytest.raises(RecordsError, match="column 'seen'"):
-        read_records([table(time="at", available="seen")], tmp_path, frames={"t": frame})
-
-
-@pytest.mark.parametrize(
-    "keys",
-    [
-        {"layout": "series"},
 def test_tables_that_share_nobody_are_refused_in_a_study_and_read_for_a_bundle(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("id,day,sbp\n007,0,1\n008,0,1\n")
     (tmp_path / "facts.csv").write_text("id,sex\n7,f\n8,m\n")
@@ -262,6 +262,16 @@ def test_tables_that_share_nobody_are_refused_in_a_study_and_read_for_a_bundle(t
     assert len(read_records(tables, tmp_path, kinds={"sbp": "number", "sex": "text"}).subjects) == 4
 
 
+def test_availability_is_of_the_kind_of_the_times(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"id": [1], "at": ["2020-01-05"], "seen": [3], "sbp": [1]})
+    with pytest.raises(RecordsError, match="column 'seen'"):
+        read_records([table(time="at", available="seen")], tmp_path, frames={"t": frame})
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"layout": "series"},
         {"layout": "series", "series": SeriesSettings(code="a"), "time": "day"},
         {"series": SeriesSettings(code="a")},
         {"layout": "static", "available": "seen"},

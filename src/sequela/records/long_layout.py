@@ -10,7 +10,7 @@ from sequela.records.origin import remedy_for
 from sequela.records.parts import Part, Reading, factorized
 from sequela.records.settings import TableSettings
 from sequela.records.stamped import person_and_time
-from sequela.records.values import NAN, as_number, canonical, cells, refuse_infinite, typed
+from sequela.records.values import NAN, as_number, canonical, cells, refuse_infinite, refuse_other_decimal, typed
 
 EMPTY = "empty cell"
 
@@ -123,6 +123,8 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
             faulty &= ~is_text
         if faulty.any():
             is_text = _text_codes(part, reading, column, faulty, number, is_text)
+            words = pl.DataFrame({"cell": read, "is_word": faulty}).select(pl.when("is_word").then("cell")).to_series()
+            refuse_other_decimal(words, table, origin, column=column, of=place)
     if is_text is not None:
         both = pl.DataFrame({"text": read, "number": number, "is_text": is_text})
         both = both.select(text=pl.when("is_text").then("text"), number=pl.when(~pl.col("is_text")).then("number"))

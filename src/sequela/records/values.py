@@ -118,7 +118,8 @@ def column_values(
         categorical: the study lists it as a category.
 
     Raises:
-        RecordsError: text among numbers, infinite numbers, numbers beyond single precision.
+        RecordsError: text among numbers, numbers with another decimal sign than the study's, infinite numbers,
+            numbers beyond single precision.
     """
     name = raw.name
     raw = typed(raw, table, origin, name=name)
@@ -141,6 +142,7 @@ def column_values(
         if kind is None and 2 * number.count() < read.count():
             return Values(text=read, odd=odd)
         refuse_text(read.is_not_null() & number.is_null(), origin, column=name)
+            refuse_other_decimal(read, table, origin, column=name)
     refuse_infinite(number, origin, column=name)
     return Values(number=number, odd=odd)
 
@@ -159,6 +161,32 @@ def refuse_text(faulty: pl.Series, origin: Origin, *, column: str) -> None:
 
 def refuse_infinite(number: pl.Series, origin: Origin, *, column: str) -> None:
     """Refuses numbers that are infinite or do not fit into single precision.
+def refuse_other_decimal(
+    text: pl.Series, table: TableSettings, origin: Origin, *, column: str, of: pl.Series | None = None
+) -> None:
+    """Refuses categories that are numbers with the other decimal sign: every number would be a word of its own.
+
+    Args:
+        text: cells that are to be categories, null where there is none.
+        table: the table's settings.
+        origin: where its rows come from.
+        column: its name.
+        of: the code of each cell, where the column holds several.
+
+    Raises:
+        RecordsError: at least half of the cells, or of those of one code, are such numbers.
+    """
+    other = table.model_copy(update={"decimal": "," if table.decimal == "." else "."})
+    code = pl.Series([0]).new_from_index(0, text.len()) if of is None else of
+    both = pl.DataFrame({"code": code, "text": text, "number": as_number(text, other)})
+    mostly = 2 * pl.col("number").count() >= pl.col("text").count()
+    faulty = both.select(pl.col("number").is_not_null() & mostly.over("code")).to_series()
+    if faulty.any():
+        problem = f"these are numbers with '{other.decimal}', and the decimal sign of the table is '{table.decimal}'"
+        remedy = "Set `decimal`, take out what parts thousands, or list it in `categorical`"
+        raise origin.refusal(problem, remedy, column=column, faulty=faulty)
+
+
 
     Raises:
         RecordsError: names the rows.
