@@ -31,25 +31,27 @@ class Values:
 
 
 def cells(column: pl.Series, table: TableSettings) -> pl.Series:
-    """A column without what stands for "missing": text stripped, `na` words, empty cells and NaN null."""
+    """A column without what stands for "missing": text stripped, `na` words, empty cells and NaN null.
+
+    A word of `na` that is a number means that number, however a cell writes it: "-99" is "-99.0" too.
+    """
     if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
         column = column.cast(pl.String)
     name = pl.col(column.name)
     frame = column.to_frame()
     if column.dtype == pl.String:
         bare = name.str.strip_chars()
-        return frame.select(pl.when(~bare.is_in(sorted({"", *table.na}))).then(bare)).to_series()
-    if column.dtype.is_float():
+        column = frame.select(pl.when(~bare.is_in(sorted({"", *table.na}))).then(bare)).to_series()
+    elif column.dtype.is_float():
         column = frame.select(name.fill_nan(None)).to_series()
-    if column.dtype.is_numeric():
-        words = pl.Series(table.na, dtype=pl.String)
-        if (numbers := as_number(words, table).drop_nulls()).len():
-            return (
-                column.to_frame()
-                .select(pl.when(~name.cast(pl.Float64).is_in(numbers.to_list())).then(name))
-                .to_series()
-            )
-    return column
+    absent = as_number(pl.Series(table.na, dtype=pl.String), table).drop_nulls()
+    if not absent.len() or not (column.dtype == pl.String or column.dtype.is_numeric()):
+        return column
+    number = as_number(column, table) if column.dtype == pl.String else column
+    if number.dtype != pl.Float32:  # there -99.9 is another number than in double precision
+        number = number.cast(pl.Float64)
+    is_absent = number.is_in(absent.cast(number.dtype).to_list()).fill_null(value=False)
+    return column.to_frame().select(pl.when(~is_absent).then(name)).to_series()
 
 
 def as_number(text: pl.Series, table: TableSettings) -> pl.Series:
@@ -140,9 +142,9 @@ def column_values(
             return Values(text=read, odd=odd)
         number = as_number(read, table)
         if kind is None and 2 * number.count() < read.count():
+            refuse_other_decimal(read, table, origin, column=name)
             return Values(text=read, odd=odd)
         refuse_text(read.is_not_null() & number.is_null(), origin, column=name)
-            refuse_other_decimal(read, table, origin, column=name)
     refuse_infinite(number, origin, column=name)
     return Values(number=number, odd=odd)
 
@@ -159,8 +161,6 @@ def refuse_text(faulty: pl.Series, origin: Origin, *, column: str) -> None:
         raise origin.refusal(problem, remedy, column=column, faulty=faulty)
 
 
-def refuse_infinite(number: pl.Series, origin: Origin, *, column: str) -> None:
-    """Refuses numbers that are infinite or do not fit into single precision.
 def refuse_other_decimal(
     text: pl.Series, table: TableSettings, origin: Origin, *, column: str, of: pl.Series | None = None
 ) -> None:
@@ -187,6 +187,8 @@ def refuse_other_decimal(
         raise origin.refusal(problem, remedy, column=column, faulty=faulty)
 
 
+def refuse_infinite(number: pl.Series, origin: Origin, *, column: str) -> None:
+    """Refuses numbers that are infinite or do not fit into single precision.
 
     Raises:
         RecordsError: names the rows.
