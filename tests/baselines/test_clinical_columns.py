@@ -101,6 +101,20 @@ def test_a_score_takes_the_worst_value_that_stood_in_each_window() -> None:
     assert np.isnan(found[last][1])  # of whom nothing but the height is known
 
 
+def test_a_value_that_is_written_as_a_limit_is_at_least_that_and_beyond_no_range() -> None:
+    wanted = ClinicalSettings.model_validate(
+        {
+            "reference": {"x": [7.1, 7.3], "y": [7.2, 7.8]},
+            "scores": {"bad": {"parts": {"x": {"at_least": [[0.7, 1]]}, "y": {"below": [[7.2, 1]]}}}},
+        }
+    )
+    rows: list[Row] = [(0, 1, "x", 0.7), (0, 1, "y", 7.2), (1, 1, "x", 7.3), (1, 1, "y", 7.8)]
+    found = columns(timeline_of(rows), asked(timeline_of(rows), (2,)), wanted)
+    assert (found["bad, last 24 h: x"][0], found["bad, last 24 h: y"][0]) == (1, 0)
+    assert found["outside at the end: x"].tolist()[:2] == [1, 0]
+    assert found["outside at the end: y"].tolist()[:2] == [0, 0]
+
+
 def test_a_sum_has_points_only_where_the_history_covers_the_window() -> None:
     rows: list[Row] = [(0, 1, "y", 9.0)]
     found = columns(timeline_of(rows), asked(timeline_of(rows), (11, 12, 23, 24)))

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from preparing import Course
-from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, PowerTransformer, RobustScaler, StandardScaler
 
 from sequela.errors import CohortError
 from sequela.prepare import scaling
 from sequela.prepare.state import CategoryState, NumberState, StaticCategoryState, StaticNumberState
+from sequela.prepare.transforms import YeoJohnson
 
 SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler, "robust": RobustScaler}
 
@@ -34,6 +35,26 @@ def test_a_value_that_never_changes_is_not_stretched(scale: str, value: float) -
 
 def test_small_units_are_scaled_too() -> None:
     assert scaling(np.array([1e-9, 3e-9]), "standard") == pytest.approx((2e-9, 1e-9), rel=1e-9, abs=0)
+
+
+def test_a_typing_error_does_not_undo_the_robust_scale() -> None:
+    values = np.arange(100.0)
+    values[3] = 1e12
+    center, spread = scaling(values, "robust")
+    assert (center, spread) == pytest.approx((50.5, 49.5), rel=0.02)
+
+
+def test_values_that_a_transform_brings_close_together_are_prepared_to_the_last_digits() -> None:
+    rng = np.random.default_rng(2)
+    measured = np.append(120 + 6 * rng.standard_normal(280), 130 + 30 * rng.random(10)).astype(np.float32)
+    course = Course(*((p, 0, "x", float(value)) for p, value in enumerate(measured)))
+    state = course.fit(transform="yeo_johnson", scale="standard")
+    expected = PowerTransformer().fit_transform(measured.astype(np.float64)[:, None])[:, 0]
+    number = state.features[0]
+    assert isinstance(number, NumberState)
+    assert isinstance(number.transform, YeoJohnson)
+    assert number.transform.shape < -2.5
+    assert np.allclose(course.rows(state).values[:, 0], expected, rtol=0, atol=1e-5)
 
 
 def test_none_changes_nothing() -> None:

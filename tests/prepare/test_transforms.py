@@ -78,6 +78,14 @@ def test_the_shape_of_a_target_keeps_to_those_that_every_forecast_comes_back_fro
     assert free.shape < 0 == target.shape
 
 
+def test_large_values_stay_apart() -> None:
+    counts = 1e8 + 1e7 * np.random.default_rng(1).standard_normal(300)
+    counts[:12] += 1e8  # a tail to the right asks for a shape of which 1e8 to that power is nothing
+    state = fit_transform("yeo_johnson", one_person(counts), "platelets")
+    bent = state.apply(one_person(np.array([0.9e8, 1e8, 1.1e8])))
+    assert np.diff(bent).min() > 1e-8 * np.abs(bent).max()
+
+
 def test_a_code_that_never_varies_keeps_its_values() -> None:
     assert fit_transform("yeo_johnson", one_person(np.full(5, 3.0)), "x") == YeoJohnson(shape=1.0)
 

@@ -91,6 +91,11 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"layout": "long", "subject": "subject_id", "time": "time", "time_unit": "days"},
         ["column 'numeric_value'", "rows 1, 2:", "`decimal`"],
     ),
+    "decimal points alone, of one code": (
+        "id;day;code;numeric_value\n1;0;a;4.711\n1;2;b;5,0\n1;2;c;low\n",
+        {"layout": "long", "delimiter": ";", "decimal": ","},
+        ["column 'numeric_value'", "row 1:", "`decimal`"],
+    ),
     "nan as text": ("id,day,sbp\n4711,0,1\n4711,2,nan\n", {}, ["column 'sbp'", "row 2:"]),
     "infinite": ("id,day,sbp\n4711,0,1\n4711,2,-inf\n", {}, ["column 'sbp'", "row 2:", "finite"]),
     "overflow": ("id,day,sbp\n4711,0,1\n4711,2,1e400\n", {}, ["column 'sbp'", "row 2:", "finite"]),
@@ -255,6 +260,16 @@ def test_tables_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         read_records([table(role="outcome")], tmp_path)
     with pytest.raises(RecordsError, match="names no table"):
         read_records([], tmp_path)
+
+
+def test_tables_that_share_nobody_are_refused_in_a_study_and_read_for_a_bundle(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("id,day,sbp\n007,0,1\n008,0,1\n")
+    (tmp_path / "facts.csv").write_text("id,sex\n7,f\n8,m\n")
+    tables = [table(name="visits"), table(name="facts", path="facts.csv", layout="static")]
+    with pytest.raises(RecordsError) as caught:
+        read_records(tables, tmp_path)
+    assert all(part in str(caught.value) for part in ("table.csv", "column 'id'", "another table", "written alike"))
+    assert len(read_records(tables, tmp_path, kinds={"sbp": "number", "sex": "text"}).subjects) == 4
 
 
 def test_availability_is_of_the_kind_of_the_times(tmp_path: Path) -> None:

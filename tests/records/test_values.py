@@ -57,6 +57,18 @@ def test_types_of_a_frame(read_parquet: Any, column: pl.Series, number: float | 
     assert values(read_parquet(pl.DataFrame({"id": [1], "day": [0], "x": column}))) == [("x", number, text)]
 
 
+def test_a_number_that_means_missing_is_one_however_it_is_written(read: Any, read_parquet: Any) -> None:
+    na = ["", "-99.9"]
+    assert values(read("id,day,x\n1,0,-99.90\n1,1,-99.9\n1,2,99.9\n1,3, -9.99e1\n", na=na)) == [
+        ("x", pytest.approx(99.9), None)
+    ]
+    long = {"layout": "long", "delimiter": ";", "decimal": ",", "na": ["-99"]}
+    assert values(read("id;day;code;numeric_value\n1;0;x;-99,0\n1;1;x;5,5\n", **long)) == [("x", 5.5, None)]
+    for kind in (pl.Float32, pl.Float64):
+        frame = pl.DataFrame({"id": [1, 1], "day": [0, 1], "x": pl.Series([-99.9, 5.5], dtype=kind)})
+        assert values(read_parquet(frame, na=na)) == [("x", 5.5, None)]
+
+
 def test_missing_is_counted_by_code_and_reason(read: Any, read_parquet: Any) -> None:
     records = read("id,day,a,b,c\n1,0,1,,x\n1,1,NA,,y\n1,2, ,,NA\n")
     assert reasons(records) == {("empty cell", "a"): 2, ("no value at all", "b"): 3, ("empty cell", "c"): 1}

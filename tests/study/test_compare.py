@@ -234,3 +234,12 @@ def test_forecasts_of_two_runs_are_compared(two_runs):
     ]
     assert mine[0]["value"] == pytest.approx(headline)
     assert "RMSE" in printed(found)
+
+
+def test_other_targets_in_a_small_unit_are_refused_too(two_runs, tmp_path):
+    folders = [shutil.copytree(run, tmp_path / run.name) for run in two_runs]
+    for folder, factor in zip(folders, (1e-9, 1.1e-9), strict=True):
+        path = folder / "predictions.parquet"
+        pl.read_parquet(path).with_columns(pl.col("target", "predicted") * factor).write_parquet(path)
+    with pytest.raises(RunError, match="what came differs"):
+        compare_runs(folders, resamples=100)

@@ -104,8 +104,10 @@ def _ranges(chart: _Chart, settings: ClinicalSettings) -> Iterator[Named]:
 
 
 def _beyond(side: str, end: float) -> Callable[[NDArray[np.floating]], NDArray[np.bool_]]:
-    """Return what tells the values below, or above, the end of a range."""
-    return (lambda value: value < end) if side == "below" else (lambda value: value > end)
+    """Return what tells the values below, or above, the end of a range, in single precision as values are."""
+    limit = np.float32(end)
+    below = side == "below"
+    return lambda value: value.astype(np.float32) < limit if below else value.astype(np.float32) > limit
 
 
 def _share_of_time(seen: Spans, is_it: Callable[[NDArray[np.floating]], NDArray[np.bool_]]) -> Floats:
@@ -156,12 +158,16 @@ def _points_of_window(chart: _Chart, seen: Spans, part: ScorePart, older: float,
 
 
 def _points(part: ScorePart, lowest: Floats, highest: Floats) -> Floats:
-    """Return the most points that any line gives [R], NaN where no value is known."""
+    """Return the most points that any line gives [R], NaN where no value is known.
+
+    Values are compared in single precision, as they are stored: else 0.7 would not be at least 0.7.
+    """
     most = np.zeros(len(lowest))
+    least, greatest = lowest.astype(np.float32), highest.astype(np.float32)
     for limit, points in part.below:
-        most = np.where(lowest < limit, np.maximum(most, points), most)
+        most = np.where(least < np.float32(limit), np.maximum(most, points), most)
     for limit, points in part.at_least:
-        most = np.where(highest >= limit, np.maximum(most, points), most)
+        most = np.where(greatest >= np.float32(limit), np.maximum(most, points), most)
     return np.where(np.isnan(lowest), np.nan, most)
 
 

@@ -36,6 +36,7 @@ _MOST_LEVELS = 32
 _MOST_DENSE = 256
 _MOST_WORDS = 8192
 _WELL_KNOWN = 20
+_SINGLE, _DOUBLE = 1e-7, 1e-13  # rounding of measured values, and of what was computed from them
 _FIRST_DRAW = 0  # seed of the people that regressions and centroids are fitted on, where there are too many
 Floats = NDArray[np.float64]
 
@@ -200,7 +201,8 @@ def _scaled(state: NumberState, values: Floats, person: Rows, scale: Scale, min_
         state = state.model_copy(update={"quantiles": fit_quantile_scale(values, person, min_people)})
         assert state.quantiles is not None
         values = state.quantiles.apply(values)
-    center, spread = scaling(values, scale)
+    bent = state.transform.kind in ("log", "yeo_johnson")
+    center, spread = scaling(values, scale, rounding=_DOUBLE if bent else _SINGLE)
     fill = _zero(state) if state.missing == "zero" else None
     return state.model_copy(
         update={
@@ -266,13 +268,14 @@ def _with_joint_fills(timeline: Timeline, sequences: Sequences, state: PreparedS
     )
 
 
-def scaling(values: Floats, scale: Scale) -> tuple[float, float]:
+def scaling(values: Floats, scale: Scale, *, rounding: float = _SINGLE) -> tuple[float, float]:
     """Return center and spread, so that prepared = (value - center) / spread. A spread of zero becomes 1.
 
     Args:
         values: at least one, finite.
         scale: standard (mean, standard deviation with divisor n), minmax (lowest, highest - lowest),
             robust (median, interquartile range), none (0, 1) or quantile (0, 1: ranks have their scale).
+        rounding: of the values, relative; a spread below it is none.
 
     Example:
         >>> scaling(np.array([110.0, 130.0]), "minmax")
@@ -280,16 +283,16 @@ def scaling(values: Floats, scale: Scale) -> tuple[float, float]:
     """
     if scale in ("none", "quantile"):
         return 0.0, 1.0
+    largest = np.abs(values).max()
     if scale == "minmax":
         center, spread = values.min(), values.max() - values.min()
     elif scale == "robust":
         low, center, high = np.quantile(values, [0.25, 0.5, 0.75])
-        spread = high - low
+        spread, largest = high - low, max(abs(low), abs(high))  # a single typing error says nothing of the quartiles
     else:
         center = values.mean()
         spread = np.sqrt(np.mean((values - center) ** 2))
-    rounding = 1e-7 * float(np.abs(values).max())  # of a value in single precision: a spread below it is none
-    return float(center), float(spread) if spread > rounding else 1.0
+    return float(center), float(spread) if spread > rounding * largest else 1.0
 
 
 def _usual_range(values: Floats, person: Rows, min_people: int) -> tuple[float, float] | None:

@@ -46,11 +46,14 @@ def cells_of_sequences(timeline: Timeline, sequences: Sequences, chosen: Rows) -
 def with_rules(cells: Cells, lengths: Rows, features: Mapping[int, NumberState], *, transformed: bool) -> Cells:
     """Return the cells with the numbers of some variables limited and, where wanted, transformed; NaN is taken out.
 
+    Transformed numbers are scaled here, in double precision: a power may bend values onto a span so narrow that single
+    precision cannot tell them apart (those around 120 onto 1e-5, with a shape of -2).
+
     Args:
         cells: of sequences, one after the other.
         lengths: rows of each sequence.
         features: of variables, by their number.
-        transformed: transform and rank too.
+        transformed: transform, rank and scale too.
     """
     number, flagged = cells.number.copy(), np.zeros(len(cells.number), dtype=np.uint8)
     row = np.repeat(np.arange(len(cells.step_time)), np.diff(cells.offsets))
@@ -61,7 +64,7 @@ def with_rules(cells: Cells, lengths: Rows, features: Mapping[int, NumberState],
             values = number[cell].astype(np.float64)
             column = column_of(values, sequence[row[cell]], cells.step_time[row[cell]], cells.time[cell])
             values, touched = limited(feature, column)
-            number[cell] = in_other_form(feature, replace(column, values=values)) if transformed else values
+            number[cell] = scaled(feature, replace(column, values=values)) if transformed else values
             flagged[cell] = touched
     return replace(cells, number=number, flagged=flagged)
 
@@ -119,6 +122,11 @@ def limited(feature: NumberState, column: Column) -> tuple[Floats, Mask]:
         return column.values, np.zeros(len(column.values), dtype=bool)
     limits = feature.outliers.limits(column)
     return without_outliers(column.values, limits, feature.outlier_action), limits.touched(column.values)
+
+
+def scaled(feature: NumberState, column: Column) -> Floats:
+    """Return the values [M] transformed and scaled."""
+    return (in_other_form(feature, column) - feature.center) / feature.spread
 
 
 def in_other_form(feature: NumberState, column: Column) -> Floats:

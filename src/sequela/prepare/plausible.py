@@ -29,6 +29,8 @@ def plausible_limits(
 def without_implausible(events: pl.DataFrame, limits: dict[str, list[float]]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the events whose numbers lie within the limits of their code; and who, when and what of those that do not.
 
+    Limits are rounded to single precision, as the values are: else 7.8 would lie above a highest value of 7.8.
+
     Args:
         events: contract 1.
         limits: lowest and highest plausible value by code, both included, in the code's own unit.
@@ -40,9 +42,9 @@ def without_implausible(events: pl.DataFrame, limits: dict[str, list[float]]) ->
             "highest": [float(high) for _, high in limits.values()],
         },
         schema={"code": pl.String, "lowest": pl.Float64, "highest": pl.Float64},
-    )
+    ).cast({"lowest": pl.Float32, "highest": pl.Float32})
     known = events.join(table, on="code", how="left", maintain_order="left")
-    number = pl.col("numeric_value").cast(pl.Float64)
+    number = pl.col("numeric_value")
     outside = ((number < pl.col("lowest")) | (number > pl.col("highest"))).fill_null(value=False)
     taken_out = known.filter(outside).select("subject_id", known_time().alias("known"), "code")
     return known.filter(~outside).select(events.columns), taken_out

@@ -273,13 +273,18 @@ def _columns(timeline: Timeline, state: PreparedState) -> Columns:
 
 
 def _column(feature: NumberState | CategoryState, place: int) -> tuple[float, float, float, int, str]:
-    """Return center, spread, fill, carry limit in microseconds, and the rule for what is missing."""
+    """Return center, spread, fill, carry limit in microseconds, and the rule for what is missing.
+
+    Where rules act on a number (`with_rules`) they scale it too: it comes with center 0 and spread 1.
+    """
     hours = feature.carry_limit_hours
     limit = FOR_EVER if hours is None else round(hours * MICROSECONDS_PER_HOUR)
     if isinstance(feature, CategoryState):
         return 0.0, 1.0, 0.0 if feature.missing == "zero" else feature.shares[place], limit, feature.missing
     if place:  # whether the value stood out
         return 0.0, 1.0, 0.0, limit, feature.missing
+    if not feature.as_measured:
+        return 0.0, 1.0, (feature.fill - feature.center) / feature.spread, limit, feature.missing
     return feature.center, feature.spread, feature.fill, limit, feature.missing
 
 

@@ -38,7 +38,8 @@ from sequela.prepare.rules import (
 
 _MOST_WITHOUT_LOG = 0.05
 _FARTHEST = 1e30  # of a forecast far outside of all training values, which an exponential would make infinite
-_SHAPES_WITH_INVERSE = (0.0, 2.0)  # between them every real number is some value's transform
+_SHAPES_WITH_INVERSE = (0.0, 2.0)  # between them every real number is some value's transform, and no two share one
+_NARROWEST = 1e-9  # of transformed values, relative: narrower, double precision no longer tells them apart well
 
 
 class NoTransform(RuleState):
@@ -215,7 +216,10 @@ def _power_inverse(transformed: Floats, shape: float) -> Floats:
 
 
 def _likeliest_shape(values: Floats, *, target: bool) -> float:
-    """Return lambda as scikit-learn finds it; 1, which changes nothing, where values do not vary."""
+    """Return lambda as scikit-learn finds it; 1, which changes nothing, where values do not vary.
+
+    Of a target, and where large values would all become nearly the same number, the nearest one from 0 to 2.
+    """
     known = values[~np.isnan(values)]
     if len(np.unique(known)) < 2:
         return 1.0
@@ -223,7 +227,13 @@ def _likeliest_shape(values: Floats, *, target: bool) -> float:
         shape = float(PowerTransformer(standardize=False).fit(known[:, None]).lambdas_[0])
     if not np.isfinite(shape):
         return 1.0
-    return float(np.clip(shape, *_SHAPES_WITH_INVERSE)) if target else shape
+    inside = float(np.clip(shape, *_SHAPES_WITH_INVERSE))
+    if target:
+        return inside
+    rows = np.arange(len(known))
+    bent = YeoJohnson(shape=shape).apply(Column(values=known, begin=rows, hours=rows.astype(np.float64)))
+    with np.errstate(invalid="ignore"):
+        return shape if bent.std() > _NARROWEST * np.abs(bent).max() else inside
 
 
 class Smearing(RuleState):

@@ -108,6 +108,8 @@ def read_records(
             _check_codes(parts)
             _check_clocks(parts)
     inputs = [part for part in parts if part.table.role == "input"]
+    if kinds is None:
+        _check_people(inputs)
     clock = _clock(inputs, day_resolution)
     subjects = _subjects(inputs)
     summaries = [_summary(part) for part in parts]
@@ -171,6 +173,17 @@ def _check_clocks(parts: list[Part]) -> None:
                 f"'{part.table.name}'"
             )
             raise newest.origin.refusal(problem, "Write all times of a study in one way", column=newest.table.time)
+
+
+def _check_people(inputs: list[Part]) -> None:
+    """Refuses a table of a study whose people are all strangers to the others: then ids are written in two ways."""
+    ids = [part.people.cast(pl.String) for part in inputs]
+    for part, own in zip(inputs, ids, strict=True):
+        others = [other for other in ids if other is not own]
+        if others and not own.is_in(pl.concat(others).implode()).any():
+            problem = "none of its people stands in another table of role input"
+            remedy = "Check `subject`: ids must be written alike in all tables"
+            raise part.origin.refusal(problem, remedy, column=part.table.subject)
 
 
 def _clock(parts: list[Part], day_resolution: bool | None) -> Clock:

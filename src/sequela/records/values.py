@@ -31,25 +31,27 @@ class Values:
 
 
 def cells(column: pl.Series, table: TableSettings) -> pl.Series:
-    """A column without what stands for "missing": text stripped, `na` words, empty cells and NaN null."""
+    """A column without what stands for "missing": text stripped, `na` words, empty cells and NaN null.
+
+    A word of `na` that is a number means that number, however a cell writes it: "-99" is "-99.0" too.
+    """
     if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
         column = column.cast(pl.String)
     name = pl.col(column.name)
     frame = column.to_frame()
     if column.dtype == pl.String:
         bare = name.str.strip_chars()
-        return frame.select(pl.when(~bare.is_in(sorted({"", *table.na}))).then(bare)).to_series()
-    if column.dtype.is_float():
+        column = frame.select(pl.when(~bare.is_in(sorted({"", *table.na}))).then(bare)).to_series()
+    elif column.dtype.is_float():
         column = frame.select(name.fill_nan(None)).to_series()
-    if column.dtype.is_numeric():
-        words = pl.Series(table.na, dtype=pl.String)
-        if (numbers := as_number(words, table).drop_nulls()).len():
-            return (
-                column.to_frame()
-                .select(pl.when(~name.cast(pl.Float64).is_in(numbers.to_list())).then(name))
-                .to_series()
-            )
-    return column
+    absent = as_number(pl.Series(table.na, dtype=pl.String), table).drop_nulls()
+    if not absent.len() or not (column.dtype == pl.String or column.dtype.is_numeric()):
+        return column
+    number = as_number(column, table) if column.dtype == pl.String else column
+    if number.dtype != pl.Float32:  # there -99.9 is another number than in double precision
+        number = number.cast(pl.Float64)
+    is_absent = number.is_in(absent.cast(number.dtype).to_list()).fill_null(value=False)
+    return column.to_frame().select(pl.when(~is_absent).then(name)).to_series()
 
 
 def as_number(text: pl.Series, table: TableSettings) -> pl.Series:
@@ -124,7 +126,8 @@ def column_values(
         categorical: the study lists it as a category.
 
     Raises:
-        RecordsError: text among numbers, infinite numbers, numbers beyond single precision.
+        RecordsError: text among numbers, numbers with another decimal sign than the table's, infinite numbers,
+            numbers beyond single precision.
     """
     name = raw.name
     raw = typed(raw, table, origin, name=name)

@@ -219,7 +219,7 @@ def _in_common(runs: Sequence[_Run]) -> tuple[pl.DataFrame, list[str]]:
     for run in runs[1:]:
         other = run.first_model().select(*KEYS, pl.col("target").alias("other"))
         common = common.join(other, on=KEYS, how="inner", maintain_order="left")
-        differs = (common["target"] - common["other"]).abs() > 1e-6 * (1 + common["target"].abs())
+        differs = (common["target"] - common["other"]).abs() > 1e-6 * common["target"].abs()  # in whatever unit
         if differs.any():
             raise RunError(
                 f"{run.folder} and {runs[0].folder}: what came differs in {_count(int(differs.sum()))} of "
