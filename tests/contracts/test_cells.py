@@ -497,6 +497,40 @@ def test_second_derivatives_are_refused_and_a_kept_graph_gives_equal_gradients(c
 
 
 @every_cell
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated:DeprecationWarning")
+def test_what_only_the_plain_version_can_do_is_refused(case):
+    cell, given = case.cell(4), case.given(4, LENGTHS, places=1, dtype=torch.float32)
+    data = given.packed.data
+
+    def run(data):
+        return outputs(cell, Given(given.packed._replace(data=data), given.states, given.extra))[0]
+
+    def forward_derivative():
+        with torch.autograd.forward_ad.dual_level():
+            return run(torch.autograd.forward_ad.make_dual(data, data))
+
+    def batched_gradients():
+        leaf = data.clone().requires_grad_()
+        y = run(leaf)
+        return torch.autograd.grad(y, leaf, torch.ones(2, *y.shape), is_grads_batched=True)
+
+    asked = [
+        forward_derivative,
+        torch.no_grad()(forward_derivative),
+        batched_gradients,
+        lambda: torch.func.jvp(run, (data,), (data,)),
+        lambda: torch.func.grad(lambda data: run(data).sum())(data),
+        lambda: torch.func.vmap(run)(data[None]),
+        lambda: torch.func.jacrev(run)(data),
+    ]
+    for ask in asked:
+        with pytest.raises(NotImplementedError, match="plain"):
+            ask()
+    with pytest.raises(NotImplementedError, match=r"torch\.export"):
+        torch.jit.script(cell)
+
+
+@every_cell
 def test_modules_copy_pickle_parametrize_and_convert(case):
     cell = case.cell(4, layers=2)
     given = case.given(4, LENGTHS, places=2, dtype=torch.float32)

@@ -91,7 +91,7 @@ def run(tensors: tuple[Any, ...], layers: int, histories: int) -> tuple[Tensor, 
     """Return what `compute` returns, differentiable where a tensor asks for it."""
     joined: Tensor
     decay: Tensor
-    if torch.compiler.is_compiling() or operator.somebody_watches():
+    if operator.is_watched(tensors):
         joined, decay = fade_rows(layers, histories, *tensors)
     elif torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         joined, decay = operator.apply(Eager, layers, histories, *tensors)
@@ -153,6 +153,7 @@ def compute_backward(
     )
     if at_once is not None:
         return at_once
+    operator.refuse_transformed((djoined, ddecay))
     held = [operator.solid(t) for t in tensors]
     arriving = (operator.solid(djoined), operator.solid(ddecay))
     apart = 0 if djoined is None else djoined.shape[-1]  # of the mask nobody needs a gradient, and it may be left out

@@ -58,6 +58,9 @@ class Recurrent(nn.RNNBase):
         """Return an immutable snapshot that advances patients one observation at a time."""
         return Frozen(self.kind, self.weights())
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        raise NotImplementedError("torch.jit.script cannot read a cell. Use torch.export.export.")
+
     def _weights_of(self, suffix: str) -> Weights:
         def named(name: str) -> Any:
             return getattr(self, name + suffix, None)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from sequela.cells.recurrence import Recurrence, State
 from sequela.cells.threads import get_num_threads
@@ -64,7 +65,7 @@ def run(kind: str, given: Recurrence, weights: Sequence[Tensor], layers: int, di
     tensors = (given.x, given.batch_sizes, h0, c0, decay_h, decay_c, given.masks, given.order)
     sizes = (kind, layers, directions, given.histories, given.keep, given.by_history)
     training = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (*weights, *tensors))
-    if torch.compiler.is_compiling() or somebody_watches():
+    if is_watched((*weights, *tensors)):
         y, h, c, _ = recur(*tensors, weights, *sizes, training)
     elif training:
         y, h, c = apply(Eager, sizes, *tensors, *weights)
@@ -75,7 +76,42 @@ def run(kind: str, given: Recurrence, weights: Sequence[Tensor], layers: int, di
 
 def somebody_watches() -> bool:
     """Say whether a tracer or a transform is at work, which must see an operator."""
-    return bool(torch._C._len_torch_dispatch_stack()) or torch._C._functorch.peek_interpreter_stack() is not None
+    return (
+        bool(torch._C._len_torch_dispatch_stack())
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or torch._C._get_tracing_state() is not None
+        or forward_ad._current_level >= 0
+    )
+
+
+def is_watched(tensors: Iterable[Tensor | None]) -> bool:
+    """Say whether these tensors must go through an operator; refuse what an operator cannot do either."""
+    if torch.compiler.is_compiling():
+        return True
+    watched = somebody_watches()
+    if watched:
+        refuse_transformed(tensors)
+    return watched
+
+
+def refuse_transformed(tensors: Iterable[Tensor | None]) -> None:
+    """Say what to do instead of asking for more than the numbers of these tensors."""
+    if any(t is not None and is_transformed(t) for t in tensors):
+        raise NotImplementedError(
+            "The engine has no derivatives forward, no batched gradients and no transforms of torch.func (vmap, grad, "
+            "jacrev). Call the cell's `plain` version."
+        )
+
+
+def is_transformed(t: Tensor) -> bool:
+    """Say whether the tensor carries a tangent, or belongs to a transform that wants more than its numbers."""
+    wraps = torch._C._functorch
+    return (
+        wraps.is_batchedtensor(t)
+        or wraps.is_legacy_batchedtensor(t)
+        or wraps.is_gradtrackingtensor(t)
+        or forward_ad.unpack_dual(t).tangent is not None  # type: ignore[no-untyped-call]
+    )
 
 
 def at_hand() -> bool:
@@ -166,6 +202,7 @@ def compute_backward(
     )  # fmt: skip
     if at_once is not None:
         return at_once
+    refuse_transformed((dy, dh, dc))
     hidden, rows, places = weights[1].shape[1], rows_of(x), layers * directions
     standing, by = stand(x, by_history)
     held = [standing, *(solid(t) for t in tensors[2:])]
@@ -239,6 +276,7 @@ class Once(torch.autograd.Function):
 
 def once(backward: Callable[..., Sequence[Tensor | None]], *arguments: Any) -> Sequence[Tensor | None]:
     """Run a backward pass that has no derivative, and say so to whoever asks for one."""
+    is_watched(t for t in arguments if isinstance(t, Tensor))
     made: Sequence[Tensor | None] = (
         apply(Once, backward, *arguments) if torch.is_grad_enabled() else backward(*arguments)
     )
