@@ -467,6 +467,17 @@ def test_a_snapshot_does_not_change_with_the_cell_and_refuses_what_has_no_order(
 
 
 @every_cell
+def test_a_backward_pass_after_an_update_of_what_it_needs_is_refused(case):
+    cell = case.cell(4)
+    frozen, weight = cell.frozen(), torch.ones(4, requires_grad=True)
+    table = frozen.table(5)
+    loss = (table * weight).sum()
+    frozen.update(table, torch.tensor([3]), torch.ones(1, cell.input_size))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@every_cell
 def test_an_empty_batch_and_a_single_step_pass(case):
     for layers, directions in layouts(case)[:3]:
         cell = case.cell(4, layers=layers, directions=directions)

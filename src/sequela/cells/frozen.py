@@ -96,6 +96,7 @@ class Frozen:
             table.data_ptr(), patients, index.data_ptr(), count, operator.addresses(held), y.data_ptr(),
             get_num_threads(),
         )  # fmt: skip
+        torch.autograd.graph.increment_version(table)  # as torch's own operations in place do
         return y
 
     def _checked(self, name: str, t: Tensor | None, shape: tuple[int, ...]) -> Tensor | None:
