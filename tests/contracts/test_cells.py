@@ -573,17 +573,29 @@ def test_modules_copy_pickle_parametrize_and_convert(case):
 
 @every_cell
 def test_autocast_computes_in_float32(case):
-    cell = case.cell(4)
-    given = case.given(4, LENGTHS, places=1, dtype=torch.float32)
-    half = given.packed._replace(data=given.packed.data.bfloat16())
-    whole = Given(half._replace(data=half.data.float()), given.states, given.extra)
-    if case.name == "grud":  # its input is mixed in torch before it reaches the engine
-        half = whole.packed
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        y, _ = cell(half, given.hx, **given.extra)
-    assert y.data.dtype == torch.float32
-    if case.name != "grud":
-        assert torch.equal(y.data, outputs(cell, whole)[0])
+    cell, given = case.cell(4), case.given(4, LENGTHS, places=1, dtype=torch.float32)
+
+    def halved(t):
+        return t.bfloat16() if t.is_floating_point() else t
+
+    def widened(t):
+        return t.float() if t.is_floating_point() else t
+
+    half = Given(
+        given.packed._replace(data=halved(given.packed.data)),
+        tuple(halved(s) for s in given.states),
+        {name: halved(t) for name, t in given.extra.items()},
+    )
+    whole = Given(
+        half.packed._replace(data=widened(half.packed.data)),
+        tuple(widened(s) for s in half.states),
+        {name: widened(t) for name, t in half.extra.items()},
+    )
+    for mixed in (half, Given(whole.packed, half.states, half.extra), Given(half.packed, whole.states, half.extra)):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = outputs(cell, mixed)
+        for one, other in zip(found, outputs(cell, whole), strict=True):
+            assert torch.equal(one, other)
 
 
 @every_cell

@@ -107,9 +107,10 @@ class Recurrent(nn.RNNBase):
         x, rows = given.x, operator.rows_of(given.x)
         if x.shape[-1] != self.input_size:
             raise ValueError(f"The input must have {self.input_size} features (its last size), not {x.shape[-1]}.")
-        if x.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(x.device.type):
-            state = None if given.state is None else tuple(s.float() for s in given.state)
-            given = given._replace(x=x.float(), state=state)
+        if torch.is_autocast_enabled(x.device.type):
+            state = None if given.state is None else tuple(whole(s) for s in given.state)
+            decay = tuple(None if factor is None else whole(factor) for factor in given.decay)
+            given = given._replace(x=whole(x), state=state, decay=decay)
         if any(factor is not None for factor in given.decay):
             factors = (
                 None if factor is None else self._factor(name, factor, rows)
@@ -208,6 +209,11 @@ class Recurrent(nn.RNNBase):
             return self._torch(given)
         given = self._with_dropout(given)
         return operator.run(self.kind, given, self.flat_weights(), self.num_layers, self.directions)
+
+
+def whole(t: Tensor) -> Tensor:
+    """Return what autocast has made of half precision in float32."""
+    return t.float() if t.dtype in (torch.float16, torch.bfloat16) else t
 
 
 def equally_long(steps: int, histories: int) -> Tensor:
