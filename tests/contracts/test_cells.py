@@ -599,6 +599,35 @@ def test_autocast_computes_in_float32(case):
 
 
 @every_cell
+def test_a_default_device_elsewhere_changes_nothing_here(case):
+    cell = case.cell(4)
+    x = torch.randn(31, 3, INPUTS, generator=torch.Generator().manual_seed(0))
+    extra = {"observed": x > 0, "gaps": x.abs()} if case.name == "grud" else {}
+    for device in ("meta", "cpu"):
+        with torch.device(device):
+            y, _ = cell(x, **extra)
+            frozen = cell.frozen()
+            table = frozen.table(2)
+        assert y.device.type == table.device.type == "cpu"
+    assert torch.equal(y, cell(x, **extra)[0])
+
+
+@every_cell
+def test_dropout_may_leave_nothing(case):
+    cell = case.cell(4, layers=2, dropout=1.0)
+    given = case.given(4, LENGTHS, places=2, dtype=torch.float32)
+    cut = case.cell(4, layers=2)
+    with torch.no_grad():
+        cut.weight_ih_l1.zero_()
+    scattered = given.packed._replace(data=given.packed.data.repeat_interleave(2, dim=-1)[:, ::2])
+    for run in (cell, cell.plain):
+        for packed in (given.packed, scattered):
+            found = outputs(run, Given(packed, given.states, given.extra))
+            for one, other in zip(found, outputs(cut, given), strict=True):
+                torch.testing.assert_close(one, other)
+
+
+@every_cell
 def test_what_does_not_fit_is_refused(case):
     cell = case.cell(4)
     given = case.given(4, LENGTHS, places=1, dtype=torch.float32)

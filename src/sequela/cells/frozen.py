@@ -30,7 +30,7 @@ class Frozen:
         self.hidden_size, self.input_size = flat[1].shape[1], flat[0].shape[1]
         self.dtype = flat[0].dtype
         probe = flat[0].new_empty(0, self.input_size)
-        none = torch.zeros(0, dtype=torch.int64)
+        none = torch.zeros(0, dtype=torch.int64, device="cpu")
         operator.check(probe, none, (), (), None, None, flat, kind, self.layers, 1, 0)
         sizes = operator.sizes_of(probe, none, kind, self.layers, 1, 0, self.hidden_size)
         self._native = operator._native.Snapshot(sizes, operator.weight_addresses(flat, self.layers, kind))
@@ -67,7 +67,7 @@ class Frozen:
 
     def table(self, patients: int) -> Tensor:
         """Return the states of patients of whom nothing was seen, [patients, layers, states, H]."""
-        probe = torch.empty(0, dtype=self.dtype)
+        probe = torch.empty(0, dtype=self.dtype, device="cpu")
         return operator.empty(probe, patients, self.layers, self.states, self.hidden_size).zero_()
 
     def update(

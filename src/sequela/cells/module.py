@@ -125,7 +125,8 @@ class Recurrent(nn.RNNBase):
             return given
         keep = 1.0 - self.dropout
         shape = (self.num_layers - 1, operator.rows_of(given.x), self.directions * self.hidden_size)
-        return given._replace(masks=torch.rand(shape, device=given.x.device) < keep, keep=keep)
+        chance = torch.rand(shape, dtype=torch.float32, device=given.x.device)  # 8 bits of bfloat16 would not do
+        return given._replace(masks=chance < keep, keep=keep or 1.0)  # where nothing passes, no share to divide by
 
     def _leave_to_torch(self, x: Tensor, decay: tuple[Tensor | None, ...]) -> bool:
         """Say whether torch's own kernel must do it: on a GPU, or where the native core is not built."""
@@ -219,14 +220,14 @@ def whole(t: Tensor) -> Tensor:
 def equally_long(steps: int, histories: int) -> Tensor:
     """Return the batch sizes of histories that all have so many steps."""
     if torch.compiler.is_compiling() or operator.somebody_watches():
-        return torch.full((steps,), histories, dtype=torch.int64)
+        return torch.full((steps,), histories, dtype=torch.int64, device="cpu")
     return _equally_long(steps, histories)
 
 
 @functools.lru_cache(maxsize=64)
 def _equally_long(steps: int, histories: int) -> Tensor:
     with torch.inference_mode(False):  # a tensor of inference could not be kept for a later backward
-        return torch.full((steps,), histories, dtype=torch.int64)
+        return torch.full((steps,), histories, dtype=torch.int64, device="cpu")
 
 
 @functools.cache
