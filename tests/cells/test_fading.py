@@ -245,3 +245,16 @@ def test_grud_has_the_gradients_of_fading_and_recurrence_one_after_the_other():
         assert torch.equal(final, final_apart)
         one, other = (torch.autograd.grad(f.square().sum(), leaves) for f in (final, final_apart))
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_the_mean_has_the_type_of_the_parameters_and_no_gradient():
+    x = torch.zeros(4, FEATURES)
+    cell = GRUD(FEATURES, HIDDEN, mean=torch.arange(FEATURES, dtype=torch.float64).requires_grad_())
+    output, _ = cell(x, observed=x > 0, gaps=x)
+    assert output.dtype == cell.mean.dtype == torch.float32
+    assert cell.mean.tolist() == [0, 1, 2, 3, 4]
+    cell.mean = torch.nn.Parameter(cell.mean)
+    with pytest.raises(NotImplementedError, match="plain"):
+        cell(x, observed=x > 0, gaps=x)
+    cell.plain(x, observed=x > 0, gaps=x)[0].sum().backward()
+    assert cell.mean.grad is not None

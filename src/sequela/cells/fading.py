@@ -52,6 +52,10 @@ def fade(inputs: Inputs, rates: Rates, *, layers: int, batch_first: bool) -> tup
     """
     if inputs.gaps.device.type != "cpu" or not operator.BUILT:
         return plain_fade(inputs, rates, layers=layers, batch_first=batch_first)
+    if inputs.mean.requires_grad:
+        raise NotImplementedError(
+            "The engine has no gradient of the mean. Detach it, or call the cell's `plain` version."
+        )
     histories = inputs.gaps.shape[0] if batch_first and inputs.gaps.dim() == 3 else 0
     return run((*inputs, *rates), layers, histories)
 

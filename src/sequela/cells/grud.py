@@ -96,7 +96,7 @@ class GRUD(Recurrent):
             weight = torch.empty(shape, device=device, dtype=dtype).uniform_(-stdv, stdv)
             self.register_parameter(name, nn.Parameter(weight))
         zeros = torch.zeros(input_size, device=device, dtype=dtype)
-        self.register_buffer("mean", zeros if mean is None else zeros + mean)
+        self.register_buffer("mean", zeros if mean is None else zeros.copy_(mean.detach()))
 
     @property
     def step(self) -> Step:
