@@ -131,6 +131,14 @@ def test_factors_alone_equal_the_plain_version_and_differentiate_once():
         gradient.square().sum().backward()
 
 
+@pytest.mark.parametrize("shape", [(), (4,), (4, 0), (3, 4)], ids=str)
+def test_factors_have_the_form_of_the_gaps(shape):
+    gaps, rates = inputs_of(*shape).gaps, rates_of()
+    found, expected = (run(gaps, rates.weight_h, rates.bias_h) for run in (decay_factors, plain_factors))
+    assert found.shape == expected.shape
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+
+
 def test_inputs_get_no_gradient_where_nobody_wants_one():
     inputs, rates = inputs_of(6), rates_of()
     rates.weight_h.requires_grad_()

@@ -72,9 +72,9 @@ def plain_fade(inputs: Inputs, rates: Rates, *, layers: int, batch_first: bool) 
 
 
 def decay_factors(gaps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return the factors [N, K] in (0, 1] of the gaps [N, F] under weight [K, F] and bias [K].
+    """Return the factors [..., K] in (0, 1] of the gaps [..., F] under weight [K, F] and bias [K].
 
-    They are what a cell's `decay_h` and `decay_c` take.
+    Those of packed rows [N, F] are what a cell's `decay_h` and `decay_c` take.
 
     Example:
         >>> decay_factors(torch.tensor([[0.0], [2.0]]), torch.tensor([[0.5]]), torch.tensor([0.0]))
@@ -83,7 +83,7 @@ def decay_factors(gaps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """
     if gaps.device.type != "cpu" or not operator.BUILT:
         return plain_factors(gaps, weight, bias)
-    return run((None, None, gaps, None, None, None, weight, bias), 1, 0)[1][0]
+    return run((None, None, gaps, None, None, None, weight, bias), 1, 0)[1].view(*gaps.shape[:-1], weight.shape[0])
 
 
 def plain_factors(gaps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
