@@ -1,7 +1,8 @@
 // The border between Python and the native core. Nothing but this folder knows Python.
 //
-// Tensors come in twice: as they are, looked at by `Given`; or, where they are not plainly right, as addresses of what
-// src/sequela/cells/operator.py has checked, copied into one piece and holds alive. The interpreter is released while the
+// Tensors come in as they are, looked at by `Given`; where they are not plainly right it answers None, and
+// src/sequela/cells says what is wrong, or brings them into one piece and asks again. Only a snapshot, which is in a hurry,
+// is given addresses, which src/sequela/cells/frozen.py has checked and holds alive. The interpreter is released while the
 // core works.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -46,20 +47,6 @@ const Table* choose() {
                             "this build have; those are: " + here + ". Unset it to take the best.").c_str());
 }
 
-// Sizes, in this order: cell, type, layers, directions, histories, steps, rows, input, hidden, and bits of what stands history by
-// history: 1 x, 2 y, 4 dy; then of how many inputs, the first ones, the gradient is wanted (0: of all).
-Problem problem_of(const std::vector<int64_t>& s) {
-    Problem p{};
-    p.cell = static_cast<int32_t>(s.at(0)), p.type = static_cast<int32_t>(s.at(1));
-    p.layers = s.at(2), p.directions = s.at(3), p.histories = s.at(4), p.steps = s.at(5);
-    p.rows = s.at(6), p.input = s.at(7), p.hidden = s.at(8);
-    p.x_by_history = s.at(9) & 1, p.y_by_history = s.at(9) & 2, p.dy_by_history = s.at(9) & 4;
-    p.dx_width = s.at(10);
-    if (p.dx_width < 0 || p.dx_width > p.input) throw std::invalid_argument("no gradient of so many inputs");
-    if (p.cell < 0 || p.cell >= CELLS) throw std::invalid_argument("unknown cell");
-    return p;
-}
-
 std::vector<int64_t> offsets_of(const Problem& p, const int64_t* batch_sizes) {
     std::vector<int64_t> offsets(static_cast<size_t>(p.steps) + 1, 0);
     int64_t before = p.histories;
@@ -84,15 +71,6 @@ void check_order(const Problem& p) {
             throw std::invalid_argument("sorted_indices must name every history of the batch once");
         seen[static_cast<size_t>(p.order[i])] = true;
     }
-}
-
-std::vector<Weights> weights_of(const Problem& p, const Addresses& a) {
-    std::vector<Weights> weights(static_cast<size_t>(p.layers * p.directions));
-    if (a.size() != weights.size() * 5) throw std::invalid_argument("five addresses a place");
-    for (size_t i = 0; i < weights.size(); ++i)
-        weights[i] = {pointer<void>(a[5 * i]), pointer<void>(a[5 * i + 1]), pointer<void>(a[5 * i + 2]),
-                      pointer<void>(a[5 * i + 3]), pointer<void>(a[5 * i + 4])};
-    return weights;
 }
 
 // Lets signals in every 50 ms.
@@ -124,39 +102,6 @@ template <class Fn> void released(Fn fn) {
         done = fn(signals);
     }
     if (!done) signals.raise();
-}
-
-void run_forward(const std::vector<int64_t>& sizes, uintptr_t batch_sizes, const Addresses& in, const Addresses& weights,
-                 const Addresses& out, double mask_scale, int threads) {
-    Problem p = problem_of(sizes);
-    auto offsets = offsets_of(p, pointer<const int64_t>(batch_sizes));
-    auto w = weights_of(p, weights);
-    p.offsets = offsets.data(), p.weights = w.data(), p.mask_scale = mask_scale;
-    p.x = pointer<void>(in.at(0)), p.h0 = pointer<void>(in.at(1)), p.c0 = pointer<void>(in.at(2));
-    p.decay_h = pointer<void>(in.at(3)), p.decay_c = pointer<void>(in.at(4)), p.masks = pointer<uint8_t>(in.at(5));
-    p.order = pointer<int64_t>(in.at(6));
-    check_order(p);
-    p.y = pointer<void>(out.at(0)), p.hn = pointer<void>(out.at(1)), p.cn = pointer<void>(out.at(2));
-    p.inner = pointer<void>(out.at(3)), p.kept = pointer<void>(out.at(4));
-    released([&](Signals& signals) { return forward({chosen, threads, Signals::ask, &signals}, p); });
-}
-
-void run_backward(const std::vector<int64_t>& sizes, uintptr_t batch_sizes, const Addresses& in, const Addresses& weights,
-                  const Addresses& made, const Addresses& gradients, const Addresses& out, const Addresses& dweights,
-                  double mask_scale, int threads) {
-    Problem p = problem_of(sizes);
-    auto offsets = offsets_of(p, pointer<const int64_t>(batch_sizes));
-    auto w = weights_of(p, weights), dw = weights_of(p, dweights);
-    p.offsets = offsets.data(), p.weights = w.data(), p.dweights = dw.data(), p.mask_scale = mask_scale;
-    p.x = pointer<void>(in.at(0)), p.h0 = pointer<void>(in.at(1)), p.c0 = pointer<void>(in.at(2));
-    p.decay_h = pointer<void>(in.at(3)), p.decay_c = pointer<void>(in.at(4)), p.masks = pointer<uint8_t>(in.at(5));
-    p.order = pointer<int64_t>(in.at(6));
-    check_order(p);
-    p.y = pointer<void>(made.at(0)), p.inner = pointer<void>(made.at(1)), p.kept = pointer<void>(made.at(2));
-    p.dy = pointer<void>(gradients.at(0)), p.dhn = pointer<void>(gradients.at(1)), p.dcn = pointer<void>(gradients.at(2));
-    p.dx = pointer<void>(out.at(0)), p.dh0 = pointer<void>(out.at(1)), p.dc0 = pointer<void>(out.at(2));
-    p.ddecay_h = pointer<void>(out.at(3)), p.ddecay_c = pointer<void>(out.at(4));
-    released([&](Signals& signals) { return backward({chosen, threads, Signals::ask, &signals}, p); });
 }
 
 nb::object recur(int cell, nb::handle tensors, nb::handle weights, int64_t layers, int64_t directions, int64_t histories,
@@ -231,39 +176,7 @@ nb::object recur_backward(int cell, nb::handle tensors, nb::handle weights, nb::
     return gradients;
 }
 
-// Sizes, in this order: type, layers, rows, features, hidden, histories, distance of rows of djoined. In: values, observed, gaps, mean, weight_x, bias_x,
-// weight_h, bias_h. Made: joined, decay.
-Fading fading_of(const std::vector<int64_t>& s, const Addresses& in, const Addresses& made) {
-    Fading f{};
-    f.type = static_cast<int32_t>(s.at(0)), f.layers = s.at(1), f.rows = s.at(2), f.features = s.at(3), f.hidden = s.at(4);
-    f.histories = s.at(5), f.djoined_apart = s.at(6);
-    if (f.histories != 0 && f.rows % f.histories != 0) throw std::invalid_argument("rows must be histories times steps");
-    f.values = pointer<void>(in.at(0)), f.observed = pointer<uint8_t>(in.at(1)), f.gaps = pointer<void>(in.at(2));
-    f.mean = pointer<void>(in.at(3)), f.weight_x = pointer<void>(in.at(4)), f.bias_x = pointer<void>(in.at(5));
-    f.weight_h = pointer<void>(in.at(6)), f.bias_h = pointer<void>(in.at(7));
-    f.joined = pointer<void>(made.at(0)), f.decay = pointer<void>(made.at(1));
-    return f;
-}
-
-void fade(const std::vector<int64_t>& sizes, const Addresses& in, const Addresses& made, int threads) {
-    const Fading f = fading_of(sizes, in, made);
-    nb::gil_scoped_release free;
-    forward({chosen, threads, nullptr, nullptr}, f);
-}
-
-// Gradients: of joined, of decay. Out: of values, gaps, weight_x, bias_x, weight_h, bias_h.
-void fade_backward(const std::vector<int64_t>& sizes, const Addresses& in, const Addresses& made,
-                   const Addresses& gradients, const Addresses& out, int threads) {
-    Fading f = fading_of(sizes, in, made);
-    f.djoined = pointer<void>(gradients.at(0)), f.ddecay = pointer<void>(gradients.at(1));
-    f.dvalues = pointer<void>(out.at(0)), f.dgaps = pointer<void>(out.at(1));
-    f.dweight_x = pointer<void>(out.at(2)), f.dbias_x = pointer<void>(out.at(3));
-    f.dweight_h = pointer<void>(out.at(4)), f.dbias_h = pointer<void>(out.at(5));
-    nb::gil_scoped_release free;
-    backward({chosen, threads, nullptr, nullptr}, f);
-}
-
-nb::object fade_tensors(nb::handle tensors, int64_t layers, int64_t histories, int threads) {
+nb::object fade(nb::handle tensors, int64_t layers, int64_t histories, int threads) {
     const Tensors all(tensors);
     GivenFading given;
     if (!given.read(all.exactly(8), layers, histories)) return nb::none();
@@ -279,7 +192,7 @@ nb::object fade_tensors(nb::handle tensors, int64_t layers, int64_t histories, i
 }
 
 // Made: joined, decay, and their gradients. Wanted: of values, gaps, weight_x, bias_x, weight_h, bias_h.
-nb::object fade_tensors_backward(nb::handle tensors, nb::handle made, const std::vector<bool>& wanted, int64_t layers,
+nb::object fade_backward(nb::handle tensors, nb::handle made, const std::vector<bool>& wanted, int64_t layers,
                                  int64_t histories, int threads) {
     const Tensors all(tensors), arrived(made);
     GivenFading given;
@@ -316,9 +229,13 @@ nb::object fade_tensors_backward(nb::handle tensors, nb::handle made, const std:
 struct Snapshot {
     Frozen* frozen;
     Problem p;
-    Snapshot(const std::vector<int64_t>& sizes, const Addresses& weights) : p(problem_of(sizes)) {
-        auto w = weights_of(p, weights);
-        p.weights = w.data();
+    Snapshot(int cell, nb::handle tensors, nb::handle weights, int64_t layers) {
+        if (cell < 0 || cell >= CELLS) throw std::invalid_argument("unknown cell");
+        const Tensors given_tensors(tensors), given_weights(weights);
+        Given given;
+        if (!given.read(cell, given_tensors.exactly(8), given_weights.all(), given_weights.count(), layers, 1, 0, false))
+            throw std::invalid_argument("weights that are plainly right");
+        p = given.p;
         frozen = freeze(chosen, p);
         p.weights = nullptr;
     }
@@ -429,33 +346,23 @@ NB_MODULE(_native, module) {
         if (found == nullptr) throw std::invalid_argument("no instruction set of that name is supported here");
         chosen = found;
     }, nb::arg("name"), "Take another instruction set from now on: for tests and benchmarks. Snapshots keep theirs.");
-    module.def("forward", &run_forward, nb::arg("sizes"), nb::arg("batch_sizes"), nb::arg("inputs"), nb::arg("weights"),
-               nb::arg("outputs"), nb::arg("mask_scale"), nb::arg("threads"), "Run a recurrence. Arguments are addresses.");
-    module.def("backward", &run_backward, nb::arg("sizes"), nb::arg("batch_sizes"), nb::arg("inputs"), nb::arg("weights"),
-               nb::arg("made"), nb::arg("gradients"), nb::arg("outputs"), nb::arg("weight_gradients"),
-               nb::arg("mask_scale"), nb::arg("threads"), "Run a recurrence backward. Arguments are addresses.");
     module.def("recur", &recur, "cell"_a, "tensors"_a, "weights"_a, "layers"_a, "directions"_a, "histories"_a, "keep"_a,
                "by_history"_a, "training"_a, "threads"_a,
                "Run a recurrence and return y, h, c and what backward needs; None where a tensor is not plainly right.");
     module.def("recur_backward", &recur_backward, "cell"_a, "tensors"_a, "weights"_a, "made"_a, "wanted"_a, "layers"_a,
                "directions"_a, "histories"_a, "keep"_a, "by_history"_a, "dx_width"_a, "threads"_a,
                "Run `recur` backward and return the wanted gradients; None where a tensor is not plainly right.");
-    module.def("fade", &fade, "sizes"_a, "inputs"_a, "made"_a, "threads"_a,
-               "Fade inputs and states while nothing is measured. Arguments are addresses.");
-    module.def("fade_backward", &fade_backward, "sizes"_a, "inputs"_a, "made"_a, "gradients"_a, "outputs"_a, "threads"_a,
-               "Run `fade` backward. Arguments are addresses.");
-    module.def("fade_tensors", &fade_tensors, "tensors"_a, "layers"_a, "histories"_a, "threads"_a,
+    module.def("fade", &fade, "tensors"_a, "layers"_a, "histories"_a, "threads"_a,
                "Fade and return [x, m] and the factors; None where a tensor is not plainly right.");
-    module.def("fade_tensors_backward", &fade_tensors_backward, "tensors"_a, "made"_a, "wanted"_a, "layers"_a,
-               "histories"_a, "threads"_a,
-               "Run `fade_tensors` backward and return the wanted gradients; None where a tensor is not plainly right.");
+    module.def("fade_backward", &fade_backward, "tensors"_a, "made"_a, "wanted"_a, "layers"_a, "histories"_a, "threads"_a,
+               "Run `fade` backward and return the wanted gradients; None where a tensor is not plainly right.");
     module.def("buffer", &buffer, nb::arg("size"), "Return recycled memory as a tensor of bytes; its content is undefined.");
     module.def("release_memory", &release_memory, "Give recycled memory back to the system.");
     add_histories(module);
     add_preparation(module);
     add_training(module);
     nb::class_<Snapshot>(module, "Snapshot", "Packed weights of a cell, never changed after they were made.")
-        .def(nb::init<const std::vector<int64_t>&, const Addresses&>(), nb::arg("sizes"), nb::arg("weights"))
+        .def(nb::init<int, nb::handle, nb::handle, int64_t>(), "cell"_a, "tensors"_a, "weights"_a, "layers"_a)
         .def("step", &Snapshot::step, nb::arg("histories"), nb::arg("inputs"), nb::arg("outputs"), nb::arg("threads"),
              "Advance histories by one step each.")
         .def("update", &Snapshot::update_rows, nb::arg("table"), nb::arg("patients"), nb::arg("index"),

@@ -27,7 +27,7 @@ struct Exchange {
 
 struct Torch {
     const Exchange* table = nullptr;
-    PyObject *tensor = nullptr, *parameter = nullptr;
+    PyObject *tensor = nullptr, *parameter = nullptr, *is_neg = nullptr;
 };
 
 const Exchange* table_of(PyObject* tensor) {
@@ -48,7 +48,8 @@ const Torch& torch() {
                 made.parameter = PyObject_GetAttrString(nn, "Parameter");
                 Py_DECREF(nn);
             }
-            if (made.tensor != nullptr && made.parameter != nullptr) made.table = table_of(made.tensor);
+            made.is_neg = PyUnicode_InternFromString("is_neg");
+            if (made.tensor != nullptr && made.parameter != nullptr && made.is_neg != nullptr) made.table = table_of(made.tensor);
             Py_DECREF(module);
         }
         PyErr_Clear();
@@ -83,7 +84,12 @@ bool View::look(PyObject* object) {
         return false;
     }
     constexpr int32_t cpu = 1;
-    return of.device.type == cpu;
+    if (of.device.type != cpu) return false;
+    PyObject* negative = PyObject_CallMethodNoArgs(object, known.is_neg);  // the one thing that the table does not tell
+    const bool as_it_stands = negative == Py_False;
+    if (negative == nullptr) PyErr_Clear();
+    Py_XDECREF(negative);
+    return as_it_stands;
 }
 
 int64_t View::elements() const {

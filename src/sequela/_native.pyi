@@ -15,31 +15,6 @@ def spin_for(microseconds: int) -> None:
 def choose(name: str) -> None:
     """Take another instruction set from now on: for tests and benchmarks. Snapshots keep theirs."""
 
-def forward(
-    sizes: Sequence[int],
-    batch_sizes: int,
-    inputs: Sequence[int],
-    weights: Sequence[int],
-    outputs: Sequence[int],
-    mask_scale: float,
-    threads: int,
-) -> None:
-    """Run a recurrence. Arguments are addresses."""
-
-def backward(
-    sizes: Sequence[int],
-    batch_sizes: int,
-    inputs: Sequence[int],
-    weights: Sequence[int],
-    made: Sequence[int],
-    gradients: Sequence[int],
-    outputs: Sequence[int],
-    weight_gradients: Sequence[int],
-    mask_scale: float,
-    threads: int,
-) -> None:
-    """Run a recurrence backward. Arguments are addresses."""
-
 def recur(
     cell: int,
     tensors: object,
@@ -70,26 +45,13 @@ def recur_backward(
 ) -> object:
     """Run `recur` backward and return the wanted gradients; None where a tensor is not plainly right."""
 
-def fade(sizes: Sequence[int], inputs: Sequence[int], made: Sequence[int], threads: int) -> None:
-    """Fade inputs and states while nothing is measured. Arguments are addresses."""
-
-def fade_backward(
-    sizes: Sequence[int],
-    inputs: Sequence[int],
-    made: Sequence[int],
-    gradients: Sequence[int],
-    outputs: Sequence[int],
-    threads: int,
-) -> None:
-    """Run `fade` backward. Arguments are addresses."""
-
-def fade_tensors(tensors: object, layers: int, histories: int, threads: int) -> object:
+def fade(tensors: object, layers: int, histories: int, threads: int) -> object:
     """Fade and return [x, m] and the factors; None where a tensor is not plainly right."""
 
-def fade_tensors_backward(
+def fade_backward(
     tensors: object, made: object, wanted: Sequence[bool], layers: int, histories: int, threads: int
 ) -> object:
-    """Run `fade_tensors` backward and return the wanted gradients; None where a tensor is not plainly right."""
+    """Run `fade` backward and return the wanted gradients; None where a tensor is not plainly right."""
 
 def buffer(size: int) -> torch.Tensor:
     """Return recycled memory as a tensor of bytes; its content is undefined."""
@@ -209,7 +171,7 @@ def blend(means: object, weights: object, share: float, threads: int) -> bool:
 class Snapshot:
     """Packed weights of a cell, never changed after they were made."""
 
-    def __init__(self, sizes: Sequence[int], weights: Sequence[int]) -> None: ...
+    def __init__(self, cell: int, tensors: object, weights: object, layers: int) -> None: ...
     def step(self, histories: int, inputs: Sequence[int], outputs: Sequence[int], threads: int) -> None:
         """Advance histories by one step each."""
 

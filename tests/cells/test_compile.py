@@ -71,3 +71,13 @@ def test_exports_with_lengths_as_dimensions():
     for lengths in BATCHES:
         for mine, theirs in zip(exported(*batch(lengths)), model(*batch(lengths)), strict=True):
             assert torch.equal(mine, theirs)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@torch.no_grad()
+def test_a_trace_computes_anew():
+    model = Model(cells()[0])
+    traced = torch.jit.trace(model, tuple(batch(BATCHES[0])))
+    for lengths in (BATCHES[0], (1, 9, 6)):
+        for mine, theirs in zip(traced(*batch(lengths)), model(*batch(lengths)), strict=True):
+            assert torch.equal(mine, theirs)

@@ -131,6 +131,14 @@ def test_factors_alone_equal_the_plain_version_and_differentiate_once():
         gradient.square().sum().backward()
 
 
+@pytest.mark.parametrize("shape", [(), (4,), (4, 0), (3, 4)], ids=str)
+def test_factors_have_the_form_of_the_gaps(shape):
+    gaps, rates = inputs_of(*shape).gaps, rates_of()
+    found, expected = (run(gaps, rates.weight_h, rates.bias_h) for run in (decay_factors, plain_factors))
+    assert found.shape == expected.shape
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+
+
 def test_inputs_get_no_gradient_where_nobody_wants_one():
     inputs, rates = inputs_of(6), rates_of()
     rates.weight_h.requires_grad_()
@@ -245,3 +253,16 @@ def test_grud_has_the_gradients_of_fading_and_recurrence_one_after_the_other():
         assert torch.equal(final, final_apart)
         one, other = (torch.autograd.grad(f.square().sum(), leaves) for f in (final, final_apart))
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_the_mean_has_the_type_of_the_parameters_and_no_gradient():
+    x = torch.zeros(4, FEATURES)
+    cell = GRUD(FEATURES, HIDDEN, mean=torch.arange(FEATURES, dtype=torch.float64).requires_grad_())
+    output, _ = cell(x, observed=x > 0, gaps=x)
+    assert output.dtype == cell.mean.dtype == torch.float32
+    assert cell.mean.tolist() == [0, 1, 2, 3, 4]
+    cell.mean = torch.nn.Parameter(cell.mean)
+    with pytest.raises(NotImplementedError, match="plain"):
+        cell(x, observed=x > 0, gaps=x)
+    cell.plain(x, observed=x > 0, gaps=x)[0].sum().backward()
+    assert cell.mean.grad is not None

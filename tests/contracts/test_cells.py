@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import itertools
 import threading
 
 import pytest
@@ -34,12 +35,17 @@ def layouts(case: Case) -> list[tuple[int, int]]:
     return [(layers, directions) for layers, directions in LAYOUTS if directions in case.directions]
 
 
-AT_ONCE = ("recur", "recur_backward", "fade_tensors", "fade_tensors_backward")
+AT_ONCE = ("recur", "recur_backward", "fade", "fade_backward")
+
+
+def refused_at_first(name, function):
+    calls = itertools.cycle([lambda *arguments: None, function])
+    return lambda *arguments: next(calls)(*arguments)
 
 
 @every_cell
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_what_is_looked_at_piece_by_piece_gives_the_bits_of_what_is_taken_at_once(case, layout, monkeypatch):
+def test_what_is_taken_as_a_copy_gives_the_bits_of_what_is_taken_as_it_is(case, layout, monkeypatch):
     layers, directions = layout
     if directions not in case.directions:
         return
@@ -57,7 +63,7 @@ def test_what_is_looked_at_piece_by_piece_gives_the_bits_of_what_is_taken_at_onc
         cell = case.cell(7, layers=layers, directions=directions, dropout=0.3 * (layers > 1), dtype=dtype)
         given = case.given(7, LENGTHS, places=layers * directions, dtype=dtype)
         found = []
-        for replaced in (spied, lambda name, function: lambda *arguments: None):
+        for replaced in (spied, refused_at_first):
             with monkeypatch.context() as patched:
                 for name in AT_ONCE:
                     patched.setattr(operator._native, name, replaced(name, getattr(operator._native, name)))
@@ -90,7 +96,16 @@ def test_tensors_in_pieces_and_of_other_types_give_the_same_bits(case):
         tuple(s.as_subclass(Named) for s in given.states),
         given.extra,
     )
-    for other in (pieces, named):
+
+    def turned(t):  # as the imaginary part of a conjugate is: only a flag tells that the sign is another
+        return torch._neg_view(-t) if t.is_floating_point() else t
+
+    negative = Given(
+        given.packed._replace(data=turned(given.packed.data)),
+        tuple(turned(s) for s in given.states),
+        {name: turned(t) for name, t in given.extra.items()},
+    )
+    for other in (pieces, named, negative):
         for one, same in zip(outputs(cell, other), expected, strict=True):
             assert torch.equal(one.as_subclass(torch.Tensor), same)
     with torch.no_grad():
@@ -180,7 +195,7 @@ def test_equally_long_histories_are_read_as_they_stand(case, layout, at_once, mo
     if directions not in case.directions:
         return
     for name in () if at_once else AT_ONCE:
-        monkeypatch.setattr(operator._native, name, lambda *arguments: None)
+        monkeypatch.setattr(operator._native, name, refused_at_first(name, getattr(operator._native, name)))
     people, steps = 5, 4
     cell = case.cell(6, layers=layers, directions=directions, dtype=torch.float64)
     given = case.given(6, [steps] * people, places=layers * directions, dtype=torch.float64)
@@ -467,6 +482,17 @@ def test_a_snapshot_does_not_change_with_the_cell_and_refuses_what_has_no_order(
 
 
 @every_cell
+def test_a_backward_pass_after_an_update_of_what_it_needs_is_refused(case):
+    cell = case.cell(4)
+    frozen, weight = cell.frozen(), torch.ones(4, requires_grad=True)
+    table = frozen.table(5)
+    loss = (table * weight).sum()
+    frozen.update(table, torch.tensor([3]), torch.ones(1, cell.input_size))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@every_cell
 def test_an_empty_batch_and_a_single_step_pass(case):
     for layers, directions in layouts(case)[:3]:
         cell = case.cell(4, layers=layers, directions=directions)
@@ -494,6 +520,40 @@ def test_second_derivatives_are_refused_and_a_kept_graph_gives_equal_gradients(c
     (gradient,) = torch.autograd.grad(loss, given.packed.data, create_graph=True)
     with pytest.raises(RuntimeError, match="plain"):
         gradient.square().sum().backward()
+
+
+@every_cell
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated:DeprecationWarning")
+def test_what_only_the_plain_version_can_do_is_refused(case):
+    cell, given = case.cell(4), case.given(4, LENGTHS, places=1, dtype=torch.float32)
+    data = given.packed.data
+
+    def run(data):
+        return outputs(cell, Given(given.packed._replace(data=data), given.states, given.extra))[0]
+
+    def forward_derivative():
+        with torch.autograd.forward_ad.dual_level():
+            return run(torch.autograd.forward_ad.make_dual(data, data))
+
+    def batched_gradients():
+        leaf = data.clone().requires_grad_()
+        y = run(leaf)
+        return torch.autograd.grad(y, leaf, torch.ones(2, *y.shape), is_grads_batched=True)
+
+    asked = [
+        forward_derivative,
+        torch.no_grad()(forward_derivative),
+        batched_gradients,
+        lambda: torch.func.jvp(run, (data,), (data,)),
+        lambda: torch.func.grad(lambda data: run(data).sum())(data),
+        lambda: torch.func.vmap(run)(data[None]),
+        lambda: torch.func.jacrev(run)(data),
+    ]
+    for ask in asked:
+        with pytest.raises(NotImplementedError, match="plain"):
+            ask()
+    with pytest.raises(NotImplementedError, match=r"torch\.export"):
+        torch.jit.script(cell)
 
 
 @every_cell
@@ -528,17 +588,58 @@ def test_modules_copy_pickle_parametrize_and_convert(case):
 
 @every_cell
 def test_autocast_computes_in_float32(case):
+    cell, given = case.cell(4), case.given(4, LENGTHS, places=1, dtype=torch.float32)
+
+    def halved(t):
+        return t.bfloat16() if t.is_floating_point() else t
+
+    def widened(t):
+        return t.float() if t.is_floating_point() else t
+
+    half = Given(
+        given.packed._replace(data=halved(given.packed.data)),
+        tuple(halved(s) for s in given.states),
+        {name: halved(t) for name, t in given.extra.items()},
+    )
+    whole = Given(
+        half.packed._replace(data=widened(half.packed.data)),
+        tuple(widened(s) for s in half.states),
+        {name: widened(t) for name, t in half.extra.items()},
+    )
+    for mixed in (half, Given(whole.packed, half.states, half.extra), Given(half.packed, whole.states, half.extra)):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = outputs(cell, mixed)
+        for one, other in zip(found, outputs(cell, whole), strict=True):
+            assert torch.equal(one, other)
+
+
+@every_cell
+def test_a_default_device_elsewhere_changes_nothing_here(case):
     cell = case.cell(4)
-    given = case.given(4, LENGTHS, places=1, dtype=torch.float32)
-    half = given.packed._replace(data=given.packed.data.bfloat16())
-    whole = Given(half._replace(data=half.data.float()), given.states, given.extra)
-    if case.name == "grud":  # its input is mixed in torch before it reaches the engine
-        half = whole.packed
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        y, _ = cell(half, given.hx, **given.extra)
-    assert y.data.dtype == torch.float32
-    if case.name != "grud":
-        assert torch.equal(y.data, outputs(cell, whole)[0])
+    x = torch.randn(31, 3, INPUTS, generator=torch.Generator().manual_seed(0))
+    extra = {"observed": x > 0, "gaps": x.abs()} if case.name == "grud" else {}
+    for device in ("meta", "cpu"):
+        with torch.device(device):
+            y, _ = cell(x, **extra)
+            frozen = cell.frozen()
+            table = frozen.table(2)
+        assert y.device.type == table.device.type == "cpu"
+    assert torch.equal(y, cell(x, **extra)[0])
+
+
+@every_cell
+def test_dropout_may_leave_nothing(case):
+    cell = case.cell(4, layers=2, dropout=1.0)
+    given = case.given(4, LENGTHS, places=2, dtype=torch.float32)
+    cut = case.cell(4, layers=2)
+    with torch.no_grad():
+        cut.weight_ih_l1.zero_()
+    scattered = given.packed._replace(data=given.packed.data.repeat_interleave(2, dim=-1)[:, ::2])
+    for run in (cell, cell.plain):
+        for packed in (given.packed, scattered):
+            found = outputs(run, Given(packed, given.states, given.extra))
+            for one, other in zip(found, outputs(cut, given), strict=True):
+                torch.testing.assert_close(one, other)
 
 
 @every_cell

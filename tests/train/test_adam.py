@@ -152,6 +152,14 @@ def test_a_backward_pass_after_a_step_is_refused_as_after_one_of_torch(way: str)
         loss.backward()
 
 
+def test_a_backward_pass_after_a_mean_has_moved_is_refused(way: str) -> None:
+    mean, weight = torch.ones(2), nn.Parameter(torch.ones(2))
+    loss = (mean * weight).sum()
+    blend([mean], [torch.zeros(2)], 0.5)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
 def test_a_mean_moves_by_its_share(way: str) -> None:
     weights = [weight.detach() for weight in drawn(torch.float64)]
     means = [torch.ones_like(weight) for weight in weights]

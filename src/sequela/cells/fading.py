@@ -52,6 +52,10 @@ def fade(inputs: Inputs, rates: Rates, *, layers: int, batch_first: bool) -> tup
     """
     if inputs.gaps.device.type != "cpu" or not operator.BUILT:
         return plain_fade(inputs, rates, layers=layers, batch_first=batch_first)
+    if inputs.mean.requires_grad:
+        raise NotImplementedError(
+            "The engine has no gradient of the mean. Detach it, or call the cell's `plain` version."
+        )
     histories = inputs.gaps.shape[0] if batch_first and inputs.gaps.dim() == 3 else 0
     return run((*inputs, *rates), layers, histories)
 
@@ -68,9 +72,9 @@ def plain_fade(inputs: Inputs, rates: Rates, *, layers: int, batch_first: bool) 
 
 
 def decay_factors(gaps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return the factors [N, K] in (0, 1] of the gaps [N, F] under weight [K, F] and bias [K].
+    """Return the factors [..., K] in (0, 1] of the gaps [..., F] under weight [K, F] and bias [K].
 
-    They are what a cell's `decay_h` and `decay_c` take.
+    Those of packed rows [N, F] are what a cell's `decay_h` and `decay_c` take.
 
     Example:
         >>> decay_factors(torch.tensor([[0.0], [2.0]]), torch.tensor([[0.5]]), torch.tensor([0.0]))
@@ -79,7 +83,7 @@ def decay_factors(gaps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """
     if gaps.device.type != "cpu" or not operator.BUILT:
         return plain_factors(gaps, weight, bias)
-    return run((None, None, gaps, None, None, None, weight, bias), 1, 0)[1][0]
+    return run((None, None, gaps, None, None, None, weight, bias), 1, 0)[1].view(*gaps.shape[:-1], weight.shape[0])
 
 
 def plain_factors(gaps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -91,7 +95,7 @@ def run(tensors: tuple[Any, ...], layers: int, histories: int) -> tuple[Tensor, 
     """Return what `compute` returns, differentiable where a tensor asks for it."""
     joined: Tensor
     decay: Tensor
-    if torch.compiler.is_compiling() or operator.somebody_watches():
+    if operator.is_watched(tensors):
         joined, decay = fade_rows(layers, histories, *tensors)
     elif torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         joined, decay = operator.apply(Eager, layers, histories, *tensors)
@@ -114,19 +118,13 @@ def compute(
 ) -> tuple[Tensor, Tensor]:
     """Return [x̂, m], empty where there are no values, and g_h; `histories` is B for inputs [B, T, F], else 0."""
     tensors = (values, observed, gaps, mean, weight_x, bias_x, weight_h, bias_h)
-    at_once: tuple[Tensor, Tensor] | None = operator._native.fade_tensors(tensors, layers, histories, get_num_threads())
-    if at_once is not None:
-        return at_once
+    options = (layers, histories, get_num_threads())
+    made: tuple[Tensor, Tensor] | None = operator._native.fade(tensors, *options)
+    if made is not None:
+        return made
     check(layers, *tensors)
-    held = [operator.solid(t) for t in tensors]
-    joined, decay = room_for(gaps, weight_h, layers, values is not None)
-    operator._native.fade(
-        sizes_of(gaps, weight_h, layers, histories),
-        operator.addresses(held),
-        [joined.data_ptr() if values is not None else 0, decay.data_ptr()],
-        get_num_threads(),
-    )
-    return joined, decay
+    copied: tuple[Tensor, Tensor] = operator.read(operator._native.fade(operator.plain(tensors), *options))
+    return copied
 
 
 def compute_backward(
@@ -148,24 +146,15 @@ def compute_backward(
 ) -> list[Tensor | None]:
     """Return the gradients of values, gaps and the four weights; None where not wanted."""
     tensors = (values, observed, gaps, mean, weight_x, bias_x, weight_h, bias_h)
-    at_once: list[Tensor | None] | None = operator._native.fade_tensors_backward(
-        tensors, (joined, decay, djoined, ddecay), wanted, layers, histories, get_num_threads()
+    arrived, options = (joined, decay, djoined, ddecay), (wanted, layers, histories, get_num_threads())
+    made: list[Tensor | None] | None = operator._native.fade_backward(tensors, arrived, *options)
+    if made is not None:
+        return made
+    operator.refuse_transformed((djoined, ddecay))
+    copied: list[Tensor | None] = operator.read(
+        operator._native.fade_backward(operator.plain(tensors), operator.plain(arrived), *options)
     )
-    if at_once is not None:
-        return at_once
-    held = [operator.solid(t) for t in tensors]
-    arriving = (operator.solid(djoined), operator.solid(ddecay))
-    apart = 0 if djoined is None else djoined.shape[-1]  # of the mask nobody needs a gradient, and it may be left out
-    made = gradients_like((values, gaps, weight_x, bias_x, weight_h, bias_h), wanted)
-    operator._native.fade_backward(
-        sizes_of(gaps, weight_h, layers, histories, apart),
-        operator.addresses(held),
-        [joined.data_ptr(), decay.data_ptr()],
-        operator.addresses(arriving),
-        operator.addresses(made),
-        get_num_threads(),
-    )
-    return made
+    return copied
 
 
 class Eager(torch.autograd.Function):
@@ -215,7 +204,9 @@ def _(
     layers: int, histories: int, values: Any, observed: Any, gaps: Tensor, mean: Any, weight_x: Any, bias_x: Any,
     weight_h: Tensor, bias_h: Tensor,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    return room_for(gaps, weight_h, layers, values is not None)
+    rows, features = gaps.shape[:-1].numel(), gaps.shape[-1]
+    joined = gaps.new_empty(0) if values is None else gaps.new_empty(rows, 2 * features)
+    return joined, gaps.new_empty(layers, rows, weight_h.shape[0] // layers)
 
 
 @fade_rows_backward.register_fake
@@ -224,8 +215,8 @@ def _(
     gaps: Tensor, mean: Any, weight_x: Any, bias_x: Any, weight_h: Tensor, bias_h: Tensor, joined: Tensor,
     decay: Tensor,
 ) -> list[Tensor]:  # fmt: skip
-    made = gradients_like((values, gaps, weight_x, bias_x, weight_h, bias_h), wanted)
-    return [gaps.new_empty(0) if t is None else t for t in made]
+    tensors = (values, gaps, weight_x, bias_x, weight_h, bias_h)
+    return [t.new_empty(t.shape) if want else gaps.new_empty(0) for t, want in zip(tensors, wanted, strict=True)]
 
 
 def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -257,29 +248,6 @@ def in_their_places(made: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
     """Return the gradients, or None, in the order of the arguments of `compute`."""
     values, gaps, *weights = made
     return None, None, values, None, gaps, None, *weights
-
-
-def room_for(gaps: Tensor, weight_h: Tensor, layers: int, joins: bool) -> tuple[Tensor, Tensor]:
-    """Return undefined tensors for [x̂, m] and g_h."""
-    rows = gaps.shape[:-1].numel()
-    joined = operator.empty(gaps, rows, 2 * gaps.shape[-1]) if joins else gaps.new_empty(0)
-    return joined, operator.empty(gaps, layers, rows, weight_h.shape[0] // layers)
-
-
-def gradients_like(tensors: Sequence[Tensor | None], wanted: Sequence[bool]) -> list[Tensor | None]:
-    """Return room for the gradients that are wanted, and None."""
-    chosen = [t if want else None for t, want in zip(tensors, wanted, strict=True)]
-    large, weights = chosen[:2], chosen[2:]
-    return [
-        *(None if t is None else operator.empty(t, *t.shape) for t in large),
-        *(None if t is None else operator.room_like(t) for t in weights),
-    ]
-
-
-def sizes_of(gaps: Tensor, weight_h: Tensor, layers: int, histories: int, apart: int = 0) -> list[int]:
-    """Return the sizes in the order of native/python/bindings.cpp, `fading_of`."""
-    rows, features = gaps.shape[:-1].numel(), gaps.shape[-1]
-    return [operator.TYPES[gaps.dtype], layers, rows, features, weight_h.shape[0] // layers, histories, apart]
 
 
 def check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -25,15 +26,15 @@ class Frozen:
             raise NotImplementedError(operator.REMEDY)
         if len(weights[0]) != 1:
             raise ValueError("A bidirectional cell has no step mode: it must have seen the end.")
-        flat = [w.detach().contiguous() for of_layer in weights for w in of_layer[0] if w is not None]
+        flat = [w for of_layer in weights for w in of_layer[0] if w is not None]
         self.states, self.layers = operator.KINDS[kind].states, len(weights)
         self.hidden_size, self.input_size = flat[1].shape[1], flat[0].shape[1]
         self.dtype = flat[0].dtype
         probe = flat[0].new_empty(0, self.input_size)
-        none = torch.zeros(0, dtype=torch.int64)
+        none = torch.zeros(0, dtype=torch.int64, device="cpu")
         operator.check(probe, none, (), (), None, None, flat, kind, self.layers, 1, 0)
-        sizes = operator.sizes_of(probe, none, kind, self.layers, 1, 0, self.hidden_size)
-        self._native = operator._native.Snapshot(sizes, operator.weight_addresses(flat, self.layers, kind))
+        tensors, number = (probe, none, *[None] * 6), operator.KINDS[kind].number
+        self._native = operator._native.Snapshot(number, tensors, operator.plain(flat), self.layers)
 
     def step(
         self,
@@ -61,14 +62,15 @@ class Frozen:
         held += [self._checked("decay", d, shape) for d in (decay_h, decay_c)]
         y = x.new_empty(patients, self.hidden_size)
         made = tuple(x.new_empty(shape) for _ in range(self.states))
-        out = operator.addresses([y, *made, *[None] * (2 - self.states)])
-        self._native.step(patients, operator.addresses(held), out, get_num_threads())
+        out = addresses([y, *made, *[None] * (2 - self.states)])
+        self._native.step(patients, addresses(held), out, get_num_threads())
         return y, made if self.states > 1 else made[0]
 
     def table(self, patients: int) -> Tensor:
         """Return the states of patients of whom nothing was seen, [patients, layers, states, H]."""
-        probe = torch.empty(0, dtype=self.dtype)
-        return operator.empty(probe, patients, self.layers, self.states, self.hidden_size).zero_()
+        shape = (patients, self.layers, self.states, self.hidden_size)
+        block: Tensor = operator._native.buffer(math.prod(shape) * self.dtype.itemsize)
+        return block.view(self.dtype).view(shape).zero_()
 
     def update(
         self, table: Tensor, rows: Tensor, x: Tensor, *, decay_h: Tensor | None = None, decay_c: Tensor | None = None
@@ -83,7 +85,7 @@ class Frozen:
             decay_c: the same for c.
         """
         count, patients = rows.shape[0], table.shape[0]
-        if not table.is_contiguous() or table.requires_grad:
+        if not table.is_contiguous() or table.is_neg() or table.requires_grad:
             raise ValueError("The table of states is written in place: it must be contiguous and want no gradient.")
         self._checked("table", table, (patients, self.layers, self.states, self.hidden_size))
         if rows.dtype != torch.int64 or rows.device.type != "cpu" or rows.dim() != 1:
@@ -93,9 +95,10 @@ class Frozen:
         held += [self._checked("decay", d, shape) for d in (decay_h, decay_c)]
         y, index = x.new_empty(count, self.hidden_size), rows.contiguous()
         self._native.update(
-            table.data_ptr(), patients, index.data_ptr(), count, operator.addresses(held), y.data_ptr(),
+            table.data_ptr(), patients, index.data_ptr(), count, addresses(held), y.data_ptr(),
             get_num_threads(),
         )  # fmt: skip
+        torch.autograd.graph.increment_version(table)  # as torch's own operations in place do
         return y
 
     def _checked(self, name: str, t: Tensor | None, shape: tuple[int, ...]) -> Tensor | None:
@@ -105,4 +108,9 @@ class Frozen:
             raise TypeError(f"Expected {name} as {self.dtype} on the CPU, got {t.dtype} on {t.device}.")
         if tuple(t.shape) != shape:
             raise ValueError(f"Expected {name} of shape {list(shape)}, got {list(t.shape)}.")
-        return t.detach().contiguous()
+        return operator.plain([t])[0]
+
+
+def addresses(tensors: Sequence[Tensor | None]) -> list[int]:
+    """Return where the tensors stand, 0 for none."""
+    return [0 if t is None else t.data_ptr() for t in tensors]

@@ -27,7 +27,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sequela.cells import joint, operator
 from sequela.cells.fading import Inputs, Rates, fade, plain_fade
 from sequela.cells.gru import STEPS, Reset
-from sequela.cells.module import Recurrent, Run, equally_long
+from sequela.cells.module import Recurrent, Run, equally_long, whole
 from sequela.cells.recurrence import Recurrence, State, Step
 
 
@@ -96,7 +96,7 @@ class GRUD(Recurrent):
             weight = torch.empty(shape, device=device, dtype=dtype).uniform_(-stdv, stdv)
             self.register_parameter(name, nn.Parameter(weight))
         zeros = torch.zeros(input_size, device=device, dtype=dtype)
-        self.register_buffer("mean", zeros if mean is None else zeros + mean)
+        self.register_buffer("mean", zeros if mean is None else zeros.copy_(mean.detach()))
 
     @property
     def step(self) -> Step:
@@ -145,6 +145,8 @@ class GRUD(Recurrent):
 
     def _inputs(self, input: Tensor | PackedSequence, observed: Tensor, gaps: Tensor) -> Inputs:  # noqa: A002 - torch's name
         x = input.data if isinstance(input, PackedSequence) else input
+        if torch.is_autocast_enabled(x.device.type):
+            x, gaps = whole(x), whole(gaps)
         if x.dtype != self.mean.dtype:
             raise TypeError(f"The input must be {self.mean.dtype} like the cell's parameters, not {x.dtype}.")
         if x.dim() not in (2, 3):

@@ -58,6 +58,9 @@ class Recurrent(nn.RNNBase):
         """Return an immutable snapshot that advances patients one observation at a time."""
         return Frozen(self.kind, self.weights())
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        raise NotImplementedError("torch.jit.script cannot read a cell. Use torch.export.export.")
+
     def _weights_of(self, suffix: str) -> Weights:
         def named(name: str) -> Any:
             return getattr(self, name + suffix, None)
@@ -104,9 +107,10 @@ class Recurrent(nn.RNNBase):
         x, rows = given.x, operator.rows_of(given.x)
         if x.shape[-1] != self.input_size:
             raise ValueError(f"The input must have {self.input_size} features (its last size), not {x.shape[-1]}.")
-        if x.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(x.device.type):
-            state = None if given.state is None else tuple(s.float() for s in given.state)
-            given = given._replace(x=x.float(), state=state)
+        if torch.is_autocast_enabled(x.device.type):
+            state = None if given.state is None else tuple(whole(s) for s in given.state)
+            decay = tuple(None if factor is None else whole(factor) for factor in given.decay)
+            given = given._replace(x=whole(x), state=state, decay=decay)
         if any(factor is not None for factor in given.decay):
             factors = (
                 None if factor is None else self._factor(name, factor, rows)
@@ -121,7 +125,8 @@ class Recurrent(nn.RNNBase):
             return given
         keep = 1.0 - self.dropout
         shape = (self.num_layers - 1, operator.rows_of(given.x), self.directions * self.hidden_size)
-        return given._replace(masks=torch.rand(shape, device=given.x.device) < keep, keep=keep)
+        chance = torch.rand(shape, dtype=torch.float32, device=given.x.device)  # 8 bits of bfloat16 would not do
+        return given._replace(masks=chance < keep, keep=keep or 1.0)  # where nothing passes, no share to divide by
 
     def _leave_to_torch(self, x: Tensor, decay: tuple[Tensor | None, ...]) -> bool:
         """Say whether torch's own kernel must do it: on a GPU, or where the native core is not built."""
@@ -207,17 +212,22 @@ class Recurrent(nn.RNNBase):
         return operator.run(self.kind, given, self.flat_weights(), self.num_layers, self.directions)
 
 
+def whole(t: Tensor) -> Tensor:
+    """Return what autocast has made of half precision in float32."""
+    return t.float() if t.dtype in (torch.float16, torch.bfloat16) else t
+
+
 def equally_long(steps: int, histories: int) -> Tensor:
     """Return the batch sizes of histories that all have so many steps."""
     if torch.compiler.is_compiling() or operator.somebody_watches():
-        return torch.full((steps,), histories, dtype=torch.int64)
+        return torch.full((steps,), histories, dtype=torch.int64, device="cpu")
     return _equally_long(steps, histories)
 
 
 @functools.lru_cache(maxsize=64)
 def _equally_long(steps: int, histories: int) -> Tensor:
     with torch.inference_mode(False):  # a tensor of inference could not be kept for a later backward
-        return torch.full((steps,), histories, dtype=torch.int64)
+        return torch.full((steps,), histories, dtype=torch.int64, device="cpu")
 
 
 @functools.cache

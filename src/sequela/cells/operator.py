@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from sequela.cells.recurrence import Recurrence, State
 from sequela.cells.threads import get_num_threads
@@ -44,8 +45,6 @@ KINDS = {
     "rnn_relu": Kind(6, 1, 1, 0),
 }
 TYPES = {torch.float32: 0, torch.float64: 1}
-X, Y, DY = 1, 2, 4  # bits of what stands history by history
-RECYCLED_BYTES = 1 << 16  # smaller tensors are torch's own: its allocator is quick there
 
 
 def run(kind: str, given: Recurrence, weights: Sequence[Tensor], layers: int, directions: int) -> tuple[Tensor, State]:
@@ -64,7 +63,7 @@ def run(kind: str, given: Recurrence, weights: Sequence[Tensor], layers: int, di
     tensors = (given.x, given.batch_sizes, h0, c0, decay_h, decay_c, given.masks, given.order)
     sizes = (kind, layers, directions, given.histories, given.keep, given.by_history)
     training = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (*weights, *tensors))
-    if torch.compiler.is_compiling() or somebody_watches():
+    if is_watched((*weights, *tensors)):
         y, h, c, _ = recur(*tensors, weights, *sizes, training)
     elif training:
         y, h, c = apply(Eager, sizes, *tensors, *weights)
@@ -75,7 +74,42 @@ def run(kind: str, given: Recurrence, weights: Sequence[Tensor], layers: int, di
 
 def somebody_watches() -> bool:
     """Say whether a tracer or a transform is at work, which must see an operator."""
-    return bool(torch._C._len_torch_dispatch_stack()) or torch._C._functorch.peek_interpreter_stack() is not None
+    return (
+        bool(torch._C._len_torch_dispatch_stack())
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or torch._C._get_tracing_state() is not None
+        or forward_ad._current_level >= 0
+    )
+
+
+def is_watched(tensors: Iterable[Tensor | None]) -> bool:
+    """Say whether these tensors must go through an operator; refuse what an operator cannot do either."""
+    if torch.compiler.is_compiling():
+        return True
+    watched = somebody_watches()
+    if watched:
+        refuse_transformed(tensors)
+    return watched
+
+
+def refuse_transformed(tensors: Iterable[Tensor | None]) -> None:
+    """Say what to do instead of asking for more than the numbers of these tensors."""
+    if any(t is not None and is_transformed(t) for t in tensors):
+        raise NotImplementedError(
+            "The engine has no derivatives forward, no batched gradients and no transforms of torch.func (vmap, grad, "
+            "jacrev). Call the cell's `plain` version."
+        )
+
+
+def is_transformed(t: Tensor) -> bool:
+    """Say whether the tensor carries a tangent, or belongs to a transform that wants more than its numbers."""
+    wraps = torch._C._functorch
+    return (
+        wraps.is_batchedtensor(t)
+        or wraps.is_legacy_batchedtensor(t)
+        or wraps.is_gradtrackingtensor(t)
+        or forward_ad.unpack_dual(t).tangent is not None  # type: ignore[no-untyped-call]
+    )
 
 
 def at_hand() -> bool:
@@ -103,31 +137,16 @@ def compute(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return outputs, final h, final c, and what backward will need."""
     tensors = (x, batch_sizes, h0, c0, decay_h, decay_c, masks, order)
-    at_once: tuple[Tensor, Tensor, Tensor, Tensor] | None = _native.recur(
-        KINDS[kind].number, tensors, weights, layers, directions, histories, keep, by_history, training,
-        get_num_threads(),
-    )  # fmt: skip
-    if at_once is not None:
-        return at_once
+    options = (layers, directions, histories, keep, by_history, training, get_num_threads())
+    number = KINDS[kind].number
+    made: tuple[Tensor, Tensor, Tensor, Tensor] | None = _native.recur(number, tensors, weights, *options)
+    if made is not None:
+        return made
     check(x, batch_sizes, (h0, c0), (decay_h, decay_c), masks, order, weights, kind, layers, directions, histories)
-    cell, hidden, rows = KINDS[kind], weights[1].shape[1], rows_of(x)
-    places = layers * directions
-    standing, by = stand(x, by_history)
-    held = [standing, *(solid(t) for t in tensors[2:])]
-    solid_weights = [t.contiguous() for t in weights]
-    y = empty(x, *x.shape[:-1], directions * hidden)
-    h = x.new_empty(places, histories, hidden)
-    c = torch.empty_like(h) if cell.states > 1 else x.new_empty(0)
-    inner = (layers - 1) * rows * directions * hidden
-    kept = empty(x, inner + places * rows * cell.kept * hidden) if training else x.new_empty(0)
-    made = [y.data_ptr(), h.data_ptr(), c.data_ptr(), *kept_addresses(kept, inner, training)]
-    sizes = sizes_of(x, batch_sizes, kind, layers, directions, histories, hidden, X * by + Y * by_history)
-    sizes_cpu = batch_sizes.contiguous()
-    _native.forward(
-        sizes, sizes_cpu.data_ptr(), addresses(held), weight_addresses(solid_weights, places, kind), made,
-        1.0 / keep, get_num_threads(),
-    )  # fmt: skip
-    return y, h, c, kept
+    copied: tuple[Tensor, Tensor, Tensor, Tensor] = read(
+        _native.recur(number, (plain_rows(x), *plain(tensors[1:])), plain(weights), *options)
+    )
+    return copied
 
 
 def compute_backward(
@@ -160,28 +179,40 @@ def compute_backward(
     """
     tensors = (x, batch_sizes, h0, c0, decay_h, decay_c, masks, order)
     width = x.shape[-1] if first is None else first
-    at_once: list[Tensor | None] | None = _native.recur_backward(
-        KINDS[kind].number, tensors, weights, (dy, dh, dc, y, kept), wanted, layers, directions, histories, keep,
-        by_history, width, get_num_threads(),
-    )  # fmt: skip
-    if at_once is not None:
-        return at_once
-    hidden, rows, places = weights[1].shape[1], rows_of(x), layers * directions
-    standing, by = stand(x, by_history)
-    held = [standing, *(solid(t) for t in tensors[2:])]
-    solid_weights = [t.contiguous() for t in weights]
-    dy, by_dy = (None, False) if dy is None else stand(dy, by_history)
-    arriving = (dy, solid(dh), solid(dc))
-    made = gradients_like(x, (h0, c0, decay_h, decay_c, *weights), wanted, width)
-    layout = X * by + Y * by_history + DY * by_dy
-    inner = (layers - 1) * rows * directions * hidden
-    sizes_cpu = batch_sizes.contiguous()
-    _native.backward(
-        sizes_of(x, batch_sizes, kind, layers, directions, histories, hidden, layout, width), sizes_cpu.data_ptr(),
-        addresses(held), weight_addresses(solid_weights, places, kind),
-        [y.data_ptr(), *kept_addresses(kept, inner, True)], addresses(arriving),
-        addresses(made[:5]), weight_addresses(made[5:], places, kind), 1.0 / keep, get_num_threads(),
-    )  # fmt: skip
+    options = (wanted, layers, directions, histories, keep, by_history, width, get_num_threads())
+    arrived, number = (dy, dh, dc, y, kept), KINDS[kind].number
+    made: list[Tensor | None] | None = _native.recur_backward(number, tensors, weights, arrived, *options)
+    if made is not None:
+        return made
+    refuse_transformed((dy, dh, dc))
+    copied: list[Tensor | None] = read(
+        _native.recur_backward(number, (plain_rows(x), *plain(tensors[1:])), plain(weights), plain(arrived), *options)
+    )
+    return copied
+
+
+def plain(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+    """Return the tensors as the core reads them: in one piece, and of no class but torch's own."""
+    return tuple(None if t is None else t.detach().as_subclass(Tensor).resolve_neg().contiguous() for t in tensors)
+
+
+def plain_rows(x: Tensor) -> Tensor:
+    """Return rows in one piece, history by history or step by step, whichever they are."""
+    crossed = is_crossed(x)
+    (made,) = plain((x.transpose(0, 1) if crossed else x,))
+    assert made is not None
+    return made.transpose(0, 1) if crossed else made
+
+
+def is_crossed(x: Tensor) -> bool:
+    """Say whether rows are in one piece only with the first two of three dimensions exchanged."""
+    return x.dim() == 3 and not x.is_contiguous() and x.transpose(0, 1).is_contiguous()
+
+
+def read(made: Any) -> Any:
+    """Return what the core has made; say so where even plain tensors, rightly shaped, could not be read."""
+    if made is None:
+        raise RuntimeError("The engine cannot read the memory of these tensors; it needs torch 2.10 or newer.")
     return made
 
 
@@ -239,6 +270,7 @@ class Once(torch.autograd.Function):
 
 def once(backward: Callable[..., Sequence[Tensor | None]], *arguments: Any) -> Sequence[Tensor | None]:
     """Run a backward pass that has no derivative, and say so to whoever asks for one."""
+    is_watched(t for t in arguments if isinstance(t, Tensor))
     made: Sequence[Tensor | None] = (
         apply(Once, backward, *arguments) if torch.is_grad_enabled() else backward(*arguments)
     )
@@ -321,19 +353,15 @@ recur_backward.register_autograd(refuse)
 def gradients_like(
     x: Tensor, others: Sequence[Tensor | None], wanted: Sequence[bool], width: int
 ) -> list[Tensor | None]:
-    """Return room for the gradients of so many features of x and of the others that are wanted, and None."""
+    """Return, for a tracer, gradients of so many features of x and of the others that are wanted, and None."""
     dx = None
-    if wanted[0]:  # as `stand` reads x
-        crossed = x.dim() == 3 and not x.is_contiguous() and x.transpose(0, 1).is_contiguous()
+    if wanted[0]:  # as the core reads x
         shape = (*x.shape[:-1], width)
-        dx = empty(x, shape[1], shape[0], width).transpose(0, 1) if crossed else empty(x, *shape)
-    rest = (room_like(t) if want and t is not None else None for t, want in zip(others, wanted[1:], strict=True))
+        dx = x.new_empty(shape[1], shape[0], width).transpose(0, 1) if is_crossed(x) else x.new_empty(shape)
+    rest = (
+        t.new_empty(t.shape) if want and t is not None else None for t, want in zip(others, wanted[1:], strict=True)
+    )
     return [dx, *rest]
-
-
-def room_like(like: Tensor) -> Tensor:
-    """Return an undefined tensor of the same shape, in one piece."""
-    return torch.empty_like(like) if like.is_contiguous() else like.new_empty(like.shape)
 
 
 def rows_of(x: Tensor) -> int:
@@ -341,74 +369,10 @@ def rows_of(x: Tensor) -> int:
     return x.shape[0] if x.dim() == 2 else x.shape[0] * x.shape[1]
 
 
-def empty(like: Tensor, *shape: int) -> Tensor:
-    """Return an undefined tensor; large ones stand on recycled memory."""
-    count = 1
-    for size in shape:
-        count = count * size
-    if torch.compiler.is_compiling() or isinstance(like, torch._subclasses.FakeTensor):
-        return like.new_empty(shape)
-    if count * like.element_size() < RECYCLED_BYTES:
-        return like.new_empty(shape)
-    block: Tensor = _native.buffer(count * like.element_size())
-    return block.view(like.dtype).view(shape)
-
-
-def stand(t: Tensor, by_history: bool) -> tuple[Tensor, bool]:
-    """Return rows in one piece, and whether they stand history by history: as they come, if they come in one piece."""
-    if not t.is_contiguous() and t.dim() == 3 and t.transpose(0, 1).is_contiguous():
-        return t, not by_history
-    return t.contiguous(), by_history
-
-
-def solid(t: Tensor | None) -> Tensor | None:
-    """Return the tensor in one piece."""
-    return None if t is None else t.contiguous()
-
-
-def addresses(tensors: Sequence[Tensor | None]) -> list[int]:
-    """Return where the tensors stand, 0 for none."""
-    return [0 if t is None else t.data_ptr() for t in tensors]
-
-
-def kept_addresses(kept: Tensor, inner: int, training: bool) -> tuple[int, int]:
-    """Return where the outputs of inner layers and where the gates are kept."""
-    if not training:
-        return 0, 0
-    start = kept.data_ptr()
-    # A cell that keeps no gates still says that it is training.
-    return (start if inner else 0), start + inner * kept.element_size()
-
-
-def weight_addresses(weights: Sequence[Tensor | None], places: int, kind: str) -> list[int]:
-    """Return five addresses a place: weight_ih, weight_hh, bias_ih, bias_hh, peephole; 0 for none."""
-    each, all_, rows = len(weights) // places, addresses(weights), [0] * (5 * places)
-    for i, slot in enumerate(slots_of(kind, each)):
-        rows[slot::5] = all_[i::each]
-    return rows
-
-
 def slots_of(kind: str, each: int) -> tuple[int, ...]:
     """Return which of the five weights the `each` given ones of a place are."""
     peephole: tuple[int, ...] = (4,) if kind == "lstm_peephole" else ()
     return (*range(each - len(peephole)), *peephole)
-
-
-def sizes_of(
-    x: Tensor,
-    batch_sizes: Tensor,
-    kind: str,
-    layers: int,
-    directions: int,
-    histories: int,
-    hidden: int,
-    layout: int = 0,
-    dx_width: int = 0,
-) -> list[int]:
-    """Return the sizes in the order of native/python/bindings.cpp, `problem_of`."""
-    number, dtype = KINDS[kind].number, TYPES[x.dtype]
-    steps, width = batch_sizes.shape[0], x.shape[-1]
-    return [number, dtype, layers, directions, histories, steps, rows_of(x), width, hidden, layout, dx_width]
 
 
 def check(

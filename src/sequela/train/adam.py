@@ -109,6 +109,7 @@ class Adam:
 def blend(means: Sequence[Tensor], weights: Sequence[Tensor], share: float) -> None:
     """Move means towards weights, in place: mean + share (weight - mean)."""
     if operator.BUILT and operator._native.blend(means, weights, share, get_num_threads()):
+        torch.autograd.graph.increment_version(means)
         return
     with one_thread():
         for mean, weight in zip(means, weights, strict=True):
