@@ -210,6 +210,7 @@ def member_outputs(
         imputed_shift=imputed_shift,
         provenance=bundle.study.model.sees_provenance,
         summary=summary_for(bundle.study.model, statistics),
+        once=True,
     )
     found = np.zeros((len(members), len(sequences.read), *output_shape(bundle.study)))
     with torch.no_grad():

@@ -122,3 +122,15 @@ def test_what_one_code_does_not_touch_keeps_its_bits(
     assert found.matrix.tobytes() == whole.matrix.tobytes()
     assert found.last_target.tobytes() == whole.last_target.tobytes()
     assert found.mean_target.tobytes() == whole.mean_target.tobytes()
+
+
+def test_a_history_that_begins_earlier_changes_amounts_of_other_codes() -> None:
+    rest: list[Row] = [(0, 1, "y", 6, 0), (0, 10, "y", 3, 0)]
+    one, other = timeline_of(rest), timeline_of([*rest, (0, -5, "x", 1, 0)])
+    fitted, facts = state(), facts_of(HEIGHTS)
+    known = known_statistics("risk", one, facts, fitted, asked(one, None))
+    found = statistics_with_other(known, "x", "risk", other, facts, fitted, asked(other, None))
+    whole = statistics_of("risk", other, facts, fitted, asked(other, None))
+    amount = whole.names.index("y an hour")
+    assert known.statistics.matrix[4, amount] != whole.matrix[4, amount]
+    assert found.matrix.tobytes() == whole.matrix.tobytes()
