@@ -156,6 +156,7 @@ def outputs(
     *,
     imputed_shift: float = 0.0,
     only_network: bool = False,
+    statistics: WindowStatistics | None = None,
 ) -> dict[str, Floats]:
     """Return what the network says, and the hybrid where there is one, before intervals and recalibration.
 
@@ -166,9 +167,10 @@ def outputs(
         sequences: R predictions and what they read.
         imputed_shift: standard deviations that are added to every number that was not measured.
         only_network: the hybrid is not asked.
+        statistics: of the R predictions, where they are known already.
     """
-    statistics, trees = None, None if only_network else bundle.trees
-    if trees is not None or bundle.study.model.wide:
+    trees = None if only_network else bundle.trees
+    if statistics is None and (trees is not None or bundle.study.model.wide):
         statistics = statistics_of(bundle.study.question.kind, timeline, facts, bundle.prepared, sequences)
     each = member_outputs(bundle, timeline, facts, sequences, statistics, imputed_shift=imputed_shift)
     mean = mean_of_members(bundle, each, timeline, sequences)
@@ -208,6 +210,7 @@ def member_outputs(
         imputed_shift=imputed_shift,
         provenance=bundle.study.model.sees_provenance,
         summary=summary_for(bundle.study.model, statistics),
+        once=True,
     )
     found = np.zeros((len(members), len(sequences.read), *output_shape(bundle.study)))
     with torch.no_grad():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from simulated import HOUR, asked_of, contract
 
 from sequela.cohort.facts import AGE, static_facts
-from sequela.explain.exchange import Exchange
+from sequela.explain.exchange import Exchange, Histories
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 4), st.integers(0, 60), st.sampled_from("xy"), st.integers(-9, 9)), max_size=40
@@ -25,11 +25,48 @@ def exchange(rows: list[tuple], asked: list[tuple[int, int, int]], *, each_predi
     return Exchange(events, static_facts(events, 5), question, each_prediction=each_prediction)
 
 
-def series(events: pl.DataFrame, unit: int, anchor: int, *codes: str) -> list[tuple]:
-    """Return the records of codes as (code, time and availability after the anchor, value), sorted."""
-    mine = events.filter((pl.col("subject_id") == unit) & pl.col("code").is_in(codes))
-    times = mine.select(pl.col("time", "available_time").to_physical() - anchor)
+Row = tuple[str, int, int, float]  # code, when it was measured and when it became known after the anchor, value
+
+
+def of_unit(rows: list[tuple], found: Exchange, unit: int, *codes: str) -> list[Row]:
+    """Return what the drawn rows say of a unit's person, sorted."""
+    anchor, person = int(found.anchor[unit]), int(found.person[unit])
+    mine = [row[1:] for row in rows if row[0] == person and row[2] in codes]
+    return sorted((code, h * HOUR - anchor, (h + 1) * HOUR - anchor, value) for h, code, value in mine)
+
+
+def seen_by(unit: int, found: Exchange, rows: list[Row]) -> list[Row]:
+    """Return the rows that the last prediction of a unit may see."""
+    asked = found.unchanged.asked
+    until = int(asked.time[asked.person == unit].max() - found.anchor[unit])
+    return [row for row in rows if row[2] <= until]
+
+
+def series(given: Histories, found: Exchange, unit: int) -> list[Row] | None:
+    """Return the records of a unit in the same form, those of the unchanged histories where it is not asked again."""
+    number = unit
+    if given.exchanged is not None:
+        if unit not in given.exchanged.people:
+            return series(found.unchanged, found, unit)
+        number = int(np.flatnonzero(given.exchanged.people == unit)[0])
+    mine = given.events.filter(pl.col("subject_id") == number)
+    times = mine.select(pl.col("time", "available_time").to_physical() - int(found.anchor[unit]))
     return sorted(zip(mine["code"], times["time"], times["available_time"], mine["numeric_value"], strict=True))
+
+
+def check_rest(given: Histories, found: Exchange) -> None:
+    """Say that who is asked again is asked at the same times, and that records stand in their order."""
+    exchanged, all_asked = given.exchanged, found.unchanged.asked
+    assert exchanged is not None
+    assert given.people == len(exchanged.people)
+    assert given.events.schema == found.unchanged.events.schema
+    chosen = exchanged.predictions
+    assert exchanged.people[given.asked.person].tolist() == all_asked.person[chosen].tolist()
+    assert given.asked.time.tolist() == all_asked.time[chosen].tolist()
+    assert given.asked.episode_start.tolist() == all_asked.episode_start[chosen].tolist()
+    assert set(chosen) == {r for r, unit in enumerate(all_asked.person) if unit in exchanged.people}
+    known = pl.max_horizontal("time", "available_time")
+    assert given.events.equals(given.events.sort("subject_id", known, "code", maintain_order=True))
 
 
 @pytest.mark.parametrize("each_prediction", [False, True])
@@ -52,14 +89,14 @@ def test_everybody_receives_from_one_other_person_and_gives_to_one(
 def test_a_series_stands_as_far_from_the_receivers_start_as_from_the_donors(
     rows: list[tuple], asked: list[tuple[int, int, int]], seed: int
 ) -> None:
-    found = exchange([(0, 1, "x", 1), *rows], asked, each_prediction=False)
+    rows = [(0, 1, "x", 1), *rows]
+    found = exchange(rows, asked, each_prediction=False)
     donor = found.donors(np.random.default_rng(seed))
     after = found.of_series("x", donor)
-    assert after.events.schema == found.events.schema
+    check_rest(after, found)
     for unit, giver in enumerate(donor.tolist()):
-        mine, its = int(found.anchor[unit]), int(found.anchor[giver])
-        assert series(after.events, unit, mine, "x") == series(found.events, giver, its, "x")
-        assert series(after.events, unit, mine, "y") == series(found.events, unit, mine, "y")
+        received = of_unit(rows, found, giver, "x") + of_unit(rows, found, unit, "y")
+        assert series(after, found, unit) == sorted(seen_by(unit, found, received))
 
 
 @pytest.mark.parametrize("span", [(0.0, 6.0), (6.0, 24.0), (24.0, None)])
@@ -68,19 +105,38 @@ def test_a_series_stands_as_far_from_the_receivers_start_as_from_the_donors(
 def test_within_a_span_only_what_became_known_in_it_is_exchanged(
     span: tuple[float, float | None], rows: list[tuple], asked: list[tuple[int, int, int]], seed: int
 ) -> None:
-    found = exchange([(0, 1, "x", 1), *rows], asked, each_prediction=True)
+    rows = [(0, 1, "x", 1), *rows]
+    found = exchange(rows, asked, each_prediction=True)
     donor = found.donors(np.random.default_rng(seed))
     after = found.of_series("x", donor, span)
+    check_rest(after, found)
 
-    def inside(row: tuple) -> bool:
+    def inside(row: Row) -> bool:
         since = -max(row[1], row[2]) / HOUR
         return since >= span[0] and (span[1] is None or since < span[1])
 
     for unit, giver in enumerate(donor.tolist()):
-        mine = series(found.events, unit, int(found.anchor[unit]), "x")
-        its = series(found.events, giver, int(found.anchor[giver]), "x")
-        expected = sorted([row for row in mine if not inside(row)] + [row for row in its if inside(row)])
-        assert series(after.events, unit, int(found.anchor[unit]), "x") == expected
+        mine, its = (seen_by(each, found, of_unit(rows, found, each, "x")) for each in (unit, giver))
+        expected = [row for row in mine if not inside(row)] + [row for row in its if inside(row)]
+        rest = seen_by(unit, found, of_unit(rows, found, unit, "y"))
+        assert series(after, found, unit) == sorted(expected + rest)
+
+
+@pytest.mark.parametrize("each_prediction", [False, True])
+@given(rows=ROWS, asked=ASKED, seed=st.integers(0, 99))
+@settings(max_examples=40)
+def test_only_those_with_a_record_of_the_code_on_either_side_are_asked_again(
+    each_prediction: bool, rows: list[tuple], asked: list[tuple[int, int, int]], seed: int
+) -> None:
+    found = exchange([(0, 1, "x", 1), *rows], asked, each_prediction=each_prediction)
+    donor = found.donors(np.random.default_rng(seed))
+    after = found.of_series("x", donor)
+    assert after.exchanged is not None
+    has = {int(person) for person, hour, code, _ in [(0, 1, "x", 1), *rows] if code == "x"}
+    pairs = zip(found.person.tolist(), found.person[donor].tolist(), strict=True)
+    able = [unit for unit, (mine, its) in enumerate(pairs) if {mine, its} & has]
+    assert set(after.exchanged.people.tolist()) <= set(able)
+    assert found.of_series("never", donor).people == 0
 
 
 def test_static_facts_are_exchanged_and_an_age_is_the_donors_at_the_donors_start() -> None:
@@ -91,10 +147,13 @@ def test_static_facts_are_exchanged_and_an_age_is_the_donors_at_the_donors_start
     asked = asked_of(np.arange(3), start=np.array([0, 10, 20]) * year * HOUR)
     found = Exchange(events, facts, asked, each_prediction=False)
     donor = np.array([1, 2, 0])
-    assert found.of_fact("sex", donor).facts.categories["sex"] == ["M", "F", "F"]
-    assert found.of_fact("weight", donor).facts.numbers["weight"].tolist() == [71, 72, 70]
-    before = found.facts.age_years(np.arange(3), found.anchor)
-    after = found.of_fact(AGE, donor).facts.age_years(np.arange(3), found.anchor)
+    sex, weight, age = (found.of_fact(code, donor) for code in ("sex", "weight", AGE))
+    assert sex.exchanged is not None
+    assert sex.exchanged.people.tolist() == [0, 1]  # the third receives what they are
+    assert sex.facts.categories["sex"] == ["M", "F"]
+    assert weight.facts.numbers["weight"].tolist() == [71, 72, 70]
+    before = found.unchanged.facts.age_years(np.arange(3), found.anchor)
+    after = age.facts.age_years(np.arange(3), found.anchor)
     assert after == pytest.approx(before[donor])
     assert found.people_with_fact("sex") == found.people_with_fact(AGE) == 3
     assert found.people_with_fact("height") == 0

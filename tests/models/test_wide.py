@@ -98,3 +98,15 @@ def test_cuts_travel_with_the_weights() -> None:
 def test_a_batch_without_statistics_is_refused() -> None:
     with pytest.raises(ValueError, match="the batch has none"):
         network()(batch_of([history(0, 4)], [(0, 3)]))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 64, 65, 200])
+def test_many_rows_at_once_get_the_bits_of_each_alone(rows: int) -> None:
+    random = np.random.default_rng(1)
+    wide = fitted(random.normal(size=(300, STATISTICS)))
+    torch.nn.init.normal_(wide.linear.weight, generator=torch.Generator().manual_seed(2))
+    summary = torch.from_numpy(random.normal(size=(rows, STATISTICS))).float()
+    summary[torch.from_numpy(random.random(summary.shape) < 0.2)] = float("nan")
+    found = wide(summary)
+    assert found.shape == (rows, 1)
+    assert torch.equal(found, torch.cat([wide(row[None]) for row in summary]) if rows else found)

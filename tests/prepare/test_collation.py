@@ -80,6 +80,17 @@ def test_rows_prepared_anew_for_each_batch_are_the_kept_ones(monkeypatch: pytest
         assert torch.equal(getattr(kept, name), getattr(anew, name))
 
 
+def test_rows_that_are_asked_for_once_are_the_kept_ones() -> None:
+    given_course = course([3, 0, 5, 1])
+    state = given_course.fit(scale="quantile")
+    keys = (given_course.timeline, given_course.facts, state, given_course.sequences)
+    batches = zip(Collation(*keys).batches_of_rows(4), Collation(*keys, once=True).batches_of_rows(4), strict=True)
+    for (kept, predictions), (once, same_predictions) in batches:
+        assert predictions.tolist() == same_predictions.tolist()
+        for name in ("values", "observed", "gap_hours", "hours"):
+            assert torch.equal(getattr(kept, name), getattr(once, name))
+
+
 def test_targets_are_scaled_and_unknown_ones_marked() -> None:
     given_course = course([2])
     found = scale_targets(np.array([[[1.0]], [[np.nan]], [[3.0]]]), given_course.fit(scale="standard"))

@@ -6,7 +6,13 @@ from sequela.baselines.hybrid import FittedHybrid, HybridModel, Stacked, fit_hyb
 from sequela.baselines.risk import RISK_BASELINES, FittedRiskBaselines, fit_risk_baselines
 from sequela.baselines.search import Search, Trial
 from sequela.baselines.spans import SPAN_HOURS, span_statistics
-from sequela.baselines.statistics import statistics_of, statistics_width
+from sequela.baselines.statistics import (
+    KnownStatistics,
+    known_statistics,
+    statistics_of,
+    statistics_width,
+    statistics_with_other,
+)
 from sequela.baselines.windows import WindowStatistics, window_statistics
 
 __all__ = [
@@ -18,6 +24,7 @@ __all__ = [
     "FittedHybrid",
     "FittedRiskBaselines",
     "HybridModel",
+    "KnownStatistics",
     "Search",
     "Stacked",
     "Trial",
@@ -25,9 +32,11 @@ __all__ = [
     "fit_forecast_baselines",
     "fit_hybrid",
     "fit_risk_baselines",
+    "known_statistics",
     "people_folds",
     "span_statistics",
     "statistics_of",
     "statistics_width",
+    "statistics_with_other",
     "window_statistics",
 ]

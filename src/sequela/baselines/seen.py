@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, Sequences, Timeline, first_after
+from sequela.prepare.spread import by_number
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 _CELLS_AT_ONCE = 1 << 22
@@ -77,9 +78,7 @@ class CellsByVariable:
 
     def __init__(self, timeline: Timeline, sequences: Sequences) -> None:
         self.timeline, self._now = timeline, sequences.read_time
-        self._order = np.argsort(timeline.cell_variable, kind="stable")
-        numbers = np.arange(len(timeline.variables) + 1)
-        self._edges = np.searchsorted(timeline.cell_variable[self._order], numbers)
+        self._order, self._edges = by_number(timeline.cell_variable, len(timeline.variables))
         self._step = timeline.step_of_cell
         self._number = {variable: number for number, variable in enumerate(timeline.variables)}
         self._first = sequences.first[sequences.sequence]

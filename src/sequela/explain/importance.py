@@ -151,7 +151,8 @@ def variable_importance(
 
     Args:
         held_out: predictions of people that the model was not fitted on.
-        predict: says for histories what the model predicts, in the shape of the labels.
+        predict: says for histories what the model predicts, in the shape of the labels, for each history by itself:
+            it is asked about histories as they are before it is asked about those that an exchange changes.
         codes: that have a series.
         static: codes of facts.
         metric: of `METRICS`.
@@ -230,6 +231,7 @@ class _Judge:
         self._index, self._drawn = row, drawn
         random = np.random.default_rng([settings.seed, 2])
         self._repeats = random.integers(0, settings.repeats, size=(settings.resamples, settings.repeats))
+        self._of_unchanged: dict[Histories, Floats] = {}
         self.baseline: float | None = None
 
     def unchanged(self, histories: Histories) -> Floats:
@@ -240,11 +242,24 @@ class _Judge:
 
     def measured(self, histories: Histories) -> Floats:
         """Return the metric of what the model predicts, first on the people as they are, then in each resample."""
-        predicted = self._predict(histories).reshape(self._labels.shape)[self._known]
+        predicted = self._predicted(histories)[self._known]
         label = self._labels[self._known]
         step = max(1, _CELLS_AT_ONCE // max(len(label), 1))
         parts = [self._drawn[start : start + step] for start in range(0, len(self._drawn), step)]
         return np.concatenate([self._measure(label, predicted, part[:, self._index]) for part in parts])
+
+    def _predicted(self, histories: Histories) -> Floats:
+        """Return what the model predicts for everybody; whoever's history is as it was is not asked again."""
+        exchanged = histories.exchanged
+        if exchanged is not None:
+            predicted = self._predicted(exchanged.unchanged).copy()
+            if len(exchanged.predictions):
+                of_some = self._predict(histories)
+                predicted[exchanged.predictions] = of_some.reshape(len(of_some), -1)
+            return predicted
+        if histories not in self._of_unchanged:
+            self._of_unchanged[histories] = self._predict(histories).reshape(self._labels.shape)
+        return self._of_unchanged[histories]
 
     def loss(self, unchanged: Floats, exchanged: list[Floats]) -> Estimate:
         """Return how much worse the model is, the mean over the repeats, with its interval."""

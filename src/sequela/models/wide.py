@@ -20,6 +20,7 @@ from sequela.models.rowwise import RowwiseLinear
 
 PIECES = 3
 _RIDGE = 0.003
+_ROWS_AT_ONCE = 64
 _NARROWEST = 1e-30  # of a piece, so that one divided by it is a number
 
 
@@ -85,8 +86,10 @@ class Wide(nn.Module):
         """Return what the statistics [R, J] add [R, outputs]."""
         if summary is None:
             raise ValueError("The network sees statistics of each history, but the batch has none.")
-        added: Tensor = self.linear(self.dropout(self.pieces(summary).flatten(1)))
-        return added
+        # Rows do not look at each other, so a few at a time say the same, from memory that is near.
+        rows = len(summary) if self.training else _ROWS_AT_ONCE
+        parts = torch.split(summary, max(rows, 1))
+        return torch.cat([self.linear(self.dropout(self.pieces(part).flatten(1))) for part in parts])
 
     def penalty(self) -> Tensor:
         """Return what keeps the weights small in training."""

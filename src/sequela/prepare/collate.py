@@ -40,6 +40,7 @@ class Collation:
         imputed_shift: float = 0.0,
         provenance: bool = False,
         summary: NDArray[np.floating] | None = None,
+        once: bool = False,
     ) -> None:
         """Prepare the sequences.
 
@@ -52,6 +53,7 @@ class Collation:
             imputed_shift: standard deviations that are added to every number that was not measured.
             provenance: batches say where each value comes from.
             summary: [R, J] statistics of what each prediction sees, where a network wants them.
+            once: each sequence will be asked for once, so that no row is worth keeping.
         """
         self.sequences, self.targets = sequences, targets
         self._preparation = RowPreparation(timeline, state)
@@ -65,7 +67,7 @@ class Collation:
         edges = np.searchsorted(sequences.sequence[by_sequence], np.arange(len(sequences.person) + 1))
         self._read_order, self._read_first, self._read_count = by_sequence, edges[:-1], np.diff(edges)
         self._row_offsets = np.concatenate([[0], np.cumsum(sequences.lengths)]).astype(np.int64)
-        worth_keeping = not self._preparation.is_quick and self._bytes() <= _KEPT_BYTES
+        worth_keeping = not once and not self._preparation.is_quick and self._bytes() <= _KEPT_BYTES
         self._kept = self._prepare_all() if worth_keeping else None
 
     def _output_shape(self, state: PreparedState) -> tuple[int, ...]:

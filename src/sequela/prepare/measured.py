@@ -11,7 +11,7 @@ from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.prepare.outliers import without_outliers
 from sequela.prepare.passes import Cells
 from sequela.prepare.rules import Column, Floats, Mask
-from sequela.prepare.spread import spread_out
+from sequela.prepare.spread import by_number, spread_out
 from sequela.prepare.state import NumberState, PreparedState
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
@@ -58,8 +58,10 @@ def with_rules(cells: Cells, lengths: Rows, features: Mapping[int, NumberState],
     number, flagged = cells.number.copy(), np.zeros(len(cells.number), dtype=np.uint8)
     row = np.repeat(np.arange(len(cells.step_time)), np.diff(cells.offsets))
     sequence = np.repeat(np.arange(len(lengths)), lengths)
+    of_variable, edges = by_number(cells.variable, max(features, default=0) + 1)
     for variable, feature in features.items():
-        cell = np.flatnonzero((cells.variable == variable) & ~np.isnan(number))
+        cell = of_variable[edges[variable] : edges[variable + 1]]
+        cell = cell[~np.isnan(number[cell])]
         if len(cell):
             values = number[cell].astype(np.float64)
             column = column_of(values, sequence[row[cell]], cells.step_time[row[cell]], cells.time[cell])

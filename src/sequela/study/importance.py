@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from sequela.baselines import KnownStatistics, WindowStatistics, known_statistics, statistics_with_other
 from sequela.bundle import Bundle
-from sequela.cohort import HELD_OUT, build_timeline
+from sequela.cohort import HELD_OUT, Sequences, Timeline, build_timeline
 from sequela.cohort.ask import histories
 from sequela.cohort.episodes import Asked
 from sequela.explain import HeldOut, Histories, ImportanceSettings, variable_importance
@@ -48,7 +49,7 @@ def importance(material: Material, fits: Sequence[Fit], watch: Watch) -> dict[st
     codes, static = _variables(fit.bundle.prepared, material)
     found = variable_importance(
         held_out,
-        lambda given: _predicted(fit.bundle, given),
+        HistoriesNetwork(fit.bundle),
         codes=codes,
         static=static,
         metric=_METRIC[settings.question.kind],
@@ -84,12 +85,35 @@ def _taken(asked: Asked, rows: Numbers) -> Asked:
     )
 
 
-def _predicted(bundle: Bundle, given: Histories) -> Floats:
-    """Return what the network says of histories: risks [R], or forecasts of the first target [R, horizons]."""
-    timeline = build_timeline(given.events, given.people)
-    sequences = histories(timeline, given.asked, bundle.study.question, alone=bundle.study.own_sequences)
-    said = outputs(bundle, timeline, given.facts, sequences, only_network=True)["network"]
-    return said if said.ndim == 1 else said[:, :, 0]
+class HistoriesNetwork:
+    """What the network says of histories: risks [R], or forecasts of the first target [R, horizons].
+
+    Statistics that its wide part sees are told once for histories as they are; of an exchanged code alone anew.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._known: dict[Histories, KnownStatistics] = {}
+
+    def __call__(self, given: Histories) -> Floats:
+        """Return it in the order of the predictions; histories as they are come before any exchange of theirs."""
+        bundle = self._bundle
+        timeline = build_timeline(given.events, given.people)
+        sequences = histories(timeline, given.asked, bundle.study.question, alone=bundle.study.own_sequences)
+        statistics = self._statistics(given, timeline, sequences) if bundle.study.model.wide else None
+        raw = outputs(bundle, timeline, given.facts, sequences, only_network=True, statistics=statistics)
+        said = raw["network"]
+        return said if said.ndim == 1 else said[:, :, 0]
+
+    def _statistics(self, given: Histories, timeline: Timeline, sequences: Sequences) -> WindowStatistics:
+        seen = (self._bundle.study.question.kind, timeline, given.facts, self._bundle.prepared, sequences)
+        exchanged = given.exchanged
+        if exchanged is None:
+            self._known[given] = known_statistics(*seen)
+            return self._known[given].statistics
+        return statistics_with_other(
+            self._known[exchanged.unchanged].take(exchanged.predictions), exchanged.code, *seen
+        )
 
 
 def _variables(prepared: PreparedState, material: Material) -> tuple[list[str], list[str]]:
