@@ -83,7 +83,8 @@ def decay_factors(gaps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """
     if gaps.device.type != "cpu" or not operator.BUILT:
         return plain_factors(gaps, weight, bias)
-    return run((None, None, gaps, None, None, None, weight, bias), 1, 0)[1].view(*gaps.shape[:-1], weight.shape[0])
+    rows = gaps.reshape(gaps.shape[:-1].numel(), gaps.shape[-1])
+    return run((None, None, rows, None, None, None, weight, bias), 1, 0)[1].view(*gaps.shape[:-1], weight.shape[0])
 
 
 def plain_factors(gaps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
