@@ -28,6 +28,7 @@ from sequela.cohort import ForecastQuestion, Question, RiskQuestion
 from sequela.errors import BundleError
 from sequela.evaluate import RecalibrationState
 from sequela.evaluate.measures import OWN_MODELS
+from sequela.evaluate.recalibration import UnchangedState
 from sequela.models import Ensemble, InputShape, ModelSettings, Network, build_forecast_network, build_risk_network
 from sequela.prepare import Cleaning, PreparedState
 from sequela.records import TableSettings, TimeUnit
@@ -83,6 +84,11 @@ class AfterState(BaseModel):
 
     interval: IntervalState | None = None
     recalibration: dict[str, RecalibrationState] = {}
+
+    @property
+    def not_recalibrated(self) -> dict[str, str]:
+        """Return why no map could be learned, by model for which that is so."""
+        return {model: one.reason for model, one in self.recalibration.items() if isinstance(one, UnchangedState)}
 
 
 @dataclass(frozen=True, kw_only=True)

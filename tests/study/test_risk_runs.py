@@ -99,6 +99,16 @@ def test_recalibration_moves_probabilities_and_no_order(risky: Run) -> None:
     assert brier[True] != brier[False]
 
 
+def test_a_model_that_could_not_be_recalibrated_is_not_called_so(run_risk: Any) -> None:
+    run = run_risk({**PLAIN, "model.recalibrate": "platt", "prepare.min_people": PEOPLE})
+    why = f"fewer than {PEOPLE} people to recalibrate on"
+    assert run.metrics["not_recalibrated"] == {"network": why, "logistic": why}
+    assert not any(row["recalibrated"] for row in run.metrics["measures"])
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert page.count(f"({why})") == 2
+    assert "Every model was recalibrated" not in page
+
+
 def test_each_member_has_its_own_training(risky: Run) -> None:
     fits = read(risky, "history")["fits"]
     assert [(fit["fold"], fit["member"]) for fit in fits] == [(0, 0), (0, 1)]

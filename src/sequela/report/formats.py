@@ -82,6 +82,7 @@ class Metrics(Piece):
     measures: list[Measure] = []
     comparisons: list[Comparison] = []
     best_baseline: str | None = None
+    not_recalibrated: dict[str, str] = {}
     verdict: str
 
 

@@ -82,7 +82,9 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "calibration": risk_tables.calibration(metrics, crowd),
         "calibration_figures": _calibration_figures(curves, metrics.best_baseline),
         "recalibrate": risk_question.recalibration_in_words(
-            run.setting("model", "recalibrate", "none"), refit=run.setting("train", "refit", False)
+            run.setting("model", "recalibrate", "none"),
+            refit=run.setting("train", "refit", False),
+            left=metrics.not_recalibrated,
         ),
         "decision": risk_figures.decision_curve(curves, name="decision", thresholds=at),
         "at_thresholds": risk_tables.thresholds(metrics, crowd, at=at),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sequela.report.privacy import guarded
 from sequela.report.question import codes_in_words, seen_in_words, when_in_words
-from sequela.report.words import duration, plain
+from sequela.report.words import duration, model_name, plain
 
 Facts = list[tuple[str, str]]
 
@@ -110,8 +111,14 @@ def _seen(question: Mapping[str, Any]) -> tuple[str, str]:
     return "Seen", f"{seen_in_words(question)}; only what was known at or before the moment of the prediction"
 
 
-def recalibration_in_words(kind: str, *, refit: bool) -> str:
-    """What was done to the risks after training; `refit`: tuning people helped to train the models in the end."""
+def recalibration_in_words(kind: str, *, refit: bool, left: Mapping[str, str]) -> str:
+    """What was done to the risks after training.
+
+    Args:
+        kind: the study's `recalibrate`.
+        refit: tuning people helped to train the models in the end.
+        left: why no map could be learned, by model for which that is so.
+    """
     how = {
         "platt": "Platt scaling (a logistic curve through the model's own risk)",
         "isotonic": "isotonic regression (a rising step function of the model's own risk)",
@@ -119,6 +126,11 @@ def recalibration_in_words(kind: str, *, refit: bool) -> str:
     if how is None:
         return "The study recalibrates nothing: every model's own risk is what it gives out."
     before = ", from what it said of them before they helped to train it" if refit else ""
+    exceptions = "".join(
+        f" Not recalibrated, its own risk is what it gives out: {model_name(model)} ({guarded(reason)})."
+        for model, reason in left.items()
+    )
     return (
-        f"Every model was recalibrated by {how}, learned on tuning people only{before}; held-out people took no part."
+        f"Every model was {'to be ' if left else ''}recalibrated by {how}, learned on tuning people only{before}; "
+        f"held-out people took no part.{exceptions}"
     )

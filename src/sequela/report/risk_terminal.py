@@ -83,5 +83,8 @@ def _caption(numbers: Metrics, models: Sequence[str]) -> str:
         headline_of(numbers, model, metric) for model in models for metric in _COLUMNS
     ]
     estimates += [difference_between(numbers, "network", model, "auroc") for model in models]
+    lines += [
+        f"Not recalibrated: {model_name(model)} ({guarded(why)})." for model, why in numbers.not_recalibrated.items()
+    ]
     reasons = {guarded(one.reason) for one in estimates if one is not None and one.low is None and one.reason}
     return "\n".join([*lines, *(f"{DASH} {reason}" for reason in sorted(reasons))])

@@ -124,6 +124,7 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         predicted=said.predicted,
         of_tuning=of_tuning,
         before=said.before,
+        not_recalibrated=after.not_recalibrated if after is not None else {},
         lower=said.lower,
         upper=said.upper,
     )

@@ -69,6 +69,7 @@ class Fit:
     of_tuning: dict[str, Floats]  # model -> as the labels of tuning people: said of them before it was fitted on them,
     # and before recalibration. Whoever judges or chooses on tuning people uses these
     before: dict[str, Floats] = field(default_factory=dict)  # model -> before recalibration, where there is one
+    not_recalibrated: dict[str, str] = field(default_factory=dict)  # model -> why no map could be learned
     lower: Floats | None = None  # of the network's intervals, where the question has them
     upper: Floats | None = None
 

@@ -103,10 +103,11 @@ def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
     """Return the measures of `metrics.json`: every model on the same held-out predictions, and the verdict."""
     settings, unseen = material.settings, held_out(fits)
     asked = _asked(material, unseen.prediction)
+    left = _not_recalibrated(fits)
     measures = risk_measures(
         asked,
         {model: unseen.before.get(model, risk) for model, risk in unseen.predicted.items()},
-        recalibrated={model: unseen.predicted[model] for model in unseen.before},
+        recalibrated={model: unseen.predicted[model] for model in unseen.before if model not in left},
         resamples=Resamples(asked.person, settings.evaluate.bootstrap, settings.train.seed),
         thresholds=settings.evaluate.thresholds,
         subgroups=levels_of(material, unseen.prediction),
@@ -119,6 +120,7 @@ def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
         "measures": measures.measures,
         "comparisons": measures.comparisons,
         "best_baseline": best,
+        "not_recalibrated": left,
         "verdict": risk_verdict(
             measures.models,
             measures.comparisons,
@@ -126,6 +128,15 @@ def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
             people=len(np.unique(asked.person)),
             reason=settings.evaluate.reason,
         ),
+    }
+
+
+def _not_recalibrated(fits: list[Fit]) -> dict[str, str]:
+    """Return why no fold could learn a map, by model for which that is so."""
+    return {
+        model: reason
+        for model, reason in fits[0].not_recalibrated.items()
+        if all(model in fit.not_recalibrated for fit in fits)
     }
 
 
@@ -146,14 +157,13 @@ def curves(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict
     unseen, settings = held_out(fits), material.settings
     asked = _asked(material, unseen.prediction)
     drawn = [name for name in (*OWN_MODELS, metrics["best_baseline"]) if name in unseen.predicted]
+    mapped = [model for model in drawn if model in unseen.before and model not in metrics["not_recalibrated"]]
     return {
         "risk": risk_curves(
             asked,
             {model: unseen.before.get(model, unseen.predicted[model]) for model in drawn},
-            recalibrated={model: unseen.predicted[model] for model in drawn if model in unseen.before},
-            recalibration=dict.fromkeys(
-                (model for model in drawn if model in unseen.before), settings.model.recalibrate
-            ),
+            recalibrated={model: unseen.predicted[model] for model in mapped},
+            recalibration=dict.fromkeys(mapped, settings.model.recalibrate),
             resamples=Resamples(asked.person, settings.evaluate.bootstrap, settings.train.seed),
             thresholds=settings.evaluate.thresholds,
             min_people=max(MIN_PEOPLE, settings.prepare.min_people),
