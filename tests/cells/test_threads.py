@@ -42,3 +42,11 @@ def test_it_does_not_change_a_bit():
 def test_none_at_all_is_refused():
     with pytest.raises(ValueError, match="at least one thread"):
         set_num_threads(0)
+
+
+def test_more_than_the_core_has_are_as_many_as_it_has_and_parts_of_one_are_refused():
+    set_num_threads(2**40)
+    assert get_num_threads() == 64
+    GRU(3, 4)(torch.zeros(5, 2, 3))
+    with pytest.raises(TypeError):
+        set_num_threads(2.5)

@@ -659,6 +659,7 @@ def test_what_does_not_fit_is_refused(case):
 
 
 @every_cell
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
 def test_works_after_a_fork_and_in_two_python_threads(case):
     cell = case.cell(20)
     given = case.given(20, LENGTHS * 4, places=1, dtype=torch.float32)

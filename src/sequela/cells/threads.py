@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import operator
 
 import torch
 
 _SPIN, _SPIN_OWN = 100, 500  # microseconds that a thread waits awake for the next call: on shared cores, on its own
+
+_MOST = 64  # that the core ever uses (native/pool.hpp)
 
 _own: int | None = None
 
@@ -20,15 +23,16 @@ def set_num_threads(count: int | None) -> None:
     The engine's own wait awake a little longer for its next call where they have a number of their own.
 
     Args:
-        count: at least 1, or None.
+        count: at least 1, or None; beyond 64 it counts as 64.
 
     Raises:
+        TypeError: where it is no whole number.
         ValueError: where it is less than 1.
     """
     global _own
-    if count is not None and count < 1:
+    if count is not None and operator.index(count) < 1:
         raise ValueError(f"The engine needs at least one thread, not {count}.")
-    _own = count
+    _own = None if count is None else min(operator.index(count), _MOST)
     if importlib.util.find_spec("sequela._native") is not None:
         importlib.import_module("sequela._native").spin_for(_SPIN if count is None else _SPIN_OWN)
 
