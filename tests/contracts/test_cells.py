@@ -523,7 +523,7 @@ def test_second_derivatives_are_refused_and_a_kept_graph_gives_equal_gradients(c
 
 
 @every_cell
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated")
 def test_what_only_the_plain_version_can_do_is_refused(case):
     cell, given = case.cell(4), case.given(4, LENGTHS, places=1, dtype=torch.float32)
     data = given.packed.data
