@@ -302,7 +302,7 @@ CASES: dict[str, Case] = {
     "--set below a value": Case(["name.first", "no table"], call=[*RUN, "--set", "name.first=x"]),
     "an unknown option": Case(["--fource", "--force", "--help"], call=[*RUN, "--fource"]),
     "an unknown command": Case(["'rum'", "--help"], call=["rum"]),
-    "a call without a study": Case(["'study'", "`sequela run --help`"], call=["run"]),
+    "a call without a study": Case(["Missing argument", "`sequela run --help`"], call=["run"]),
     "an unknown example": Case(["'bloodpressure'", "'blood-pressure'"], call=["example", "bloodpressure"]),
     "a report of no run": Case(
         ["study.toml", "`sequela run STUDY`"], call=["report", "empty"], before=a_folder("empty")

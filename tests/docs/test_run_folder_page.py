@@ -76,7 +76,7 @@ def test_every_key_of_a_file_stands_in_its_section(run: Run, name: str) -> None:
 def test_the_columns_of_the_predictions_stand_in_the_page_in_their_order(run: Run) -> None:
     listed = re.findall(r"^\| `(\w+)` \|", SECTIONS["predictions.parquet"], re.MULTILINE)
     not_of_a_risk = ("horizon_hours", "lower", "upper") if kind_of(run) == "risk" else ()
-    columns = pl.read_parquet_schema(run.folder / "predictions.parquet").names()
+    columns = list(pl.read_parquet_schema(run.folder / "predictions.parquet"))
     assert [name for name in listed if name not in not_of_a_risk] == columns
 
 
