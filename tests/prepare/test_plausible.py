@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 import pytest
 
-from sequela.prepare.plausible import without_implausible
+from sequela.prepare.plausible import plausible_limits, single, without_implausible
+from sequela.prepare.settings import PrepareSettings
 from sequela.records.events import SCHEMA
 
 
@@ -20,3 +22,21 @@ def test_a_value_that_is_written_as_a_limit_is_plausible(low: float, high: float
     kept, taken_out = without_implausible(pl.DataFrame(rows, schema=SCHEMA), {"ph": [low, high]})
     assert kept["numeric_value"].to_list() == pytest.approx([low, high])
     assert len(taken_out) == 2
+
+
+def test_a_zero_lies_below_a_limit_above_zero() -> None:
+    low, high = plausible_limits(PrepareSettings(plausible="default"), ["HR"])["HR"]
+    assert low > 0
+    rows = [
+        {"subject_id": 0, "time": datetime(1970, 1, 1), "code": "HR", "numeric_value": value} for value in (0, 60, high)
+    ]
+    kept, taken_out = without_implausible(pl.DataFrame(rows, schema=SCHEMA), {"HR": [low, high]})
+    assert kept["numeric_value"].to_list() == [60, high]
+    assert len(taken_out) == 1
+
+
+@pytest.mark.parametrize("limit", [5e-324, -5e-324, 0.0, 0.7, 1e-30, -3.0])
+def test_a_limit_in_single_precision_stands_where_it_stood(limit: float) -> None:
+    found = single(limit)
+    assert np.sign(found) == np.sign(limit)
+    assert float(found) == pytest.approx(limit, rel=1e-7, abs=1.2e-38)

@@ -15,6 +15,7 @@ from sequela.baselines.seen import CellsByVariable, Spans
 from sequela.cohort.asof import Sequences
 from sequela.cohort.facts import AGE, Facts
 from sequela.prepare.clinical import ClinicalSettings, Score, ScorePart, amount_codes
+from sequela.prepare.plausible import single
 from sequela.prepare.spread import spread_out
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
@@ -105,7 +106,7 @@ def _ranges(chart: _Chart, settings: ClinicalSettings) -> Iterator[Named]:
 
 def _beyond(side: str, end: float) -> Callable[[NDArray[np.floating]], NDArray[np.bool_]]:
     """Return what tells the values below, or above, the end of a range, in single precision as values are."""
-    limit = np.float32(end)
+    limit = single(end)
     below = side == "below"
     return lambda value: value.astype(np.float32) < limit if below else value.astype(np.float32) > limit
 
@@ -165,9 +166,9 @@ def _points(part: ScorePart, lowest: Floats, highest: Floats) -> Floats:
     most = np.zeros(len(lowest))
     least, greatest = lowest.astype(np.float32), highest.astype(np.float32)
     for limit, points in part.below:
-        most = np.where(least < np.float32(limit), np.maximum(most, points), most)
+        most = np.where(least < single(limit), np.maximum(most, points), most)
     for limit, points in part.at_least:
-        most = np.where(greatest >= np.float32(limit), np.maximum(most, points), most)
+        most = np.where(greatest >= single(limit), np.maximum(most, points), most)
     return np.where(np.isnan(lowest), np.nan, most)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import polars as pl
 
 from sequela.cohort.asof import known_time
@@ -26,10 +27,21 @@ def plausible_limits(
     return dict(sorted((table | settings.limits).items()))
 
 
+def single(limit: float) -> np.float32:
+    """Return a limit as values are stored, in single precision; one beside 0 stays beside 0, however near it is.
+
+    Example:
+        >>> bool(single(0.7) == np.float32(0.7)), bool(single(5e-324) > 0), bool(single(0.0) == 0)
+        (True, True, True)
+    """
+    stored = np.float32(limit)
+    return stored if stored != 0 or limit == 0 else np.copysign(np.finfo(np.float32).tiny, np.float32(np.sign(limit)))
+
+
 def without_implausible(events: pl.DataFrame, limits: dict[str, list[float]]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the events whose numbers lie within the limits of their code; and who, when and what of those that do not.
 
-    Limits are rounded to single precision, as the values are: else 7.8 would lie above a highest value of 7.8.
+    Limits are compared in single precision, as the values are stored: else 7.8 would lie above a highest value of 7.8.
 
     Args:
         events: contract 1.
@@ -38,8 +50,8 @@ def without_implausible(events: pl.DataFrame, limits: dict[str, list[float]]) ->
     table = pl.DataFrame(
         {
             "code": list(limits),
-            "lowest": [float(low) for low, _ in limits.values()],
-            "highest": [float(high) for _, high in limits.values()],
+            "lowest": [float(single(low)) for low, _ in limits.values()],
+            "highest": [float(single(high)) for _, high in limits.values()],
         },
         schema={"code": pl.String, "lowest": pl.Float64, "highest": pl.Float64},
     ).cast({"lowest": pl.Float32, "highest": pl.Float32})
