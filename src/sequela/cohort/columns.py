@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,10 +14,13 @@ from sequela.cohort.asof import NEVER, Rows
 from sequela.cohort.labels import common_codes
 from sequela.cohort.risk_settings import OutcomeSettings
 from sequela.cohort.settings import QuestionSettings
-from sequela.errors import CohortError
+from sequela.errors import CohortError, InputError
 from sequela.records import Clock
 from sequela.records.durations import MICROSECONDS, TimeUnit
 from sequela.records.times import iso_instants
+from sequela.records.written import WrittenColumn
+
+Flags = NDArray[np.bool_]
 
 _LARGEST_SPAN = 2.0**62  # microseconds, 146,000 years; a window added to it still is an Int64
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
@@ -86,97 +91,134 @@ def check_time_of_outcome(
         rows_of(outcomes, outcome.time, key="outcome.time")
 
 
-def column_values(rows: pl.DataFrame, outcome: OutcomeSettings, people: int | None) -> NDArray[np.float64]:
+@dataclass(frozen=True, kw_only=True)
+class NamedColumn:
+    """A column of an outcome as the study names it, and as a table wrote it where that is at hand."""
+
+    key: str  # of [question]
+    column: str
+    written: WrittenColumn | None = None
+
+    def refusal(self, problem: str, remedy: str, faulty: Flags | None = None) -> InputError:
+        """Return an error that names the file and the rows where they are at hand, else the column.
+
+        Args:
+            problem: what is wrong with IT, the column, such as "IT holds numbers".
+            remedy: what to do.
+            faulty: the rows at fault, of what the table wrote; None: the column as a whole is.
+        """
+        if self.written is None:
+            name = f"'{self.column}'"
+            return CohortError(f"[question] {self.key}: {problem.replace('IT', name, 1)}. {remedy}.")
+        rows = None if faulty is None else pl.Series(faulty)
+        return self.written.refusal(f"[question] {self.key}: {problem.replace('IT', 'this column', 1)}", remedy, rows)
+
+    def unplaced(self) -> NamedColumn:
+        """Return the column without what a table wrote: of rows that were merged, numbers of rows mean nothing."""
+        return replace(self, written=None)
+
+
+def column_values(
+    rows: pl.DataFrame, outcome: OutcomeSettings, people: int | None, written: WrittenColumn | None = None
+) -> NDArray[np.float64]:
     """Return 1 where it happened, 0 where it did not, NaN where nothing says so.
 
     Args:
         rows: of the outcome's column (`rows_of`).
         outcome: its column and `positive`.
         people: the number of people, of each of whom one value is returned; None: a value for each row.
+        written: the column as its table wrote it, so that refusals name rows.
 
     Raises:
-        CohortError: where the values are others than 0 and 1, true and false, or a person has two.
+        InputError: where the values are others than 0 and 1, true and false, or a person has two.
     """
-    value = _claims(rows, outcome)
+    of = NamedColumn(key="outcome", column=str(outcome.column), written=written)
+    remedy = "Write one for each person, or name the column's `time`"
+    if written is not None:
+        said = _claims(written.values, outcome, of)
+        if people is not None:
+            _refuse_several(written.values, said, of, remedy)
+    value = _claims(rows, outcome, of.unplaced())
     if people is None:
         return value
-    person = rows["subject_id"].to_numpy()
-    low, high = np.full(people, np.inf), np.full(people, -np.inf)
-    np.minimum.at(low, person, value)
-    np.maximum.at(high, person, value)
-    if (low < high).any():
-        raise CohortError(
-            f"[question] outcome: a person has several values of '{outcome.column}', and they differ. Write one for "
-            "each person, or name the column's `time`."
-        )
-    return np.where(np.isinf(low), np.nan, low)
+    _refuse_several(rows, value, of.unplaced(), remedy)
+    found = np.full(people, np.nan)
+    found[rows["subject_id"].to_numpy()] = value
+    return found
 
 
-def _claims(rows: pl.DataFrame, outcome: OutcomeSettings) -> NDArray[np.float64]:
+def _refuse_several(rows: pl.DataFrame, value: NDArray[Any], of: NamedColumn, remedy: str) -> None:
+    """Refuse two values of one person that differ."""
+    both = pl.DataFrame({"person": rows["subject_id"], "value": value})
+    differ = both.select(pl.col("value").min().over("person") < pl.col("value").max().over("person")).to_series()
+    if differ.any():
+        raise of.refusal("a person has several values of IT, and they differ", remedy, differ.to_numpy())
+
+
+def _claims(rows: pl.DataFrame, outcome: OutcomeSettings, of: NamedColumn) -> NDArray[np.float64]:
     number, text = rows["numeric_value"].to_numpy(), rows["text_value"].fill_null("").str.strip_chars()
     if outcome.positive is not None:
-        return _named_level(number, text, outcome)
+        return _named_level(number, text, outcome, of)
     words = text.str.to_lowercase().replace_strict(_WORDS, default=None, return_dtype=pl.Float64).to_numpy()
     value = np.where(np.isnan(number), words, number).astype(np.float64)
-    if not np.isin(value, (0.0, 1.0)).all():
-        raise CohortError(
-            f"[question] outcome: '{outcome.column}' holds values other than 0 and 1, or true and false. Say which "
-            f'one is the event, such as outcome = {{ column = "{outcome.column}", positive = "dead" }}.'
-        )
+    other = ~np.isin(value, (0.0, 1.0))
+    if other.any():
+        example = f'outcome = {{ column = "{outcome.column}", positive = "dead" }}'
+        problem = "IT holds values other than 0 and 1, or true and false"
+        raise of.refusal(problem, f"Say which one is the event, such as {example}", other)
     return value
 
 
-def _named_level(number: NDArray[np.float64], text: pl.Series, outcome: OutcomeSettings) -> NDArray[np.float64]:
+def _named_level(
+    number: NDArray[np.float64], text: pl.Series, outcome: OutcomeSettings, of: NamedColumn
+) -> NDArray[np.float64]:
     if isinstance(outcome.positive, str):
         found = (text == outcome.positive.strip()).to_numpy()
     else:
         found = number == outcome.positive
     if not found.any():
-        raise CohortError(
-            f"[question] outcome: nobody has the value of `positive` in '{outcome.column}'. Check how it is written: "
-            "text in quotation marks, a number without."
-        )
+        problem = "nobody has the value of `positive` in IT"
+        raise of.refusal(problem, "Check how it is written: text in quotation marks, a number without")
     return np.asarray(found, dtype=np.float64)
 
 
 def column_times(
-    outcomes: pl.DataFrame, column: str, unit: TimeUnit | None, people: int, clock: Clock | None, *, key: str
+    outcomes: pl.DataFrame, of: NamedColumn, unit: TimeUnit | None, people: int, clock: Clock | None
 ) -> Rows:
     """Return the instant that a column holds for each person [P], microseconds; NEVER where it holds none.
 
     Raises:
-        CohortError: where it is neither a number with a unit nor an ISO 8601 time, or a person has two.
+        InputError: where it is neither a number with a unit nor an ISO 8601 time, or a person has two.
     """
-    rows = rows_of(outcomes, column, key=key)
-    instants = _instants(rows, column, unit, clock, key)
-    person = rows["subject_id"].to_numpy()
-    time, latest = np.full(people, np.iinfo(np.int64).max), np.full(people, NEVER)
-    np.minimum.at(time, person, instants)
-    np.maximum.at(latest, person, instants)
-    if (time < latest).any():
-        raise CohortError(f"[question] {key}: a person has several values of '{column}', and they differ. Write one.")
-    return latest
+    rows = rows_of(outcomes, of.column, key=of.key)
+    if of.written is not None:
+        values = of.written.values
+        _refuse_several(values, _instants(values, of, unit, clock), of, "Write one")
+    instants = _instants(rows, of.unplaced(), unit, clock)
+    _refuse_several(rows, instants, of.unplaced(), "Write one")
+    time = np.full(people, NEVER)
+    time[rows["subject_id"].to_numpy()] = instants
+    return time
 
 
-def _instants(rows: pl.DataFrame, column: str, unit: TimeUnit | None, clock: Clock | None, key: str) -> Rows:
-    numbers = rows["numeric_value"].is_not_null().all()
+def _instants(rows: pl.DataFrame, of: NamedColumn, unit: TimeUnit | None, clock: Clock | None) -> Rows:
+    number = rows["numeric_value"]
+    numbers = number.is_not_null().all()
     if clock is not None and clock.calendar == numbers:
         here, there = ("numbers", "dates") if numbers else ("dates or texts", "numbers")
-        raise _refused(key, column, f"holds {here}, and the times of the records are {there}", f"Write {there}")
+        raise of.refusal(f"IT holds {here}, and the times of the records are {there}", f"Write {there}")
     if numbers and unit is None:
-        raise _refused(key, column, "holds numbers", "Say of what: write `time_unit`")
+        raise of.refusal("IT holds numbers", "Say of what: write `time_unit`")
     if numbers and unit is not None:
-        span = np.rint(rows["numeric_value"].to_numpy() * MICROSECONDS[unit])
-        if (np.abs(span) > _LARGEST_SPAN).any():
-            raise _refused(key, column, f"holds numbers too large for times in {unit}", "Correct them, or `time_unit`")
+        span = np.rint(number.to_numpy() * MICROSECONDS[unit])
+        large = np.abs(span) > _LARGEST_SPAN
+        if large.any():
+            raise of.refusal(f"IT holds numbers too large for times in {unit}", "Correct them, or `time_unit`", large)
         return np.asarray(span, dtype=np.int64)
     if unit is not None:
-        raise _refused(key, column, "holds texts, and `time_unit` is for numbers", "Remove `time_unit`")
+        raise of.refusal("IT holds texts, and `time_unit` is for numbers", "Remove `time_unit`")
     instants = iso_instants(rows["text_value"].str.strip_chars(), "UTC" if clock is None else clock.time_zone)["time"]
     if instants.null_count():
-        raise _refused(key, column, "holds texts that are no times in ISO 8601", "Write them such as 2024-05-31")
+        none = instants.is_null().to_numpy()
+        raise of.refusal("IT holds texts that are no times in ISO 8601", "Write them such as 2024-05-31", none)
     return instants.cast(pl.Datetime("us")).to_physical().to_numpy()
-
-
-def _refused(key: str, column: str, problem: str, remedy: str) -> CohortError:
-    return CohortError(f"[question] {key}: '{column}' {problem}. {remedy}.")

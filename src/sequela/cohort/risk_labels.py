@@ -13,11 +13,10 @@ from sequela.cohort.columns import column_values, rows_of
 from sequela.cohort.episodes import NO_OTHER, Asked, Episodes
 from sequela.cohort.label_table import LabelTable
 from sequela.cohort.labels import Labels
-from sequela.cohort.occurrences import follow_up, last_times, occurrences_of_code, what_happened
+from sequela.cohort.occurrences import Seen, follow_up, last_times, occurrences_of_code, what_happened
 from sequela.cohort.risk_settings import OutcomeSettings, RiskQuestion
 from sequela.cohort.settings import CodeSettings
 from sequela.errors import CohortError
-from sequela.records import Clock
 from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
 from sequela.records.times import INSTANT, end_of_day
 
@@ -44,23 +43,6 @@ class RiskLabels:
     def take(self, kept: Flags) -> RiskLabels:
         """Return the labels of the predictions that are kept."""
         return RiskLabels(value=self.value[kept], known=self.known[kept], event_hours=self.event_hours[kept])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What the records hold, as labels may look at it.
-
-    Attributes:
-        events: contract 1, implausible values and the outcome's columns taken out.
-        outcomes: contract 1 rows of outcome tables, and the outcome's columns.
-        people: number of people.
-        clock: how the study tells the time; None where that is not to be checked.
-    """
-
-    events: pl.DataFrame
-    outcomes: pl.DataFrame
-    people: int
-    clock: Clock | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +103,9 @@ def _of_the_episode(
 ) -> tuple[RiskLabels, Rows, Counts]:
     """Every prediction of an episode has the label of its person, known once the records end."""
     _refuse_several_episodes(asked, str(outcome.column))
-    value = column_values(rows_of(seen.outcomes, str(outcome.column), key="outcome"), outcome, seen.people)
+    column = str(outcome.column)
+    rows = rows_of(seen.outcomes, column, key="outcome")
+    value = column_values(rows, outcome, seen.people, seen.written.get(column))
     of_each = value[asked.person]
     end = episodes.stop[_episode_of(asked, episodes, seen.people)]
     known = np.maximum(np.maximum(asked.time, end), last_times(seen.events, seen.people)[asked.person])
@@ -141,8 +125,8 @@ def _refuse_several_episodes(asked: Asked, column: str) -> None:
 def _in_time(
     asked: Asked, episodes: Episodes, seen: Seen, question: RiskQuestion, outcome: OutcomeSettings
 ) -> tuple[RiskLabels, Rows, Counts]:
-    happened = what_happened(seen.events, seen.outcomes, outcome, seen.people, seen.clock)
-    watched = follow_up(seen.events, seen.outcomes, question.follow_up, seen.people, seen.clock)
+    happened = what_happened(seen, outcome)
+    watched = follow_up(seen, question.follow_up)
     until = watched.reaches(asked.person, asked.time)
     window = _windows(asked, episodes, question, seen)
     covered = np.where(window.closed, True, until >= window.end)

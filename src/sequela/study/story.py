@@ -114,6 +114,7 @@ def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Mate
         outcomes=seen.outcomes,
         label_table=_label_table(study, records),
         clock=records.clock,
+        written=seen.written,
         alone=settings.own_sequences,
     )
     timeline, sequences = on_grid(cohort.timeline, cohort.sequences, settings.prepare.grid_state)

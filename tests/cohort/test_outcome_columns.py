@@ -1,0 +1,122 @@
+"""Columns of an outcome as tables write them: what they may hold, and refusals that name the file and the rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from risking import risk
+
+from sequela.cohort import Cohort, ask, set_apart
+from sequela.errors import CohortError, RecordsError
+from sequela.records import TableSettings, read_records
+
+DAYS = pl.DataFrame({"id": [1, 1, 2, 2, 3, 3], "day": [0.0, 9.0] * 3, "y": [1.0, 2.0] * 3})
+VISITS = {"name": "visits", "path": "visits.csv", "subject": "id", "time": "day", "time_unit": "days"}
+FATE = {"name": "fate", "path": "fate.csv", "role": "outcome", "layout": "static", "subject": "id"}
+
+
+def asked(
+    fate: str | pl.DataFrame,
+    outcome: dict[str, Any],
+    *,
+    visits: pl.DataFrame = DAYS,
+    tables: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
+    folder: Path = Path(),
+    **question: Any,
+) -> Cohort:
+    """Return the cohort of a question about visits and a table of outcomes, a text being its file.
+
+    Args:
+        fate: the table of outcomes.
+        outcome: of the question.
+        visits: the table of inputs.
+        tables: more keys of the two tables.
+        folder: where a text is written.
+        question: its other keys.
+    """
+    settings = [TableSettings(**VISITS | tables[0]), TableSettings(**FATE | tables[1])]
+    frames = {"visits": visits}
+    if isinstance(fate, str):
+        (folder / "fate.csv").write_text(fate)
+    else:
+        frames["fate"] = fate
+    wanted = risk(outcome=outcome, **question)
+    records = read_records(settings, folder, frames=frames, apart=wanted.columns_apart)
+    events, outcomes = set_apart(records.events, records.outcomes, wanted)
+    people = len(records.subjects)
+    return ask(events, people, wanted, outcomes=outcomes, clock=records.clock, written=records.written)
+
+
+DIED = {"column": "died"}
+DATED = {"column": "died", "time": "on", "time_unit": "days", "within": "5d"}
+
+
+# Where it is.
+
+
+@pytest.mark.parametrize(
+    ("fate", "outcome", "words"),
+    [
+        ("id,died\n1,0\n9,5\n2,2\n3,1\n", DIED, r"^fate\.csv, column 'died', row 3: .*other than 0 and 1"),
+        ("id,died\n1,yes\n2,no\n3,no\n", DIED, r"'died', rows 1, 2, 3: .*other than 0 and 1.*positive"),
+        ("id,died\n1,a\n2,b\n3,b\n", DIED | {"positive": "c"}, r"^fate\.csv, column 'died': .*nobody has"),
+        ("id,died,on\n1,1,5\n2,0,\n3,0,1e9\n", DATED, r"'on', row 3: .*outcome.time: this column .*too large"),
+        ("id,died,on\n1,1,in May\n2,0,\n3,0,June\n", DATED, r"^fate\.csv, column 'on': .*times of the records are"),
+    ],
+)
+def test_a_refusal_names_the_file_and_the_rows(fate: str, outcome: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(RecordsError, match=words):
+        asked(fate, outcome, folder=tmp_path)
+
+
+def test_two_values_of_a_person_are_named_by_their_rows(tmp_path: Path) -> None:
+    text = "id,day,died,on\n1,0,1,3\n1,4,1,3\n2,0,0,\n3,0,1,5\n3,8,0,6\n"
+    dated = {"layout": "visits", "time": "day", "time_unit": "days"}
+    with pytest.raises(RecordsError, match=r"^fate\.csv, column 'died', rows 4, 5: .*several values .*`time`"):
+        asked(text, DIED, folder=tmp_path, tables=({}, dated))
+    with pytest.raises(RecordsError, match=r"^fate\.csv, column 'on', rows 4, 5: .*several values"):
+        asked(text.replace("8,0,6", "8,1,6"), DATED, folder=tmp_path, tables=({}, dated))
+
+
+def test_a_time_that_is_none_is_named_by_its_row(tmp_path: Path) -> None:
+    visits = DAYS.with_columns(day=pl.Series(["2024-01-01", "2024-01-09"] * 3))
+    fate = "id,died,on,left\n1,1,2024-01-03,2024-02-01\n2,0,2024-13-01,2024-02-01\n3,0,,soon\n"
+    tables: Any = ({"time_unit": None}, {})
+    outcome = {"column": "died", "time": "on", "within": "5d"}
+    with pytest.raises(RecordsError, match=r"^fate\.csv, column 'on', row 2: .*ISO 8601"):
+        asked(fate, outcome, visits=visits, tables=tables, folder=tmp_path)
+    dated = fate.replace("2024-13-01", "")
+    with pytest.raises(RecordsError, match=r"^fate\.csv, column 'left', row 3: \[question\] follow_up: .*ISO 8601"):
+        asked(dated, outcome, visits=visits, tables=tables, folder=tmp_path, follow_up={"column": "left"})
+
+
+def test_of_several_files_the_one_at_fault_is_named_and_a_renamed_column_as_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text("id,dead\n2,0\n3,3\n")
+    keys = {"path": ["fate.csv", "more.csv"], "rename": {"dead": "died"}}
+    with pytest.raises(RecordsError, match=r"^more\.csv, column 'dead', row 2: "):
+        asked("id,dead\n1,1\n", DIED, folder=tmp_path, tables=({}, keys))
+
+
+def test_a_long_table_names_the_rows_of_the_code(tmp_path: Path) -> None:
+    keys = {"layout": "long", "time": "day", "time_unit": "days"}
+    fate = "id,day,code,numeric_value\n1,1,died,1\n1,1,stay,7\n2,1,died,\n2,2,died,0\n3,2,stay,4\n3,2,died,4\n"
+    with pytest.raises(RecordsError, match=r"^fate\.csv, column 'numeric_value', row 6: "):
+        asked(fate, DIED, folder=tmp_path, tables=({}, keys))
+
+
+def test_a_column_of_the_outcome_among_the_inputs_is_named_too() -> None:
+    visits = DAYS.with_columns(died=pl.Series([None, 1, None, 0, None, 7]))
+    fate = pl.DataFrame({"id": [1], "other": [1]})
+    with pytest.raises(RecordsError, match=r"^frame 'visits', column 'died', row 6: "):
+        asked(fate, DIED, visits=visits)
+
+
+def test_without_the_rows_the_column_alone_is_named() -> None:
+    from sequela.cohort.columns import NamedColumn
+
+    error = NamedColumn(key="outcome", column="died").refusal("IT holds letters", "Write numbers")
+    assert isinstance(error, CohortError)
+    assert str(error) == "[question] outcome: 'died' holds letters. Write numbers."
