@@ -7,15 +7,16 @@ from typing import Any
 
 import polars as pl
 import pytest
-from risking import risk
+from risking import risk, said
 
 from sequela.cohort import Cohort, ask, set_apart
+from sequela.cohort.risk_labels import NOT_KNOWN, OTHER_LEVEL
 from sequela.errors import CohortError, RecordsError
 from sequela.records import TableSettings, read_records
 
 DAYS = pl.DataFrame({"id": [1, 1, 2, 2, 3, 3], "day": [0.0, 9.0] * 3, "y": [1.0, 2.0] * 3})
-VISITS = {"name": "visits", "path": "visits.csv", "subject": "id", "time": "day", "time_unit": "days"}
-FATE = {"name": "fate", "path": "fate.csv", "role": "outcome", "layout": "static", "subject": "id"}
+VISITS: dict[str, Any] = {"name": "visits", "path": "visits.csv", "subject": "id", "time": "day", "time_unit": "days"}
+FATE: dict[str, Any] = {"name": "fate", "path": "fate.csv", "role": "outcome", "layout": "static", "subject": "id"}
 
 
 def asked(
@@ -112,6 +113,69 @@ def test_a_column_of_the_outcome_among_the_inputs_is_named_too() -> None:
     fate = pl.DataFrame({"id": [1], "other": [1]})
     with pytest.raises(RecordsError, match=r"^frame 'visits', column 'died', row 6: "):
         asked(fate, DIED, visits=visits)
+
+
+# Which values are the event.
+
+
+@pytest.mark.parametrize(
+    ("event", "other"),
+    [
+        ("dead", "Dead"),
+        ("Dead", "DEAD"),
+        ("dead", "ｄｅａｄ"),
+        ("in hospital", "in  Hospital"),
+        ("1", "1.0"),
+        ("1.50", "01.5"),
+        ("ja", "JA"),
+    ],
+)
+def test_the_event_in_another_spelling_is_refused(event: str, other: str, tmp_path: Path) -> None:
+    fate = f"id,died\n1,{event}\n2,alive\n3,{other}\n"
+    keys: Any = ({}, {"categorical": [], "path": "fate.csv"})
+    with pytest.raises(RecordsError, match=rf"^fate\.csv, column 'died', row 3: .*\"{event}\" in another.*one way"):
+        asked(fate + "4,alive\n5,alive\n", DIED | {"positive": event}, folder=tmp_path, tables=keys)
+
+
+def test_the_refusal_of_another_spelling_quotes_no_cell(tmp_path: Path) -> None:
+    with pytest.raises(RecordsError) as refused:
+        asked("id,died\n1,x\n2,secret\n3,SECRET\n", DIED | {"positive": "secret"}, folder=tmp_path)
+    assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize("word", ["unknown", "Unknown", "?", "n/a", "Not  known"])
+@pytest.mark.parametrize("keys", [{"positive": "yes"}, {}])
+def test_a_word_for_not_known_is_no_answer(word: str, keys: dict[str, Any], tmp_path: Path) -> None:
+    yes, no = ("yes", "no") if keys else ("true", "false")
+    fate = f"id,died\n1,{yes}\n2,{no}\n3,{word}\n"
+    with pytest.raises(RecordsError, match=r"^fate\.csv, column 'died', row 3: .*not known.*`na`"):
+        asked(fate, DIED | keys, folder=tmp_path)
+    found = asked(fate, DIED | keys, folder=tmp_path, tables=({}, {"na": [word]}))
+    assert found.asked.excluded == {NOT_KNOWN: (1, 1)}
+
+
+def test_a_minus_beside_a_plus_is_an_answer(tmp_path: Path) -> None:
+    found = asked("id,died\n1,+\n2,-\n3,-\n", DIED | {"positive": "+"}, folder=tmp_path)
+    assert [value for *_, value in said(found)] == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("event", ["dead", 2])
+def test_a_third_value_is_no_event_and_noted(event: str | int, tmp_path: Path) -> None:
+    other, third = ("alive", "moved") if event == "dead" else (1, 9)
+    visits = pl.concat([DAYS, DAYS.filter(pl.col("id") < 3).with_columns(pl.col("id") + 3)])
+    rows = [(1, event, 20), (2, other, ""), (3, third, ""), (4, other, ""), (5, other, "")]
+    fate = "id,died,on\n" + "".join(f"{who},{what},{when}\n" for who, what, when in rows)
+    found = asked(fate, DIED | {"positive": event}, visits=visits, folder=tmp_path)
+    assert [value for *_, value in said(found)] == [1.0, 0.0, 0.0, 0.0, 0.0]
+    assert found.notes == {OTHER_LEVEL: (1, 1)}
+    in_time = DATED | {"positive": event, "within": "15d"}
+    found = asked(fate, in_time, visits=visits, folder=tmp_path, incomplete="no event")
+    assert found.notes[OTHER_LEVEL] == (2, 1)
+
+
+def test_two_values_are_nothing_to_note(tmp_path: Path) -> None:
+    found = asked("id,died\n1,dead\n2,alive\n3,alive\n", DIED | {"positive": "dead"}, folder=tmp_path)
+    assert found.notes == {}
 
 
 def test_without_the_rows_the_column_alone_is_named() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -21,9 +24,14 @@ from sequela.records.times import iso_instants
 from sequela.records.written import WrittenColumn
 
 Flags = NDArray[np.bool_]
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 
 _LARGEST_SPAN = 2.0**62  # microseconds, 146,000 years; a window added to it still is an Int64
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
+_NOT_KNOWN = {
+    "?", "-", "--", ".", "n/a", "na", "n.a.", "nan", "null", "unk", "unknown", "not known", "not available", "missing",
+    "not recorded", "no data",
+}  # fmt: skip
 
 
 def set_apart(
@@ -157,6 +165,7 @@ def _refuse_several(rows: pl.DataFrame, value: NDArray[Any], of: NamedColumn, re
 
 def _claims(rows: pl.DataFrame, outcome: OutcomeSettings, of: NamedColumn) -> NDArray[np.float64]:
     number, text = rows["numeric_value"].to_numpy(), rows["text_value"].fill_null("").str.strip_chars()
+    _refuse_not_known(text, outcome, of)
     if outcome.positive is not None:
         return _named_level(number, text, outcome, of)
     words = text.str.to_lowercase().replace_strict(_WORDS, default=None, return_dtype=pl.Float64).to_numpy()
@@ -172,14 +181,50 @@ def _claims(rows: pl.DataFrame, outcome: OutcomeSettings, of: NamedColumn) -> ND
 def _named_level(
     number: NDArray[np.float64], text: pl.Series, outcome: OutcomeSettings, of: NamedColumn
 ) -> NDArray[np.float64]:
-    if isinstance(outcome.positive, str):
-        found = (text == outcome.positive.strip()).to_numpy()
-    else:
-        found = number == outcome.positive
+    event = outcome.positive
+    found = (text == event.strip()).to_numpy() if isinstance(event, str) else number == event
     if not found.any():
         problem = "nobody has the value of `positive` in IT"
         raise of.refusal(problem, "Check how it is written: text in quotation marks, a number without")
+    if isinstance(event, str):
+        alike = (_plain(text) == _plain_word(event)).to_numpy() & ~found
+        if alike.any():
+            problem = f'IT holds positive = "{event}" in another spelling, which would be no event'
+            raise of.refusal(problem, "Write the event in one way, that of `positive`", alike)
     return np.asarray(found, dtype=np.float64)
+
+
+def _refuse_not_known(text: pl.Series, outcome: OutcomeSettings, of: NamedColumn) -> None:
+    """Refuse words for "not known", which would be no event; "-" beside "+" is none of them."""
+    event = str(outcome.positive)
+    words = _NOT_KNOWN - {_plain_word(event)} - ({"-", "--"} if "+" in event else set())
+    unsaid = _plain(text).is_in(sorted(words))
+    if unsaid.any():
+        remedy = "Add the word to `na` of the table, or write what it means"
+        raise of.refusal('IT holds a word for "not known", such as "unknown" or "?"', remedy, unsaid.to_numpy())
+
+
+def _plain(text: pl.Series) -> pl.Series:
+    """Return texts without what makes one level look like another: capitals, spaces, other forms of letters, ".0"."""
+    levels = text.unique()
+    return text.replace_strict(levels, [_plain_word(level) for level in levels], return_dtype=pl.String)
+
+
+def _plain_word(word: str) -> str:
+    folded = " ".join(unicodedata.normalize("NFKC", word).casefold().split())
+    return str(Decimal(folded).normalize()) if _NUMBER.fullmatch(folded) else folded
+
+
+def of_other_level(rows: pl.DataFrame, outcome: OutcomeSettings, people: int) -> Flags:
+    """Return whose value is neither `positive` nor the most common other one [P]; each counts as no event."""
+    found = np.zeros(people, dtype=bool)
+    level = pl.coalesce(pl.col("numeric_value").cast(pl.String), pl.col("text_value").str.strip_chars())
+    value = _claims(rows, outcome, NamedColumn(key="outcome", column=str(outcome.column)))
+    others = rows.select("subject_id", level=level).filter(pl.Series(value == 0))
+    counts = others["level"].value_counts().sort(["count", "level"], descending=[True, False])
+    if len(counts) > 1:
+        found[others.filter(pl.col("level") != counts["level"][0])["subject_id"].to_numpy()] = True
+    return found
 
 
 def column_times(

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import NEVER, Rows, known_time, last_at_or_before, offsets_by_person
-from sequela.cohort.columns import NamedColumn, column_times, column_values, rows_of, with_outcomes
+from sequela.cohort.columns import NamedColumn, column_times, column_values, of_other_level, rows_of, with_outcomes
 from sequela.cohort.risk_settings import FollowUpSettings, OutcomeSettings
 from sequela.errors import CohortError
 from sequela.records import Clock
@@ -64,6 +64,7 @@ class Happened:
     occurrences: Occurrences
     not_known: Flags  # [P] no value says whether it happened
     not_dated: Flags  # [P] it happened, and nothing says when
+    other_level: Flags  # [P] a value that is neither `positive` nor the most common other one
 
 
 def what_happened(seen: Seen, outcome: OutcomeSettings) -> Happened:
@@ -78,7 +79,8 @@ def what_happened(seen: Seen, outcome: OutcomeSettings) -> Happened:
     rows = _of_code(with_outcomes(seen.events, seen.outcomes), outcome)
     _refuse_no_record(rows, outcome)
     _refuse_zeros(rows, outcome)
-    return Happened(occurrences=_events_among(rows, outcome, seen.people), not_known=nobody, not_dated=nobody)
+    found = _events_among(rows, outcome, seen.people)
+    return Happened(occurrences=found, not_known=nobody, not_dated=nobody, other_level=nobody)
 
 
 def occurrences_of_code(events: pl.DataFrame, outcome: OutcomeSettings, people: int) -> Occurrences:
@@ -153,6 +155,7 @@ def _of_column(seen: Seen, outcome: OutcomeSettings) -> Happened:
         occurrences=Occurrences(offsets=offsets_by_person(person, people), time=time[person], known=time[person]),
         not_known=np.isnan(value),
         not_dated=happened & ~dated,
+        other_level=of_other_level(rows, outcome, people),
     )
 
 
@@ -165,7 +168,12 @@ def _dated_by_rows(rows: pl.DataFrame, outcome: OutcomeSettings, seen: Seen) -> 
     not_dated = np.zeros(people, dtype=bool)
     not_dated[rows["subject_id"].to_numpy()[(happened == 1) & rows["time"].is_null().to_numpy()]] = True
     not_dated[found["subject_id"].to_numpy()] = False
-    return Happened(occurrences=_sorted(found, people), not_known=not_known, not_dated=not_dated)
+    return Happened(
+        occurrences=_sorted(found, people),
+        not_known=not_known,
+        not_dated=not_dated,
+        other_level=of_other_level(rows, outcome, people),
+    )
 
 
 def _sorted(found: pl.DataFrame, people: int) -> Occurrences:

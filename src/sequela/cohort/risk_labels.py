@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, last_at_or_before, offsets_by_person
-from sequela.cohort.columns import column_values, rows_of
+from sequela.cohort.columns import column_values, of_other_level, rows_of
 from sequela.cohort.episodes import NO_OTHER, Asked, Episodes
 from sequela.cohort.label_table import LabelTable
 from sequela.cohort.labels import Labels
@@ -26,6 +26,7 @@ HAD_IT = "the outcome had happened already, so not at risk any more"
 INCOMPLETE = "follow-up ends before the outcome's window does, without an event"
 AFTER_FOLLOW_UP = "the event lies after the end of follow-up, and counts"
 AFTER_EPISODE = "the event lies after the end of its episode on the same day, and counts"
+OTHER_LEVEL = "the outcome's column has neither `positive` nor its most common other value, and counts as no event"
 _REASONS = (NOT_KNOWN, NOT_DATED, HAD_IT, INCOMPLETE)
 
 Flags = NDArray[np.bool_]
@@ -110,7 +111,9 @@ def _of_the_episode(
     end = episodes.stop[_episode_of(asked, episodes, seen.people)]
     known = np.maximum(np.maximum(asked.time, end), last_times(seen.events, seen.people)[asked.person])
     labels = RiskLabels(value=of_each, known=known, event_hours=np.full(len(of_each), np.nan))
-    return labels, np.where(np.isnan(of_each), _REASONS.index(NOT_KNOWN), -1), {}
+    other = of_other_level(rows, outcome, seen.people)[asked.person]
+    notes = {OTHER_LEVEL: _count(asked, other)} if other.any() else {}
+    return labels, np.where(np.isnan(of_each), _REASONS.index(NOT_KNOWN), -1), notes
 
 
 def _refuse_several_episodes(asked: Asked, column: str) -> None:
@@ -149,7 +152,11 @@ def _in_time(
         event_hours=np.where(event, (when - asked.time) / MICROSECONDS_PER_HOUR, np.nan),
     )
     counted = event & (reason < 0)
-    notes = {AFTER_FOLLOW_UP: counted & ~window.closed & (when > until), AFTER_EPISODE: counted & (when > window.stop)}
+    notes = {
+        AFTER_FOLLOW_UP: counted & ~window.closed & (when > until),
+        AFTER_EPISODE: counted & (when > window.stop),
+        OTHER_LEVEL: happened.other_level[asked.person] & ~event & (reason < 0),
+    }
     return labels, reason, {words: _count(asked, rows) for words, rows in notes.items() if rows.any()}
 
 
