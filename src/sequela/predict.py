@@ -345,7 +345,14 @@ class Predictor:
 
     def _read(self, tables: list[TableSettings], frames: Mapping[str, pl.DataFrame] | None = None) -> Records:
         study = self.bundle.study
-        return read_records(tables, Path(), frames=frames, kinds=study.kinds, day_resolution=study.clock.day_resolution)
+        return read_records(
+            tables,
+            Path(),
+            frames=frames,
+            kinds=study.kinds,
+            day_resolution=study.clock.day_resolution,
+            apart=study.question.columns_apart,
+        )
 
     def _in_order(self, frames: Sequence[pl.DataFrame]) -> dict[str, pl.DataFrame]:
         if len(frames) != len(self.tables):

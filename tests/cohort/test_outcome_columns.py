@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
-from risking import risk, said
+from risking import labels_of, risk, said
 
 from sequela.cohort import Cohort, ask, set_apart
 from sequela.cohort.risk_labels import NOT_KNOWN, OTHER_LEVEL
@@ -53,6 +55,72 @@ def asked(
 
 DIED = {"column": "died"}
 DATED = {"column": "died", "time": "on", "time_unit": "days", "within": "5d"}
+
+
+# Times.
+
+NAIVE = [datetime(2024, 3, 30, 23, 59, 59, 999_999), datetime(2024, 3, 31, 2, 30), datetime(2024, 10, 27, 2, 30), None]
+STAMPS = pl.Series("on", NAIVE)
+DAY_TEXTS = ["2024-03-30", "2024-03-31", "2024-10-27", None]
+FORMS = {
+    "us": (STAMPS, [None if at is None else at.isoformat() for at in NAIVE]),
+    "ms": (STAMPS.cast(pl.Datetime("ms")), ["2024-03-30T23:59:59.999", "2024-03-31T02:30", "2024-10-27T02:30", None]),
+    "ns": (STAMPS.cast(pl.Datetime("ns")), [None if at is None else at.isoformat() for at in NAIVE]),
+    "zone": (
+        STAMPS.dt.replace_time_zone("UTC").dt.convert_time_zone("Asia/Tokyo"),
+        [None if at is None else at.isoformat() + "Z" for at in NAIVE],
+    ),
+    "date": (STAMPS.cast(pl.Date), DAY_TEXTS),
+}
+
+
+def dated(column: pl.Series | list[str | None], zone: str, *, follow_up: bool, role: str = "outcome") -> Cohort:
+    """Return the cohort of people watched for a year, whose outcome or end of follow-up stands in the column."""
+    around = [NAIVE[1] + timedelta(minutes=15 * step) for step in range(-300, 300)]  # type: ignore[operator]
+    ids = [1, 2, 3, 4]
+    visits = pl.DataFrame(
+        [(who, at, 1.0) for who in ids for at in [*around, datetime(2024, 10, 26, 12), datetime(2025, 2, 1)]],
+        schema=["id", "day", "y"],
+        orient="row",
+    )
+    fate = pl.DataFrame({"id": ids, "died": [1, 1, 1, 0], "on": column})
+    outcome = {"column": "died", "time": "on", "within": "2d"}
+    question: dict[str, Any] = {"follow_up": {"column": "left"}} if follow_up else {}
+    if follow_up:
+        never = {"died": pl.Series([0, 0, 0, 1]), "on": pl.lit("2024-04-02T00:00Z")}
+        fate = fate.with_columns(**never, left=pl.col("on"))
+    fates = {"role": role, "time_zone": zone}
+    return asked(fate, outcome, visits=visits, tables=({"time_unit": None}, fates), **question)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+@pytest.mark.parametrize("follow_up", [False, True])
+@pytest.mark.parametrize("role", ["outcome", "input"])
+def test_dates_and_instants_are_what_their_iso_text_is(form: str, zone: str, follow_up: bool, role: str) -> None:
+    column, texts = FORMS[form]
+    found = dated(column, zone, follow_up=follow_up, role=role)
+    as_text = dated(texts, zone, follow_up=follow_up, role=role)
+    assert said(found) == said(as_text)
+    assert found.asked.excluded == as_text.asked.excluded
+    assert labels_of(found).known.tolist() == labels_of(as_text).known.tolist()
+    np.testing.assert_array_equal(labels_of(found).event_hours, labels_of(as_text).event_hours)
+
+
+@pytest.mark.parametrize("form", ["us", "date"])
+def test_a_time_of_an_outcome_without_a_zone_is_of_its_own_table(form: str) -> None:
+    def first(zone: str) -> int:
+        found = labels_of(dated(FORMS[form][0], zone, follow_up=False))
+        return int(found.known[found.value == 1].min())
+
+    hour = 3_600_000_000
+    assert first("UTC") - first("Europe/Berlin") == hour
+    assert first("Asia/Tokyo") - first("UTC") == -9 * hour
+
+
+def test_a_table_of_outcomes_may_hold_dates_that_the_question_does_not_name() -> None:
+    fate = pl.DataFrame({"id": [1, 2, 3], "died": [1, 0, 0], "seen": [NAIVE[0]] * 3})
+    assert [value for *_, value in said(asked(fate, DIED))] == [1.0, 0.0, 0.0]
 
 
 # Where it is.

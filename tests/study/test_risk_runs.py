@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from small_study import PEOPLE, SECRET, outcomes_csv
+from small_study import PEOPLE, SECRET, outcomes_csv, visits_csv
 
 import sequela
 from sequela.study import Run
@@ -44,6 +46,39 @@ def test_a_bundle_needs_no_outcomes_and_gives_the_numbers_of_its_study_to_the_bi
     assert len(stored) == 4 * PEOPLE
     for column in ("predicted", "episode_start", "flags"):
         assert both[column].equals(both[f"{column}_live"].alias(column), null_equal=False), column
+
+
+def test_dates_of_an_outcome_in_parquet_run_as_their_text_does_and_do_not_disturb_new_people(run_risk: Any) -> None:
+    begin = date(2020, 1, 1)
+    fates = [line.split(",") for line in outcomes_csv(2 * PEOPLE).splitlines()[1:]]
+    fate = pl.DataFrame(
+        {
+            "id": [int(who) for who, *_ in fates],
+            "died": [int(died) for _, died, _ in fates],
+            "died_on": [begin + timedelta(days=int(day)) if day else None for *_, day in fates],
+        }
+    )
+    visits = pl.read_csv(visits_csv(2 * PEOPLE).encode())
+    visits = visits.with_columns(day=pl.lit(begin) + pl.duration(days="day"))
+    buffer = io.BytesIO()
+    fate.write_parquet(buffer)
+    tables = [
+        {"path": "visits.csv", "subject": "id", "time": "day", "time_zone": "Europe/Berlin"},
+        {"path": "fate.parquet", "source": "parquet", "layout": "static", "subject": "id"},
+    ]
+    outcome = {key: value for key, value in SOON.items() if key != "time_unit"}
+    changes = {"records": tables, "question.outcome": outcome, "question.incomplete": "no event", **PLAIN}
+    changes |= {"evaluate.subgroups": []}
+    files: dict[str, str | bytes] = {"visits.csv": visits.write_csv(), "fate.parquet": buffer.getvalue()}
+    run = run_risk(changes, files)
+    as_text = [tables[0], tables[1] | {"source": "csv", "path": "fate.csv"}]
+    again = run_risk(
+        changes | {"records": as_text}, {"visits.csv": files["visits.csv"], "fate.csv": fate.write_csv()}, name="again"
+    )
+    assert predictions(run).equals(predictions(again))
+    loaded = sequela.load_bundle(run.folder / "bundle")
+    live = loaded.predict({"visits": visits, "fate": fate})
+    assert len(live)
 
 
 def test_a_column_of_the_outcome_in_an_input_table_is_not_wanted_of_new_people(run_risk: Any) -> None:

@@ -232,21 +232,24 @@ def column_times(
 ) -> Rows:
     """Return the instant that a column holds for each person [P], microseconds; NEVER where it holds none.
 
+    A time without a zone is of its table's.
+
     Raises:
         InputError: where it is neither a number with a unit nor an ISO 8601 time, or a person has two.
     """
     rows = rows_of(outcomes, of.column, key=of.key)
+    zone = "UTC" if clock is None else clock.time_zone
     if of.written is not None:
-        values = of.written.values
-        _refuse_several(values, _instants(values, of, unit, clock), of, "Write one")
-    instants = _instants(rows, of.unplaced(), unit, clock)
+        values, zone = of.written.values, of.written.table.time_zone
+        _refuse_several(values, _instants(values, of, unit, clock, zone), of, "Write one")
+    instants = _instants(rows, of.unplaced(), unit, clock, zone)
     _refuse_several(rows, instants, of.unplaced(), "Write one")
     time = np.full(people, NEVER)
     time[rows["subject_id"].to_numpy()] = instants
     return time
 
 
-def _instants(rows: pl.DataFrame, of: NamedColumn, unit: TimeUnit | None, clock: Clock | None) -> Rows:
+def _instants(rows: pl.DataFrame, of: NamedColumn, unit: TimeUnit | None, clock: Clock | None, time_zone: str) -> Rows:
     number = rows["numeric_value"]
     numbers = number.is_not_null().all()
     if clock is not None and clock.calendar == numbers:
@@ -262,7 +265,7 @@ def _instants(rows: pl.DataFrame, of: NamedColumn, unit: TimeUnit | None, clock:
         return np.asarray(span, dtype=np.int64)
     if unit is not None:
         raise of.refusal("IT holds texts, and `time_unit` is for numbers", "Remove `time_unit`")
-    instants = iso_instants(rows["text_value"].str.strip_chars(), "UTC" if clock is None else clock.time_zone)["time"]
+    instants = iso_instants(rows["text_value"].str.strip_chars(), time_zone)["time"]
     if instants.null_count():
         none = instants.is_null().to_numpy()
         raise of.refusal("IT holds texts that are no times in ISO 8601", "Write them such as 2024-05-31", none)

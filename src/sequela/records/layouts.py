@@ -18,7 +18,7 @@ from sequela.records.physionet2012 import physionet2012_part
 from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
-from sequela.records.times import INSTANT, Stamps, stamps
+from sequela.records.times import INSTANT, Stamps, as_iso, stamps
 from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, with_other_sign
 from sequela.records.written import note_column
 
@@ -53,6 +53,8 @@ def _wide_part(reading: Reading) -> Part:
         else:
             kind = reading.kinds.get(code)
             is_category = column in table.categorical
+            if code in reading.apart or table.role == "outcome":
+                raw = as_iso(raw)
             values = column_values(raw, table, reading.origin, kind=kind, categorical=is_category)
             if code in reading.apart:
                 note_column(part, code, column, {"numeric_value": values.number, "text_value": values.text})
