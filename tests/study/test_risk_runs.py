@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from small_study import PEOPLE, SECRET, outcomes_csv, visits_csv
 
 import sequela
 from sequela.study import Run
+from sequela.study.story import gather
 
 PLAIN = {"model": {"hidden": 3}, "train.epochs": 1, "evaluate.baselines": ["logistic"]}
 SOON = {"column": "died", "time": "died_on", "time_unit": "days", "within": "1y"}
@@ -103,6 +105,23 @@ def test_a_time_of_an_outcome_that_nothing_holds_is_not_that_of_its_row(run_risk
     files = {"outcomes.csv": "\n".join([f"{header},noted", *rows, ""])}
     with pytest.raises(sequela.errors.CohortError, match=f"outcome.time: no table has a column '{time}' with a value"):
         run_risk(changes, files)
+
+
+def test_a_unit_of_an_outcomes_time_that_contradicts_its_tables_is_refused(run_risk: Any, tmp_path: Path) -> None:
+    header, *people = outcomes_csv(PEOPLE).splitlines()
+    text = "\n".join([f"{header},noted", *(f"{line},{300 + row}" for row, line in enumerate(people)), ""])
+    table = {"path": "outcomes.csv", "role": "outcome", "subject": "id", "time": "noted", "time_unit": "days"}
+    changes = {"records.2": table, "question.outcome": {**SOON, "time": "noted", "time_unit": "hours"}}
+    changes["question.incomplete"] = "no event"
+    words = (
+        r"outcome\.time_unit: it is \"hours\", and 'noted' is the time of table 'outcomes'.* numbers of days.*Remove"
+    )
+    with pytest.raises(sequela.errors.CohortError, match=words):
+        run_risk(changes, {"outcomes.csv": text})
+    for unit in ("days", None):
+        keys = {"column": "died", "time": "noted", "within": "1y"} | ({"time_unit": unit} if unit else {})
+        study = sequela.read_study(tmp_path / "study.toml", {"question.outcome": keys})
+        assert gather(study).labels.sum() > 0
 
 
 def read(run: Run, name: str) -> Any:

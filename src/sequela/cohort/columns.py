@@ -18,7 +18,7 @@ from sequela.cohort.labels import common_codes
 from sequela.cohort.risk_settings import OutcomeSettings
 from sequela.cohort.settings import QuestionSettings
 from sequela.errors import CohortError, InputError
-from sequela.records import Clock
+from sequela.records import Clock, TableSettings
 from sequela.records.durations import MICROSECONDS, TimeUnit
 from sequela.records.times import iso_instants
 from sequela.records.written import WrittenColumn
@@ -82,21 +82,30 @@ def rows_of(outcomes: pl.DataFrame, column: str, *, key: str) -> pl.DataFrame:
 
 
 def check_time_of_outcome(
-    outcomes: pl.DataFrame, outcome: OutcomeSettings, tables: Iterable[tuple[str | None, Collection[str]]]
+    outcomes: pl.DataFrame, outcome: OutcomeSettings, tables: Iterable[tuple[TableSettings, Collection[str]]]
 ) -> None:
-    """Refuse a `time` of an outcome that is neither the column that dates the rows of its table nor one with values.
+    """Refuse a `time` of an outcome that is no column, or a `time_unit` that contradicts the table's own.
 
     Args:
         outcomes: as `set_apart` returns them.
-        outcome: its column and time.
-        tables: the column that dates the rows of each table, None where there is none, and the table's codes.
+        outcome: its column, time and unit.
+        tables: the settings of each table, and the table's codes.
 
     Raises:
-        CohortError: with the columns that there are.
+        CohortError: where `time` is neither the column that dates the rows of the outcome's table nor one with values,
+            with the columns that there are; where it is the former and counts in another unit.
     """
-    dating = [time for time, codes in tables if outcome.column in codes]
-    if outcome.time is not None and dating and outcome.time not in dating:
+    own = next((table for table, codes in tables if outcome.column in codes), None)
+    if outcome.time is None or own is None:
+        return
+    if own.time != outcome.time:
         rows_of(outcomes, outcome.time, key="outcome.time")
+    elif outcome.time_unit not in (None, own.time_unit) and outcome.time not in outcomes["code"].unique():
+        are = "dates" if own.time_unit is None else f"numbers of {own.time_unit}"
+        raise CohortError(
+            f"[question] outcome.time_unit: it is \"{outcome.time_unit}\", and '{outcome.time}' is the time of table "
+            f"'{own.name}', whose times are {are}. Remove `time_unit` from `outcome`, or mend that of the table."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
