@@ -134,3 +134,15 @@ def factorized(column: pl.Series) -> tuple[pl.Series, pl.Series]:
     places = distinct.to_frame().with_row_index("place")
     found = column.to_frame().join(places, on="value", how="left", maintain_order="left")
     return distinct, found.get_column("place")
+
+
+def source_ids(ids: pl.Series, wanted: pl.DataType) -> pl.Series:
+    """Ids of another table as the type of the people's own, null where one cannot be theirs."""
+    if wanted == pl.String or ids.dtype == pl.Int64:
+        return ids.cast(wanted)
+    numbers = ids.cast(pl.Int64, strict=False)
+    return (
+        numbers.to_frame("number")
+        .select(pl.when((pl.col("number").cast(pl.String) == ids).fill_null(value=False)).then("number"))
+        .to_series()
+    )

@@ -14,7 +14,7 @@ from sequela.errors import RecordsError
 from sequela.records.clock import Clock
 from sequela.records.events import OUTCOME_SCHEMA, gathered, merged_events, split_off
 from sequela.records.layouts import part_of
-from sequela.records.parts import Count, Part
+from sequela.records.parts import Count, Part, source_ids
 from sequela.records.settings import TableSettings
 from sequela.records.sources import raw_table
 from sequela.records.values import Kind
@@ -220,25 +220,13 @@ def _subjects(parts: list[Part]) -> pl.DataFrame:
     return subjects.select("subject_id", "source_id", "appearance")
 
 
-def _source_ids(ids: pl.Series, subjects: pl.DataFrame) -> pl.Series:
-    """Ids of another table as the type of the people's own, null where one cannot be theirs."""
-    if subjects.schema["source_id"] == pl.String or ids.dtype == pl.Int64:
-        return ids.cast(subjects.schema["source_id"])
-    numbers = ids.cast(pl.Int64, strict=False)
-    return (
-        numbers.to_frame("number")
-        .select(pl.when((pl.col("number").cast(pl.String) == ids).fill_null(value=False)).then("number"))
-        .to_series()
-    )
-
-
 def _of_known_people(part: Part, subjects: pl.DataFrame) -> Part:
     """An outcome table without those whom no input table knows.
 
     Raises:
         RecordsError: it knows none of the people.
     """
-    ids = _source_ids(part.people, subjects)
+    ids = source_ids(part.people, subjects.schema["source_id"])
     known = ids.is_in(subjects["source_id"].implode()).fill_null(value=False)
     if not known.any():
         problem = "none of its people stands in a table of role input"
@@ -261,7 +249,7 @@ def _source_split(parts: list[Part], subjects: pl.DataFrame) -> pl.DataFrame | N
         return None
     found = []
     for part, split in own:
-        ids = split.with_columns(_source_ids(split["source_id"], subjects).alias("source_id"))
+        ids = split.with_columns(source_ids(split["source_id"], subjects.schema["source_id"]).alias("source_id"))
         here = subjects.select("subject_id", "source_id").join(ids, on="source_id").select("subject_id", "split")
         if strangers := split.height - here.height:
             part.counts.append(Count(part.table.name, SPLIT_ONLY, None, strangers))
