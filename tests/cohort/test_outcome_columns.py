@@ -12,7 +12,7 @@ import pytest
 from risking import labels_of, risk, said
 
 from sequela.cohort import Cohort, ask, set_apart
-from sequela.cohort.risk_labels import NOT_KNOWN, OTHER_LEVEL
+from sequela.cohort.risk_labels import HAD_IT, HAD_IT_TODAY, NOT_KNOWN, OTHER_LEVEL
 from sequela.errors import CohortError, RecordsError
 from sequela.records import TableSettings, read_records
 
@@ -121,6 +121,27 @@ def test_a_time_of_an_outcome_without_a_zone_is_of_its_own_table(form: str) -> N
 def test_a_table_of_outcomes_may_hold_dates_that_the_question_does_not_name() -> None:
     fate = pl.DataFrame({"id": [1, 2, 3], "died": [1, 0, 0], "seen": [NAIVE[0]] * 3})
     assert [value for *_, value in said(asked(fate, DIED))] == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("own_column", [True, False])
+def test_who_had_a_dated_outcome_earlier_on_the_day_is_left_out_for_that_reason(own_column: bool) -> None:
+    times = [datetime(2024, 5, 1, 22), datetime(2024, 5, 2), datetime(2024, 5, 2, 21, 59), datetime(2024, 5, 2, 22)]
+    visits = pl.DataFrame([(who, at, 1.0) for who in (1, 2) for at in times], schema=["id", "day", "y"], orient="row")
+    fate = pl.DataFrame({"id": [1, 2], "died": [1, 0], "on": ["2024-05-02", "2024-05-03"]})
+    keys = {"layout": "visits", "time": "on"} if own_column else {}
+    tables: Any = ({"time_unit": None, "time_zone": "UTC"}, {"time_zone": "UTC"} | keys)
+    outcome = {"column": "died", "time": "on", "within": "1d"}
+    found = asked(fate, outcome, visits=visits, tables=tables, incomplete="no event")
+    assert [value for *_, value in said(found)] == [1.0, 0.0, 0.0, 0.0, 0.0]
+    assert found.asked.excluded == {HAD_IT: (1, 1), HAD_IT_TODAY: (2, 1)}
+    exact = fate.with_columns(on=pl.Series(["2024-05-02T00:00", "2024-05-03T00:00"]))
+    again = asked(exact, outcome, visits=visits, tables=tables, incomplete="no event")
+    assert said(again) == said(found)
+    assert again.asked.excluded == {HAD_IT: (3, 1)}
+    zoned: Any = tuple(table | {"time_zone": "Europe/Berlin"} for table in tables)
+    local = visits.with_columns(pl.col("day") + pl.duration(hours=1))  # from 23 h on, and to 23 h
+    berlin = asked(fate, outcome, visits=local, tables=zoned, incomplete="no event")
+    assert berlin.asked.excluded == {HAD_IT_TODAY: (3, 1)}
 
 
 # Where it is.

@@ -20,7 +20,7 @@ from sequela.cohort.settings import QuestionSettings
 from sequela.errors import CohortError, InputError
 from sequela.records import Clock, TableSettings
 from sequela.records.durations import MICROSECONDS, TimeUnit
-from sequela.records.times import iso_instants
+from sequela.records.times import INSTANT, iso_instants
 from sequela.records.written import WrittenColumn
 
 Flags = NDArray[np.bool_]
@@ -129,6 +129,12 @@ class NamedColumn:
             return CohortError(f"[question] {self.key}: {problem.replace('IT', name, 1)}. {remedy}.")
         rows = None if faulty is None else pl.Series(faulty)
         return self.written.refusal(f"[question] {self.key}: {problem.replace('IT', 'this column', 1)}", remedy, rows)
+
+    def time_zone(self, clock: Clock | None) -> str:
+        """Return the zone of times that carry none: that of the table, or else of the study."""
+        if self.written is not None:
+            return self.written.table.time_zone
+        return "UTC" if clock is None else clock.time_zone
 
     def unplaced(self) -> NamedColumn:
         """Return the column without what a table wrote: of rows that were merged, numbers of rows mean nothing."""
@@ -247,15 +253,25 @@ def column_times(
         InputError: where it is neither a number with a unit nor an ISO 8601 time, or a person has two.
     """
     rows = rows_of(outcomes, of.column, key=of.key)
-    zone = "UTC" if clock is None else clock.time_zone
+    zone = of.time_zone(clock)
     if of.written is not None:
-        values, zone = of.written.values, of.written.table.time_zone
+        values = of.written.values
         _refuse_several(values, _instants(values, of, unit, clock, zone), of, "Write one")
     instants = _instants(rows, of.unplaced(), unit, clock, zone)
     _refuse_several(rows, instants, of.unplaced(), "Write one")
     time = np.full(people, NEVER)
     time[rows["subject_id"].to_numpy()] = instants
     return time
+
+
+def column_day_ends(outcomes: pl.DataFrame, of: NamedColumn, people: int, clock: Clock | None) -> Rows:
+    """Return the end of the day of each person whose time in the column is a date only [P], NEVER of all others."""
+    found = np.full(people, NEVER)
+    rows = rows_of(outcomes, of.column, key=of.key).filter(pl.col("text_value").is_not_null())
+    ends = iso_instants(rows["text_value"].str.strip_chars(), of.time_zone(clock))["day_end"]
+    some = ends.is_not_null()
+    found[rows["subject_id"].filter(some).to_numpy()] = ends.filter(some).cast(INSTANT).to_physical().to_numpy()
+    return found
 
 
 def _instants(rows: pl.DataFrame, of: NamedColumn, unit: TimeUnit | None, clock: Clock | None, time_zone: str) -> Rows:
@@ -278,4 +294,4 @@ def _instants(rows: pl.DataFrame, of: NamedColumn, unit: TimeUnit | None, clock:
     if instants.null_count():
         none = instants.is_null().to_numpy()
         raise of.refusal("IT holds texts that are no times in ISO 8601", "Write them such as 2024-05-31", none)
-    return instants.cast(pl.Datetime("us")).to_physical().to_numpy()
+    return instants.cast(INSTANT).to_physical().to_numpy()

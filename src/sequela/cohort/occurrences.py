@@ -10,10 +10,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import NEVER, Rows, known_time, last_at_or_before, offsets_by_person
-from sequela.cohort.columns import NamedColumn, column_times, column_values, of_other_level, rows_of, with_outcomes
+from sequela.cohort.columns import (
+    NamedColumn,
+    column_day_ends,
+    column_times,
+    column_values,
+    of_other_level,
+    rows_of,
+    with_outcomes,
+)
 from sequela.cohort.risk_settings import FollowUpSettings, OutcomeSettings
 from sequela.errors import CohortError
 from sequela.records import Clock
+from sequela.records.times import INSTANT, end_of_day
 from sequela.records.written import WrittenColumn
 
 Flags = NDArray[np.bool_]
@@ -65,6 +74,7 @@ class Happened:
     not_known: Flags  # [P] no value says whether it happened
     not_dated: Flags  # [P] it happened, and nothing says when
     other_level: Flags  # [P] a value that is neither `positive` nor the most common other one
+    day_end: Rows  # [P] the end of its day where the first one has a date only, NEVER elsewhere; microseconds
 
 
 def what_happened(seen: Seen, outcome: OutcomeSettings) -> Happened:
@@ -80,7 +90,13 @@ def what_happened(seen: Seen, outcome: OutcomeSettings) -> Happened:
     _refuse_no_record(rows, outcome)
     _refuse_zeros(rows, outcome)
     found = _events_among(rows, outcome, seen.people)
-    return Happened(occurrences=found, not_known=nobody, not_dated=nobody, other_level=nobody)
+    return Happened(
+        occurrences=found,
+        not_known=nobody,
+        not_dated=nobody,
+        other_level=nobody,
+        day_end=_day_end_of_first(found, seen),
+    )
 
 
 def occurrences_of_code(events: pl.DataFrame, outcome: OutcomeSettings, people: int) -> Occurrences:
@@ -156,6 +172,7 @@ def _of_column(seen: Seen, outcome: OutcomeSettings) -> Happened:
         not_known=np.isnan(value),
         not_dated=happened & ~dated,
         other_level=of_other_level(rows, outcome, people),
+        day_end=np.where(dated, column_day_ends(seen.outcomes, when, people, seen.clock), NEVER),
     )
 
 
@@ -168,12 +185,26 @@ def _dated_by_rows(rows: pl.DataFrame, outcome: OutcomeSettings, seen: Seen) -> 
     not_dated = np.zeros(people, dtype=bool)
     not_dated[rows["subject_id"].to_numpy()[(happened == 1) & rows["time"].is_null().to_numpy()]] = True
     not_dated[found["subject_id"].to_numpy()] = False
+    occurrences = _sorted(found, people)
     return Happened(
-        occurrences=_sorted(found, people),
+        occurrences=occurrences,
         not_known=not_known,
         not_dated=not_dated,
         other_level=of_other_level(rows, outcome, people),
+        day_end=_day_end_of_first(occurrences, seen),
     )
+
+
+def _day_end_of_first(occurrences: Occurrences, seen: Seen) -> Rows:
+    """Return the end of the day of each person's first occurrence that is a date only, so known at that end [P]."""
+    found = np.full(seen.people, NEVER)
+    if seen.clock is None or not seen.clock.calendar or not len(occurrences.time):
+        return found
+    some = np.diff(occurrences.offsets) > 0
+    first = occurrences.offsets[:-1][some]
+    ends = end_of_day(pl.Series(occurrences.time[first]).cast(INSTANT), seen.clock.time_zone).to_physical().to_numpy()
+    found[some] = np.where(occurrences.known[first] == ends, ends, NEVER)
+    return found
 
 
 def _sorted(found: pl.DataFrame, people: int) -> Occurrences:

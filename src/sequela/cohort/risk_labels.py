@@ -23,11 +23,12 @@ from sequela.records.times import INSTANT, end_of_day
 NOT_KNOWN = "whether the outcome happened is not known"
 NOT_DATED = "the outcome happened, and nothing says when"
 HAD_IT = "the outcome had happened already, so not at risk any more"
+HAD_IT_TODAY = "the outcome's date, from its midnight on, is the day of the prediction, so not at risk any more"
 INCOMPLETE = "follow-up ends before the outcome's window does, without an event"
 AFTER_FOLLOW_UP = "the event lies after the end of follow-up, and counts"
 AFTER_EPISODE = "the event lies after the end of its episode on the same day, and counts"
 OTHER_LEVEL = "the outcome's column has neither `positive` nor its most common other value, and counts as no event"
-_REASONS = (NOT_KNOWN, NOT_DATED, HAD_IT, INCOMPLETE)
+_REASONS = (NOT_KNOWN, NOT_DATED, HAD_IT, HAD_IT_TODAY, INCOMPLETE)
 
 Flags = NDArray[np.bool_]
 Counts = dict[str, tuple[int, int]]
@@ -141,8 +142,10 @@ def _in_time(
     if question.incomplete == "exclude":
         reason[~event & ~covered] = _REASONS.index(INCOMPLETE)
     if not outcome.recurrent:
-        before = happened.occurrences.last_at_or_before(asked.person, asked.time) >= 0
-        reason[before] = _REASONS.index(HAD_IT)
+        last = happened.occurrences.last_at_or_before(asked.person, asked.time)
+        reason[last >= 0] = _REASONS.index(HAD_IT)
+        today = (last >= 0) & (asked.time <= happened.day_end[asked.person])
+        reason[today & (asked.time > _at(happened.occurrences.time, last))] = _REASONS.index(HAD_IT_TODAY)
     reason[happened.not_dated[asked.person]] = _REASONS.index(NOT_DATED)
     reason[happened.not_known[asked.person]] = _REASONS.index(NOT_KNOWN)
     end = np.where(covered, window.end, np.maximum(np.minimum(until, window.end), asked.time))
