@@ -197,6 +197,15 @@ def test_a_long_table_names_the_rows_of_the_code(tmp_path: Path) -> None:
         asked(fate, DIED, folder=tmp_path, tables=({}, keys))
 
 
+def test_codes_that_are_renamed_to_one_are_read_together(tmp_path: Path) -> None:
+    keys = {"layout": "long", "time": "day", "time_unit": "days", "rename": {"a": "died", "b": "died"}}
+    fate = "id,day,code,numeric_value\n1,1,a,2\n2,1,b,1\n3,2,b,1\n"
+    found = asked(fate, DIED | {"positive": 2}, folder=tmp_path, tables=({}, keys))
+    assert [value for *_, value in said(found)] == [1.0, 0.0, 0.0]
+    with pytest.raises(RecordsError, match=r"^fate\.csv, column 'numeric_value', row 1: .*other than"):
+        asked(fate, DIED, folder=tmp_path, tables=({}, keys))
+
+
 def test_a_column_of_the_outcome_among_the_inputs_is_named_too() -> None:
     visits = DAYS.with_columns(died=pl.Series([None, 1, None, 0, None, 7]))
     fate = pl.DataFrame({"id": [1], "other": [1]})

@@ -67,6 +67,8 @@ def _of_subjects(values: pl.DataFrame, part: Part, subjects: pl.DataFrame) -> pl
 def note_column(part: Part, code: str, column: str, values: Mapping[str, pl.Series | None]) -> None:
     """Keeps the values of an outcome's column with their rows, while every row is in its place.
 
+    Codes of a long table that are renamed to one come one after the other.
+
     Args:
         part: its events stand in the order of the rows.
         code: the column's code, renamed already.
@@ -76,7 +78,9 @@ def note_column(part: Part, code: str, column: str, values: Mapping[str, pl.Seri
     given = {name: read for name, read in values.items() if read is not None}
     person = part.events.get_column("person")
     frame = pl.DataFrame({"person": person, **given}).with_row_index("row")
-    empty = [pl.lit(None, VALUES[name]).alias(name) for name in ("numeric_value", "text_value") if name not in given]
-    frame = frame.with_columns(empty)
-    valued = pl.col("numeric_value").is_not_null() | pl.col("text_value").is_not_null()
-    part.written[code] = (column, frame.filter(valued))
+    both = ("numeric_value", "text_value")
+    frame = frame.with_columns(pl.lit(None, VALUES[name]).alias(name) for name in both if name not in given)
+    frame = frame.filter(pl.any_horizontal(pl.col(both).is_not_null())).select("row", "person", *both)
+    if code in part.written:
+        frame = pl.concat([part.written[code][1], frame])
+    part.written[code] = (column, frame)
