@@ -34,6 +34,7 @@ from sequela.prepare import (
 from sequela.prepare.presence import Presence, presence
 from sequela.records import DEATH_PREFIX, Records, TableSettings, read_records
 from sequela.records.values import Kind
+from sequela.records.written import WrittenColumn
 
 _ROWS_AT_ONCE = 1 << 15
 Floats = NDArray[np.float64]
@@ -49,6 +50,7 @@ class Evidence:
     people: int
     implausible: pl.DataFrame  # subject_id, known, code of each value that was taken out
     units: Mapping[str, str]  # by code, as the study names them
+    written: Mapping[str, WrittenColumn]  # by code, the outcome's columns row by row
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -103,6 +105,7 @@ def evidence(
         people=people,
         implausible=implausible,
         units=units or {},
+        written=records.written,
     )
 
 
@@ -342,7 +345,14 @@ class Predictor:
 
     def _read(self, tables: list[TableSettings], frames: Mapping[str, pl.DataFrame] | None = None) -> Records:
         study = self.bundle.study
-        return read_records(tables, Path(), frames=frames, kinds=study.kinds, day_resolution=study.clock.day_resolution)
+        return read_records(
+            tables,
+            Path(),
+            frames=frames,
+            kinds=study.kinds,
+            day_resolution=study.clock.day_resolution,
+            apart=study.question.columns_apart,
+        )
 
     def _in_order(self, frames: Sequence[pl.DataFrame]) -> dict[str, pl.DataFrame]:
         if len(frames) != len(self.tables):

@@ -68,6 +68,29 @@ def test_a_row_that_cannot_be_used_is_refused(rows: list[tuple[Any, Any, Any]], 
         read(rows)
 
 
+@pytest.mark.parametrize("source_id", ["007", "+7", "7.0", "07"])
+def test_an_id_that_is_written_otherwise_is_another_persons_as_in_other_tables(source_id: str) -> None:
+    labels = read_label_table(table([(source_id, 5, True), ("8", 5, False), (" 9 ", 5, True)]), NUMBERED, HOURS)
+    assert labels.person.tolist() == [1, 2]
+    assert labels.excluded == {NOT_IN_RECORDS: (1, 1)}
+
+
+def test_strangers_at_one_time_are_several_people() -> None:
+    labels = read_label_table(table([("x", 5, True), ("y", 5, False), ("8", 5, True)]), NUMBERED, HOURS)
+    assert labels.excluded == {NOT_IN_RECORDS: (2, 2)}
+
+
+@pytest.mark.parametrize("dtype", [pl.Int16, pl.UInt64, pl.Int64, pl.String, pl.Categorical])
+def test_ids_are_text_or_whole_numbers_of_any_kind(dtype: pl.DataType) -> None:
+    frame = table([(7, 5, True), (9, 5, False)]).cast({"subject_id": pl.String}).cast({"subject_id": dtype})
+    assert read_label_table(frame, NUMBERED, HOURS).person.tolist() == [0, 2]
+
+
+def test_ids_of_another_type_are_refused_as_in_other_tables() -> None:
+    with pytest.raises(RecordsError, match=r"column 'subject_id': ids are text or whole numbers, .* Float64"):
+        read_label_table(table([(7.0, 5, True)]), NUMBERED, HOURS)
+
+
 def test_labels_may_be_whole_numbers() -> None:
     assert read([("a", 5, 1), ("b", 5, 0)], value="integer_value").value.tolist() == [1.0, 0.0]
     with pytest.raises(RecordsError, match="boolean_value"):

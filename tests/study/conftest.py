@@ -31,11 +31,17 @@ def risky(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def run_risk(tmp_path: Path) -> Runner:
     """Run the small study of a risk with changes; `files` are written beside it."""
 
-    def runner(changes: dict[str, Any] | None = None, files: dict[str, str] | None = None, **more: Any) -> Run:
+    def runner(
+        changes: dict[str, Any] | None = None,
+        files: dict[str, str | bytes] | None = None,
+        *,
+        name: str = "run",
+        **more: Any,
+    ) -> Run:
         study = write_risk_study(tmp_path, changes)
-        for name, text in (files or {}).items():
-            (tmp_path / name).write_text(text)
-        return sequela.run(sequela.read_study(study), tmp_path / "run", **more)
+        for file, content in (files or {}).items():
+            (tmp_path / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return sequela.run(sequela.read_study(study), tmp_path / name, **more)
 
     return runner
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from small_study import PEOPLE, SECRET, outcomes_csv
+from small_study import PEOPLE, SECRET, outcomes_csv, visits_csv
 
 import sequela
 from sequela.study import Run
+from sequela.study.story import gather
 
 PLAIN = {"model": {"hidden": 3}, "train.epochs": 1, "evaluate.baselines": ["logistic"]}
 SOON = {"column": "died", "time": "died_on", "time_unit": "days", "within": "1y"}
@@ -46,6 +50,39 @@ def test_a_bundle_needs_no_outcomes_and_gives_the_numbers_of_its_study_to_the_bi
         assert both[column].equals(both[f"{column}_live"].alias(column), null_equal=False), column
 
 
+def test_dates_of_an_outcome_in_parquet_run_as_their_text_does_and_do_not_disturb_new_people(run_risk: Any) -> None:
+    begin = date(2020, 1, 1)
+    fates = [line.split(",") for line in outcomes_csv(2 * PEOPLE).splitlines()[1:]]
+    fate = pl.DataFrame(
+        {
+            "id": [int(who) for who, *_ in fates],
+            "died": [int(died) for _, died, _ in fates],
+            "died_on": [begin + timedelta(days=int(day)) if day else None for *_, day in fates],
+        }
+    )
+    visits = pl.read_csv(visits_csv(2 * PEOPLE).encode())
+    visits = visits.with_columns(day=pl.lit(begin) + pl.duration(days="day"))
+    buffer = io.BytesIO()
+    fate.write_parquet(buffer)
+    tables = [
+        {"path": "visits.csv", "subject": "id", "time": "day", "time_zone": "Europe/Berlin"},
+        {"path": "fate.parquet", "source": "parquet", "layout": "static", "subject": "id"},
+    ]
+    outcome = {key: value for key, value in SOON.items() if key != "time_unit"}
+    changes = {"records": tables, "question.outcome": outcome, "question.incomplete": "no event", **PLAIN}
+    changes |= {"evaluate.subgroups": []}
+    files: dict[str, str | bytes] = {"visits.csv": visits.write_csv(), "fate.parquet": buffer.getvalue()}
+    run = run_risk(changes, files)
+    as_text = [tables[0], tables[1] | {"source": "csv", "path": "fate.csv"}]
+    again = run_risk(
+        changes | {"records": as_text}, {"visits.csv": files["visits.csv"], "fate.csv": fate.write_csv()}, name="again"
+    )
+    assert predictions(run).equals(predictions(again))
+    loaded = sequela.load_bundle(run.folder / "bundle")
+    live = loaded.predict({"visits": visits, "fate": fate})
+    assert len(live)
+
+
 def test_a_column_of_the_outcome_in_an_input_table_is_not_wanted_of_new_people(run_risk: Any) -> None:
     visits = [line.split(",") for line in outcomes_csv(2 * PEOPLE).splitlines()]
     patients = "\n".join(f"{who},{'fm'[len(who) % 2]},{died}" for who, died, _ in visits[1:])
@@ -68,6 +105,23 @@ def test_a_time_of_an_outcome_that_nothing_holds_is_not_that_of_its_row(run_risk
     files = {"outcomes.csv": "\n".join([f"{header},noted", *rows, ""])}
     with pytest.raises(sequela.errors.CohortError, match=f"outcome.time: no table has a column '{time}' with a value"):
         run_risk(changes, files)
+
+
+def test_a_unit_of_an_outcomes_time_that_contradicts_its_tables_is_refused(run_risk: Any, tmp_path: Path) -> None:
+    header, *people = outcomes_csv(PEOPLE).splitlines()
+    text = "\n".join([f"{header},noted", *(f"{line},{300 + row}" for row, line in enumerate(people)), ""])
+    table = {"path": "outcomes.csv", "role": "outcome", "subject": "id", "time": "noted", "time_unit": "days"}
+    changes = {"records.2": table, "question.outcome": {**SOON, "time": "noted", "time_unit": "hours"}}
+    changes["question.incomplete"] = "no event"
+    words = (
+        r"outcome\.time_unit: it is \"hours\", and 'noted' is the time of table 'outcomes'.* numbers of days.*Remove"
+    )
+    with pytest.raises(sequela.errors.CohortError, match=words):
+        run_risk(changes, {"outcomes.csv": text})
+    for unit in ("days", None):
+        keys = {"column": "died", "time": "noted", "within": "1y"} | ({"time_unit": unit} if unit else {})
+        study = sequela.read_study(tmp_path / "study.toml", {"question.outcome": keys})
+        assert gather(study).labels.sum() > 0
 
 
 def read(run: Run, name: str) -> Any:

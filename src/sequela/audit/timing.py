@@ -14,7 +14,7 @@ from sequela.audit.series import Flags, Floats, Series
 from sequela.audit.words import FEW, people
 from sequela.cohort import Cohort, Question, RiskQuestion
 from sequela.cohort.asof import Rows
-from sequela.cohort.occurrences import what_happened
+from sequela.cohort.occurrences import Seen, what_happened
 from sequela.predict import Evidence
 from sequela.prepare.quantities import quantity_of
 from sequela.records import Clock, Records
@@ -33,7 +33,14 @@ def happened_at(evidence: Evidence, question: Question, clock: Clock) -> Floats:
     outcome = question.outcome if isinstance(question, RiskQuestion) else None
     if outcome is None or not outcome.has_time:
         return when
-    happened = what_happened(evidence.events, evidence.outcomes, outcome, evidence.people, clock).occurrences
+    seen = Seen(
+        events=evidence.events,
+        outcomes=evidence.outcomes,
+        people=evidence.people,
+        clock=clock,
+        written=evidence.written,
+    )
+    happened = what_happened(seen, outcome).occurrences
     some = np.diff(happened.offsets) > 0
     when[some] = happened.time[happened.offsets[:-1][some]]
     return when

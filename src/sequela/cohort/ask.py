@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,12 +29,14 @@ from sequela.cohort.episodes import (
 )
 from sequela.cohort.label_table import LabelTable
 from sequela.cohort.labels import Labels, check_targets, forecast_labels
-from sequela.cohort.risk_labels import Labelled, RiskLabels, Seen, at_risk, with_labels_of_table, with_risk_labels
+from sequela.cohort.occurrences import Seen
+from sequela.cohort.risk_labels import Labelled, RiskLabels, at_risk, with_labels_of_table, with_risk_labels
 from sequela.cohort.risk_settings import RiskQuestion
 from sequela.cohort.settings import ForecastQuestion, QuestionSettings
 from sequela.errors import CohortError
 from sequela.records import Clock
 from sequela.records.durations import parse_duration
+from sequela.records.written import WrittenColumn
 
 NO_TARGET = {True: "no next record of a target", False: "no measurement of a target near the horizon"}
 NOT_BEGUN = "no episode had begun by the prediction time"
@@ -62,6 +65,7 @@ def ask(
     outcomes: pl.DataFrame | None = None,
     label_table: LabelTable | None = None,
     clock: Clock | None = None,
+    written: Mapping[str, WrittenColumn] | None = None,
     alone: bool = False,
 ) -> Cohort:
     """Return the labelled predictions of a study.
@@ -73,6 +77,7 @@ def ask(
         outcomes: contract 1 rows of outcome tables, and the outcome's columns.
         label_table: of a risk with `labels`, the table that it names.
         clock: how the study tells the time, against which times of an outcome's columns are checked.
+        written: by code, the outcome's columns row by row, so that refusals name rows.
         alone: each prediction gets a sequence of its own (see `histories`).
 
     Raises:
@@ -87,7 +92,13 @@ def ask(
     else:
         asked = prediction_times(episodes, timeline, question)
     before = len(asked.time)
-    seen = Seen(events=events, outcomes=events.clear() if outcomes is None else outcomes, people=people, clock=clock)
+    seen = Seen(
+        events=events,
+        outcomes=events.clear() if outcomes is None else outcomes,
+        people=people,
+        clock=clock,
+        written=written or {},
+    )
     if isinstance(question, ForecastQuestion):
         found = _with_forecast_labels(asked, seen, question)
     elif label_table is not None:

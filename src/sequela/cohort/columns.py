@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,13 +17,21 @@ from sequela.cohort.asof import NEVER, Rows
 from sequela.cohort.labels import common_codes
 from sequela.cohort.risk_settings import OutcomeSettings
 from sequela.cohort.settings import QuestionSettings
-from sequela.errors import CohortError
-from sequela.records import Clock
+from sequela.errors import CohortError, InputError
+from sequela.records import Clock, TableSettings
 from sequela.records.durations import MICROSECONDS, TimeUnit
-from sequela.records.times import iso_instants
+from sequela.records.times import INSTANT, iso_instants
+from sequela.records.written import WrittenColumn
+
+Flags = NDArray[np.bool_]
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 
 _LARGEST_SPAN = 2.0**62  # microseconds, 146,000 years; a window added to it still is an Int64
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
+_NOT_KNOWN = {
+    "?", "-", "--", ".", "n/a", "na", "n.a.", "nan", "null", "unk", "unknown", "not known", "not available", "missing",
+    "not recorded", "no data",
+}  # fmt: skip
 
 
 def set_apart(
@@ -69,114 +82,216 @@ def rows_of(outcomes: pl.DataFrame, column: str, *, key: str) -> pl.DataFrame:
 
 
 def check_time_of_outcome(
-    outcomes: pl.DataFrame, outcome: OutcomeSettings, tables: Iterable[tuple[str | None, Collection[str]]]
+    outcomes: pl.DataFrame, outcome: OutcomeSettings, tables: Iterable[tuple[TableSettings, Collection[str]]]
 ) -> None:
-    """Refuse a `time` of an outcome that is neither the column that dates the rows of its table nor one with values.
+    """Refuse a `time` of an outcome that is no column, or a `time_unit` that contradicts the table's own.
 
     Args:
         outcomes: as `set_apart` returns them.
-        outcome: its column and time.
-        tables: the column that dates the rows of each table, None where there is none, and the table's codes.
+        outcome: its column, time and unit.
+        tables: the settings of each table, and the table's codes.
 
     Raises:
-        CohortError: with the columns that there are.
+        CohortError: where `time` is neither the column that dates the rows of the outcome's table nor one with values,
+            with the columns that there are; where it is the former and counts in another unit.
     """
-    dating = [time for time, codes in tables if outcome.column in codes]
-    if outcome.time is not None and dating and outcome.time not in dating:
+    own = next((table for table, codes in tables if outcome.column in codes), None)
+    if outcome.time is None or own is None:
+        return
+    if own.time != outcome.time:
         rows_of(outcomes, outcome.time, key="outcome.time")
+    elif outcome.time_unit not in (None, own.time_unit) and outcome.time not in outcomes["code"].unique():
+        are = "dates" if own.time_unit is None else f"numbers of {own.time_unit}"
+        raise CohortError(
+            f"[question] outcome.time_unit: it is \"{outcome.time_unit}\", and '{outcome.time}' is the time of table "
+            f"'{own.name}', whose times are {are}. Remove `time_unit` from `outcome`, or mend that of the table."
+        )
 
 
-def column_values(rows: pl.DataFrame, outcome: OutcomeSettings, people: int | None) -> NDArray[np.float64]:
+@dataclass(frozen=True, kw_only=True)
+class NamedColumn:
+    """A column of an outcome as the study names it, and as a table wrote it where that is at hand."""
+
+    key: str  # of [question]
+    column: str
+    written: WrittenColumn | None = None
+
+    def refusal(self, problem: str, remedy: str, faulty: Flags | None = None) -> InputError:
+        """Return an error that names the file and the rows where they are at hand, else the column.
+
+        Args:
+            problem: what is wrong with IT, the column, such as "IT holds numbers".
+            remedy: what to do.
+            faulty: the rows at fault, of what the table wrote; None: the column as a whole is.
+        """
+        if self.written is None:
+            name = f"'{self.column}'"
+            return CohortError(f"[question] {self.key}: {problem.replace('IT', name, 1)}. {remedy}.")
+        rows = None if faulty is None else pl.Series(faulty)
+        return self.written.refusal(f"[question] {self.key}: {problem.replace('IT', 'this column', 1)}", remedy, rows)
+
+    def time_zone(self, clock: Clock | None) -> str:
+        """Return the zone of times that carry none: that of the table, or else of the study."""
+        if self.written is not None:
+            return self.written.table.time_zone
+        return "UTC" if clock is None else clock.time_zone
+
+    def unplaced(self) -> NamedColumn:
+        """Return the column without what a table wrote: of rows that were merged, numbers of rows mean nothing."""
+        return replace(self, written=None)
+
+
+def column_values(
+    rows: pl.DataFrame, outcome: OutcomeSettings, people: int | None, written: WrittenColumn | None = None
+) -> NDArray[np.float64]:
     """Return 1 where it happened, 0 where it did not, NaN where nothing says so.
 
     Args:
         rows: of the outcome's column (`rows_of`).
         outcome: its column and `positive`.
         people: the number of people, of each of whom one value is returned; None: a value for each row.
+        written: the column as its table wrote it, so that refusals name rows.
 
     Raises:
-        CohortError: where the values are others than 0 and 1, true and false, or a person has two.
+        InputError: where the values are others than 0 and 1, true and false, or a person has two.
     """
-    value = _claims(rows, outcome)
+    of = NamedColumn(key="outcome", column=str(outcome.column), written=written)
+    remedy = "Write one for each person, or name the column's `time`"
+    if written is not None:
+        said = _claims(written.values, outcome, of)
+        if people is not None:
+            _refuse_several(written.values, said, of, remedy)
+    value = _claims(rows, outcome, of.unplaced())
     if people is None:
         return value
-    person = rows["subject_id"].to_numpy()
-    low, high = np.full(people, np.inf), np.full(people, -np.inf)
-    np.minimum.at(low, person, value)
-    np.maximum.at(high, person, value)
-    if (low < high).any():
-        raise CohortError(
-            f"[question] outcome: a person has several values of '{outcome.column}', and they differ. Write one for "
-            "each person, or name the column's `time`."
-        )
-    return np.where(np.isinf(low), np.nan, low)
+    _refuse_several(rows, value, of.unplaced(), remedy)
+    found = np.full(people, np.nan)
+    found[rows["subject_id"].to_numpy()] = value
+    return found
 
 
-def _claims(rows: pl.DataFrame, outcome: OutcomeSettings) -> NDArray[np.float64]:
+def _refuse_several(rows: pl.DataFrame, value: NDArray[Any], of: NamedColumn, remedy: str) -> None:
+    """Refuse two values of one person that differ."""
+    both = pl.DataFrame({"person": rows["subject_id"], "value": value})
+    differ = both.select(pl.col("value").min().over("person") < pl.col("value").max().over("person")).to_series()
+    if differ.any():
+        raise of.refusal("a person has several values of IT, and they differ", remedy, differ.to_numpy())
+
+
+def _claims(rows: pl.DataFrame, outcome: OutcomeSettings, of: NamedColumn) -> NDArray[np.float64]:
     number, text = rows["numeric_value"].to_numpy(), rows["text_value"].fill_null("").str.strip_chars()
+    _refuse_not_known(text, outcome, of)
     if outcome.positive is not None:
-        return _named_level(number, text, outcome)
+        return _named_level(number, text, outcome, of)
     words = text.str.to_lowercase().replace_strict(_WORDS, default=None, return_dtype=pl.Float64).to_numpy()
     value = np.where(np.isnan(number), words, number).astype(np.float64)
-    if not np.isin(value, (0.0, 1.0)).all():
-        raise CohortError(
-            f"[question] outcome: '{outcome.column}' holds values other than 0 and 1, or true and false. Say which "
-            f'one is the event, such as outcome = {{ column = "{outcome.column}", positive = "dead" }}.'
-        )
+    other = ~np.isin(value, (0.0, 1.0))
+    if other.any():
+        example = f'outcome = {{ column = "{outcome.column}", positive = "dead" }}'
+        problem = "IT holds values other than 0 and 1, or true and false"
+        raise of.refusal(problem, f"Say which one is the event, such as {example}", other)
     return value
 
 
-def _named_level(number: NDArray[np.float64], text: pl.Series, outcome: OutcomeSettings) -> NDArray[np.float64]:
-    if isinstance(outcome.positive, str):
-        found = (text == outcome.positive.strip()).to_numpy()
-    else:
-        found = number == outcome.positive
+def _named_level(
+    number: NDArray[np.float64], text: pl.Series, outcome: OutcomeSettings, of: NamedColumn
+) -> NDArray[np.float64]:
+    event = outcome.positive
+    found = (text == event.strip()).to_numpy() if isinstance(event, str) else number == event
     if not found.any():
-        raise CohortError(
-            f"[question] outcome: nobody has the value of `positive` in '{outcome.column}'. Check how it is written: "
-            "text in quotation marks, a number without."
-        )
+        problem = "nobody has the value of `positive` in IT"
+        raise of.refusal(problem, "Check how it is written: text in quotation marks, a number without")
+    if isinstance(event, str):
+        alike = (_plain(text) == _plain_word(event)).to_numpy() & ~found
+        if alike.any():
+            problem = f'IT holds positive = "{event}" in another spelling, which would be no event'
+            raise of.refusal(problem, "Write the event in one way, that of `positive`", alike)
     return np.asarray(found, dtype=np.float64)
 
 
+def _refuse_not_known(text: pl.Series, outcome: OutcomeSettings, of: NamedColumn) -> None:
+    """Refuse words for "not known", which would be no event; "-" beside "+" is none of them."""
+    event = str(outcome.positive)
+    words = _NOT_KNOWN - {_plain_word(event)} - ({"-", "--"} if "+" in event else set())
+    unsaid = _plain(text).is_in(sorted(words))
+    if unsaid.any():
+        remedy = "Add the word to `na` of the table, or write what it means"
+        raise of.refusal('IT holds a word for "not known", such as "unknown" or "?"', remedy, unsaid.to_numpy())
+
+
+def _plain(text: pl.Series) -> pl.Series:
+    """Return texts without what makes one level look like another: capitals, spaces, other forms of letters, ".0"."""
+    levels = text.unique()
+    return text.replace_strict(levels, [_plain_word(level) for level in levels], return_dtype=pl.String)
+
+
+def _plain_word(word: str) -> str:
+    folded = " ".join(unicodedata.normalize("NFKC", word).casefold().split())
+    return str(Decimal(folded).normalize()) if _NUMBER.fullmatch(folded) else folded
+
+
+def of_other_level(rows: pl.DataFrame, outcome: OutcomeSettings, people: int) -> Flags:
+    """Return whose value is neither `positive` nor the most common other one [P]; each counts as no event."""
+    found = np.zeros(people, dtype=bool)
+    level = pl.coalesce(pl.col("numeric_value").cast(pl.String), pl.col("text_value").str.strip_chars())
+    value = _claims(rows, outcome, NamedColumn(key="outcome", column=str(outcome.column)))
+    others = rows.select("subject_id", level=level).filter(pl.Series(value == 0))
+    counts = others["level"].value_counts().sort(["count", "level"], descending=[True, False])
+    if len(counts) > 1:
+        found[others.filter(pl.col("level") != counts["level"][0])["subject_id"].to_numpy()] = True
+    return found
+
+
 def column_times(
-    outcomes: pl.DataFrame, column: str, unit: TimeUnit | None, people: int, clock: Clock | None, *, key: str
+    outcomes: pl.DataFrame, of: NamedColumn, unit: TimeUnit | None, people: int, clock: Clock | None
 ) -> Rows:
     """Return the instant that a column holds for each person [P], microseconds; NEVER where it holds none.
 
+    A time without a zone is of its table's.
+
     Raises:
-        CohortError: where it is neither a number with a unit nor an ISO 8601 time, or a person has two.
+        InputError: where it is neither a number with a unit nor an ISO 8601 time, or a person has two.
     """
-    rows = rows_of(outcomes, column, key=key)
-    instants = _instants(rows, column, unit, clock, key)
-    person = rows["subject_id"].to_numpy()
-    time, latest = np.full(people, np.iinfo(np.int64).max), np.full(people, NEVER)
-    np.minimum.at(time, person, instants)
-    np.maximum.at(latest, person, instants)
-    if (time < latest).any():
-        raise CohortError(f"[question] {key}: a person has several values of '{column}', and they differ. Write one.")
-    return latest
+    rows = rows_of(outcomes, of.column, key=of.key)
+    zone = of.time_zone(clock)
+    if of.written is not None:
+        values = of.written.values
+        _refuse_several(values, _instants(values, of, unit, clock, zone), of, "Write one")
+    instants = _instants(rows, of.unplaced(), unit, clock, zone)
+    _refuse_several(rows, instants, of.unplaced(), "Write one")
+    time = np.full(people, NEVER)
+    time[rows["subject_id"].to_numpy()] = instants
+    return time
 
 
-def _instants(rows: pl.DataFrame, column: str, unit: TimeUnit | None, clock: Clock | None, key: str) -> Rows:
-    numbers = rows["numeric_value"].is_not_null().all()
+def column_day_ends(outcomes: pl.DataFrame, of: NamedColumn, people: int, clock: Clock | None) -> Rows:
+    """Return the end of the day of each person whose time in the column is a date only [P], NEVER of all others."""
+    found = np.full(people, NEVER)
+    rows = rows_of(outcomes, of.column, key=of.key).filter(pl.col("text_value").is_not_null())
+    ends = iso_instants(rows["text_value"].str.strip_chars(), of.time_zone(clock))["day_end"]
+    some = ends.is_not_null()
+    found[rows["subject_id"].filter(some).to_numpy()] = ends.filter(some).cast(INSTANT).to_physical().to_numpy()
+    return found
+
+
+def _instants(rows: pl.DataFrame, of: NamedColumn, unit: TimeUnit | None, clock: Clock | None, time_zone: str) -> Rows:
+    number = rows["numeric_value"]
+    numbers = number.is_not_null().all()
     if clock is not None and clock.calendar == numbers:
         here, there = ("numbers", "dates") if numbers else ("dates or texts", "numbers")
-        raise _refused(key, column, f"holds {here}, and the times of the records are {there}", f"Write {there}")
+        raise of.refusal(f"IT holds {here}, and the times of the records are {there}", f"Write {there}")
     if numbers and unit is None:
-        raise _refused(key, column, "holds numbers", "Say of what: write `time_unit`")
+        raise of.refusal("IT holds numbers", "Say of what: write `time_unit`")
     if numbers and unit is not None:
-        span = np.rint(rows["numeric_value"].to_numpy() * MICROSECONDS[unit])
-        if (np.abs(span) > _LARGEST_SPAN).any():
-            raise _refused(key, column, f"holds numbers too large for times in {unit}", "Correct them, or `time_unit`")
+        span = np.rint(number.to_numpy() * MICROSECONDS[unit])
+        large = np.abs(span) > _LARGEST_SPAN
+        if large.any():
+            raise of.refusal(f"IT holds numbers too large for times in {unit}", "Correct them, or `time_unit`", large)
         return np.asarray(span, dtype=np.int64)
     if unit is not None:
-        raise _refused(key, column, "holds texts, and `time_unit` is for numbers", "Remove `time_unit`")
-    instants = iso_instants(rows["text_value"].str.strip_chars(), "UTC" if clock is None else clock.time_zone)["time"]
+        raise of.refusal("IT holds texts, and `time_unit` is for numbers", "Remove `time_unit`")
+    instants = iso_instants(rows["text_value"].str.strip_chars(), time_zone)["time"]
     if instants.null_count():
-        raise _refused(key, column, "holds texts that are no times in ISO 8601", "Write them such as 2024-05-31")
-    return instants.cast(pl.Datetime("us")).to_physical().to_numpy()
-
-
-def _refused(key: str, column: str, problem: str, remedy: str) -> CohortError:
-    return CohortError(f"[question] {key}: '{column}' {problem}. {remedy}.")
+        none = instants.is_null().to_numpy()
+        raise of.refusal("IT holds texts that are no times in ISO 8601", "Write them such as 2024-05-31", none)
+    return instants.cast(INSTANT).to_physical().to_numpy()

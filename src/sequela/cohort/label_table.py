@@ -13,6 +13,7 @@ from sequela.cohort.asof import Rows
 from sequela.errors import RecordsError
 from sequela.records import Clock
 from sequela.records.durations import MICROSECONDS
+from sequela.records.parts import source_ids
 from sequela.records.times import iso_instants
 
 NOT_IN_RECORDS = "in the table of labels, but not in the records"
@@ -39,7 +40,7 @@ def read_label_table(
 
     Args:
         source: the file, or the table itself.
-        subjects: subject_id and source_id of the records; the table's `subject_id` is the source's id.
+        subjects: subject_id and source_id of the records; the table's `subject_id` is the source's id, written alike.
         clock: how the study tells the time. Of a study with numeric times, numbers are in its unit, and dates count
             from 1970-01-01.
         name: what messages call it; default: the file's name.
@@ -50,16 +51,17 @@ def read_label_table(
     named = name or (source.name if isinstance(source, Path) else "labels")
     table = _read(source, named) if isinstance(source, Path) else source
     value_column = _value_column(table, named)
+    written = _ids(table["subject_id"], named)
     rows = pl.DataFrame(
         {
-            "row": np.arange(1, len(table) + 1),
-            "source_id": _ids(table["subject_id"], subjects.schema["source_id"], named),
+            "written": written,
+            "source_id": source_ids(written, subjects.schema["source_id"]),  # null where "007" cannot be person 7
             "time": _times(table["prediction_time"], clock, named),
             "value": _claims(table[value_column], named),
         }
     )
     known = rows.join(subjects.select("source_id", "subject_id"), on="source_id", how="left", maintain_order="left")
-    _refuse(known, pl.struct("source_id", "time").is_duplicated(), named, "prediction_time", _TWICE)
+    _refuse(known, pl.struct("written", "time").is_duplicated(), named, "prediction_time", _TWICE)
     there = known.filter(pl.col("subject_id").is_not_null())
     labelled = there.filter(pl.col("value").is_not_null()).sort("subject_id", "time")
     strangers = known.filter(pl.col("subject_id").is_null())
@@ -69,7 +71,7 @@ def read_label_table(
         person=labelled["subject_id"].to_numpy(),
         time=labelled["time"].to_numpy(),
         value=labelled["value"].to_numpy(),
-        excluded={reason: (len(gone), gone["source_id"].n_unique()) for reason, gone in counted if len(gone)},
+        excluded={reason: (len(gone), gone["written"].n_unique()) for reason, gone in counted if len(gone)},
     )
 
 
@@ -99,12 +101,17 @@ def _value_column(table: pl.DataFrame, name: str) -> str:
     return filled[0]
 
 
-def _ids(ids: pl.Series, wanted: pl.DataType, name: str) -> pl.Series:
+def _ids(ids: pl.Series, name: str) -> pl.Series:
+    dtype = ids.dtype
+    is_text = dtype in (pl.String, pl.Null) or isinstance(dtype, (pl.Categorical, pl.Enum))
+    if not is_text and not dtype.is_integer():
+        problem = f"ids are text or whole numbers, this column is of type {dtype.base_type()}"
+        raise RecordsError(name, problem, "Convert the ids to text or to whole numbers", column="subject_id")
     text = ids.cast(pl.String).str.strip_chars()
     missing = text.is_null() | (text == "")
     if missing.any():
         _refuse_rows(missing, name, "subject_id", ("the id is missing", "Give every row its id"))
-    return text if wanted == pl.String else text.cast(pl.Int64, strict=False)
+    return text
 
 
 def _times(times: pl.Series, clock: Clock, name: str) -> pl.Series:

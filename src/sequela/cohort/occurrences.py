@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import NEVER, Rows, known_time, last_at_or_before, offsets_by_person
-from sequela.cohort.columns import column_times, column_values, rows_of, with_outcomes
+from sequela.cohort.columns import (
+    NamedColumn,
+    column_day_ends,
+    column_times,
+    column_values,
+    of_other_level,
+    rows_of,
+    with_outcomes,
+)
 from sequela.cohort.risk_settings import FollowUpSettings, OutcomeSettings
 from sequela.errors import CohortError
 from sequela.records import Clock
+from sequela.records.times import INSTANT, end_of_day
+from sequela.records.written import WrittenColumn
 
 Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What the records hold, as labels may look at it.
+
+    Attributes:
+        events: contract 1, implausible values and the outcome's columns taken out.
+        outcomes: contract 1 rows of outcome tables, and the outcome's columns.
+        people: number of people.
+        clock: how the study tells the time; None where that is not to be checked.
+        written: by code, the outcome's columns row by row, so that refusals name rows.
+    """
+
+    events: pl.DataFrame
+    outcomes: pl.DataFrame
+    people: int
+    clock: Clock | None
+    written: Mapping[str, WrittenColumn] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,30 +73,30 @@ class Happened:
     occurrences: Occurrences
     not_known: Flags  # [P] no value says whether it happened
     not_dated: Flags  # [P] it happened, and nothing says when
+    other_level: Flags  # [P] a value that is neither `positive` nor the most common other one
+    day_end: Rows  # [P] the end of its day where the first one has a date only, NEVER elsewhere; microseconds
 
 
-def what_happened(
-    events: pl.DataFrame, outcomes: pl.DataFrame, outcome: OutcomeSettings, people: int, clock: Clock | None
-) -> Happened:
-    """Return when the event of an outcome with a time happened.
-
-    Args:
-        events: contract 1, implausible values taken out.
-        outcomes: contract 1 rows of outcome tables, and the columns that were set apart.
-        outcome: a code, or a column with a time.
-        people: number of people.
-        clock: how the study tells the time.
+def what_happened(seen: Seen, outcome: OutcomeSettings) -> Happened:
+    """Return when the event of an outcome with a time, a code or a column, happened.
 
     Raises:
-        CohortError: where no record has the code or the column, or its values cannot be read as an event.
+        InputError: where no record has the code or the column, or its values cannot be read as an event.
     """
     if outcome.column is not None:
-        return _of_column(outcomes, outcome, people, clock)
-    nobody = np.zeros(people, dtype=bool)
-    rows = _of_code(with_outcomes(events, outcomes), outcome)
+        return _of_column(seen, outcome)
+    nobody = np.zeros(seen.people, dtype=bool)
+    rows = _of_code(with_outcomes(seen.events, seen.outcomes), outcome)
     _refuse_no_record(rows, outcome)
     _refuse_zeros(rows, outcome)
-    return Happened(occurrences=_events_among(rows, outcome, people), not_known=nobody, not_dated=nobody)
+    found = _events_among(rows, outcome, seen.people)
+    return Happened(
+        occurrences=found,
+        not_known=nobody,
+        not_dated=nobody,
+        other_level=nobody,
+        day_end=_day_end_of_first(found, seen),
+    )
 
 
 def occurrences_of_code(events: pl.DataFrame, outcome: OutcomeSettings, people: int) -> Occurrences:
@@ -126,13 +155,15 @@ def _refuse_zeros(found: pl.DataFrame, outcome: OutcomeSettings) -> None:
         )
 
 
-def _of_column(outcomes: pl.DataFrame, outcome: OutcomeSettings, people: int, clock: Clock | None) -> Happened:
-    rows = rows_of(outcomes, str(outcome.column), key="outcome")
-    own_time = outcome.time not in set(outcomes["code"].unique()) and rows["time"].is_not_null().any()
+def _of_column(seen: Seen, outcome: OutcomeSettings) -> Happened:
+    people, column, time_column = seen.people, str(outcome.column), str(outcome.time)
+    rows = rows_of(seen.outcomes, column, key="outcome")
+    own_time = time_column not in set(seen.outcomes["code"].unique()) and rows["time"].is_not_null().any()
     if own_time:  # `time` names the column that dates the rows of the table
-        return _dated_by_rows(rows, outcome, people)
-    value = column_values(rows, outcome, people)
-    time = column_times(outcomes, str(outcome.time), outcome.time_unit, people, clock, key="outcome.time")
+        return _dated_by_rows(rows, outcome, seen)
+    value = column_values(rows, outcome, people, seen.written.get(column))
+    when = NamedColumn(key="outcome.time", column=time_column, written=seen.written.get(time_column))
+    time = column_times(seen.outcomes, when, outcome.time_unit, people, seen.clock)
     happened = value == 1
     dated = happened & (time != NEVER)
     person = np.flatnonzero(dated)
@@ -140,18 +171,40 @@ def _of_column(outcomes: pl.DataFrame, outcome: OutcomeSettings, people: int, cl
         occurrences=Occurrences(offsets=offsets_by_person(person, people), time=time[person], known=time[person]),
         not_known=np.isnan(value),
         not_dated=happened & ~dated,
+        other_level=of_other_level(rows, outcome, people),
+        day_end=np.where(dated, column_day_ends(seen.outcomes, when, people, seen.clock), NEVER),
     )
 
 
-def _dated_by_rows(rows: pl.DataFrame, outcome: OutcomeSettings, people: int) -> Happened:
-    happened = column_values(rows, outcome, None)
+def _dated_by_rows(rows: pl.DataFrame, outcome: OutcomeSettings, seen: Seen) -> Happened:
+    people = seen.people
+    happened = column_values(rows, outcome, None, seen.written.get(str(outcome.column)))
     found = rows.with_columns(known=known_time()).filter(pl.Series(happened == 1) & pl.col("time").is_not_null())
     not_known = np.ones(people, dtype=bool)
     not_known[rows["subject_id"].to_numpy()[~np.isnan(happened)]] = False
     not_dated = np.zeros(people, dtype=bool)
     not_dated[rows["subject_id"].to_numpy()[(happened == 1) & rows["time"].is_null().to_numpy()]] = True
     not_dated[found["subject_id"].to_numpy()] = False
-    return Happened(occurrences=_sorted(found, people), not_known=not_known, not_dated=not_dated)
+    occurrences = _sorted(found, people)
+    return Happened(
+        occurrences=occurrences,
+        not_known=not_known,
+        not_dated=not_dated,
+        other_level=of_other_level(rows, outcome, people),
+        day_end=_day_end_of_first(occurrences, seen),
+    )
+
+
+def _day_end_of_first(occurrences: Occurrences, seen: Seen) -> Rows:
+    """Return the end of the day of each person's first occurrence that is a date only, so known at that end [P]."""
+    found = np.full(seen.people, NEVER)
+    if seen.clock is None or not seen.clock.calendar or not len(occurrences.time):
+        return found
+    some = np.diff(occurrences.offsets) > 0
+    first = occurrences.offsets[:-1][some]
+    ends = end_of_day(pl.Series(occurrences.time[first]).cast(INSTANT), seen.clock.time_zone).to_physical().to_numpy()
+    found[some] = np.where(occurrences.known[first] == ends, ends, NEVER)
+    return found
 
 
 def _sorted(found: pl.DataFrame, people: int) -> Occurrences:
@@ -183,32 +236,26 @@ class FollowUp:
         return np.where(row >= 0, self.ends.time[row], until)
 
 
-def follow_up(
-    events: pl.DataFrame,
-    outcomes: pl.DataFrame,
-    settings: str | FollowUpSettings,
-    people: int,
-    clock: Clock | None,
-) -> FollowUp:
+def follow_up(seen: Seen, settings: str | FollowUpSettings) -> FollowUp:
     """Return until when people were watched.
 
     "last record" is the last time that any record of an input carries. A code ends it at its first record after the
     prediction time, and nobody's who has none: there the last record stands. A column says it for each person.
     """
     if isinstance(settings, str):
-        return FollowUp(until=last_times(events, people), ends=None)
+        return FollowUp(until=last_times(seen.events, seen.people), ends=None)
     if settings.column is not None:
-        rows_of(outcomes, settings.column, key="follow_up")
-        until = column_times(outcomes, settings.column, settings.time_unit, people, clock, key="follow_up")
+        of = NamedColumn(key="follow_up", column=settings.column, written=seen.written.get(settings.column))
+        until = column_times(seen.outcomes, of, settings.time_unit, seen.people, seen.clock)
         return FollowUp(until=until, ends=None)
-    everything = with_outcomes(events, outcomes)
+    everything = with_outcomes(seen.events, seen.outcomes)
     assert settings.codes is not None
     found = everything.filter(pl.col("time").is_not_null() & _begins(settings.codes.prefixes))
     if found.is_empty():
         codes = ", ".join(f"'{code}'" for code in settings.codes.prefixes)
         raise CohortError(f"[question] follow_up: no record has a code that begins with {codes}. Check `code`.")
-    ends = _sorted(found.select("subject_id", "time", known=known_time()), people)
-    return FollowUp(until=last_times(events, people), ends=ends)
+    ends = _sorted(found.select("subject_id", "time", known=known_time()), seen.people)
+    return FollowUp(until=last_times(seen.events, seen.people), ends=ends)
 
 
 def last_times(events: pl.DataFrame, people: int) -> Rows:

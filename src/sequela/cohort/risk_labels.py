@@ -9,25 +9,26 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, last_at_or_before, offsets_by_person
-from sequela.cohort.columns import column_values, rows_of
+from sequela.cohort.columns import column_values, of_other_level, rows_of
 from sequela.cohort.episodes import NO_OTHER, Asked, Episodes
 from sequela.cohort.label_table import LabelTable
 from sequela.cohort.labels import Labels
-from sequela.cohort.occurrences import follow_up, last_times, occurrences_of_code, what_happened
+from sequela.cohort.occurrences import Seen, follow_up, last_times, occurrences_of_code, what_happened
 from sequela.cohort.risk_settings import OutcomeSettings, RiskQuestion
 from sequela.cohort.settings import CodeSettings
 from sequela.errors import CohortError
-from sequela.records import Clock
 from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
 from sequela.records.times import INSTANT, end_of_day
 
 NOT_KNOWN = "whether the outcome happened is not known"
 NOT_DATED = "the outcome happened, and nothing says when"
 HAD_IT = "the outcome had happened already, so not at risk any more"
+HAD_IT_TODAY = "the outcome's date, from its midnight on, is the day of the prediction, so not at risk any more"
 INCOMPLETE = "follow-up ends before the outcome's window does, without an event"
 AFTER_FOLLOW_UP = "the event lies after the end of follow-up, and counts"
 AFTER_EPISODE = "the event lies after the end of its episode on the same day, and counts"
-_REASONS = (NOT_KNOWN, NOT_DATED, HAD_IT, INCOMPLETE)
+OTHER_LEVEL = "the outcome's column has neither `positive` nor its most common other value, and counts as no event"
+_REASONS = (NOT_KNOWN, NOT_DATED, HAD_IT, HAD_IT_TODAY, INCOMPLETE)
 
 Flags = NDArray[np.bool_]
 Counts = dict[str, tuple[int, int]]
@@ -44,23 +45,6 @@ class RiskLabels:
     def take(self, kept: Flags) -> RiskLabels:
         """Return the labels of the predictions that are kept."""
         return RiskLabels(value=self.value[kept], known=self.known[kept], event_hours=self.event_hours[kept])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What the records hold, as labels may look at it.
-
-    Attributes:
-        events: contract 1, implausible values and the outcome's columns taken out.
-        outcomes: contract 1 rows of outcome tables, and the outcome's columns.
-        people: number of people.
-        clock: how the study tells the time; None where that is not to be checked.
-    """
-
-    events: pl.DataFrame
-    outcomes: pl.DataFrame
-    people: int
-    clock: Clock | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +105,16 @@ def _of_the_episode(
 ) -> tuple[RiskLabels, Rows, Counts]:
     """Every prediction of an episode has the label of its person, known once the records end."""
     _refuse_several_episodes(asked, str(outcome.column))
-    value = column_values(rows_of(seen.outcomes, str(outcome.column), key="outcome"), outcome, seen.people)
+    column = str(outcome.column)
+    rows = rows_of(seen.outcomes, column, key="outcome")
+    value = column_values(rows, outcome, seen.people, seen.written.get(column))
     of_each = value[asked.person]
     end = episodes.stop[_episode_of(asked, episodes, seen.people)]
     known = np.maximum(np.maximum(asked.time, end), last_times(seen.events, seen.people)[asked.person])
     labels = RiskLabels(value=of_each, known=known, event_hours=np.full(len(of_each), np.nan))
-    return labels, np.where(np.isnan(of_each), _REASONS.index(NOT_KNOWN), -1), {}
+    other = of_other_level(rows, outcome, seen.people)[asked.person]
+    notes = {OTHER_LEVEL: _count(asked, other)} if other.any() else {}
+    return labels, np.where(np.isnan(of_each), _REASONS.index(NOT_KNOWN), -1), notes
 
 
 def _refuse_several_episodes(asked: Asked, column: str) -> None:
@@ -141,8 +129,8 @@ def _refuse_several_episodes(asked: Asked, column: str) -> None:
 def _in_time(
     asked: Asked, episodes: Episodes, seen: Seen, question: RiskQuestion, outcome: OutcomeSettings
 ) -> tuple[RiskLabels, Rows, Counts]:
-    happened = what_happened(seen.events, seen.outcomes, outcome, seen.people, seen.clock)
-    watched = follow_up(seen.events, seen.outcomes, question.follow_up, seen.people, seen.clock)
+    happened = what_happened(seen, outcome)
+    watched = follow_up(seen, question.follow_up)
     until = watched.reaches(asked.person, asked.time)
     window = _windows(asked, episodes, question, seen)
     covered = np.where(window.closed, True, until >= window.end)
@@ -154,8 +142,10 @@ def _in_time(
     if question.incomplete == "exclude":
         reason[~event & ~covered] = _REASONS.index(INCOMPLETE)
     if not outcome.recurrent:
-        before = happened.occurrences.last_at_or_before(asked.person, asked.time) >= 0
-        reason[before] = _REASONS.index(HAD_IT)
+        last = happened.occurrences.last_at_or_before(asked.person, asked.time)
+        reason[last >= 0] = _REASONS.index(HAD_IT)
+        today = (last >= 0) & (asked.time <= happened.day_end[asked.person])
+        reason[today & (asked.time > _at(happened.occurrences.time, last))] = _REASONS.index(HAD_IT_TODAY)
     reason[happened.not_dated[asked.person]] = _REASONS.index(NOT_DATED)
     reason[happened.not_known[asked.person]] = _REASONS.index(NOT_KNOWN)
     end = np.where(covered, window.end, np.maximum(np.minimum(until, window.end), asked.time))
@@ -165,7 +155,11 @@ def _in_time(
         event_hours=np.where(event, (when - asked.time) / MICROSECONDS_PER_HOUR, np.nan),
     )
     counted = event & (reason < 0)
-    notes = {AFTER_FOLLOW_UP: counted & ~window.closed & (when > until), AFTER_EPISODE: counted & (when > window.stop)}
+    notes = {
+        AFTER_FOLLOW_UP: counted & ~window.closed & (when > until),
+        AFTER_EPISODE: counted & (when > window.stop),
+        OTHER_LEVEL: happened.other_level[asked.person] & ~event & (reason < 0),
+    }
     return labels, reason, {words: _count(asked, rows) for words, rows in notes.items() if rows.any()}
 
 

@@ -2,7 +2,7 @@
 
 `read_records` is the way in. Behind it, in the order in which a table passes through: `settings` (what the study says),
 `sources` and `delimited` (files), `stamped` with `times` (who and when), `layouts` and `long_layout` with `values`
-(what), `events` (one sorted table). `origin` words every refusal.
+(what), `events` (one sorted table). `origin` words every refusal; `written` keeps the rows of an outcome's columns.
 """
 
 from sequela.records.clock import Clock

@@ -5,7 +5,7 @@ A check that needs row numbers runs while every row is still in its place; rows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import polars as pl
 
@@ -18,20 +18,21 @@ from sequela.records.physionet2012 import physionet2012_part
 from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
-from sequela.records.times import INSTANT, Stamps, stamps
+from sequela.records.times import INSTANT, Stamps, as_iso, stamps
 from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, with_other_sign
+from sequela.records.written import note_column
 
 EMPTY, NO_VALUE, DUPLICATE = "empty cell", "no value at all", "duplicate row"
 
 
-def part_of(table: TableSettings, raw: RawTable, kinds: Mapping[str, Kind]) -> Part:
-    """The events of one table, read as its layout says.
+def part_of(table: TableSettings, raw: RawTable, kinds: Mapping[str, Kind], apart: Collection[str] = ()) -> Part:
+    """The events of one table, read as its layout says; the values of codes `apart` are kept with their rows too.
 
     Raises:
         RecordsError: the table cannot be read as the study says.
     """
     read = _READERS_OF_SOURCES.get(table.source) or _READERS[table.layout]
-    part = read(Reading(table, raw, kinds))
+    part = read(Reading(table, raw, kinds, apart))
     part.split = raw.split
     return part
 
@@ -52,7 +53,11 @@ def _wide_part(reading: Reading) -> Part:
         else:
             kind = reading.kinds.get(code)
             is_category = column in table.categorical
+            if code in reading.apart or table.role == "outcome":
+                raw = as_iso(raw)
             values = column_values(raw, table, reading.origin, kind=kind, categorical=is_category)
+            if code in reading.apart:
+                note_column(part, code, column, {"numeric_value": values.number, "text_value": values.text})
         odd[code] = values.odd
         if (present := values.present) is not None:
             frame = frame.with_columns(present.alias(f"value {place}"))

@@ -11,6 +11,7 @@ from sequela.records.parts import Part, Reading, factorized
 from sequela.records.settings import TableSettings
 from sequela.records.stamped import person_and_time
 from sequela.records.values import NAN, as_number, canonical, cells, refuse_infinite, typed, with_other_sign
+from sequela.records.written import note_column
 
 EMPTY = "empty cell"
 
@@ -63,6 +64,7 @@ def coded_rows(reading: Reading, *, static_rows: bool = False) -> Part:
         _add_values(part, reading, columns.value)
     if columns.text is not None:
         _add_text(part, reading, columns.text)
+    _note_outcomes(part, reading, columns)
     if columns.unit is not None:
         unit = cells(_text(reading, columns.unit), table)
         if unit.count():
@@ -70,6 +72,18 @@ def coded_rows(reading: Reading, *, static_rows: bool = False) -> Part:
     for left in reading.columns:
         reading.count(f"column '{left}' is not read in layout long", rows)
     return part
+
+
+def _note_outcomes(part: Part, reading: Reading, columns: _Columns) -> None:
+    column = columns.value or columns.text
+    names = {"numeric_value": "number", "text_value": "text"}
+    for place, code in enumerate(part.codes):
+        renamed = reading.table.rename.get(code, code)
+        if column is not None and renamed in reading.apart:
+            own = part.events["code"] == place
+            given = {to: part.events[name] for to, name in names.items() if name in part.events.columns}
+            frame = pl.DataFrame(given).select(pl.when(own).then(pl.all()))
+            note_column(part, renamed, column, frame.to_dict())
 
 
 def _named_columns(reading: Reading) -> _Columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -44,6 +44,8 @@ class Part:
         unit: of numeric times.
         rows: data rows read.
         split: source_id and split, where the source divides its people itself.
+        written: by code, the column of each of an outcome's own codes, and its values: row, person (places), and
+            numeric_value and text_value, whichever it has.
     """
 
     table: TableSettings
@@ -57,6 +59,7 @@ class Part:
     unit: TimeUnit | None = None
     rows: int = 0
     split: pl.DataFrame | None = None
+    written: dict[str, tuple[str, pl.DataFrame]] = field(default_factory=dict)
 
     @property
     def is_timed(self) -> bool:
@@ -66,11 +69,12 @@ class Part:
 
 @dataclass
 class Reading:
-    """One table while it is read."""
+    """One table while it is read; `apart` are the codes that are an outcome's own."""
 
     table: TableSettings
     raw: RawTable
     kinds: Mapping[str, Kind]
+    apart: Collection[str] = ()
     counts: list[Count] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -130,3 +134,15 @@ def factorized(column: pl.Series) -> tuple[pl.Series, pl.Series]:
     places = distinct.to_frame().with_row_index("place")
     found = column.to_frame().join(places, on="value", how="left", maintain_order="left")
     return distinct, found.get_column("place")
+
+
+def source_ids(ids: pl.Series, wanted: pl.DataType) -> pl.Series:
+    """Ids of another table as the type of the people's own, null where one cannot be theirs."""
+    if wanted == pl.String or ids.dtype == pl.Int64:
+        return ids.cast(wanted)
+    numbers = ids.cast(pl.Int64, strict=False)
+    return (
+        numbers.to_frame("number")
+        .select(pl.when((pl.col("number").cast(pl.String) == ids).fill_null(value=False)).then("number"))
+        .to_series()
+    )

@@ -14,10 +14,11 @@ from sequela.errors import RecordsError
 from sequela.records.clock import Clock
 from sequela.records.events import OUTCOME_SCHEMA, gathered, merged_events, split_off
 from sequela.records.layouts import part_of
-from sequela.records.parts import Count, Part
+from sequela.records.parts import Count, Part, source_ids
 from sequela.records.settings import TableSettings
 from sequela.records.sources import raw_table
 from sequela.records.values import Kind
+from sequela.records.written import WrittenColumn, written_columns
 
 COUNTS = {"table": pl.String, "reason": pl.String, "code": pl.String, "rows": pl.Int64}
 NOT_A_PERSON = "person in an outcome table only, left out"
@@ -63,6 +64,7 @@ class Records:
         outcomes: what outcome tables and columns set apart say of these people, as contract 1 has it, but numbers in
             double precision.
         source_split: subject_id and split (train, tuning, held_out), where a source divides its people itself.
+        written: by code, the outcome's own columns row by row, for refusals that name the rows.
     """
 
     events: pl.DataFrame
@@ -72,6 +74,7 @@ class Records:
     tables: list[TableSummary] = field(default_factory=list)
     outcomes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OUTCOME_SCHEMA))
     source_split: pl.DataFrame | None = None
+    written: Mapping[str, WrittenColumn] = field(default_factory=dict)
 
 
 def read_records(
@@ -104,7 +107,7 @@ def read_records(
     parts: list[Part] = []
     for table in tables:
         if table.role == "input" or kinds is None:
-            parts.append(_part(table, folder, frames, kinds))
+            parts.append(_part(table, folder, frames, kinds, apart))
             _check_codes(parts)
             _check_clocks(parts)
     inputs = [part for part in parts if part.table.role == "input"]
@@ -115,6 +118,7 @@ def read_records(
     summaries = [_summary(part) for part in parts]
     said = [_of_known_people(part, subjects) for part in parts if part.table.role == "outcome"]
     split = _source_split(inputs, subjects)
+    written = written_columns([*inputs, *said], subjects)
     counts = [count for part in parts for count in part.counts]
     visible, hidden = split_off(gathered(inputs, subjects, day_resolution=clock.day_resolution), apart)
     events, merged = merged_events(visible)
@@ -125,15 +129,19 @@ def read_records(
         outcomes, merged = pl.concat([told, outcomes]), merged + also
     rows = [(count.table, count.reason, count.code, count.rows) for count in [*counts, *merged]]
     found = pl.DataFrame(rows, schema=COUNTS, orient="row")
-    return Records(events, subjects, clock, found, summaries, outcomes, split)
+    return Records(events, subjects, clock, found, summaries, outcomes, split, written)
 
 
 def _part(
-    table: TableSettings, folder: Path, frames: Mapping[str, pl.DataFrame], kinds: Mapping[str, Kind] | None
+    table: TableSettings,
+    folder: Path,
+    frames: Mapping[str, pl.DataFrame],
+    kinds: Mapping[str, Kind] | None,
+    apart: Collection[str],
 ) -> Part:
     raw = raw_table(table, folder, frames, may_be_empty=kinds is not None)
     try:
-        return part_of(table, raw, kinds or {})
+        return part_of(table, raw, kinds or {}, apart)
     except pl.exceptions.PolarsError as error:  # its message may hold cells
         problem = f"the table holds something that cannot be read ({type(error).__name__})"
         raise raw.origin.refusal(problem, "Check the types of its columns") from None
@@ -212,25 +220,13 @@ def _subjects(parts: list[Part]) -> pl.DataFrame:
     return subjects.select("subject_id", "source_id", "appearance")
 
 
-def _source_ids(ids: pl.Series, subjects: pl.DataFrame) -> pl.Series:
-    """Ids of another table as the type of the people's own, null where one cannot be theirs."""
-    if subjects.schema["source_id"] == pl.String or ids.dtype == pl.Int64:
-        return ids.cast(subjects.schema["source_id"])
-    numbers = ids.cast(pl.Int64, strict=False)
-    return (
-        numbers.to_frame("number")
-        .select(pl.when((pl.col("number").cast(pl.String) == ids).fill_null(value=False)).then("number"))
-        .to_series()
-    )
-
-
 def _of_known_people(part: Part, subjects: pl.DataFrame) -> Part:
     """An outcome table without those whom no input table knows.
 
     Raises:
         RecordsError: it knows none of the people.
     """
-    ids = _source_ids(part.people, subjects)
+    ids = source_ids(part.people, subjects.schema["source_id"])
     known = ids.is_in(subjects["source_id"].implode()).fill_null(value=False)
     if not known.any():
         problem = "none of its people stands in a table of role input"
@@ -253,7 +249,7 @@ def _source_split(parts: list[Part], subjects: pl.DataFrame) -> pl.DataFrame | N
         return None
     found = []
     for part, split in own:
-        ids = split.with_columns(_source_ids(split["source_id"], subjects).alias("source_id"))
+        ids = split.with_columns(source_ids(split["source_id"], subjects.schema["source_id"]).alias("source_id"))
         here = subjects.select("subject_id", "source_id").join(ids, on="source_id").select("subject_id", "split")
         if strangers := split.height - here.height:
             part.counts.append(Count(part.table.name, SPLIT_ONLY, None, strangers))

@@ -101,17 +101,31 @@ def _from_instants(column: pl.Series, table: TableSettings, origin: Origin) -> S
         )
         found = frame.rename({"local": "time", "end": "day_end"})
     else:
-        zone = getattr(column.dtype, "time_zone", None)
-        if getattr(column.dtype, "time_unit", "us") == "ns":
-            rounded = (column.to_physical() + 500) // 1000
-            local = rounded.cast(INSTANT)
-        else:
-            local = column.cast(pl.Datetime("us", zone))
-            local = local if zone is None else local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        local, is_utc = _microseconds(column)
         local = local.alias("time")
-        utc = local.to_frame().select(_utc(pl.col("time"), "UTC" if zone else table.time_zone)).to_series()
+        utc = local.to_frame().select(_utc(pl.col("time"), "UTC" if is_utc else table.time_zone)).to_series()
         found = pl.DataFrame({"time": utc}).with_columns(day_end=pl.lit(None, INSTANT))
     return _checked(found, column.name, origin)
+
+
+def _microseconds(column: pl.Series) -> tuple[pl.Series, bool]:
+    """Instants as microseconds without a zone, and whether they are UTC: those of a column that has a zone are."""
+    zone = getattr(column.dtype, "time_zone", None)
+    if getattr(column.dtype, "time_unit", "us") == "ns":
+        return ((column.to_physical() + 500) // 1000).cast(INSTANT), zone is not None
+    local = column.cast(pl.Datetime("us", zone))
+    local = local if zone is None else local.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return local, zone is not None
+
+
+def as_iso(column: pl.Series) -> pl.Series:
+    """Dates and instants as the ISO 8601 text that means the same; any other column as it is."""
+    if column.dtype == pl.Date:
+        return column.dt.to_string("%Y-%m-%d")
+    if not isinstance(column.dtype, pl.Datetime):
+        return column
+    local, is_utc = _microseconds(column)
+    return local.dt.to_string(f"%Y-%m-%dT%H:%M:%S%.6f{'Z' if is_utc else ''}")
 
 
 def _checked(found: pl.DataFrame, name: str, origin: Origin) -> Stamps:

@@ -114,6 +114,7 @@ def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Mate
         outcomes=seen.outcomes,
         label_table=_label_table(study, records),
         clock=records.clock,
+        written=seen.written,
         alone=settings.own_sequences,
     )
     timeline, sequences = on_grid(cohort.timeline, cohort.sequences, settings.prepare.grid_state)
@@ -161,7 +162,7 @@ def _check_plausible_targets(seen: Evidence, settings: StudySettings) -> None:
 def _check_time_of_outcome(seen: Evidence, records: Records, settings: StudySettings) -> None:
     question = settings.question
     if isinstance(question, RiskQuestion) and question.outcome is not None:
-        tables = [(table.time, read.codes) for table, read in zip(settings.records, records.tables, strict=True)]
+        tables = [(table, read.codes) for table, read in zip(settings.records, records.tables, strict=True)]
         check_time_of_outcome(seen.outcomes, question.outcome, tables)
 
 
