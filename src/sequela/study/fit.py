@@ -10,6 +10,7 @@ import torch
 from sequela.baselines import Examples, FittedHybrid, Stacked, fit_hybrid, people_folds, statistics_of
 from sequela.bundle import AfterState, Bundle, as_one, member_for, members_of
 from sequela.cohort import TRAIN, TUNING, Split
+from sequela.errors import CohortError
 from sequela.evaluate.measures import OWN_MODELS
 from sequela.models import HeadedNetwork, Network, parameter_count
 from sequela.predict import as_said, finished, last_targets, mean_of_members, member_outputs, summary_for
@@ -78,6 +79,7 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
     kind, settings, facts = kind_of(material), material.settings, material.evidence.facts
     training, tuning = np.flatnonzero(split.part == TRAIN), np.flatnonzero(split.part == TUNING)
     kind.check_labels(material, training)
+    _check_members(material, training)
     prepared, unused = fit_preparation(
         material.timeline,
         facts,
@@ -130,6 +132,20 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         lower=said.lower,
         upper=said.upper,
     )
+
+
+def _check_members(material: Material, training: Numbers) -> None:
+    """Refuse a hybrid of more members than training people, of whom each is trained without some.
+
+    Raises:
+        CohortError: with the remedy.
+    """
+    model = material.settings.model
+    if model.hybrid and model.members > len(np.unique(material.cohort.asked.person[training])):
+        raise CohortError(
+            f"[model] hybrid trains each of the {model.members} members without some of the training people, and there "
+            "are fewer people than members. Lower `members`, set hybrid = false, or give train more people."
+        )
 
 
 def _teach(parts: _Parts) -> _Taught:
