@@ -89,12 +89,12 @@ def fit_baselines(
         trials=material.settings.evaluate.trials,
         again=material.settings.train.refit,
     )
-    labels = (training if tuning is None else tuning).labels
+    labels, losses = (training if tuning is None else tuning).labels, fitted.selection_log_loss
     return Baselines(
         predict=fitted.predict,
         first=fitted.first,
-        selection=fitted.selection_log_loss,
-        selection_total={name: len(labels) * loss for name, loss in fitted.selection_log_loss.items()},
+        selection={name: loss for name, loss in losses.items() if np.isfinite(loss)},
+        selection_total={name: len(labels) * loss for name, loss in losses.items()},
         search={name: search.to_dict() for name, search in fitted.searches.items()},
     )
 
