@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -371,6 +371,10 @@ class Predictor:
 
     def _predict(self, records: Records, now: str | float | None, at: str | None) -> LivePredictions:
         _check_clock(self.bundle, records)
+        there = _presence(self.bundle, records)
+        if not there.has_any and _has_steps(records, there.strange):
+            raise _made_of_nothing(self.bundle, records, there)
+        records = _read_columns(self.bundle, records, there)
         if at not in (None, "last"):
             raise InputError(f'`at` is "last" or is left out; it cannot be "{at}".')
         study = self.bundle.study
@@ -385,9 +389,6 @@ class Predictor:
             alone=study.own_sequences,
             last_only=at == "last",
         )
-        there = _presence(self.bundle, records)
-        if len(cohort.sequences.read) and there.strange and not there.has_any:
-            raise _made_of_nothing(self.bundle, records, there)
         said = say(self.bundle, cohort.timeline, seen.facts, cohort.sequences)
         flags = flag_words(cohort.timeline, seen.facts, self.bundle.prepared, cohort.sequences, seen.implausible)
         table = said_table(study.question, records, cohort.asked, said, flags)
@@ -429,6 +430,22 @@ def _presence(bundle: Bundle, records: Records) -> Presence:
         derived=study.cleaning.derived,
         may_name=all(table.layout != "long" for table in study.records),
     )
+
+
+def _has_steps(records: Records, codes: Sequence[str]) -> bool:
+    """Say whether any of the codes stands in the records at a time."""
+    return not records.events.filter(pl.col("code").is_in(codes) & pl.col("time").is_not_null()).is_empty()
+
+
+def _read_columns(bundle: Bundle, records: Records, there: Presence) -> Records:
+    """Return the records without the columns that neither the bundle nor its study knows: no step comes of them.
+
+    Codes of a long table, which are what patients have, stay: in the study, too, rare ones were steps.
+    """
+    tables = zip(bundle.study.records, records.tables, strict=True)
+    columns = {code for table, read in tables if table.layout != "long" for code in read.codes}
+    unread = columns.intersection(there.strange)
+    return replace(records, events=records.events.filter(~pl.col("code").is_in(unread))) if unread else records
 
 
 def _made_of_nothing(bundle: Bundle, records: Records, there: Presence) -> RecordsError:

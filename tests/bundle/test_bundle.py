@@ -165,3 +165,19 @@ def test_records_without_a_value_give_no_prediction_and_a_note(run: Run) -> None
     loaded = sequela.load_bundle(run.folder / "bundle")
     with pytest.warns(UserWarning, match="5 of 5 inputs"):
         assert loaded.predict({"visits": nothing, "patients": strangers}).is_empty()
+
+
+def test_a_column_that_the_study_did_not_have_changes_no_prediction(tmp_path: Path) -> None:
+    study = write_study(tmp_path, {"records.0.columns": None})
+    loaded = sequela.load_bundle(sequela.run(sequela.read_study(study), tmp_path / "run").folder / "bundle")
+    frames = {name: pl.read_csv(tmp_path / f"{name}.csv") for name in ("visits", "patients")}
+    seen = pl.int_range(pl.len()) % 3 > 0
+    frames["visits"] = frames["visits"].with_columns(
+        pl.when(seen).then(name).alias(name) for name in ("sbp", "dbp", "ward")
+    )
+    expected = loaded.predict(frames)
+    frames["visits"] = frames["visits"].with_columns(pulse=pl.lit(70.5), remark=pl.lit("well"))
+    frames["patients"] = frames["patients"].with_columns(shoes=pl.lit(42))
+    with pytest.warns(UserWarning, match="3 columns or codes are unknown to the bundle and not read"):
+        found = loaded.predict(frames)
+    assert found.equals(expected)
