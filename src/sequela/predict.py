@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -319,10 +320,11 @@ class Predictor:
             UserWarning: where inputs of the bundle have no value in any record, or codes are unknown to it.
 
         Raises:
-            InputError: where a table is missing or cannot be read as the study's, or where the records have none of
-                the bundle's inputs.
+            InputError: where a table is missing, is no Polars DataFrame or cannot be read as the study's, or where the
+                records have none of the bundle's inputs.
         """
-        tables = [frames] if isinstance(frames, pl.DataFrame) else frames
+        tables: Any = frames if isinstance(frames, Mapping | list | tuple) else [frames]
+        _check_frames(tables.values() if isinstance(tables, Mapping) else tables)
         named = tables if isinstance(tables, Mapping) else self._in_order(tables)
         self._check_names(named)
         found = self._predict(self._read(self.bundle.study.records, named), now, at)
@@ -407,6 +409,16 @@ def load_bundle(path: str | Path) -> Predictor:
         BundleError: where the folder is no bundle, or is damaged.
     """
     return Predictor(read_bundle(Path(path)))
+
+
+def _check_frames(given: Iterable[object]) -> None:
+    for table in given:
+        if not isinstance(table, pl.DataFrame):
+            kind = f"{type(table).__module__.partition('.')[0]}.{type(table).__name__}"
+            raise InputError(
+                f"A table is given as {kind}, and not as a polars.DataFrame. Convert it, such as by polars.from_pandas "
+                "or `collect`; files go to `predict_files`."
+            )
 
 
 def _check_clock(bundle: Bundle, records: Records) -> None:

@@ -14,7 +14,7 @@ from small_study import DOCUMENT, SECRET, write_study
 
 import sequela
 from sequela.bundle import read_bundle, write_bundle
-from sequela.errors import BundleError
+from sequela.errors import BundleError, InputError
 from sequela.study import Run
 
 MEMBERS = {"manifest.json", "study.json", "prepare.json", "weights.safetensors", "card.json", "after.json"}
@@ -122,6 +122,20 @@ def test_tables_are_given_by_name_in_order_or_alone(tmp_path: Path) -> None:
     assert len(by_name)
     assert by_name.equals(loaded.predict([visits]))
     assert by_name.equals(loaded.predict(visits))
+
+
+def test_what_is_no_frame_of_polars_is_refused_by_its_kind(run: Run) -> None:
+    folder, loaded = run.folder.parent, sequela.load_bundle(run.folder / "bundle")
+    visits, patients = (pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients"))
+    for given, kind in (
+        ({"visits": visits.lazy(), "patients": patients}, r"polars\.LazyFrame"),
+        ([visits, patients.to_dict()], r"builtins\.dict"),
+        ({"visits": "visits.csv", "patients": patients}, r"builtins\.str"),
+        (visits.to_numpy(), r"numpy\.ndarray"),
+        (None, r"builtins\.NoneType"),
+    ):
+        with pytest.raises(InputError, match=f"given as {kind}, and not as a polars.DataFrame"):
+            loaded.predict(given)  # type: ignore[arg-type]
 
 
 def test_a_table_without_rows_is_read_for_a_new_person(run: Run) -> None:
