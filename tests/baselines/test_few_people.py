@@ -64,3 +64,19 @@ def test_tuning_people_without_the_first_target_leave_the_choice_to_folds(tmp_pa
     losses = selection(run(study), "selection_rmse")
     assert set(losses) == {"persistence", "mean"}
     assert np.isfinite(list(losses.values())).all()
+
+
+@pytest.mark.parametrize("loss", ["weighted_cross_entropy", "cross_entropy"])
+def test_risks_of_class_weights_that_cannot_be_recalibrated_are_refused(loss: str, tmp_path: Path) -> None:
+    changes = {
+        "model": {"hidden": 1, "loss": loss, "recalibrate": "platt"},
+        "train.epochs": 1,
+        "prepare.min_people": 50,  # and 30 tuning people
+        "evaluate.baselines": ["logistic"],
+    }
+    study = write_risk_study(tmp_path, changes)
+    if loss == "cross_entropy":
+        assert set(run(study).metrics["not_recalibrated"]) == {"network", "logistic"}
+        return
+    with pytest.raises(CohortError, match=r"too high by design.*fewer than 50 people.*more people"):
+        run(study)
