@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -319,10 +320,11 @@ class Predictor:
             UserWarning: where inputs of the bundle have no value in any record, or codes are unknown to it.
 
         Raises:
-            InputError: where a table is missing or cannot be read as the study's, or where the records have none of
-                the bundle's inputs.
+            InputError: where a table is missing, is no Polars DataFrame or cannot be read as the study's, or where the
+                records have none of the bundle's inputs.
         """
-        tables = [frames] if isinstance(frames, pl.DataFrame) else frames
+        tables: Any = frames if isinstance(frames, Mapping | list | tuple) else [frames]
+        _check_frames(tables.values() if isinstance(tables, Mapping) else tables)
         named = tables if isinstance(tables, Mapping) else self._in_order(tables)
         self._check_names(named)
         found = self._predict(self._read(self.bundle.study.records, named), now, at)
@@ -371,6 +373,10 @@ class Predictor:
 
     def _predict(self, records: Records, now: str | float | None, at: str | None) -> LivePredictions:
         _check_clock(self.bundle, records)
+        there = _presence(self.bundle, records)
+        if not there.has_any and _has_steps(records, there.strange):
+            raise _made_of_nothing(self.bundle, records, there)
+        records = _read_columns(self.bundle, records, there)
         if at not in (None, "last"):
             raise InputError(f'`at` is "last" or is left out; it cannot be "{at}".')
         study = self.bundle.study
@@ -385,9 +391,6 @@ class Predictor:
             alone=study.own_sequences,
             last_only=at == "last",
         )
-        there = _presence(self.bundle, records)
-        if len(cohort.sequences.read) and there.strange and not there.has_any:
-            raise _made_of_nothing(self.bundle, records, there)
         said = say(self.bundle, cohort.timeline, seen.facts, cohort.sequences)
         flags = flag_words(cohort.timeline, seen.facts, self.bundle.prepared, cohort.sequences, seen.implausible)
         table = said_table(study.question, records, cohort.asked, said, flags)
@@ -406,6 +409,16 @@ def load_bundle(path: str | Path) -> Predictor:
         BundleError: where the folder is no bundle, or is damaged.
     """
     return Predictor(read_bundle(Path(path)))
+
+
+def _check_frames(given: Iterable[object]) -> None:
+    for table in given:
+        if not isinstance(table, pl.DataFrame):
+            kind = f"{type(table).__module__.partition('.')[0]}.{type(table).__name__}"
+            raise InputError(
+                f"A table is given as {kind}, and not as a polars.DataFrame. Convert it, such as by polars.from_pandas "
+                "or `collect`; files go to `predict_files`."
+            )
 
 
 def _check_clock(bundle: Bundle, records: Records) -> None:
@@ -429,6 +442,22 @@ def _presence(bundle: Bundle, records: Records) -> Presence:
         derived=study.cleaning.derived,
         may_name=all(table.layout != "long" for table in study.records),
     )
+
+
+def _has_steps(records: Records, codes: Sequence[str]) -> bool:
+    """Say whether any of the codes stands in the records at a time."""
+    return not records.events.filter(pl.col("code").is_in(codes) & pl.col("time").is_not_null()).is_empty()
+
+
+def _read_columns(bundle: Bundle, records: Records, there: Presence) -> Records:
+    """Return the records without the columns that neither the bundle nor its study knows: no step comes of them.
+
+    Codes of a long table, which are what patients have, stay: in the study, too, rare ones were steps.
+    """
+    tables = zip(bundle.study.records, records.tables, strict=True)
+    columns = {code for table, read in tables if table.layout != "long" for code in read.codes}
+    unread = columns.intersection(there.strange)
+    return replace(records, events=records.events.filter(~pl.col("code").is_in(unread))) if unread else records
 
 
 def _made_of_nothing(bundle: Bundle, records: Records, there: Presence) -> RecordsError:

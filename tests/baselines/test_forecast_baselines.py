@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from sequela.baselines import Examples, FittedBaselines, WindowStatistics, fit_forecast_baselines
+from sequela.baselines.examples import folds
 from sequela.baselines.forecast import _RIDGE_PENALTIES
 
 Floats = NDArray[np.float64]
@@ -115,6 +116,32 @@ def test_a_target_that_few_people_have_still_leaves_a_choice() -> None:
     fitted = fit_forecast_baselines(names, training, None, seed=0, threads=1)
     assert all(np.isfinite(list(fitted.selection_rmse.values())))
     assert fitted.best is not None
+
+
+def test_where_no_tuning_person_has_the_first_target_folds_of_training_people_choose() -> None:
+    training, tuning = examples(0), examples(1)
+    tuning.labels[:] = np.nan
+    names = ["persistence", "mean", "linear", "gradient_boosting"]
+    found, expected = (fit_forecast_baselines(names, training, who, seed=0, threads=1) for who in (tuning, None))
+    assert found.selection_rmse == expected.selection_rmse
+    assert found.judging_labels == expected.judging_labels == np.count_nonzero(~np.isnan(training.labels))
+
+
+def test_folds_weigh_every_label_of_every_horizon_once() -> None:
+    training = examples(0, horizons=2)
+    training.labels[::2, 1] = np.nan
+    fitted = fit_forecast_baselines(["persistence"], training, None, seed=0, threads=1)
+    errors = []
+    for rest, fold in folds(training.person):
+        model = fit("persistence", training.take(rest)).predict["persistence"]
+        errors.append(model(training.take(fold).statistics) - training.labels[fold])
+    assert fitted.selection_rmse["persistence"] == pytest.approx(np.sqrt(np.nanmean(np.concatenate(errors) ** 2)))
+
+
+def test_where_nobody_can_judge_no_error_is_told() -> None:
+    alone = examples(0)
+    alone.labels[alone.person > 0] = np.nan
+    assert fit("mean", alone).selection_rmse == {"mean": np.inf}
 
 
 def test_boosting_on_a_handful_of_predictions_says_their_mean() -> None:

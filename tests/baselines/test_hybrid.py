@@ -4,12 +4,14 @@ import lightgbm
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier
 
 from sequela.baselines import Examples, HybridModel, Stacked, WindowStatistics, fit_hybrid, people_folds
 from sequela.baselines.boosting import USUAL, always
+from sequela.baselines.hybrid import Kind
 from sequela.errors import BundleError
 
 Floats = NDArray[np.float64]
@@ -67,6 +69,18 @@ def test_a_hybrid_knows_more_than_the_network_and_the_statistics() -> None:
     silent = [Stacked(examples=part.examples, outputs=0 * part.outputs) for part in (training, tuning, new)]
     alone = fit_hybrid(silent[0], silent[1], kind="risk", seed=0, threads=1).final
     assert loss(model, new) < min(network, loss(alone, silent[2])) - 0.02
+
+
+@pytest.mark.parametrize("kind", ["risk", "forecast"])
+@pytest.mark.parametrize("rows", [30, 100])
+def test_where_rows_are_too_few_for_a_branch_the_network_speaks_for_itself(kind: Kind, rows: int) -> None:
+    training, tuning, new = stacked() if kind == "risk" else (forecasts(seed) for seed in range(3))
+    few = Stacked(examples=training.examples.take(np.arange(rows)), outputs=training.outputs[:rows])
+    for everyone in (None, few):
+        fitted = fit_hybrid(few, tuning, kind=kind, seed=0, threads=1, everyone=everyone)
+        for model in (fitted.first, fitted.final):
+            predicted = model.predict(new.examples.statistics, new.outputs)
+            assert predicted == pytest.approx(expit(new.outputs) if kind == "risk" else new.outputs)
 
 
 def test_a_persons_own_label_moves_nothing_that_the_network_says_of_that_person() -> None:

@@ -14,7 +14,7 @@ from small_study import DOCUMENT, SECRET, write_study
 
 import sequela
 from sequela.bundle import read_bundle, write_bundle
-from sequela.errors import BundleError
+from sequela.errors import BundleError, InputError
 from sequela.study import Run
 
 MEMBERS = {"manifest.json", "study.json", "prepare.json", "weights.safetensors", "card.json", "after.json"}
@@ -124,6 +124,20 @@ def test_tables_are_given_by_name_in_order_or_alone(tmp_path: Path) -> None:
     assert by_name.equals(loaded.predict(visits))
 
 
+def test_what_is_no_frame_of_polars_is_refused_by_its_kind(run: Run) -> None:
+    folder, loaded = run.folder.parent, sequela.load_bundle(run.folder / "bundle")
+    visits, patients = (pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients"))
+    for given, kind in (
+        ({"visits": visits.lazy(), "patients": patients}, r"polars\.LazyFrame"),
+        ([visits, patients.to_dict()], r"builtins\.dict"),
+        ({"visits": "visits.csv", "patients": patients}, r"builtins\.str"),
+        (visits.to_numpy(), r"numpy\.ndarray"),
+        (None, r"builtins\.NoneType"),
+    ):
+        with pytest.raises(InputError, match=f"given as {kind}, and not as a polars.DataFrame"):
+            loaded.predict(given)  # type: ignore[arg-type]
+
+
 def test_a_table_without_rows_is_read_for_a_new_person(run: Run) -> None:
     folder = run.folder.parent
     frames = {name: pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients")}
@@ -165,3 +179,19 @@ def test_records_without_a_value_give_no_prediction_and_a_note(run: Run) -> None
     loaded = sequela.load_bundle(run.folder / "bundle")
     with pytest.warns(UserWarning, match="5 of 5 inputs"):
         assert loaded.predict({"visits": nothing, "patients": strangers}).is_empty()
+
+
+def test_a_column_that_the_study_did_not_have_changes_no_prediction(tmp_path: Path) -> None:
+    study = write_study(tmp_path, {"records.0.columns": None})
+    loaded = sequela.load_bundle(sequela.run(sequela.read_study(study), tmp_path / "run").folder / "bundle")
+    frames = {name: pl.read_csv(tmp_path / f"{name}.csv") for name in ("visits", "patients")}
+    seen = pl.int_range(pl.len()) % 3 > 0
+    frames["visits"] = frames["visits"].with_columns(
+        pl.when(seen).then(name).alias(name) for name in ("sbp", "dbp", "ward")
+    )
+    expected = loaded.predict(frames)
+    frames["visits"] = frames["visits"].with_columns(pulse=pl.lit(70.5), remark=pl.lit("well"))
+    frames["patients"] = frames["patients"].with_columns(shoes=pl.lit(42))
+    with pytest.warns(UserWarning, match="3 columns or codes are unknown to the bundle and not read"):
+        found = loaded.predict(frames)
+    assert found.equals(expected)

@@ -68,6 +68,27 @@ def test_class_weights_make_few_events_count_as_much_as_the_others() -> None:
     assert network.head.linear.bias.item() == 0.0
 
 
+def test_class_weights_are_the_same_however_events_fall_into_batches() -> None:
+    target = (torch.arange(24) % 12 == 5).float()  # one event in 12, none in most batches
+    network, logits = risk(), torch.randn(24, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    network.begin_at(2 / 24, "weighted_cross_entropy")
+    network.loss(logits, with_targets(BATCH, target), "weighted_cross_entropy").backward()
+    together = logits.grad
+    logits.grad = None
+    for s in range(12):
+        two = slice(2 * s, 2 * s + 2)
+        batch = with_targets(batch_of([history(s, 5)], [(0, 1), (0, 4)]), target[two])
+        (network.loss(logits[two], batch, "weighted_cross_entropy") / 12).backward()
+    torch.testing.assert_close(logits.grad, together)
+
+
+def test_a_rate_of_events_below_one_in_a_thousand_is_taken_as_it_is() -> None:
+    network = risk()
+    network.begin_at(0.0001)
+    assert network.head.linear.bias.item() == pytest.approx(math.log(0.0001 / 0.9999), rel=1e-5)
+    assert network.prevalence == 0.0001
+
+
 @pytest.mark.parametrize("loss", ["squared", "nothing"])
 def test_a_loss_that_is_none_of_a_risk_is_refused(loss: str) -> None:
     with pytest.raises(ValueError, match="cross_entropy, weighted_cross_entropy"):

@@ -30,7 +30,8 @@ class FittedBaselines:
     """Baselines by name, and how far off each was on people that it was not fitted on (the first target)."""
 
     predict: dict[str, Predict]
-    selection_rmse: dict[str, float]
+    selection_rmse: dict[str, float]  # infinite where nobody could judge
+    judging_labels: int
 
     @property
     def best(self) -> str | None:
@@ -44,7 +45,7 @@ def fit_forecast_baselines(
     """Return fitted baselines.
 
     Tuning people choose the ridge penalty and stop the boosting, as they stop the network. Without tuning people, five
-    folds of the training people do.
+    folds of the training people do. So they do where no tuning person has a label of the first target.
 
     Args:
         names: of `FORECAST_BASELINES`.
@@ -54,24 +55,30 @@ def fit_forecast_baselines(
         threads: that LightGBM may use.
     """
     predict = {name: _fit(name, training, tuning, seed, threads) for name in names}
-    if tuning is not None:
-        scores = {name: _rmse(model(tuning.statistics), tuning.labels) for name, model in predict.items()}
-        return FittedBaselines(predict=predict, selection_rmse=scores)
-    squared = dict.fromkeys(names, 0.0)
-    labelled = training.take(np.asarray(~np.isnan(training.labels[:, :, 0]).all(axis=1)))
-    for rest, fold in folds(labelled.person):
-        part = labelled.take(fold)
-        for name in names:
-            model = _fit(name, labelled.take(rest), part, seed, threads)
-            squared[name] += _rmse(model(part.statistics), part.labels) ** 2 * len(part.person)
-    scores = {name: float(np.sqrt(total / max(len(labelled.person), 1))) for name, total in squared.items()}
-    return FittedBaselines(predict=predict, selection_rmse=scores)
+    judged = [(predict, tuning)] if tuning is not None and _labels(tuning) else []
+    if not judged:
+        labelled = training.take(np.asarray(~np.isnan(training.labels[:, :, 0]).all(axis=1)))
+        for rest, fold in folds(labelled.person):
+            fit, judges = labelled.take(rest), labelled.take(fold)
+            judged.append(({name: _fit(name, fit, judges, seed, threads) for name in names}, judges))
+    return FittedBaselines(
+        predict=predict,
+        selection_rmse={name: _rmse([(models[name], judges) for models, judges in judged]) for name in names},
+        judging_labels=sum(_labels(judges) for _, judges in judged),
+    )
 
 
-def _rmse(predicted: Floats, labels: Floats) -> float:
-    known = ~np.isnan(labels[:, :, 0])
-    error = predicted[:, :, 0][known] - labels[:, :, 0][known]
-    return float(np.sqrt(np.mean(error**2))) if len(error) else float("inf")
+def _labels(examples: Examples) -> int:
+    """Return the number of labels of the first target."""
+    return int((~np.isnan(examples.labels[:, :, 0])).sum())
+
+
+def _rmse(judged: list[tuple[Predict, Examples]]) -> float:
+    """Return the error of models in the first target, each on people of its own; infinite where it cannot be told."""
+    errors = [(model(judges.statistics) - judges.labels)[:, :, 0] for model, judges in judged]
+    known = [error[~np.isnan(judges.labels[:, :, 0])] for error, (_, judges) in zip(errors, judged, strict=True)]
+    found = float(np.sqrt(np.mean(np.concatenate(known) ** 2))) if known else np.inf
+    return found if np.isfinite(found) else np.inf
 
 
 def _fit(name: str, training: Examples, tuning: Examples | None, seed: int, threads: int) -> Predict:

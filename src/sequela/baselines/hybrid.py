@@ -139,7 +139,7 @@ def fit_hybrid(
 ) -> FittedHybrid:
     """Return boosting from the network's out-of-fold outputs, stopped by tuning people.
 
-    Where too few training rows have a label, or all the same one, no tree is grown and the network speaks for itself.
+    Where too few training rows have a label for a tree to branch, or all the same one, the network speaks for itself.
 
     Args:
         training: training people with out-of-fold outputs.
@@ -183,11 +183,13 @@ def _fit_parts(
     fit: _Column, judge: _Column, everyone: _Column | None, kind: Kind, fixed: list[dict[str, object]]
 ) -> tuple[_Part, _Part]:
     """Return the first and the final mean of as many boosters as there are fixed settings."""
+    alone = _part([], (0.0, 1.0), fit.table.shape[1], kind)
     if _too_little(fit) or not len(judge.label):
-        alone = _part([], (0.0, 1.0), fit.table.shape[1], kind)
         return alone, alone
     boosters = [_stopped(fit, judge, kind, settings) for settings in fixed]
     first = _mean(boosters, fit, kind)
+    if not any(len(tree.feature) for tree in first.trees):  # without a branch, a risk would be everybody's share
+        return alone, alone
     if everyone is None:
         return first, first
     start = _start(everyone, kind)

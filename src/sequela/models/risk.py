@@ -31,7 +31,7 @@ class RiskNetwork(HeadedNetwork):
             prevalence: share of events among the known training targets; 0 and 1 are drawn in to 0.001 and 0.999.
             loss: the loss of training; weighted losses see as many events as others, and begin at one half.
         """
-        self.prevalence = min(max(prevalence, 0.001), 0.999)
+        self.prevalence = {0.0: 0.001, 1.0: 0.999}.get(prevalence, prevalence)
         begin = 0.5 if loss == "weighted_cross_entropy" else self.prevalence
         self.head.linear.bias.fill_(math.log(begin / (1.0 - begin)))
 
@@ -52,15 +52,15 @@ def risk_loss(logits: Tensor, batch: Batch, loss: str, prevalence: float = 0.5) 
         logits: [R].
         batch: its `targets` [R] are 0 or 1.
         loss: "cross_entropy", or "weighted_cross_entropy": events and others weigh the same in sum over the training
-            predictions, 1 / (2 prevalence) and 1 / (2 (1 - prevalence)) each.
+            predictions, 1 / (2 prevalence) and 1 / (2 (1 - prevalence)) each, whatever events a batch holds.
         prevalence: share of events among training predictions.
     """
-    weight = batch.target_known * batch.weight
-    if loss == "weighted_cross_entropy":
-        weight = weight * torch.where(batch.targets > 0.5, 0.5 / prevalence, 0.5 / (1.0 - prevalence))
-    elif loss != "cross_entropy":
+    if loss not in RISK_LOSSES:
         raise ValueError(f"The loss of a risk is one of {', '.join(RISK_LOSSES)}, not {loss!r}.")
+    weight = batch.target_known * batch.weight
     error = functional.binary_cross_entropy_with_logits(logits, batch.targets, reduction="none") * weight
+    if loss == "weighted_cross_entropy":  # these weights have the mean 1 over all training predictions, not in a batch
+        error = error * torch.where(batch.targets > 0.5, 0.5 / prevalence, 0.5 / (1.0 - prevalence))
     return error.sum() / weight.sum().clamp(min=1e-12)
 
 

@@ -10,14 +10,17 @@ import torch
 from sequela.baselines import Examples, FittedHybrid, Stacked, fit_hybrid, people_folds, statistics_of
 from sequela.bundle import AfterState, Bundle, as_one, member_for, members_of
 from sequela.cohort import TRAIN, TUNING, Split
+from sequela.errors import CohortError
 from sequela.evaluate.measures import OWN_MODELS
 from sequela.models import HeadedNetwork, Network, parameter_count
 from sequela.predict import as_said, finished, last_targets, mean_of_members, member_outputs, summary_for
 from sequela.prepare import Collation, PreparedState, fit_preparation, fit_smearing
+from sequela.prepare.rows import RowPreparation
 from sequela.study.kinds import kind_of
 from sequela.study.material import Baselines, Fit, Floats, Material, Numbers, bundled_study
 from sequela.study.watch import Watch
 from sequela.train import History, threads_for_step, train
+from sequela.train.hide import Unmeasured
 
 _WORTH_SHARING = 20_000_000  # numbers in a table of statistics; below, threads wait for each other more than they help
 
@@ -76,6 +79,7 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
     kind, settings, facts = kind_of(material), material.settings, material.evidence.facts
     training, tuning = np.flatnonzero(split.part == TRAIN), np.flatnonzero(split.part == TUNING)
     kind.check_labels(material, training)
+    _check_members(material, training)
     prepared, unused = fit_preparation(
         material.timeline,
         facts,
@@ -128,6 +132,20 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         lower=said.lower,
         upper=said.upper,
     )
+
+
+def _check_members(material: Material, training: Numbers) -> None:
+    """Refuse a hybrid of more members than training people, of whom each is trained without some.
+
+    Raises:
+        CohortError: with the remedy.
+    """
+    model = material.settings.model
+    if model.hybrid and model.members > len(np.unique(material.cohort.asked.person[training])):
+        raise CohortError(
+            f"[model] hybrid trains each of the {model.members} members without some of the training people, and there "
+            "are fewer people than members. Lower `members`, set hybrid = false, or give train more people."
+        )
 
 
 def _teach(parts: _Parts) -> _Taught:
@@ -190,6 +208,7 @@ def _train_one(parts: _Parts, member: Network, examples: Collation, tuning: Coll
             tuning,
             settings.train.model_copy(update={"seed": settings.train.seed + number}),
             loss=settings.model.loss,
+            unmeasured=Unmeasured.of(RowPreparation(parts.material.timeline, parts.prepared).columns),
             watch=lambda progress: parts.watch.training(progress, fit, fits),
         )
     parts.watch.trained(history.stopped)

@@ -92,11 +92,12 @@ def fit_baselines(
 ) -> Baselines:
     """Return what the network must beat, fitted."""
     fitted = fit_forecast_baselines(material.settings.baselines, training, tuning, seed=seed, threads=threads)
-    judges = training if tuning is None else tuning
-    labels = int((~np.isnan(judges.labels[:, :, 0])).sum())
-    total = {name: labels * rmse**2 if labels else 0.0 for name, rmse in fitted.selection_rmse.items()}
+    rmse, labels = fitted.selection_rmse, fitted.judging_labels
     return Baselines(
-        predict=fitted.predict, first=fitted.predict, selection=fitted.selection_rmse, selection_total=total
+        predict=fitted.predict,
+        first=fitted.predict,
+        selection={name: loss for name, loss in rmse.items() if np.isfinite(loss)},
+        selection_total={name: labels * loss**2 if labels else 0.0 for name, loss in rmse.items()},
     )
 
 

@@ -63,17 +63,28 @@ def begin(network: Network, material: Material, training: Numbers) -> None:
 
 
 def after_training(material: Material, of_tuning: dict[str, Floats], tuning: Numbers) -> AfterState | None:
-    """Return how each model is recalibrated, learned on what it said of tuning people before they taught it."""
-    kind = material.settings.model.recalibrate
-    if kind == "none":
+    """Return how each model is recalibrated, learned on what it said of tuning people before they taught it.
+
+    Raises:
+        CohortError: where risks of class weights, which are too high without it, cannot be recalibrated.
+    """
+    model = material.settings.model
+    if model.recalibrate == "none":
         return None
     labels, person = material.labels[tuning], material.cohort.asked.person[tuning]
     enough = material.settings.prepare.min_people
-    return AfterState(
+    after = AfterState(
         recalibration={
-            model: fit_recalibration(kind, risk, labels, person, min_people=enough) for model, risk in of_tuning.items()
+            name: fit_recalibration(model.recalibrate, risk, labels, person, min_people=enough)
+            for name, risk in of_tuning.items()
         }
     )
+    if model.loss == "weighted_cross_entropy" and (reason := after.not_recalibrated.get("network")):
+        raise CohortError(
+            'loss = "weighted_cross_entropy" gives risks that are too high by design, and tuning people could not '
+            f'recalibrate them: {reason}. Write loss = "cross_entropy", or give tuning more people.'
+        )
+    return after
 
 
 def fit_baselines(
@@ -89,12 +100,12 @@ def fit_baselines(
         trials=material.settings.evaluate.trials,
         again=material.settings.train.refit,
     )
-    labels = (training if tuning is None else tuning).labels
+    labels, losses = (training if tuning is None else tuning).labels, fitted.selection_log_loss
     return Baselines(
         predict=fitted.predict,
         first=fitted.first,
-        selection=fitted.selection_log_loss,
-        selection_total={name: len(labels) * loss for name, loss in fitted.selection_log_loss.items()},
+        selection={name: loss for name, loss in losses.items() if np.isfinite(loss)},
+        selection_total={name: len(labels) * loss for name, loss in losses.items()},
         search={name: search.to_dict() for name, search in fitted.searches.items()},
     )
 

@@ -16,7 +16,7 @@ from sequela.errors import CohortError
 from sequela.models import Network
 from sequela.prepare import Collation
 from sequela.train.adam import Adam, blend
-from sequela.train.hide import with_some_hidden
+from sequela.train.hide import Unmeasured, with_some_hidden
 from sequela.train.settings import TrainSettings
 
 _EVALUATION_ROWS = 1 << 16
@@ -65,6 +65,7 @@ def train(
     settings: TrainSettings,
     *,
     loss: str,
+    unmeasured: Unmeasured | None = None,
     watch: Watch = lambda progress: None,
 ) -> History:
     """Fit the network with Adam and leave in it the weights of the best epoch.
@@ -79,6 +80,7 @@ def train(
         tuning: batches of tuning people, or None.
         settings: `[train]` of the study; its seed shuffles the batches and hides measurements.
         loss: as the network's `loss` names it; "auto" is the question's usual one.
+        unmeasured: of the preparation that makes the batches, for measurements that are hidden.
         watch: called after each batch.
 
     Raises:
@@ -101,7 +103,7 @@ def train(
             running = _RunningMean()
             for place, (batch, _) in enumerate(training.batches(settings.batch_size, shuffle), start=1):
                 if settings.hide > 0:
-                    batch = with_some_hidden(batch, settings.hide, chance)
+                    batch = with_some_hidden(batch, settings.hide, chance, unmeasured)
                 optimizer.learning_rate = settings.learning_rate * shape(next(steps))
                 running.add(_step(network, batch, optimizer, loss), int(batch.target_known.sum()))
                 if average:
