@@ -141,6 +141,19 @@ def test_the_smoothed_curve_stands_at_round_risks_that_eleven_people_pass():
                zip(curve["low"], curve["observed"], curve["high"], strict=True))  # fmt: skip
 
 
+@pytest.mark.parametrize("others", [[0.9], np.linspace(0.4, 0.9, 120)])
+def test_where_most_have_one_risk_the_smoothed_curve_is_straight_between_it_and_the_others(others):
+    risk = np.where(np.arange(600) % 5 == 0, np.resize(others, 600), 0.1)
+    event = (np.random.default_rng(1).random(600) < risk).astype(float)
+    found = risk_curves(RiskAsked(event, np.arange(600)), {"network": risk}, resamples=Resamples(range(600), 50))
+    json.dumps(found, allow_nan=False)
+    curve = found["models"][0]["before"]["curve"]
+    assert curve["predicted"][0] == 0.1
+    assert curve["observed"][0] == pytest.approx(event[risk == 0.1].mean(), abs=1e-4)
+    between = np.array(curve["predicted"]) <= min(others)
+    assert np.diff(np.array(curve["observed"])[between], 2) == pytest.approx(0, abs=3e-4)
+
+
 def test_bars_hold_everybody_and_nobody_alone():
     found, event, risk, _person = drawn_curves(most_rows=1)
     for bars, rows in (

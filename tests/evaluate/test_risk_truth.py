@@ -81,6 +81,12 @@ def test_weights_count_as_repeated_predictions():
     assert at_threshold(event, risk, 0.2, times) == pytest.approx(at_threshold(many, drawn_risk, 0.2))
 
 
+def test_a_prediction_without_weight_counts_nothing_in_the_ici_however_far_it_lies():
+    event, risk = np.tile([1.0, 0.0, 0.0, 0.0, 0.0], 20), np.repeat([0.1, 0.9], [80, 20])
+    weight = (risk < 0.5).astype(float)
+    assert ici(event, risk, weight) == pytest.approx(ici(event[risk < 0.5], risk[risk < 0.5]))
+
+
 def test_resampled_metrics_are_those_of_the_drawn_rows():
     event, risk, person = cohort(7, people=80)
     draws = Resamples(person, 40, seed=2)

@@ -18,7 +18,7 @@ from sequela.evaluate.arrays import Floats, Ids, person_ids
 from sequela.evaluate.benefit import odds, treat_all_net_benefit
 from sequela.evaluate.bootstrap import Resamples, sums_by_person
 from sequela.evaluate.curves import MIN_PEOPLE
-from sequela.evaluate.lowess import Smoother, smoothed_at
+from sequela.evaluate.lowess import Smoother, lowess
 from sequela.evaluate.risk import RiskAsked, checked_risks
 from sequela.evaluate.sections import kept_ends
 
@@ -154,10 +154,12 @@ def _smoothed(crowd: _Crowd, risk: Floats) -> Curve | None:
     smoother = Smoother(risk, crowd.event, place, len(crowd.resamples.people), np.ones(len(risk)))
     lines = [np.interp(places, smoother.places, line) for counts in crowd.resamples.draws()
              for line in smoother.lines(counts)[0]]  # fmt: skip
+    order = np.argsort(risk)
+    exact = np.interp(places, risk[order], lowess(risk, crowd.event)[order])  # where nobody is near, straight lines
     low, high = _ends_of(np.clip(np.reshape(lines, (-1, len(places))), 0, 1), len(places))
     return {
         "predicted": _list(places),
-        "observed": _list(np.clip(smoothed_at(places, risk, crowd.event), 0, 1)),
+        "observed": _list(np.clip(exact, 0, 1)),
         "low": low,
         "high": high,
     }
