@@ -170,6 +170,14 @@ def test_damaged_run_folders_are_refused(tmp_path):
     table.filter(pl.col("split") == "train").write_parquet(b / "predictions.parquet")
     with pytest.raises(RunError, match="holds no held-out prediction"):
         compare_runs([a, b])
+    for column, wrong in (("predicted", float("nan")), ("predicted", 1.01), ("target", 0.5)):
+        first = pl.when(pl.col("subject_id") == "p3").then(wrong).otherwise(column).alias(column)
+        table.with_columns(first).write_parquet(b / "predictions.parquet")
+        with pytest.raises(RunError, match="that no run gives out"):
+            compare_runs([a, b])
+    table.with_columns(target=pl.lit("yes")).write_parquet(b / "predictions.parquet")
+    with pytest.raises(RunError, match="cannot be read as predictions"):
+        compare_runs([a, b])
     (b / "predictions.parquet").unlink()
     with pytest.raises(RunError, match="no such file"):
         compare_runs([a, b])
