@@ -214,12 +214,13 @@ def landmark(hours: float) -> str:
     """Return a prediction time as text: the unit in which a study would write it.
 
     Example:
-        >>> [landmark(hours) for hours in (0.5, 6, 48, 72, 240, 1.75)]
-        ['30min', '6h', '48h', '3d', '10d', '105min']
+        >>> [landmark(hours) for hours in (0, 0.5, 6, 48, 72, 730.5, 1.75, 26298)]
+        ['0h', '30min', '6h', '48h', '3d', '1mo', '105min', '3y']
     """
-    if hours >= 72 and hours % 24 == 0:
-        return f"{hours / 24:.0f}d"
-    return f"{hours:.0f}h" if hours % 1 == 0 else f"{hours * 60:g}min"
+    units = ((8766.0, 1, "y"), (730.5, 1, "mo"), (24.0, 3, "d"), (1.0, 0, "h"))
+    written = (f"{hours / length:.0f}{unit}" for length, fewest, unit in units
+               if hours % length == 0 and hours >= fewest * length)  # fmt: skip
+    return next(written, f"{hours * 60:.10g}min")
 
 
 def checked_risks(
