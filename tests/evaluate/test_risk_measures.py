@@ -279,6 +279,13 @@ def test_the_verdict_says_what_the_intervals_decide(outcomes, end):
     assert said(*outcomes).endswith(end)
 
 
+def test_a_difference_that_decides_never_reads_as_0():
+    models = {name: {"auroc": {"value": 0.85, "low": 0.849, "high": 0.851}} for name in ("network", "logistic")}
+    row = comparison("auroc", "better") | {"difference": 0.00061, "low": 0.00004, "high": 0.0012}
+    sentence = risk_verdict(models, [row], best_baseline="logistic", people=10**6)
+    assert sentence.endswith("by 0.001 (0.00004 to 0.001): it earns its place.")
+
+
 def test_the_verdict_speaks_of_the_hybrid_and_hides_few_people():
     found = measured()
     sentence = risk_verdict(found.models, found.comparisons, best_baseline="logistic", people=7)
