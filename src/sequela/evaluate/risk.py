@@ -8,6 +8,7 @@ counted by predictions and by people.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -37,6 +38,8 @@ LOWER_IS_BETTER = ("brier", "ici", "e50", "e90")
 
 DISTANCES = ("ici", "e50", "e90")
 """Mean distances from a smooth that noise alone bends: their intervals are reflected (`_distance_estimate`)."""
+
+_NOT_KNOWN = "not known"
 
 _UNDEFINED = {
     "calibration_slope": "one risk parts all with the event from all without, or all risks are the same",
@@ -251,9 +254,20 @@ def _blocks(asked: RiskAsked, subgroups: Mapping[str, Sequence[str | None]]) -> 
     for name, given in subgroups.items():
         if len(given) != len(every):
             raise ValueError(f"subgroup {name} must have one level a prediction: {len(every)}, got {len(given)}")
-        levels = np.array(["not known" if level is None else str(level) for level in given])
-        for level in np.unique(levels).tolist():
+        levels = np.array([_NOT_KNOWN if level is None else str(level) for level in given])
+        for level in sorted(np.unique(levels).tolist(), key=_place):
             yield RiskBlock(every[levels == level], subgroup={"name": name, "level": level})
+
+
+def _place(level: str) -> tuple[int, float, bool, str]:
+    """Return where a level stands among others: numbers in their order, then words, then what is not known."""
+    try:
+        number = float(level.removeprefix("below ").partition(" ")[0])
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        return (2 if level == _NOT_KNOWN else 1, 0.0, False, level)
+    return 0, number, not level.startswith("below "), level
 
 
 def _rows(scores: RiskScores, asked: RiskAsked, thresholds: Sequence[float]) -> list[Row]:
