@@ -108,6 +108,20 @@ def test_the_axis_of_thresholds_follows_the_prevalence_and_the_study():
     assert rare["decision"]["high"] == 0.05
 
 
+def test_numbers_of_rare_events_have_three_digits():
+    rng = np.random.default_rng(1)
+    risk = expit(rng.normal(-8, 1.2, 100_000))
+    event, ids = (rng.random(100_000) < risk).astype(float), np.arange(100_000)
+    found = risk_curves(RiskAsked(event, ids), {"network": risk}, thresholds=[0.002], resamples=Resamples(ids, 20))
+    assert found["prevalence"] == pytest.approx(event.mean(), rel=5e-3)
+    groups = found["models"][0]["before"]["groups"]
+    assert sum(group["observed"] * group["predictions"] for group in groups) == pytest.approx(event.sum(), rel=5e-3)
+    assert sum(group["predicted"] * group["predictions"] for group in groups) == pytest.approx(risk.sum(), rel=5e-3)
+    worth = found["decision"]["models"][0]
+    exact = [net_benefit(event, risk, threshold) for threshold in worth["threshold"]]
+    assert worth["net_benefit"] == pytest.approx(exact, rel=6e-3)
+
+
 def test_groups_are_safe_and_add_up():
     found, event, risk, person = drawn_curves()
     groups = found["models"][0]["before"]["groups"]

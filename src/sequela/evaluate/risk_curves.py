@@ -284,7 +284,8 @@ def _round_places(low: float, high: float) -> Floats:
 
 
 def _rounded(number: float) -> float:
-    return round(number, 4) + 0.0
+    """Return a number with four decimals; one that is small, as where events are rare, with three digits."""
+    return float(f"{number:.3g}") if 1e-9 < abs(number) < 0.01 else round(number, 4) + 0.0
 
 
 def _list(numbers: Floats) -> list[float]:
