@@ -31,6 +31,19 @@ def test_a_prediction_that_is_no_number_is_refused(metric, bad):
         metric([1.0, bad], [1.0, 2.0])
 
 
+def test_what_a_mask_hides_is_missing():
+    hidden = np.ma.array([1, 200], mask=[False, True])
+    with pytest.raises(ValueError, match="target must be finite, got 1 of 2 missing"):
+        evaluate.rmse(hidden, [1.0, 2.0])
+    assert evaluate.rmse(np.ma.array([1, 2]), [1.0, 2.0]) == 0.0
+
+
+def test_ids_of_two_kinds_are_refused_where_they_would_be_one_person():
+    with pytest.raises(ValueError, match="not both"):
+        evaluate.person_weights(np.array([1, "1"], dtype=object))
+    assert evaluate.person_weights(np.array([np.int64(7), 7, 8], dtype=object)).tolist() == [0.5, 0.5, 1.0]
+
+
 def test_arrays_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="target 2, predicted 1"):
         evaluate.rmse([1, 2], [1])

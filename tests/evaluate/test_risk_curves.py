@@ -108,6 +108,20 @@ def test_the_axis_of_thresholds_follows_the_prevalence_and_the_study():
     assert rare["decision"]["high"] == 0.05
 
 
+def test_numbers_of_rare_events_have_three_digits():
+    rng = np.random.default_rng(1)
+    risk = expit(rng.normal(-8, 1.2, 100_000))
+    event, ids = (rng.random(100_000) < risk).astype(float), np.arange(100_000)
+    found = risk_curves(RiskAsked(event, ids), {"network": risk}, thresholds=[0.002], resamples=Resamples(ids, 20))
+    assert found["prevalence"] == pytest.approx(event.mean(), rel=5e-3)
+    groups = found["models"][0]["before"]["groups"]
+    assert sum(group["observed"] * group["predictions"] for group in groups) == pytest.approx(event.sum(), rel=5e-3)
+    assert sum(group["predicted"] * group["predictions"] for group in groups) == pytest.approx(risk.sum(), rel=5e-3)
+    worth = found["decision"]["models"][0]
+    exact = [net_benefit(event, risk, threshold) for threshold in worth["threshold"]]
+    assert worth["net_benefit"] == pytest.approx(exact, rel=6e-3)
+
+
 def test_groups_are_safe_and_add_up():
     found, event, risk, person = drawn_curves()
     groups = found["models"][0]["before"]["groups"]
@@ -139,6 +153,19 @@ def test_the_smoothed_curve_stands_at_round_risks_that_eleven_people_pass():
     assert np.array(curve["observed"]) == pytest.approx(np.clip(exact, 0, 1), abs=3e-3)
     assert all(low <= value <= high for low, value, high in
                zip(curve["low"], curve["observed"], curve["high"], strict=True))  # fmt: skip
+
+
+@pytest.mark.parametrize("others", [[0.9], np.linspace(0.4, 0.9, 120)])
+def test_where_most_have_one_risk_the_smoothed_curve_is_straight_between_it_and_the_others(others):
+    risk = np.where(np.arange(600) % 5 == 0, np.resize(others, 600), 0.1)
+    event = (np.random.default_rng(1).random(600) < risk).astype(float)
+    found = risk_curves(RiskAsked(event, np.arange(600)), {"network": risk}, resamples=Resamples(range(600), 50))
+    json.dumps(found, allow_nan=False)
+    curve = found["models"][0]["before"]["curve"]
+    assert curve["predicted"][0] == 0.1
+    assert curve["observed"][0] == pytest.approx(event[risk == 0.1].mean(), abs=1e-4)
+    between = np.array(curve["predicted"]) <= min(others)
+    assert np.diff(np.array(curve["observed"])[between], 2) == pytest.approx(0, abs=3e-4)
 
 
 def test_bars_hold_everybody_and_nobody_alone():

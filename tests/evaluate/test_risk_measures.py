@@ -170,6 +170,22 @@ def test_landmarks_and_subgroups_are_scored_on_their_own_rows():
         risk_measures(asked, predicted, resamples=Resamples(person, 5), subgroups={"sex": ["a"]})
 
 
+@pytest.mark.parametrize(
+    "levels",
+    [
+        ["below 80.5", "80.5 to 100", "100 to 120", "120 and above"],
+        ["-1", "0.5", "9", "10", "not known"],
+        ["1st", "black", "white", "not known"],
+    ],
+)
+def test_levels_of_numbers_stand_in_their_order(levels):
+    event, person, predicted = predictions(people=40)
+    given = [None if level == "not known" else level for level in np.resize(levels[::-1], len(event)).tolist()]
+    found = risk_measures(RiskAsked(event, person), predicted, resamples=Resamples(person, 5), subgroups={"x": given})
+    told = [each["subgroup"]["level"] for each in found.measures if each["subgroup"] is not None]
+    assert list(dict.fromkeys(told)) == levels
+
+
 def test_one_prediction_time_is_no_landmark():
     event, person, predicted = predictions(most_rows=1)
     asked = RiskAsked(event, person, at_hours=np.full(len(event), 48.0))
@@ -277,6 +293,13 @@ def said(auroc, auprc="no_difference", brier="no_difference", **more):
 )  # fmt: skip
 def test_the_verdict_says_what_the_intervals_decide(outcomes, end):
     assert said(*outcomes).endswith(end)
+
+
+def test_a_difference_that_decides_never_reads_as_0():
+    models = {name: {"auroc": {"value": 0.85, "low": 0.849, "high": 0.851}} for name in ("network", "logistic")}
+    row = comparison("auroc", "better") | {"difference": 0.00061, "low": 0.00004, "high": 0.0012}
+    sentence = risk_verdict(models, [row], best_baseline="logistic", people=10**6)
+    assert sentence.endswith("by 0.001 (0.00004 to 0.001): it earns its place.")
 
 
 def test_the_verdict_speaks_of_the_hybrid_and_hides_few_people():

@@ -16,11 +16,13 @@ from sequela.evaluate import (
     ici,
     lowess,
     net_benefit,
+    person_weights,
     scaled_brier,
     treat_all_net_benefit,
 )
 from sequela.evaluate.bootstrap import estimate
 from sequela.evaluate.lowess import smoothed_at
+from sequela.evaluate.risk_samples import RiskSample, row_draws
 
 
 @pytest.mark.parametrize("slope", [1.0, 0.5])
@@ -79,6 +81,22 @@ def test_weights_count_as_repeated_predictions():
     for metric in (auroc, average_precision, brier, scaled_brier, calibration_slope, calibration_intercept):
         assert metric(event, risk, times) == pytest.approx(metric(many, drawn_risk), rel=1e-8)
     assert at_threshold(event, risk, 0.2, times) == pytest.approx(at_threshold(many, drawn_risk, 0.2))
+
+
+def test_a_prediction_without_weight_counts_nothing_in_the_ici_however_far_it_lies():
+    event, risk = np.tile([1.0, 0.0, 0.0, 0.0, 0.0], 20), np.repeat([0.1, 0.9], [80, 20])
+    weight = (risk < 0.5).astype(float)
+    assert ici(event, risk, weight) == pytest.approx(ici(event[risk < 0.5], risk[risk < 0.5]))
+
+
+def test_a_resample_of_events_alone_has_no_intercept_however_its_weights_add_up():
+    person = np.repeat(np.arange(58), np.resize([1, 3, 7, 6], 58))
+    event, risk = (person > 0).astype(float), np.random.default_rng(1).uniform(0.3, 0.9, len(person))
+    draws, weight = Resamples(person, 200), person_weights(person)
+    sample = RiskSample(event, risk, draws.index(person), 58, weight, ())
+    for counts, rows in row_draws(draws, draws.index(person)):
+        found = sample.drawn(counts, rows * weight)["calibration_intercept", None]
+        assert (np.isnan(found) == (counts[:, 0] == 0)).all()
 
 
 def test_resampled_metrics_are_those_of_the_drawn_rows():

@@ -8,9 +8,9 @@ def headline(value, low=None, high=None, reason=None):
     return {"rmse": {"value": value, "low": low, "high": high, "reason": reason}}
 
 
-def compared(difference, low, high, outcome, against="linear", reason=None):
+def compared(difference, low, high, outcome, against="linear", reason=None, model="network"):
     return {
-        "model": "network", "against": against, "metric": "rmse", "target": "sbp", "difference": difference,
+        "model": model, "against": against, "metric": "rmse", "target": "sbp", "difference": difference,
         "low": low, "high": high, "outcome": outcome, "reason": reason,
     }  # fmt: skip
 
@@ -67,6 +67,42 @@ def test_a_network_that_another_baseline_beats_does_not_earn_its_place():
         people=50,
     )
     assert said.endswith("yet it loses to persistence, so it does not earn its place.")
+
+
+def test_a_network_that_does_not_beat_another_baseline_says_that_this_one_suffices():
+    said = verdict(
+        {"network": NETWORK, "linear": headline(15.0), "mean": headline(17.0), "persistence": headline(14.15)},
+        [
+            compared(-0.8, -0.9, -0.7, "better"),
+            compared(-2.8, -2.9, -2.7, "better", "mean"),
+            compared(0.06, -0.2, 0.3, "no_difference", "persistence"),
+        ],
+        best_baseline="linear",
+        people=50,
+    )
+    assert said.endswith(
+        "by 0.8 (0.7 to 0.9), yet not clearly lower than that of persistence (14.2): the simpler baseline suffices."
+    )
+
+
+def test_the_hybrid_gets_a_sentence_of_its_own():
+    said = verdict(
+        {"network": NETWORK, "hybrid": headline(13.1, 12.9, 13.4), "linear": headline(14.25)},
+        [
+            compared(-0.04, -0.3, 0.24, "no_difference"),
+            compared(-1.1, -1.3, -0.9, "better", model="hybrid"),
+            compared(-1.1, -1.4, -0.8, "better", "network", model="hybrid"),
+        ],
+        best_baseline="linear",
+        people=1123,
+        unit="mmHg",
+    )
+    network, hybrid = said.split(" The hybrid's ")
+    assert network.endswith("the simpler baseline suffices.")
+    assert hybrid == (
+        "error (RMSE 13.1 mmHg, 95 % interval 12.9 to 13.4) is lower than that of the best baseline, linear (14.2), "
+        "by 1.1 (0.9 to 1.3): it earns its place."
+    )
 
 
 def test_too_few_people_give_no_verdict_and_no_count():

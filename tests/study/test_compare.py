@@ -23,7 +23,9 @@ def expit(x):
 PEOPLE = 240
 
 
-def risk_folder(folder, *, seed=0, noise=0.5, people=range(PEOPLE), hybrid=False, target="death", **more):
+def risk_folder(
+    folder, *, seed=0, noise=0.5, people=range(PEOPLE), hybrid=False, target="death", time_unit="hours", **more
+):
     """A run folder of a risk question: the same people and outcomes for every seed, other networks."""
     rng = np.random.default_rng(5)
     logits = rng.normal(-1, 1.5, PEOPLE)
@@ -55,6 +57,8 @@ def risk_folder(folder, *, seed=0, noise=0.5, people=range(PEOPLE), hybrid=False
     metrics = {"format": 1, "question": "risk", "target": [target], "models": {}, "measures": [row],
                "best_baseline": "gradient_boosting"}  # fmt: skip
     (folder / "metrics.json").write_text(json.dumps(metrics | more))
+    profile = {"format": 1, "clock": {"calendar": time_unit is None, "unit": time_unit}}
+    (folder / "profile.json").write_text(json.dumps(profile))
     return folder
 
 
@@ -130,12 +134,16 @@ def test_what_cannot_be_compared_is_refused_and_says_what_to_do(tmp_path):
     apart = risk_folder(tmp_path / "apart", people=range(100, 240))
     other = risk_folder(tmp_path / "other", target="sepsis")
     kind = risk_folder(tmp_path / "kind", question="forecast")
+    days, dates = (risk_folder(tmp_path / str(unit), time_unit=unit) for unit in ("days", None))
     with pytest.raises(RunError, match=r"No held-out prediction is common.*same \[split\]"):
         compare_runs([a, apart])
     with pytest.raises(RunError, match=r"is about sepsis.*about death"):
         compare_runs([a, other])
     with pytest.raises(RunError, match=r"asks for a forecast.*for a risk"):
         compare_runs([a, kind])
+    for other_times, words in ((days, "counts time in days, .* in hours"), (dates, "counts time in dates")):
+        with pytest.raises(RunError, match=words):
+            compare_runs([a, other_times])
     with pytest.raises(RunError, match="at least two"):
         compare_runs([a])
     with pytest.raises(RunError, match="named twice"):
@@ -169,6 +177,14 @@ def test_damaged_run_folders_are_refused(tmp_path):
         compare_runs([a, b])
     table.filter(pl.col("split") == "train").write_parquet(b / "predictions.parquet")
     with pytest.raises(RunError, match="holds no held-out prediction"):
+        compare_runs([a, b])
+    for column, wrong in (("predicted", float("nan")), ("predicted", 1.01), ("target", 0.5)):
+        first = pl.when(pl.col("subject_id") == "p3").then(wrong).otherwise(column).alias(column)
+        table.with_columns(first).write_parquet(b / "predictions.parquet")
+        with pytest.raises(RunError, match="that no run gives out"):
+            compare_runs([a, b])
+    table.with_columns(target=pl.lit("yes")).write_parquet(b / "predictions.parquet")
+    with pytest.raises(RunError, match="cannot be read as predictions"):
         compare_runs([a, b])
     (b / "predictions.parquet").unlink()
     with pytest.raises(RunError, match="no such file"):

@@ -23,6 +23,8 @@ def finite(name: str, values: ArrayLike) -> Floats:
         array([1. , 2.5])
     """
     array = np.asarray(values, dtype=np.float64)
+    if isinstance(values, np.ma.MaskedArray):  # what a mask hides would come to light
+        array = np.where(np.ma.getmaskarray(values), np.nan, array)
     if array.ndim != 1:
         raise ValueError(f"{name} must have one axis, got {array.ndim}: select the predictions to score first")
     bad = array.size - int(np.isfinite(array).sum())
@@ -55,8 +57,8 @@ def person_ids(person: ArrayLike) -> Ids:
     if array.ndim != 1:
         raise ValueError(f"person must have one axis, got {array.ndim}")
     if array.dtype.kind == "O":
-        if any(not isinstance(each, (str, int)) for each in array.tolist()):
-            raise ValueError("person must hold integers or text, one id a row without gaps")
+        if not any(all(isinstance(each, kind) for each in array.tolist()) for kind in (str, (int, np.integer))):
+            raise ValueError("person must hold integers or text, not both, one id a row without gaps")
         array = array.astype(str)
     if array.dtype.kind == "f" and not bool(np.isfinite(array).all()):
         raise ValueError("person must hold an id in every row, got missing ones")

@@ -133,7 +133,7 @@ def intercept_fits(event: Floats, x: Floats, weights: Floats, *, start: float = 
     """Intercept [B] beside a slope of 1 for each of B weights [B, R]; NaN where one of the two kinds has no weight."""
     found = np.full(len(weights), float(start))
     total = weights @ event
-    defined = (total > 0) & (total < weights.sum(axis=1))
+    defined = (total > 0) & (weights @ (1 - event) > 0)  # the sum of all weights less `total` would be off by rounding
     found[~defined] = np.nan
     left = np.flatnonzero(defined)
     for _ in range(4 * _MOST_STEPS):

@@ -30,8 +30,8 @@ def lowess(x: Floats, y: Floats, *, weight: Floats | None = None, fraction: floa
     Args:
         x: [R] finite.
         y: [R] finite.
-        weight: [R] at least 0; all equal when None. A weight counts in the straight lines, and does not widen what is
-            near.
+        weight: [R] at least 0, not 0 everywhere; all equal when None. A weight counts in the straight lines, and does
+            not widen what is near. Where it is 0 the line is straight between its neighbours.
         fraction: of all points that are near enough to have a say at a place.
 
     Example:
@@ -40,18 +40,18 @@ def lowess(x: Floats, y: Floats, *, weight: Floats | None = None, fraction: floa
         >>> lowess(np.array([0.0, 1.0, 2.0, 4.0]), np.array([1.0, 2.0, 3.0, 5.0])).round(9).tolist()
         [1.0, 2.0, 3.0, 5.0]
     """
-    places, index = np.unique(x, return_inverse=True)
-    if len(places) <= _EXACT_UP_TO:
-        return smoothed_at(places, x, y, weight=weight, fraction=fraction)[index]
-    some = quantile_places(x, _EXACT_UP_TO // 10)
-    line: Floats = np.interp(x, some, smoothed_at(some, x, y, weight=weight, fraction=fraction))
+    weighed = x if weight is None else x[weight > 0]  # elsewhere nobody may be near
+    places = np.unique(weighed)
+    if len(places) > _EXACT_UP_TO:
+        places = quantile_places(weighed, _EXACT_UP_TO // 10)
+    line: Floats = np.interp(x, places, smoothed_at(places, x, y, weight=weight, fraction=fraction))
     return line
 
 
 def smoothed_at(
     places: Floats, x: Floats, y: Floats, *, weight: Floats | None = None, fraction: float = FRACTION
 ) -> Floats:
-    """Return the smoothed y at `places`, which need not be values of x."""
+    """Return the smoothed y at `places`; NaN where nobody is near, which cannot be at an x with a weight."""
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     weights = np.ones(len(x)) if weight is None else weight[order]

@@ -217,8 +217,10 @@ def _headline(block: _Block) -> dict[str, dict[str, Row]]:
 
 
 def _comparisons(block: _Block, target: str) -> list[Row]:
-    """Entries of `comparisons`: each of the study's own models against each baseline."""
+    """Entries of `comparisons`: each own model against each baseline, and the hybrid against the network."""
     models = list(dict.fromkeys(model for model, _ in block.losses))
+    pairs = [(own, other) for own in models if own in OWN_MODELS for other in models if other not in OWN_MODELS]
+    pairs += [("hybrid", "network")] if {"hybrid", "network"} <= set(models) else []
     return [
         {
             "model": model,
@@ -227,10 +229,7 @@ def _comparisons(block: _Block, target: str) -> list[Row]:
             "target": target,
             **block.difference(model, against, metric).as_dict(),
         }
-        for model in models
-        if model in OWN_MODELS
-        for against in models
-        if against not in OWN_MODELS
+        for model, against in pairs
         for metric in _ERRORS
     ]
 

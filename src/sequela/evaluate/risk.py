@@ -8,6 +8,7 @@ counted by predictions and by people.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -37,6 +38,8 @@ LOWER_IS_BETTER = ("brier", "ici", "e50", "e90")
 
 DISTANCES = ("ici", "e50", "e90")
 """Mean distances from a smooth that noise alone bends: their intervals are reflected (`_distance_estimate`)."""
+
+_NOT_KNOWN = "not known"
 
 _UNDEFINED = {
     "calibration_slope": "one risk parts all with the event from all without, or all risks are the same",
@@ -214,12 +217,13 @@ def landmark(hours: float) -> str:
     """Return a prediction time as text: the unit in which a study would write it.
 
     Example:
-        >>> [landmark(hours) for hours in (0.5, 6, 48, 72, 240, 1.75)]
-        ['30min', '6h', '48h', '3d', '10d', '105min']
+        >>> [landmark(hours) for hours in (0, 0.5, 6, 48, 72, 730.5, 1.75, 26298)]
+        ['0h', '30min', '6h', '48h', '3d', '1mo', '105min', '3y']
     """
-    if hours >= 72 and hours % 24 == 0:
-        return f"{hours / 24:.0f}d"
-    return f"{hours:.0f}h" if hours % 1 == 0 else f"{hours * 60:g}min"
+    units = ((8766.0, 1, "y"), (730.5, 1, "mo"), (24.0, 3, "d"), (1.0, 0, "h"))
+    written = (f"{hours / length:.0f}{unit}" for length, fewest, unit in units
+               if hours % length == 0 and hours >= fewest * length)  # fmt: skip
+    return next(written, f"{hours * 60:.10g}min")
 
 
 def checked_risks(
@@ -250,9 +254,20 @@ def _blocks(asked: RiskAsked, subgroups: Mapping[str, Sequence[str | None]]) -> 
     for name, given in subgroups.items():
         if len(given) != len(every):
             raise ValueError(f"subgroup {name} must have one level a prediction: {len(every)}, got {len(given)}")
-        levels = np.array(["not known" if level is None else str(level) for level in given])
-        for level in np.unique(levels).tolist():
+        levels = np.array([_NOT_KNOWN if level is None else str(level) for level in given])
+        for level in sorted(np.unique(levels).tolist(), key=_place):
             yield RiskBlock(every[levels == level], subgroup={"name": name, "level": level})
+
+
+def _place(level: str) -> tuple[int, float, bool, str]:
+    """Return where a level stands among others: numbers in their order, then words, then what is not known."""
+    try:
+        number = float(level.removeprefix("below ").partition(" ")[0])
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        return (2 if level == _NOT_KNOWN else 1, 0.0, False, level)
+    return 0, number, not level.startswith("below "), level
 
 
 def _rows(scores: RiskScores, asked: RiskAsked, thresholds: Sequence[float]) -> list[Row]:

@@ -18,7 +18,7 @@ from sequela.evaluate.arrays import Floats, Ids, person_ids
 from sequela.evaluate.benefit import odds, treat_all_net_benefit
 from sequela.evaluate.bootstrap import Resamples, sums_by_person
 from sequela.evaluate.curves import MIN_PEOPLE
-from sequela.evaluate.lowess import Smoother, smoothed_at
+from sequela.evaluate.lowess import Smoother, lowess
 from sequela.evaluate.risk import RiskAsked, checked_risks
 from sequela.evaluate.sections import kept_ends
 
@@ -154,10 +154,12 @@ def _smoothed(crowd: _Crowd, risk: Floats) -> Curve | None:
     smoother = Smoother(risk, crowd.event, place, len(crowd.resamples.people), np.ones(len(risk)))
     lines = [np.interp(places, smoother.places, line) for counts in crowd.resamples.draws()
              for line in smoother.lines(counts)[0]]  # fmt: skip
+    order = np.argsort(risk)
+    exact = np.interp(places, risk[order], lowess(risk, crowd.event)[order])  # where nobody is near, straight lines
     low, high = _ends_of(np.clip(np.reshape(lines, (-1, len(places))), 0, 1), len(places))
     return {
         "predicted": _list(places),
-        "observed": _list(np.clip(smoothed_at(places, risk, crowd.event), 0, 1)),
+        "observed": _list(np.clip(exact, 0, 1)),
         "low": low,
         "high": high,
     }
@@ -282,7 +284,8 @@ def _round_places(low: float, high: float) -> Floats:
 
 
 def _rounded(number: float) -> float:
-    return round(number, 4) + 0.0
+    """Return a number with four decimals; one that is small, as where events are rare, with three digits."""
+    return float(f"{number:.3g}") if 1e-9 < abs(number) < 0.01 else round(number, 4) + 0.0
 
 
 def _list(numbers: Floats) -> list[float]:

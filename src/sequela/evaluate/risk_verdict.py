@@ -141,6 +141,6 @@ def _with_interval(own: Mapping[str, Any]) -> str:
 
 
 def _three(number: float) -> str:
-    """Return a number with three decimals; four where it would read as 0."""
-    places = 3 if abs(number) >= 0.0005 or number == 0 else 4
+    """Return a number with three decimals; with more, up to six, where it would read as 0."""
+    places = next((places for places in (3, 4, 5) if round(number, places)), 6 if number else 3)
     return f"{round(number, places) + 0.0:.{places}f}"

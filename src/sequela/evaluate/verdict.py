@@ -1,4 +1,4 @@
-"""One sentence: does the network earn its place beside what is simpler?"""
+"""One sentence: does the network earn its place beside what is simpler? And one on the hybrid, where there is one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sequela.evaluate.bootstrap import FEWEST_PEOPLE
+from sequela.evaluate.measures import OWN_MODELS
 
 MIN_PEOPLE = 11
 """Smaller numbers of people are not printed."""
@@ -21,11 +22,11 @@ def verdict(
     unit: str | None = None,
     reason: str | None = None,
 ) -> str:
-    """Return what the root mean squared error of held-out people says of the network, win or lose.
+    """Return what the root mean squared error of held-out people says of the network, and of the hybrid, win or lose.
 
     Args:
         models: the headline of `metrics.json`.
-        comparisons: those of `metrics.json`; the first entry of network, baseline and rmse is used: the first target.
+        comparisons: those of `metrics.json`; the first entry of model, baseline and rmse is used: the first target.
         best_baseline: chosen on tuning people; None when the study has no baselines.
         people: held-out people that the measures rest on.
         unit: of the target, where known.
@@ -49,25 +50,18 @@ def verdict(
     own = models["network"]["rmse"]
     if own["value"] is None:
         return f"There is no verdict: {own['reason']}."
+    count = f"{people:,}" if people >= MIN_PEOPLE else f"fewer than {MIN_PEOPLE}"
+    opening = f"On {count} held-out people the network's"
     if best_baseline is None:
-        places = decimals(own["value"])
         why = f" ({reason})" if reason else ""
         return (
-            f"{_opening(own, people, places, unit)} stands alone: the study has no baselines{why}, "
+            f"{opening} {_error(own, decimals(own['value']), unit)} stands alone: the study has no baselines{why}, "
             "so nothing says whether it earns its place."
         )
-    other = models.get(best_baseline, {}).get("rmse")
-    row = _comparison(comparisons, best_baseline)
-    if other is None or row is None:
-        raise ValueError(f"the best baseline '{best_baseline}' lacks its error or its comparison with the network")
-    decided = row["outcome"] != "no_difference"
-    spread = None if row["low"] is None else (row["high"] - row["low"]) / 10  # two digits of what is undecided
-    places = decimals(own["value"], *([row["difference"], row["low"], row["high"]] if decided else [spread]))
-    opening = _opening(own, people, places, unit)
-    name = f"the best baseline, {spoken(best_baseline)} ({_number(other['value'], places)})"
-    if row["low"] is None:
-        return f"{opening} cannot be told apart from that of {name}: {_why_no_interval(row)}; no verdict."
-    return f"{opening} {_judgement(row, name, places, _beaten_by(comparisons, best_baseline))}"
+    sentence = f"{opening} {_judged('network', models, comparisons, best_baseline, unit)}"
+    if "hybrid" not in models:
+        return sentence
+    return f"{sentence} The hybrid's {_judged('hybrid', models, comparisons, best_baseline, unit)}"
 
 
 def decimals(error: float, *differences: float | None) -> int:
@@ -100,45 +94,57 @@ def _number(value: float, places: int) -> str:
     return f"{round(value, places) + 0.0:,.{places}f}"
 
 
-def _opening(own: Mapping[str, Any], people: int, places: int, unit: str | None) -> str:
-    count = f"{people:,}" if people >= MIN_PEOPLE else f"fewer than {MIN_PEOPLE}"
+def _judged(
+    model: str,
+    models: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    comparisons: Sequence[Mapping[str, Any]],
+    best: str,
+    unit: str | None,
+) -> str:
+    """Return a model's error and what the interval of its difference to the best baseline decides."""
+    own, other, row = models[model]["rmse"], models.get(best, {}).get("rmse"), _comparison(comparisons, model, best)
+    if other is None or row is None:
+        raise ValueError(f"the best baseline '{best}' lacks its error or its comparison with the {model}")
+    low, high, difference = row["low"], row["high"], row["difference"]
+    decided = row["outcome"] != "no_difference"
+    spread = None if low is None else (high - low) / 10  # two digits of what is undecided
+    places = decimals(own["value"], *([difference, low, high] if decided else [spread]))
+    error, name = _error(own, places, unit), f"the best baseline, {spoken(best)} ({_number(other['value'], places)})"
+    if low is None:
+        return f"{error} cannot be told apart from that of {name}: {_why_no_interval(row)}; no verdict."
+    if row["outcome"] == "better":
+        gain = f"{_number(-difference, places)} ({_number(-high, places)} to {_number(-low, places)})"
+        lost, undecided = (_others(comparisons, model, best, outcome) for outcome in ("worse", "no_difference"))
+        as_good = [f"{spoken(each)} ({_number(models[each]['rmse']['value'], places)})" for each in undecided]
+        end = ": it earns its place"
+        if lost:
+            end = f": yet it loses to {' and '.join(map(spoken, lost))}, so it does not earn its place"
+        elif as_good:
+            end = f", yet not clearly lower than that of {' and '.join(as_good)}: the simpler baseline suffices"
+        return f"{error} is lower than that of {name}, by {gain}{end}."
+    gap = f"{_number(difference, places)} ({_number(low, places)} to {_number(high, places)})"
+    if row["outcome"] == "worse":
+        return f"{error} loses to that of {name}, by {gap}: it does not earn its place; use the baseline."
+    return f"{error} is not distinguishable from that of {name}, difference {gap}: the simpler baseline suffices."
+
+
+def _error(own: Mapping[str, Any], places: int, unit: str | None) -> str:
     error = f"RMSE {_number(own['value'], places)}{f' {unit}' if unit else ''}"
     if own["low"] is not None:
         error += f", 95 % interval {_number(own['low'], places)} to {_number(own['high'], places)}"
-    return f"On {count} held-out people the network's error ({error})"
+    return f"error ({error})"
 
 
-def _judgement(row: Mapping[str, Any], name: str, places: int, beaten_by: list[str]) -> str:
-    """Return the second half of the sentence: what the interval of the difference decides."""
-    low, high, difference = row["low"], row["high"], row["difference"]
-    if row["outcome"] == "better":
-        gain = f"{_number(-difference, places)} ({_number(-high, places)} to {_number(-low, places)})"
-        end = "it earns its place"
-        if beaten_by:
-            end = f"yet it loses to {' and '.join(map(spoken, beaten_by))}, so it does not earn its place"
-        return f"is lower than that of {name}, by {gain}: {end}."
-    interval = f"{_number(low, places)} to {_number(high, places)}"
-    if row["outcome"] == "worse":
-        return (
-            f"loses to that of {name}, by {_number(difference, places)} ({interval}): it does not earn its place; "
-            "use the baseline."
-        )
-    return (
-        f"is not distinguishable from that of {name}, difference {_number(difference, places)} ({interval}): "
-        "the simpler baseline suffices."
-    )
-
-
-def _comparison(comparisons: Sequence[Mapping[str, Any]], against: str) -> Mapping[str, Any] | None:
-    """Return the first comparison of the network with that baseline by rmse."""
-    wanted = ("network", against, "rmse")
+def _comparison(comparisons: Sequence[Mapping[str, Any]], model: str, against: str) -> Mapping[str, Any] | None:
+    """Return the first comparison of a model with that baseline by rmse."""
+    wanted = (model, against, "rmse")
     return next((row for row in comparisons if (row["model"], row["against"], row["metric"]) == wanted), None)
 
 
-def _beaten_by(comparisons: Sequence[Mapping[str, Any]], best: str) -> list[str]:
-    """Return other baselines that beat the network on held-out people by rmse, on the first target."""
-    others = dict.fromkeys(row["against"] for row in comparisons if row["against"] != best)
-    return [name for name in others if (_comparison(comparisons, name) or {"outcome": ""})["outcome"] == "worse"]
+def _others(comparisons: Sequence[Mapping[str, Any]], model: str, best: str, outcome: str) -> list[str]:
+    """Return other baselines beside which the model has that outcome by rmse, on the first target."""
+    names = dict.fromkeys(row["against"] for row in comparisons if row["against"] not in (*OWN_MODELS, best))
+    return [name for name in names if (_comparison(comparisons, model, name) or {}).get("outcome") == outcome]
 
 
 def _why_no_interval(row: Mapping[str, Any]) -> str:

@@ -80,6 +80,7 @@ class _Run:
     name: str
     folder: Path
     metrics: Content
+    time_unit: str | None  # of numeric times
     predictions: pl.DataFrame
 
     @property
@@ -131,7 +132,10 @@ def _read(folder: Path, name: str) -> _Run:
     if not folder.is_dir():
         raise RunError(f"{folder}: expected a run folder, found none. Name a folder that `sequela run` wrote.")
     metrics = _metrics(folder / "metrics.json")
-    run = _Run(name, folder, metrics, _predictions(folder / "predictions.parquet"))
+    clock = _document(folder / "profile.json").get("clock", {})
+    run = _Run(
+        name, folder, metrics, clock.get("unit"), _predictions(folder / "predictions.parquet", metrics["question"])
+    )
     if not run.models:
         raise RunError(f"{folder}: predictions.parquet holds no held-out prediction of a model of the run. {_AGAIN}.")
     if run.first_model().select(KEYS).is_duplicated().any():
@@ -140,37 +144,50 @@ def _read(folder: Path, name: str) -> _Run:
 
 
 def _metrics(path: Path) -> Content:
+    content = _document(path)
+    is_whole = {"question", "target", "models"} <= set(content) and isinstance(content["target"], list)
+    if not is_whole:
+        raise RunError(f"{path}: expected the measures of a run, got something else. {_AGAIN}.")
+    return content
+
+
+def _document(path: Path) -> Content:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path}: there is no such file. {_AGAIN}.") from None
     except (OSError, ValueError):
         raise RunError(f"{path}: the file cannot be read as JSON. {_AGAIN}.") from None
-    is_whole = isinstance(content, dict) and {"question", "target", "models"} <= set(content)
-    if not is_whole or content.get("format") != 1 or not isinstance(content["target"], list):
-        raise RunError(f"{path}: expected the measures of a run in format 1, got something else. {_AGAIN}.")
-    return dict(content)
+    if not isinstance(content, dict) or content.get("format") != 1:
+        raise RunError(f"{path}: expected a file of a run in format 1, got something else. {_AGAIN}.")
+    return content
 
 
-def _predictions(path: Path) -> pl.DataFrame:
+def _predictions(path: Path, question: str) -> pl.DataFrame:
     try:
         table = pl.scan_parquet(path).filter(pl.col("split") == "held_out").collect()
+        missing = sorted({"subject_id", "prediction_time", "model", "target", "predicted"} - set(table.columns))
+        if missing:
+            raise RunError(f"{path}: expected the columns of a run's predictions, '{missing[0]}' is missing. {_AGAIN}.")
+        wanted = [key for key in KEYS if key not in table.columns]
+        table = table.with_columns(pl.lit(None).alias(key) for key in wanted)
+        table = table.with_columns(
+            pl.col("subject_id").cast(pl.String),
+            pl.col("code").cast(pl.String).fill_null(""),
+            pl.col("horizon_hours").cast(pl.Float64).round(6).fill_null(-1.0),
+            pl.col("target", "predicted").cast(pl.Float64),
+            *(_clock(table, key) for key in ("episode_start", "prediction_time")),
+        ).filter(pl.col("target").is_not_null() & pl.col("predicted").is_not_null())
     except FileNotFoundError:
         raise RunError(f"{path}: there is no such file. {_AGAIN}.") from None
     except (OSError, pl.exceptions.PolarsError):
         raise RunError(f"{path}: the file cannot be read as predictions of a run. {_AGAIN}.") from None
-    missing = sorted({"subject_id", "prediction_time", "model", "target", "predicted"} - set(table.columns))
-    if missing:
-        raise RunError(f"{path}: expected the columns of a run's predictions, '{missing[0]}' is missing. {_AGAIN}.")
-    wanted = [key for key in KEYS if key not in table.columns]
-    table = table.with_columns(pl.lit(None).alias(key) for key in wanted)
-    return table.with_columns(
-        pl.col("subject_id").cast(pl.String),
-        pl.col("code").cast(pl.String).fill_null(""),
-        pl.col("horizon_hours").cast(pl.Float64).round(6).fill_null(-1.0),
-        pl.col("target", "predicted").cast(pl.Float64),
-        *(_clock(table, key) for key in ("episode_start", "prediction_time")),
-    ).filter(pl.col("target").is_not_null() & pl.col("predicted").is_not_null())
+    can_be = pl.col("target", "predicted").is_finite()
+    if question == "risk":
+        can_be = pl.col("target").is_in([0.0, 1.0]) & pl.col("predicted").is_between(0, 1)
+    if not table.select(pl.all_horizontal(can_be).all()).item():
+        raise RunError(f"{path}: it holds targets or predictions that no run gives out. {_AGAIN}.")
+    return table
 
 
 def _clock(table: pl.DataFrame, key: str) -> pl.Expr:
@@ -199,6 +216,11 @@ def _check_questions(runs: Sequence[_Run]) -> None:
             raise RunError(
                 f"{run.folder} is about {_listed(run.target)}, {first.folder} about {_listed(first.target)}. "
                 "Compare runs of the same target."
+            )
+        if run.time_unit != first.time_unit:
+            raise RunError(
+                f"{run.folder} counts time in {run.time_unit or 'dates'}, {first.folder} in "
+                f"{first.time_unit or 'dates'}. Run one of them with the other's tables."
             )
         units, others = (
             {code: each.metrics.get("units", {}).get(code) for code in first.target} for each in (run, first)

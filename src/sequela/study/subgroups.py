@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def check_subgroups(material: Material) -> None:
 def levels_of(material: Material, predictions: Numbers) -> dict[str, list[str | None]]:
     """Return for each subgroup of the study the level of each prediction; None where it is not known.
 
-    A number of more than a dozen values is cut at the quartiles of all people.
+    A number of more than a dozen values is cut at the quartiles of all people, an age at those of all predictions.
     """
     facts, asked = material.evidence.facts, material.cohort.asked
     person = asked.person[predictions]
@@ -57,9 +58,17 @@ def _levels(values: Floats, everybody: Floats) -> list[str | None]:
     known = everybody[~np.isnan(everybody)]
     distinct = np.unique(known)
     if len(distinct) <= _MOST_LEVELS:
-        return [None if np.isnan(value) else f"{value:g}" for value in values]
-    cuts = np.unique(np.quantile(known, _QUARTERS).round(1))
-    names = [f"below {cuts[0]:g}", *(f"{a:g} to {b:g}" for a, b in itertools.pairwise(cuts))]
-    names.append(f"{cuts[-1]:g} and above")
+        return [None if np.isnan(value) else _worded(value) for value in values]
+    quartiles = np.quantile(known, _QUARTERS)
+    spread = quartiles[-1] - quartiles[0] or np.ptp(known)
+    decimals = max(1, 1 - math.floor(math.log10(spread)))
+    cuts = np.unique(quartiles.round(decimals).astype(np.float32))  # values have single precision: 0.9 is not below 0.9
+    ends = [_worded(cut) for cut in cuts]
+    names = [f"below {ends[0]}", *(f"{a} to {b}" for a, b in itertools.pairwise(ends)), f"{ends[-1]} and above"]
     place = np.searchsorted(cuts, values, side="right")
     return [None if np.isnan(value) else names[p] for value, p in zip(values, place, strict=True)]
+
+
+def _worded(number: float | np.float32) -> str:
+    """Return a number of single precision in as many digits as tell it from every other."""
+    return np.format_float_positional(np.float32(number) + np.float32(0), trim="-")

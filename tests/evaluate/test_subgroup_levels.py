@@ -1,0 +1,57 @@
+"""Numbers by which people are told apart: every level holds those whom its words name."""
+
+from decimal import Decimal
+
+import numpy as np
+import polars as pl
+import pytest
+from small_study import write_risk_study
+
+import sequela
+
+STATIC = ["site", "creatinine", "marker"]
+
+
+@pytest.fixture(scope="module")
+def told_apart(tmp_path_factory):
+    """Static numbers by person, as text, of the held-out people of a run, and its measures."""
+    folder = tmp_path_factory.mktemp("subgroups")
+    changes = {"model": {"hidden": 3}, "evaluate.subgroups": STATIC, "split.fractions": [0.3, 0.1, 0.6]}
+    study = write_risk_study(folder, changes, people=150)
+    rng = np.random.default_rng(1)
+    cells = {
+        "site": [str(1000123 + place) for place in rng.integers(0, 3, 150)],
+        "creatinine": [f"{value:.1f}" for value in np.clip(rng.normal(0.9, 0.25, 150), 0.3, 1.9)],
+        "marker": [f"{value:.4f}" for value in rng.uniform(0.001, 0.05, 150)],
+    }
+    table = pl.DataFrame({"id": [str(person) for person in range(150)], **cells})
+    table.write_csv(folder / "patients.csv")
+    run = sequela.run(sequela.read_study(study), folder / "run")
+    said = pl.read_parquet(run.folder / "predictions.parquet").filter(pl.col("split") == "held_out")
+    held_out = table.filter(pl.col("id").is_in(said["subject_id"].cast(pl.String).unique().implode()))
+    return held_out, run.metrics["measures"]
+
+
+def holds(level, cell):
+    """True where the words of a level name a cell."""
+    value = Decimal(cell)
+    if " and above" in level:
+        return value >= Decimal(level.removesuffix(" and above"))
+    if level.startswith("below "):
+        return value < Decimal(level.removeprefix("below "))
+    low, _, high = level.partition(" to ")
+    return Decimal(low) <= value < Decimal(high) if high else value == Decimal(low)
+
+
+@pytest.mark.parametrize(("name", "levels"), [("site", 3), ("creatinine", 4), ("marker", 4)])
+def test_a_level_holds_the_people_whom_its_words_name(told_apart, name, levels):
+    held_out, measures = told_apart
+    people = {
+        row["subgroup"]["level"]: row["people"]
+        for row in measures
+        if row["subgroup"] is not None and row["subgroup"]["name"] == name
+    }
+    assert len(people) == levels
+    assert people == {level: sum(holds(level, cell) for cell in held_out[name]) for level in people}
+    assert sum(people.values()) == len(held_out)
+    assert max(people.values()) < len(held_out) / 2
