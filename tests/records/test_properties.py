@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import tempfile
 from pathlib import Path
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from small_tables import table
 
+from sequela.errors import RecordsError
 from sequela.records import Records, read_records
-from sequela.records.delimited import _scan
+from sequela.records.delimited import _scan, delimited_cells
 
 IDS = st.sampled_from(["1", "2", "03", "a b", "ü"])
 WHOLE = st.sampled_from(["1", "2", "10", "-4"])
@@ -111,6 +113,16 @@ def test_the_scan_counts_fields_as_a_csv_reader_does(rows: list[list[str]]) -> N
     assert not shape.open_quote
 
 
+@given(st.text('a", \n', max_size=40))
+def test_what_is_read_is_what_a_csv_reader_reads(text: str) -> None:
+    try:
+        frame, _ = delimited_cells(f"h,k\n{text}".encode(), table(), "t")
+    except RecordsError:
+        return
+    rows = [tuple(row) for row in csv.reader(io.StringIO(text, newline="")) if row]
+    assert frame.select(pl.all().fill_null("")).rows() == rows
+
+
 @given(st.text('a",\n\r', max_size=40), st.integers(1, 9))
 def test_the_scan_does_not_depend_on_its_blocks(text: str, block: int) -> None:
     whole = _scan(text.encode(), ord(","))
@@ -119,3 +131,4 @@ def test_the_scan_does_not_depend_on_its_blocks(text: str, block: int) -> None:
     assert whole.fields.tolist() == in_blocks.fields.tolist()
     assert whole.blank.tolist() == in_blocks.blank.tolist()
     assert whole.open_quote == in_blocks.open_quote
+    assert whole.stray_quote == in_blocks.stray_quote
