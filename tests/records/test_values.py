@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from small_tables import reasons, table
 
+from sequela.errors import RecordsError
 from sequela.records import SeriesSettings, read_records
 
 
@@ -156,6 +157,19 @@ def test_an_earlier_reading_settles_what_a_code_is(tmp_path: Any) -> None:
     long = pl.DataFrame({"id": ["1"], "day": ["0"], "code": ["grade"], "numeric_value": ["3"]})
     told = read_records([table(layout="long")], tmp_path, frames={"t": long}, kinds={"grade": "text"})
     assert values(told) == [("grade", None, "3")]
+
+
+@pytest.mark.parametrize("layout", ["visits", "long"])
+def test_true_and_false_are_texts_and_no_numbers(tmp_path: Any, layout: str) -> None:
+    wide = pl.DataFrame({"id": [1, 1], "day": [0, 1], "smoker": [True, False]})
+    long = wide.rename({"smoker": "numeric_value"}).with_columns(code=pl.lit("smoker"))
+    frames = {"t": wide if layout == "visits" else long}
+    assert values(read_records([table(layout=layout)], tmp_path, frames=frames)) == [
+        ("smoker", None, "true"),
+        ("smoker", None, "false"),
+    ]
+    with pytest.raises(RecordsError, match="rows 1, 2: expected numbers"):
+        read_records([table(layout=layout)], tmp_path, frames=frames, kinds={"smoker": "number"})
 
 
 def test_a_series_is_of_one_kind(read: Any) -> None:

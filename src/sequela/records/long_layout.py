@@ -124,9 +124,6 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
     del raw
     place = part.events["code"]
     forced = [spot for spot, code in enumerate(part.codes) if _is_text(code, reading)]
-    if read.dtype == pl.Boolean:
-        part.events = part.events.with_columns(read.cast(pl.String).alias("text"))
-        return
     is_text = place.is_in(pl.Series(forced, dtype=pl.UInt32).to_list()) if forced else None
     if read.dtype != pl.String:
         number = read.cast(pl.Float64)

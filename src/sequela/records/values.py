@@ -71,7 +71,7 @@ def with_other_sign(text: pl.Series, table: TableSettings) -> pl.Series:
 
 def canonical(column: pl.Series, table: TableSettings) -> pl.Series:
     """Categories as text; one spelling for a number ("3", never "3.0"), whatever the source writes."""
-    if column.dtype.is_integer() or column.dtype == pl.Boolean:
+    if column.dtype.is_integer():
         return column.cast(pl.String)
     name = pl.col(column.name)
     if column.dtype != pl.String:
@@ -93,7 +93,7 @@ def _spelled(number: pl.Expr) -> pl.Expr:
 
 
 def typed(column: pl.Series, table: TableSettings, origin: Origin, *, name: str) -> pl.Series:
-    """A column of a Parquet file or frame as text, numbers or truth values.
+    """A column of a Parquet file or frame as text or numbers; true and false are texts.
 
     Raises:
         RecordsError: the type holds neither: dates, lists, structures, bytes.
@@ -101,9 +101,9 @@ def typed(column: pl.Series, table: TableSettings, origin: Origin, *, name: str)
     dtype = column.dtype
     if isinstance(dtype, pl.Decimal) or dtype == pl.Null:
         return column.cast(pl.Float64)
-    if isinstance(dtype, (pl.Categorical, pl.Enum)):
+    if isinstance(dtype, (pl.Categorical, pl.Enum)) or dtype == pl.Boolean:
         return column.cast(pl.String)
-    if dtype == pl.String or dtype.is_integer() or dtype.is_float() or dtype == pl.Boolean:
+    if dtype == pl.String or dtype.is_integer() or dtype.is_float():
         return column
     problem = f"values are numbers, texts or true/false, this column is of type {dtype.base_type()}"
     remedy = "Convert it, or leave it out by listing `columns`"
@@ -137,7 +137,7 @@ def column_values(
     read = cells(raw, table)
     if read.null_count() == read.len():
         return Values(odd=odd)
-    if categorical or read.dtype == pl.Boolean:
+    if categorical:
         return Values(text=canonical(read, table), odd=odd)
     if read.dtype != pl.String:
         if kind == "text":
