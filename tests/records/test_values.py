@@ -41,6 +41,16 @@ def test_categorical_numbers_have_one_spelling(read: Any, read_parquet: Any) -> 
     ]
 
 
+def test_codes_of_more_digits_than_a_double_holds_stay_apart(read: Any, read_parquet: Any) -> None:
+    codes = [999000011000000103, 999000011000000106, -9007199254740993]
+    rows = "".join(f"1,{day},{code}\n" for day, code in enumerate(codes))
+    keys: dict[str, Any] = {"categorical": ["dx"]}
+    written = [str(code) for code in codes]
+    assert [row[2] for row in values(read("id,day,dx\n" + rows, **keys))] == written
+    frame = pl.DataFrame({"id": [1, 1, 1], "day": [0, 1, 2], "dx": codes})
+    assert [row[2] for row in values(read_parquet(frame, **keys))] == written
+
+
 @pytest.mark.parametrize(
     ("column", "number", "text"),
     [

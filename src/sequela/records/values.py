@@ -70,7 +70,10 @@ def with_other_sign(text: pl.Series, table: TableSettings) -> pl.Series:
 
 
 def canonical(column: pl.Series, table: TableSettings) -> pl.Series:
-    """Categories as text; one spelling for a number ("3", never "3.0"), whatever the source writes."""
+    """Categories as text; one spelling for a number ("3", never "3.0"), whatever the source writes.
+
+    Numbers of more digits than a double holds, such as codes of a terminology, stay as they are written.
+    """
     if column.dtype.is_integer():
         return column.cast(pl.String)
     name = pl.col(column.name)
@@ -80,9 +83,8 @@ def canonical(column: pl.Series, table: TableSettings) -> pl.Series:
     parsed = as_number(column, table)
     frame = pl.DataFrame({"text": column, "number": parsed})
     sign = table.decimal
-    plain = (
-        pl.col("text").str.replace(sign, ".", literal=True).str.contains(_PLAIN_NUMBER) & pl.col("number").is_not_null()
-    )
+    plain = pl.col("text").str.replace(sign, ".", literal=True).str.contains(_PLAIN_NUMBER)
+    plain &= pl.col("number").abs() < 2.0**53
     spelled = pl.when(plain).then(_spelled(pl.col("number"))).otherwise(pl.col("text"))
     return frame.select(spelled.alias(column.name)).to_series()
 
