@@ -108,6 +108,21 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"layout": "long", "delimiter": ";", "decimal": ","},
         ["column 'numeric_value'", "row 1:", "`decimal`"],
     ),
+    "thousands and a decimal sign": (
+        'id,day,sbp\n1,0,"4,711.5"\n1,1,"-1,234,567"\n1,2,SECRET\n',
+        {},
+        ["column 'sbp'", "rows 1, 2, 3:", "`categorical`"],
+    ),
+    "thousands and a decimal comma": (
+        "id;day;sbp\n1;0;4.711,5\n1;1;4 711\n1;2;4\u202f711\n1;3;4'711,25\n1;4;5,5\n",
+        {"delimiter": ";", "decimal": ","},
+        ["column 'sbp'", "rows 1, 2, 3, 4:"],
+    ),
+    "thousands in a long table": (
+        'id,day,code,numeric_value\n1,0,sbp,"4,711.5"\n1,1,sbp,"1,234.5"\n1,1,sex,f\n',
+        {"layout": "long"},
+        ["column 'numeric_value'", "rows 1, 2:"],
+    ),
     "nan as text": ("id,day,sbp\n4711,0,1\n4711,2,nan\n", {}, ["column 'sbp'", "row 2:"]),
     "infinite": ("id,day,sbp\n4711,0,1\n4711,2,-inf\n", {}, ["column 'sbp'", "row 2:", "finite"]),
     "overflow": ("id,day,sbp\n4711,0,1\n4711,2,1e400\n", {}, ["column 'sbp'", "row 2:", "finite"]),
@@ -187,7 +202,7 @@ def test_a_table_that_cannot_be_read_is_refused_by_name_and_row(case: str, tmp_p
     assert message.startswith("table.csv")
     for words in says:
         assert words in message
-    for cell in ("SECRET", "4711", "4712", "4,711", "4.711"):
+    for cell in ("SECRET", "4711", "4712", "4,711", "4.711", "4 711"):
         assert cell not in message
     assert message.endswith(".")
     assert "\n" not in message

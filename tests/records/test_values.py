@@ -26,6 +26,12 @@ def test_columns_mostly_text_are_categories_cell_by_cell(read: Any) -> None:
     ]
 
 
+def test_texts_like_numbers_in_groups_may_be_categories(read: Any) -> None:
+    for text in ("1.2.3", "12 13", "01.02.2020", "1234 567"):
+        assert values(read(f'id,day,x\n1,0,"{text}"\n')) == [("x", None, text)]
+    assert values(read('id,day,x\n1,0,"1,234.5"\n', categorical=["x"])) == [("x", None, "1,234.5")]
+
+
 def test_categorical_numbers_have_one_spelling(read: Any, read_parquet: Any) -> None:
     text = "id,day,g\n1,0,3\n1,1,3.0\n1,2,2.50\n1,3,007\n1,4,-1\n"
     spelled = [row[2] for row in values(read(text, categorical=["g"]))]

@@ -19,7 +19,7 @@ from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
 from sequela.records.times import INSTANT, Stamps, as_iso, stamps
-from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, with_other_sign
+from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, otherwise_written
 from sequela.records.written import note_column
 
 EMPTY, NO_VALUE, DUPLICATE = "empty cell", "no value at all", "duplicate row"
@@ -226,7 +226,7 @@ def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | Non
     for raw in columns:
         read = cells(raw, table)
         if read.dtype == pl.String:
-            numbers += as_number(read, table).count() + int(with_other_sign(read, table).sum())
+            numbers += as_number(read, table).count() + int(otherwise_written(read, table).sum())
         elif read.dtype.is_numeric():
             numbers += read.count()
         present += read.count()

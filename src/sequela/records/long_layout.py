@@ -10,7 +10,7 @@ from sequela.records.origin import remedy_for
 from sequela.records.parts import Part, Reading, factorized
 from sequela.records.settings import TableSettings
 from sequela.records.stamped import person_and_time
-from sequela.records.values import NAN, as_number, canonical, cells, refuse_infinite, typed, with_other_sign
+from sequela.records.values import NAN, as_number, canonical, cells, otherwise_written, refuse_infinite, typed
 from sequela.records.written import note_column
 
 EMPTY = "empty cell"
@@ -133,8 +133,8 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
         if is_text is not None:
             faulty &= ~is_text
         if faulty.any():
-            other_sign = faulty & with_other_sign(read, table)
-            is_text = _text_codes(part, reading, column, (faulty, other_sign), number, is_text)
+            otherwise = faulty & otherwise_written(read, table)
+            is_text = _text_codes(part, reading, column, (faulty, otherwise), number, is_text)
     if is_text is not None:
         both = pl.DataFrame({"text": read, "number": number, "is_text": is_text})
         both = both.select(text=pl.when("is_text").then("text"), number=pl.when(~pl.col("is_text")).then("number"))
@@ -159,12 +159,12 @@ def _text_codes(
 ) -> pl.Series:
     """Marks the rows of codes whose values are all text; refuses those of codes that have numbers too.
 
-    Half of the texts or more that are numbers with the other decimal sign make the code's values numbers.
+    Half of the texts or more that are numbers, but not written as the table has them, make the code's values numbers.
     """
     place = part.events["code"]
-    faulty, other_sign = faults
+    faulty, otherwise = faults
     signs = (
-        pl.DataFrame({"code": place, "other": other_sign}).filter(faulty).group_by("code").agg(pl.col("other").mean())
+        pl.DataFrame({"code": place, "other": otherwise}).filter(faulty).group_by("code").agg(pl.col("other").mean())
     )
     misread = signs.filter(pl.col("other") >= 0.5)["code"].to_list()
     with_text = place.filter(faulty).unique()

@@ -13,6 +13,7 @@ from sequela.records.settings import TableSettings
 Kind = Literal["number", "text"]
 FLOAT32_MAX = 3.4028234663852886e38
 _PLAIN_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
+_THOUSANDS = r"^[+-]?[0-9]{1,3}([.,' ’\u{a0}\u{202f}][0-9]{3})+([.,][0-9]+)?$"
 NAN = "not a number (NaN), read as missing"
 
 
@@ -63,10 +64,11 @@ def as_number(text: pl.Series, table: TableSettings) -> pl.Series:
     return text.to_frame().select(bare.cast(pl.Float64, strict=False).fill_nan(None)).to_series()
 
 
-def with_other_sign(text: pl.Series, table: TableSettings) -> pl.Series:
-    """True where a text is a number whose decimal sign is the one that the table does not have."""
+def otherwise_written(text: pl.Series, table: TableSettings) -> pl.Series:
+    """True where a text is a number with the decimal sign that the table does not have, or with parted thousands."""
     other = table.model_copy(update={"decimal": "." if table.decimal == "," else ","})
-    return as_number(text, table).is_null() & as_number(text, other).is_not_null()
+    read = as_number(text, other).is_not_null() | text.str.contains(_THOUSANDS)
+    return as_number(text, table).is_null() & read
 
 
 def canonical(column: pl.Series, table: TableSettings) -> pl.Series:
@@ -117,8 +119,8 @@ def column_values(
 ) -> Values:
     """The values of one column of a wide table.
 
-    A text column is numeric where at least half of its cells are numbers, whatever their decimal sign; then every cell
-    must be one, with the table's. Else all its cells are categories.
+    A text column is numeric where at least half of its cells are numbers, whatever their decimal sign and whether or
+    not their thousands are parted; then every cell must be one as the table has it. Else all its cells are categories.
 
     Args:
         raw: the column as the source holds it.
@@ -149,7 +151,7 @@ def column_values(
         if kind == "text":
             return Values(text=read, odd=odd)
         number = as_number(read, table)
-        if kind is None and 2 * (number.count() + with_other_sign(read, table).sum()) < read.count():
+        if kind is None and 2 * (number.count() + otherwise_written(read, table).sum()) < read.count():
             return Values(text=read, odd=odd)
         refuse_text(read.is_not_null() & number.is_null(), origin, column=name)
     refuse_infinite(number, origin, column=name)
