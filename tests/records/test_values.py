@@ -166,6 +166,23 @@ def test_renaming_codes(read: Any) -> None:
     assert values(read("id,day,a\n1,0,5\n", rename={"a": "sbp"})) == [("sbp", 5.0, None)]
 
 
+def test_codes_that_are_renamed_to_one_have_values_of_one_kind(read: Any, tmp_path: Any) -> None:
+    keys: dict[str, Any] = {"layout": "long", "rename": {"NIBP": "sbp", "ABP": "sbp"}}
+    head = "id,day,code,numeric_value\n"
+    with pytest.raises(RecordsError, match="rows 2, 4: expected numbers as in the other rows of the same code"):
+        read(head + "1,0,NIBP,120\n1,0,ABP,high\n1,0,hr,60\n1,1,ABP,low\n", **keys)
+    assert values(read(head + "1,0,NIBP,120\n1,1,ABP,high\n", categorical=["NIBP"], **keys)) == [
+        ("sbp", None, "120"),
+        ("sbp", None, "high"),
+    ]
+    empty = read(head + "1,0,NIBP,120\n1,0,ABP,\n", **keys)
+    assert values(empty) == [("sbp", 120.0, None)]
+    assert reasons(empty) == {("empty cell", "sbp"): 1}
+    frame = pl.DataFrame({"id": [1], "day": [0], "code": ["NIBP"], "numeric_value": ["high"]})
+    with pytest.raises(RecordsError, match="row 1: expected numbers"):
+        read_records([table(**keys)], tmp_path, frames={"t": frame}, kinds={"sbp": "number"})
+
+
 def test_an_earlier_reading_settles_what_a_code_is(tmp_path: Any) -> None:
     frame = pl.DataFrame({"id": ["1"], "day": ["0"], "grade": ["3"]})
     told = read_records([table()], tmp_path, frames={"t": frame}, kinds={"grade": "text"})

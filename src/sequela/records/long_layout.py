@@ -33,8 +33,8 @@ def long_part(reading: Reading) -> Part:
     """
     has_value = reading.table.value in reading.columns
     part = coded_rows(reading)
-    part.events = _without_empty(part, reading, has_value=has_value)
     rename_codes(part, reading)
+    part.events = _without_empty(part, reading, has_value=has_value)
     return part
 
 
@@ -115,15 +115,16 @@ def _named_columns(reading: Reading) -> _Columns:
 
 
 def _add_values(part: Part, reading: Reading, column: str) -> None:
-    """Numbers where a code has numbers, categories where all its values are text."""
+    """Numbers where a code has numbers, categories where all its values are text; codes of one new name are one."""
     table, origin = reading.table, reading.origin
     raw = typed(reading.take(column), table, origin, name=column)
     if raw.dtype.is_float():
         reading.count(NAN, int(raw.is_nan().sum()))
     read = cells(raw, table)
     del raw
-    place = part.events["code"]
-    forced = [spot for spot, code in enumerate(part.codes) if _is_text(code, reading)]
+    codes, place = _renamed(part, reading)
+    categorical = {table.rename.get(code, code) for code in table.categorical}
+    forced = [spot for spot, code in enumerate(codes) if code in categorical or reading.kinds.get(code) == "text"]
     is_text = place.is_in(pl.Series(forced, dtype=pl.UInt32).to_list()) if forced else None
     if read.dtype != pl.String:
         number = read.cast(pl.Float64)
@@ -134,7 +135,8 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
             faulty &= ~is_text
         if faulty.any():
             otherwise = faulty & otherwise_written(read, table)
-            is_text = _text_codes(part, reading, column, (faulty, otherwise), number, is_text)
+            known = [spot for spot, code in enumerate(codes) if reading.kinds.get(code) == "number"]
+            is_text = _text_codes(place, known, reading, column, (faulty, otherwise), number, is_text)
     if is_text is not None:
         both = pl.DataFrame({"text": read, "number": number, "is_text": is_text})
         both = both.select(text=pl.when("is_text").then("text"), number=pl.when(~pl.col("is_text")).then("number"))
@@ -144,13 +146,9 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
     part.events = part.events.with_columns(number.alias("number"))
 
 
-def _is_text(code: str, reading: Reading) -> bool:
-    known = reading.kinds.get(reading.table.rename.get(code, code))
-    return code in reading.table.categorical or known == "text"
-
-
 def _text_codes(
-    part: Part,
+    place: pl.Series,
+    known: list[int],
     reading: Reading,
     column: str,
     faults: tuple[pl.Series, pl.Series],
@@ -161,7 +159,6 @@ def _text_codes(
 
     Half of the texts or more that are numbers, but not written as the table has them, make the code's values numbers.
     """
-    place = part.events["code"]
     faulty, otherwise = faults
     signs = (
         pl.DataFrame({"code": place, "other": otherwise}).filter(faulty).group_by("code").agg(pl.col("other").mean())
@@ -170,7 +167,6 @@ def _text_codes(
     with_text = place.filter(faulty).unique()
     free = number.is_not_null() if is_text is None else number.is_not_null() & ~is_text
     with_number = place.filter(free).unique().to_list()
-    known = [spot for spot, code in enumerate(part.codes) if reading.kinds.get(code) == "number"]
     mixed = with_text.filter(with_text.is_in([*with_number, *known, *misread]))
     wrong = faulty & place.is_in(mixed.to_list())
     if wrong.any():
@@ -211,8 +207,7 @@ def _without_empty(part: Part, reading: Reading, *, has_value: bool) -> pl.DataF
     with_value = events["code"].filter(~empty).unique()
     left_out = empty & events["code"].is_in(with_value.to_list())
     for place, rows in events["code"].filter(left_out).value_counts().sort("code").iter_rows():
-        code = part.codes[place]
-        reading.count(EMPTY, rows, reading.table.rename.get(code, code))
+        reading.count(EMPTY, rows, part.codes[place])
     return events.filter(~left_out)
 
 
@@ -223,8 +218,12 @@ def rename_codes(part: Part, reading: Reading) -> None:
         for name in names:
             if name not in part.codes:
                 reading.count(f"code named in `{key}` that does not occur", 1, name)
-    renamed = pl.Series([table.rename.get(code, code) for code in part.codes], dtype=pl.String)
-    distinct, places = factorized(renamed)
-    if distinct.len() < renamed.len():
-        part.events = part.events.with_columns(places.gather(part.events["code"]).alias("code"))
-    part.codes = distinct.to_list()
+    part.codes, place = _renamed(part, reading)
+    part.events = part.events.with_columns(place.alias("code"))
+
+
+def _renamed(part: Part, reading: Reading) -> tuple[list[str], pl.Series]:
+    """The codes by their new names, and for each row the place of its own among them."""
+    rename = reading.table.rename
+    renamed, places = factorized(pl.Series([rename.get(code, code) for code in part.codes], dtype=pl.String))
+    return renamed.to_list(), places.gather(part.events["code"])
