@@ -299,6 +299,18 @@ def test_tables_that_share_nobody_are_refused_in_a_study_and_read_for_a_bundle(t
     assert len(read_records(tables, tmp_path, kinds={"sbp": "number", "sex": "text"}).subjects) == 4
 
 
+def test_ids_that_lost_their_zeros_in_one_table_are_refused(tmp_path: Path) -> None:
+    visits = pl.DataFrame({"id": ["099", "100"], "day": [0, 0], "sbp": [1, 2]})
+    facts = pl.DataFrame({"id": [99, 100], "sex": ["f", "m"]})
+    tables = [table(name="visits"), table(name="facts", layout="static")]
+    frames = {"visits": visits, "facts": facts}
+    with pytest.raises(RecordsError, match=r"column 'id': ids differ .* leading zeros only.*written alike"):
+        read_records(tables, tmp_path, frames=frames)
+    whole = pl.concat([facts.cast({"id": pl.String}), pl.DataFrame({"id": ["099"], "sex": ["m"]})])
+    assert len(read_records(tables, tmp_path, frames=frames | {"facts": whole}).subjects) == 3
+    assert len(read_records(tables, tmp_path, frames=frames, kinds={}).subjects) == 3
+
+
 def test_availability_is_of_the_kind_of_the_times(tmp_path: Path) -> None:
     frame = pl.DataFrame({"id": [1], "at": ["2020-01-05"], "seen": [3], "sbp": [1]})
     with pytest.raises(RecordsError, match="column 'seen'"):
