@@ -54,7 +54,7 @@ def _wide_part(reading: Reading) -> Part:
             kind = reading.kinds.get(code)
             is_category = column in table.categorical
             if code in reading.apart or table.role == "outcome":
-                raw = as_iso(raw)
+                raw = as_iso(raw, reading.origin)
             values = column_values(raw, table, reading.origin, kind=kind, categorical=is_category)
             if code in reading.apart:
                 note_column(part, code, column, {"numeric_value": values.number, "text_value": values.text})

@@ -7,7 +7,7 @@ A local time that a change of the clocks makes ambiguous or skips is read with t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
@@ -94,6 +94,7 @@ def _from_text(read: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
 def _from_instants(column: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
     if column.null_count() == column.len():
         return Stamps(column.cast(INSTANT), None, None, all_days=True)
+    _refuse_years_outside(_FIRST_YEAR, _LAST_YEAR, column, origin)
     if column.dtype == pl.Date:
         time = pl.col("local").cast(INSTANT)
         frame = (
@@ -118,14 +119,29 @@ def _microseconds(column: pl.Series) -> tuple[pl.Series, bool]:
     return local, zone is not None
 
 
-def as_iso(column: pl.Series) -> pl.Series:
-    """Dates and instants as the ISO 8601 text that means the same; any other column as it is."""
+def as_iso(column: pl.Series, origin: Origin) -> pl.Series:
+    """Dates and instants as the ISO 8601 text that means the same; any other column as it is.
+
+    Raises:
+        RecordsError: years that such a text cannot hold.
+    """
+    if not isinstance(column.dtype, (pl.Date, pl.Datetime)):
+        return column
+    _refuse_years_outside(1, 9999, column, origin)
     if column.dtype == pl.Date:
         return column.dt.to_string("%Y-%m-%d")
-    if not isinstance(column.dtype, pl.Datetime):
-        return column
     local, is_utc = _microseconds(column)
     return local.dt.to_string(f"%Y-%m-%dT%H:%M:%S%.6f{'Z' if is_utc else ''}")
+
+
+def _refuse_years_outside(first: int, last: int, column: pl.Series, origin: Origin) -> None:
+    """Looks at the numbers that a column of dates or instants is made of: Polars panics at years far out."""
+    unit = getattr(column.dtype, "time_unit", None)
+    day = 1 if unit is None else _DAY_MICROSECONDS * 1000 // {"ns": 1, "us": 1000, "ms": 1_000_000}[unit]
+    start, end = (edge.toordinal() - date(1970, 1, 1).toordinal() for edge in (date(first, 1, 1), date(last, 12, 31)))
+    faulty = ~(column.to_physical() // day).is_between(start, end).fill_null(value=True)
+    if faulty.any():
+        raise origin.refusal(f"years outside {first} to {last}", "Correct the cells", column=column.name, faulty=faulty)
 
 
 def _checked(found: pl.DataFrame, name: str, origin: Origin) -> Stamps:
