@@ -64,6 +64,7 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
     "missing time": ("id,day,sbp\n1,0,1\n4711,,1\n", {}, ["column 'day'", "row 2:", "time is missing"]),
     "no time unit": ("id,at,sbp\n4711,0,1\n", {"time": "at"}, ["column 'at'", 'time_unit = "days"']),
     "unit of dates": ("id,day,sbp\n4711,2020-01-05,1\n", {}, ["column 'day'", "Remove `time_unit`"]),
+    "decimal comma in a time": ("id;day;sbp\n1;0;1\n1;4,711;1\n", {"delimiter": ";"}, ["row 2:", "`decimal`"]),
     "text as numeric time": ("id,day,sbp\n1,0,1\n1,SECRET,1\n", {}, ["column 'day'", "row 2:", "numbers of days"]),
     "text as date": ("id,at,sbp\n1,SECRET,1\n1,2020-01-05,1\n", {"time": "at"}, ["column 'at'", "row 1:", "8601"]),
     "no such day": ("id,at,sbp\n4711,2021-02-29,1\n", {"time": "at"}, ["column 'at'", "row 1:"]),
@@ -137,6 +138,11 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"layout": "series", "series": SeriesSettings(code="sbp")},
         ["column 'id'", "rows 2, 3:"],
     ),
+    "a series beyond all time": (
+        "id," + ",".join(f"r{year}" for year in range(300)) + "\n4711" + ",1" * 300 + "\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp", every="30y")},
+        ["300 columns", "`series.every`"],
+    ),
     "text in a series": (
         "id,r1,r2\n1,5,6\n4711,1,SECRET\n",
         {"layout": "series", "series": SeriesSettings(code="sbp")},
@@ -167,6 +173,11 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         "id,day,code,v\n1,0,a,1\n1,0,,1\n",
         {"layout": "long", "value": "v"},
         ["'code'", "row 2:"],
+    ),
+    "long with a code that means missing": (
+        "id,day,code,v\n1,0,K,1\n1,0,NA,1\n",
+        {"layout": "long", "value": "v"},
+        ["'code'", "row 2:", "`na`"],
     ),
     "long with text among numbers": (
         "id,day,code,v\n1,0,a,1\n1,0,a,SECRET\n1,0,b,SECRET\n",

@@ -18,7 +18,7 @@ from sequela.records.physionet2012 import physionet2012_part
 from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
-from sequela.records.times import INSTANT, Stamps, as_iso, stamps
+from sequela.records.times import INSTANT, LATEST, Stamps, as_iso, stamps
 from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, otherwise_written
 from sequela.records.written import note_column
 
@@ -74,6 +74,9 @@ def _series_part(reading: Reading) -> Part:
     columns, _ = _value_columns(reading)
     code = table.rename.get(settings.code, settings.code)
     every, unit = duration(settings.every)
+    if (len(columns) - 1) * every > LATEST:
+        problem = f"the last of {len(columns)} columns lies too far from the first for a time"
+        raise reading.origin.refusal(problem, "Check `series.every`")
     rows = reading.raw.frame.height
     part = person_and_time(reading, rows=rows)
     part.calendar, part.all_days, part.unit, part.codes = False, False, table.time_unit or unit, [code]

@@ -54,7 +54,7 @@ def coded_rows(reading: Reading, *, static_rows: bool = False) -> Part:
     raw = typed(reading.take(table.code), table, reading.origin, name=table.code)
     code = canonical(cells(raw, table), table) if raw.dtype != pl.String else cells(raw, table)
     if code.null_count():
-        remedy = "Give every row its code"
+        remedy = 'Give every row its code, or take the code out of `na` ("NA" may be sodium)'
         raise reading.origin.refusal("the code is missing", remedy, column=table.code, faulty=code.is_null())
     sources, place = factorized(code)
     part.codes = sources.to_list()
