@@ -33,6 +33,7 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
     "a header without end": ("SECRET" * 40000 + "\n4711\n", {}, ["first line"]),
     "no value columns": ("id,day\n4711,0\n", {}, ["no column with values"]),
     "unnamed column": (",id,day\n4711,1,0\n", {}, ["has no name"]),
+    "unnamed column that pandas wrote again": ("Unnamed: 0,id,day\n4711,1,0\n", {}, ["has no name", "`columns`"]),
     "no header": ("4711,0,120\n4712,1,130\n", {}, ["no column 'id'", "first line"]),
     "twice in the header": ("id,day,a,a\n4711,0,1,2\n", {}, ["column 'a'", "more than once"]),
     "empty file": ("", {}, ["the file is empty"]),
@@ -234,6 +235,11 @@ FRAMES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         ["Date"],
     ),
     "lists as values": (DAYS | {"sbp": [[1], [2]]}, {}, ["column 'sbp'", "List"]),
+    "an index that pandas kept": (
+        DAYS | {"sbp": [1, 2], "__index_level_0__": [8, 9]},
+        {},
+        ["has no name", "`columns`"],
+    ),
     "no rows": ({"id": [], "day": [], "sbp": []}, {}, ["no data rows"]),
 }
 

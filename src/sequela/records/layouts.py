@@ -5,6 +5,7 @@ A check that needs row numbers runs while every row is still in its place; rows 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 
 import polars as pl
@@ -22,6 +23,7 @@ from sequela.records.times import INSTANT, LATEST, Stamps, as_iso, stamps
 from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, otherwise_written
 from sequela.records.written import note_column
 
+_NAMELESS = re.compile(r"|Unnamed: [0-9]+|__index_level_[0-9]+__")  # the latter two in files that pandas wrote
 EMPTY, NO_VALUE, DUPLICATE = "empty cell", "no value at all", "duplicate row"
 
 
@@ -133,8 +135,9 @@ def _value_columns(reading: Reading) -> tuple[list[str], list[str]]:
                 raise origin.refusal(problem, "Name each column for one use", column=name)
     if not columns:
         raise origin.refusal("there is no column with values", "List some in `columns`, or leave `columns` out")
-    if "" in columns:
-        raise origin.refusal("a column has no name", "Name it in the header, or list `columns` without it")
+    if nameless := [name for name in columns if _NAMELESS.fullmatch(name)]:
+        remedy = "Name it in the header, or list `columns` without it"
+        raise origin.refusal("a column has no name", remedy, column=nameless[0] or None)
     named = [table.series.code] if table.layout == "series" and table.series else columns
     for key, names in (("categorical", table.categorical), ("rename", list(table.rename))):
         for name in names:
