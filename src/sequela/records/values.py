@@ -80,8 +80,7 @@ def canonical(column: pl.Series, table: TableSettings) -> pl.Series:
         return column.cast(pl.String)
     name = pl.col(column.name)
     if column.dtype != pl.String:
-        number = column.cast(pl.Float64)
-        return number.to_frame().select(_spelled(name)).to_series()
+        return column.to_frame().select(_spelled(name)).to_series()
     parsed = as_number(column, table)
     frame = pl.DataFrame({"text": column, "number": parsed})
     sign = table.decimal
