@@ -194,6 +194,17 @@ def test_an_earlier_reading_settles_what_a_code_is(tmp_path: Any) -> None:
     assert values(told) == [("grade", None, "3")]
 
 
+def test_an_empty_cell_of_one_person_alone_is_no_event(tmp_path: Any) -> None:
+    rows = {"id": [1, 1, 2, 2], "day": [0, 1, 0, 1], "code": ["sbp", "visit", "sbp", "visit"]}
+    both = pl.DataFrame(rows | {"numeric_value": [None, None, 120.0, None]})
+    alone = both.filter(pl.col("id") == 1)
+    whole = read_records([table(layout="long")], tmp_path, frames={"t": both})
+    told = read_records([table(layout="long")], tmp_path, frames={"t": alone}, kinds={"sbp": "number"})
+    for records in (whole, told):
+        assert records.events.filter(pl.col("subject_id") == 0)["code"].to_list() == ["visit"]
+        assert reasons(records) == {("empty cell", "sbp"): 1}
+
+
 @pytest.mark.parametrize("layout", ["visits", "long"])
 def test_true_and_false_are_texts_and_no_numbers(tmp_path: Any, layout: str) -> None:
     wide = pl.DataFrame({"id": [1, 1], "day": [0, 1], "smoker": [True, False]})

@@ -196,7 +196,10 @@ def _add_text(part: Part, reading: Reading, column: str) -> None:
 
 
 def _without_empty(part: Part, reading: Reading, *, has_value: bool) -> pl.DataFrame:
-    """Leaves out rows without value, counted, where other rows of the same code have one."""
+    """Leaves out rows without value, counted, where other rows of the same code have one, or had in an earlier reading.
+
+    One person's rows are thus read alone as among others.
+    """
     events = part.events
     values = [name for name in ("number", "text") if name in events.columns]
     if not values:
@@ -204,8 +207,9 @@ def _without_empty(part: Part, reading: Reading, *, has_value: bool) -> pl.DataF
     empty = events.select(pl.all_horizontal(pl.col(values).is_null())).to_series()
     if not has_value or not empty.any():
         return events
-    with_value = events["code"].filter(~empty).unique()
-    left_out = empty & events["code"].is_in(with_value.to_list())
+    known = [place for place, code in enumerate(part.codes) if code in reading.kinds]
+    with_value = known if reading.kinds else events["code"].filter(~empty).unique().to_list()
+    left_out = empty & events["code"].is_in(with_value)
     for place, rows in events["code"].filter(left_out).value_counts().sort("code").iter_rows():
         reading.count(EMPTY, rows, part.codes[place])
     return events.filter(~left_out)
