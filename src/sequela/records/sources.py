@@ -50,7 +50,7 @@ def raw_table(
     """
     if table.name in frames:
         name = f"frame '{table.name}'"
-        frame = frames[table.name]
+        frame = frames[table.name].clone()  # columns are taken out of it
         origin = Origin((name,), (frame.height,))
         _check_rows(origin, may_be_empty=may_be_empty)
         return RawTable(frame, origin)
