@@ -36,6 +36,7 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
     "unnamed column that pandas wrote again": ("Unnamed: 0,id,day\n4711,1,0\n", {}, ["has no name", "`columns`"]),
     "no header": ("4711,0,120\n4712,1,130\n", {}, ["no column 'id'", "first line"]),
     "twice in the header": ("id,day,a,a\n4711,0,1,2\n", {}, ["column 'a'", "more than once"]),
+    "no header, and a number twice": ("4711,0,4711\n4712,1,130\n", {}, ["more than once", "first line"]),
     "empty file": ("", {}, ["the file is empty"]),
     "blank file": ("\n\n", {}, ["the file is empty"]),
     "header only": ("id,day,sbp\n", {}, ["no data rows"]),

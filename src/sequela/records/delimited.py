@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from sequela.errors import RecordsError
+from sequela.records.origin import FIRST_LINE, looks_like_a_cell
 from sequela.records.settings import TableSettings
 
 _BLOCK = 1 << 23
@@ -189,9 +190,10 @@ def _header(data: bytes, table: TableSettings, source: str) -> list[str]:
         remedy = f'Set delimiter = "{found[0]}"' if found else "Check `delimiter`"
         raise RecordsError(source, "only one column was found", remedy)
     if twice := sorted({name for name in header if header.count(name) > 1 and name}):
-        raise RecordsError(
-            source, "the header names this column more than once", "Give every column its own name", column=twice[0]
-        )
+        problem, remedy = "the header names a column more than once", "Give every column its own name"
+        if any(looks_like_a_cell(name) for name in header):
+            raise RecordsError(source, problem, f"{remedy}, and check that {FIRST_LINE}")
+        raise RecordsError(source, problem, remedy, column=twice[0])
     if header.count("") > 1:
         raise RecordsError(source, "the header leaves more than one column without a name", "Name every column")
     return header
