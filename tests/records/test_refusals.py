@@ -258,6 +258,12 @@ def test_a_frame_is_checked_like_a_file(case: str, tmp_path: Path) -> None:
             assert words in str(caught.value)
 
 
+def test_frames_of_another_kind_are_refused(tmp_path: Path) -> None:
+    lazy: Any = pl.LazyFrame(DAYS | {"sbp": [1, 2]})
+    with pytest.raises(RecordsError, match=r"^frame 't': expected a polars\.DataFrame, .*LazyFrame\. .* collect\(\)"):
+        read_records([table()], tmp_path, frames={"t": lazy})
+
+
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "text.parquet").write_text("id,day\n4711,0\n")

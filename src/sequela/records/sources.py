@@ -50,7 +50,11 @@ def raw_table(
     """
     if table.name in frames:
         name = f"frame '{table.name}'"
-        frame = frames[table.name].clone()  # columns are taken out of it
+        frame = frames[table.name]
+        if not isinstance(frame, pl.DataFrame):
+            problem = f"expected a polars.DataFrame, this is a {type(frame).__module__}.{type(frame).__name__}"
+            raise RecordsError(name, problem, "Convert it: polars.from_pandas(frame), or collect() of a lazy one")
+        frame = frame.clone()  # columns are taken out of it
         origin = Origin((name,), (frame.height,))
         _check_rows(origin, may_be_empty=may_be_empty)
         return RawTable(frame, origin)
