@@ -68,6 +68,21 @@ def test_order_of_rows_changes_no_event_and_no_count(case: tuple[str, pl.DataFra
 
 
 @given(TABLES)
+def test_one_person_is_read_alone_as_among_others(case: tuple[str, pl.DataFrame]) -> None:
+    layout, frame = case
+    whole = read(frame, layout)
+    valued = whole.events.filter(pl.any_horizontal(pl.col("numeric_value", "text_value").is_not_null()))
+    numeric = valued.group_by("code").agg(pl.col("numeric_value").is_not_null().any())
+    kinds: Any = {code: "number" if number else "text" for code, number in numeric.iter_rows()}
+    settings_of = table(layout=layout, available="seen")
+    for subject, source, _ in whole.subjects.iter_rows():
+        own = frame.filter(pl.col("id") == str(source))
+        alone = read_records([settings_of], Path(), frames={"t": own}, kinds=kinds).events
+        among = whole.events.filter(pl.col("subject_id") == subject).with_columns(subject_id=pl.lit(0, pl.Int64))
+        assert_frame_equal(alone, among, check_exact=True)
+
+
+@given(TABLES)
 def test_events_are_sorted_and_one_for_each_instant_code_and_unit(case: tuple[str, pl.DataFrame]) -> None:
     layout, frame = case
     found = read(frame, layout).events
