@@ -211,6 +211,13 @@ def test_every_source_gives_the_same_records(reader: Any, tmp_path: Path) -> Non
     same(plain(frame, tmp_path, keys), source(frame, tmp_path, keys))
 
 
+def test_a_frame_that_is_read_stays_as_it_is(reader: Any, tmp_path: Path) -> None:
+    (keys, frame), _, source = reader
+    before = frame.clone()
+    source(frame, tmp_path, keys)
+    assert_frame_equal(frame, before)
+
+
 def test_order_of_rows_changes_nothing(reader: Any, tmp_path: Path) -> None:
     (keys, frame), _, source = reader
     other = frame.reverse()

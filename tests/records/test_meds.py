@@ -94,6 +94,16 @@ def test_files_and_folders_are_one_table(tmp_path: Path) -> None:
     assert read(tmp_path).tables[0].files == ("meds",)
 
 
+def test_a_shard_without_rows_is_read(tmp_path: Path) -> None:
+    meds_folder(frame_of(), tmp_path / "meds")
+    for split in ("train", "held_out"):
+        (tmp_path / "meds/data" / split).mkdir(exist_ok=True)
+        frame_of([]).write_parquet(tmp_path / f"meds/data/{split}/empty.parquet")
+    assert_frame_equal(read(tmp_path).events, read_frame(frame_of()).events, check_exact=True)
+    with pytest.raises(RecordsError, match=r"^meds/data/held_out: it has no data rows\."):
+        read(tmp_path, "meds/data/held_out")
+
+
 def test_columns_may_have_other_names() -> None:
     names = {"subject_id": "patient", "time": "at", "code": "what", "numeric_value": "value"}
     renamed = frame_of().rename(names)

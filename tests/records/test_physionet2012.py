@@ -108,6 +108,15 @@ def test_one_stay_read_twice_counts_once(tmp_path: Path) -> None:
     assert reasons(twice)[("duplicate row", None)] == 6
 
 
+def test_two_versions_of_one_stay_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, FILES)
+    (tmp_path / "again.zip").write_bytes(zip_of({"set/11.txt": FIRST.replace("HR,73", "HR,74").encode()}))
+    with pytest.raises(
+        RecordsError, match=r"^again\.zip/set/11\.txt: this stay has other rows in 'set/11\.txt'\. Keep"
+    ):
+        read(tmp_path, ["set", "again.zip"])
+
+
 @pytest.mark.parametrize(
     "written",
     [

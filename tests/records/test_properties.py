@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import tempfile
 from pathlib import Path
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from small_tables import table
 
+from sequela.errors import RecordsError
 from sequela.records import Records, read_records
-from sequela.records.delimited import _scan
+from sequela.records.delimited import _scan, delimited_cells
 
 IDS = st.sampled_from(["1", "2", "03", "a b", "ü"])
 WHOLE = st.sampled_from(["1", "2", "10", "-4"])
@@ -66,6 +68,21 @@ def test_order_of_rows_changes_no_event_and_no_count(case: tuple[str, pl.DataFra
 
 
 @given(TABLES)
+def test_one_person_is_read_alone_as_among_others(case: tuple[str, pl.DataFrame]) -> None:
+    layout, frame = case
+    whole = read(frame, layout)
+    valued = whole.events.filter(pl.any_horizontal(pl.col("numeric_value", "text_value").is_not_null()))
+    numeric = valued.group_by("code").agg(pl.col("numeric_value").is_not_null().any())
+    kinds: Any = {code: "number" if number else "text" for code, number in numeric.iter_rows()}
+    settings_of = table(layout=layout, available="seen")
+    for subject, source, _ in whole.subjects.iter_rows():
+        own = frame.filter(pl.col("id") == str(source))
+        alone = read_records([settings_of], Path(), frames={"t": own}, kinds=kinds).events
+        among = whole.events.filter(pl.col("subject_id") == subject).with_columns(subject_id=pl.lit(0, pl.Int64))
+        assert_frame_equal(alone, among, check_exact=True)
+
+
+@given(TABLES)
 def test_events_are_sorted_and_one_for_each_instant_code_and_unit(case: tuple[str, pl.DataFrame]) -> None:
     layout, frame = case
     found = read(frame, layout).events
@@ -111,6 +128,16 @@ def test_the_scan_counts_fields_as_a_csv_reader_does(rows: list[list[str]]) -> N
     assert not shape.open_quote
 
 
+@given(st.text('a", \n', max_size=40))
+def test_what_is_read_is_what_a_csv_reader_reads(text: str) -> None:
+    try:
+        frame, _ = delimited_cells(f"h,k\n{text}".encode(), table(), "t")
+    except RecordsError:
+        return
+    rows = [tuple(row) for row in csv.reader(io.StringIO(text, newline="")) if row]
+    assert frame.select(pl.all().fill_null("")).rows() == rows
+
+
 @given(st.text('a",\n\r', max_size=40), st.integers(1, 9))
 def test_the_scan_does_not_depend_on_its_blocks(text: str, block: int) -> None:
     whole = _scan(text.encode(), ord(","))
@@ -119,3 +146,4 @@ def test_the_scan_does_not_depend_on_its_blocks(text: str, block: int) -> None:
     assert whole.fields.tolist() == in_blocks.fields.tolist()
     assert whole.blank.tolist() == in_blocks.blank.tolist()
     assert whole.open_quote == in_blocks.open_quote
+    assert whole.stray_quote == in_blocks.stray_quote

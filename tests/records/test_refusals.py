@@ -33,8 +33,10 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
     "a header without end": ("SECRET" * 40000 + "\n4711\n", {}, ["first line"]),
     "no value columns": ("id,day\n4711,0\n", {}, ["no column with values"]),
     "unnamed column": (",id,day\n4711,1,0\n", {}, ["has no name"]),
+    "unnamed column that pandas wrote again": ("Unnamed: 0,id,day\n4711,1,0\n", {}, ["has no name", "`columns`"]),
     "no header": ("4711,0,120\n4712,1,130\n", {}, ["no column 'id'", "first line"]),
     "twice in the header": ("id,day,a,a\n4711,0,1,2\n", {}, ["column 'a'", "more than once"]),
+    "no header, and a number twice": ("4711,0,4711\n4712,1,130\n", {}, ["more than once", "first line"]),
     "empty file": ("", {}, ["the file is empty"]),
     "blank file": ("\n\n", {}, ["the file is empty"]),
     "header only": ("id,day,sbp\n", {}, ["no data rows"]),
@@ -42,7 +44,19 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
     "too few fields": ("id,day,sbp\n1,0,1\n4711,0\n", {}, ["row 2:", "3 fields"]),
     "too many fields": ("id,day,sbp\n1,0,1\n2,0,1\n4711,0,1,5\n", {}, ["row 3:", "3 fields"]),
     "open quotation mark": ('id,day,sbp\n1,0,1\n"4711,0,1\n', {}, ["row 2:", "never closes"]),
-    "stray quotation marks": ('id,day,sbp\n1,0,"4711"x\n', {}, ["quotation marks"]),
+    "stray quotation marks": ('id,day,sbp\n1,0,"4711"x\n', {}, ["row 1:", "quotation marks"]),
+    "a space before quotation marks": (
+        'id,day,sbp\n"1","0","1"\n1,1, "4711"\n',
+        {},
+        ["row 2:", "quotation marks", "without spaces"],
+    ),
+    "quotation marks around a delimiter inside of a field": (
+        'id,day,note\n1,0,"a\nb"\n\n1,1,SECRET"x,y",4711\n',
+        {},
+        ["row 2:", "quotation marks"],
+    ),
+    "inches": ("id,day,height\n1,0,5'11\"\n1,1,6'1\"\n1,2,5'1\"\n", {}, ["row 1:", "quotation marks"]),
+    "quotation marks inside of a name": ('id,day,s"bp"\n4711,0,1\n', {}, ["quotation marks"]),
     "undecodable": (b"id,day,sbp\n4711,0,\xff\n", {}, ["byte 19", "line 2", "encoding"]),
     "unknown codec": ("id,day,sbp\n4711,0,1\n", {"encoding": "klingon"}, ["no encoding 'klingon'"]),
     "codec that is no text": ("id,day,sbp\n4711,0,1\n", {"encoding": "rot13"}, ["no encoding 'rot13'"]),
@@ -52,6 +66,7 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
     "missing time": ("id,day,sbp\n1,0,1\n4711,,1\n", {}, ["column 'day'", "row 2:", "time is missing"]),
     "no time unit": ("id,at,sbp\n4711,0,1\n", {"time": "at"}, ["column 'at'", 'time_unit = "days"']),
     "unit of dates": ("id,day,sbp\n4711,2020-01-05,1\n", {}, ["column 'day'", "Remove `time_unit`"]),
+    "decimal comma in a time": ("id;day;sbp\n1;0;1\n1;4,711;1\n", {"delimiter": ";"}, ["row 2:", "`decimal`"]),
     "text as numeric time": ("id,day,sbp\n1,0,1\n1,SECRET,1\n", {}, ["column 'day'", "row 2:", "numbers of days"]),
     "text as date": ("id,at,sbp\n1,SECRET,1\n1,2020-01-05,1\n", {"time": "at"}, ["column 'at'", "row 1:", "8601"]),
     "no such day": ("id,at,sbp\n4711,2021-02-29,1\n", {"time": "at"}, ["column 'at'", "row 1:"]),
@@ -96,6 +111,21 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"layout": "long", "delimiter": ";", "decimal": ","},
         ["column 'numeric_value'", "row 1:", "`decimal`"],
     ),
+    "thousands and a decimal sign": (
+        'id,day,sbp\n1,0,"4,711.5"\n1,1,"-1,234,567"\n1,2,SECRET\n',
+        {},
+        ["column 'sbp'", "rows 1, 2, 3:", "`categorical`"],
+    ),
+    "thousands and a decimal comma": (
+        "id;day;sbp\n1;0;4.711,5\n1;1;4 711\n1;2;4\u202f711\n1;3;4'711,25\n1;4;5,5\n",
+        {"delimiter": ";", "decimal": ","},
+        ["column 'sbp'", "rows 1, 2, 3, 4:"],
+    ),
+    "thousands in a long table": (
+        'id,day,code,numeric_value\n1,0,sbp,"4,711.5"\n1,1,sbp,"1,234.5"\n1,1,sex,f\n',
+        {"layout": "long"},
+        ["column 'numeric_value'", "rows 1, 2:"],
+    ),
     "nan as text": ("id,day,sbp\n4711,0,1\n4711,2,nan\n", {}, ["column 'sbp'", "row 2:"]),
     "infinite": ("id,day,sbp\n4711,0,1\n4711,2,-inf\n", {}, ["column 'sbp'", "row 2:", "finite"]),
     "overflow": ("id,day,sbp\n4711,0,1\n4711,2,1e400\n", {}, ["column 'sbp'", "row 2:", "finite"]),
@@ -109,6 +139,11 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         "id,r1,r2\n1,5,6\n4711,1,2\n4711,1,3\n",
         {"layout": "series", "series": SeriesSettings(code="sbp")},
         ["column 'id'", "rows 2, 3:"],
+    ),
+    "a series beyond all time": (
+        "id," + ",".join(f"r{year}" for year in range(300)) + "\n4711" + ",1" * 300 + "\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp", every="30y")},
+        ["300 columns", "`series.every`"],
     ),
     "text in a series": (
         "id,r1,r2\n1,5,6\n4711,1,SECRET\n",
@@ -140,6 +175,11 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         "id,day,code,v\n1,0,a,1\n1,0,,1\n",
         {"layout": "long", "value": "v"},
         ["'code'", "row 2:"],
+    ),
+    "long with a code that means missing": (
+        "id,day,code,v\n1,0,K,1\n1,0,NA,1\n",
+        {"layout": "long", "value": "v"},
+        ["'code'", "row 2:", "`na`"],
     ),
     "long with text among numbers": (
         "id,day,code,v\n1,0,a,1\n1,0,a,SECRET\n1,0,b,SECRET\n",
@@ -175,7 +215,7 @@ def test_a_table_that_cannot_be_read_is_refused_by_name_and_row(case: str, tmp_p
     assert message.startswith("table.csv")
     for words in says:
         assert words in message
-    for cell in ("SECRET", "4711", "4712", "4,711", "4.711"):
+    for cell in ("SECRET", "4711", "4712", "4,711", "4.711", "4 711"):
         assert cell not in message
     assert message.endswith(".")
     assert "\n" not in message
@@ -196,6 +236,11 @@ FRAMES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         ["Date"],
     ),
     "lists as values": (DAYS | {"sbp": [[1], [2]]}, {}, ["column 'sbp'", "List"]),
+    "an index that pandas kept": (
+        DAYS | {"sbp": [1, 2], "__index_level_0__": [8, 9]},
+        {},
+        ["has no name", "`columns`"],
+    ),
     "no rows": ({"id": [], "day": [], "sbp": []}, {}, ["no data rows"]),
 }
 
@@ -211,6 +256,12 @@ def test_a_frame_is_checked_like_a_file(case: str, tmp_path: Path) -> None:
         assert str(caught.value).startswith(source)
         for words in says:
             assert words in str(caught.value)
+
+
+def test_frames_of_another_kind_are_refused(tmp_path: Path) -> None:
+    lazy: Any = pl.LazyFrame(DAYS | {"sbp": [1, 2]})
+    with pytest.raises(RecordsError, match=r"^frame 't': expected a polars\.DataFrame, .*LazyFrame\. .* collect\(\)"):
+        read_records([table()], tmp_path, frames={"t": lazy})
 
 
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
@@ -270,6 +321,18 @@ def test_tables_that_share_nobody_are_refused_in_a_study_and_read_for_a_bundle(t
         read_records(tables, tmp_path)
     assert all(part in str(caught.value) for part in ("table.csv", "column 'id'", "another table", "written alike"))
     assert len(read_records(tables, tmp_path, kinds={"sbp": "number", "sex": "text"}).subjects) == 4
+
+
+def test_ids_that_lost_their_zeros_in_one_table_are_refused(tmp_path: Path) -> None:
+    visits = pl.DataFrame({"id": ["099", "100"], "day": [0, 0], "sbp": [1, 2]})
+    facts = pl.DataFrame({"id": [99, 100], "sex": ["f", "m"]})
+    tables = [table(name="visits"), table(name="facts", layout="static")]
+    frames = {"visits": visits, "facts": facts}
+    with pytest.raises(RecordsError, match=r"column 'id': ids differ .* leading zeros only.*written alike"):
+        read_records(tables, tmp_path, frames=frames)
+    whole = pl.concat([facts.cast({"id": pl.String}), pl.DataFrame({"id": ["099"], "sex": ["m"]})])
+    assert len(read_records(tables, tmp_path, frames=frames | {"facts": whole}).subjects) == 3
+    assert len(read_records(tables, tmp_path, frames=frames, kinds={}).subjects) == 3
 
 
 def test_availability_is_of_the_kind_of_the_times(tmp_path: Path) -> None:

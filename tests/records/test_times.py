@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_tables import reasons, table
 
-from sequela.errors import InputError
+from sequela.errors import InputError, RecordsError
 from sequela.records import Clock, SeriesSettings, read_records
 from sequela.records.times import iso_instants
 
@@ -60,7 +61,8 @@ def test_iso_8601_is_read(text: str, instant: str) -> None:
 
 NO_TIMES = """
 2020-1-5 | 05.01.2020 | 20200105 | 2020-13-01 | 2020-01-32 | 2020-01-05Z | 2020-01-05T | 2020-01-05T10 |
-2020-01-05T24:00 | 2020-01-05T10:60 | 2020-01-05T10:20:61 | 2020-01-05T10:20+99:00 | ٢٠٢٠-01-05 | soon
+2020-01-05T24:00 | 2020-01-05T10:60 | 2020-01-05T10:20:61 | 2020-01-05T10:20+99:00 |
+2020-01-05T10:20+02:60 | ٢٠٢٠-01-05 | soon
 """
 
 
@@ -113,6 +115,24 @@ def test_columns_of_times_are_read(read_parquet: Any) -> None:
     )
     dates = pl.DataFrame({"id": [1], "at": [date(2020, 7, 5)], "sbp": [1]})
     assert read_parquet(dates, time="at", time_zone="Europe/Berlin").events["time"][0] == datetime(2020, 7, 4, 22)
+
+
+FAR = [(2**31 - 1, pl.Date()), *((sign * 2**62, pl.Datetime(unit)) for unit in ("ms", "us") for sign in (1, -1))]
+
+
+@pytest.mark.parametrize(("number", "dtype"), FAR)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_dates_beyond_any_calendar_are_refused(number: int, dtype: pl.DataType, zone: str) -> None:
+    far = pl.Series([None, number], dtype=pl.Int32 if dtype == pl.Date else pl.Int64).cast(dtype)
+    frames = {"t": pl.DataFrame({"id": [1, 1], "at": far, "sbp": [1, 2]})}
+    with pytest.raises(RecordsError, match="column 'at', row 2: years outside 1678 to 2261"):
+        read_records([table(time="at", time_zone=zone)], Path(), frames=frames)
+    frames = {"t": pl.DataFrame({"id": [1], "day": [0], "sbp": [1]}), "fate": pl.DataFrame({"id": [1, 2], "end": far})}
+    fate = table(name="fate", layout="static", role="outcome")
+    with pytest.raises(RecordsError, match="column 'end', row 2: years outside 1 to 9999"):
+        read_records([table(), fate], Path(), frames=frames)
+    frames["fate"] = pl.DataFrame({"id": [1], "end": [date(9999, 12, 31)]})
+    assert read_records([table(), fate], Path(), frames=frames).outcomes["text_value"].to_list() == ["9999-12-31"]
 
 
 def test_a_date_is_known_at_the_end_of_its_day(read: Any) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from small_tables import reasons, table
 
+from sequela.errors import RecordsError
 from sequela.records import SeriesSettings, read_records
 
 
@@ -25,12 +26,20 @@ def test_columns_mostly_text_are_categories_cell_by_cell(read: Any) -> None:
     ]
 
 
+def test_texts_like_numbers_in_groups_may_be_categories(read: Any) -> None:
+    for text in ("1.2.3", "12 13", "01.02.2020", "1234 567"):
+        assert values(read(f'id,day,x\n1,0,"{text}"\n')) == [("x", None, text)]
+    assert values(read('id,day,x\n1,0,"1,234.5"\n', categorical=["x"])) == [("x", None, "1,234.5")]
+
+
 def test_categorical_numbers_have_one_spelling(read: Any, read_parquet: Any) -> None:
     text = "id,day,g\n1,0,3\n1,1,3.0\n1,2,2.50\n1,3,007\n1,4,-1\n"
     spelled = [row[2] for row in values(read(text, categorical=["g"]))]
     assert spelled == ["3", "3", "2.5", "007", "-1"]
     frame = pl.DataFrame({"id": [1, 1, 1], "day": [0, 1, 2], "g": [3.0, 2.5, None]})
-    assert [row[2] for row in values(read_parquet(frame, categorical=["g"]))] == ["3", "2.5"]
+    for kind in (pl.Float64, pl.Float32):
+        tenths = frame.with_columns(g=pl.Series([2.3, 3.0, -0.0], dtype=kind))
+        assert [row[2] for row in values(read_parquet(tenths, categorical=["g"]))] == ["2.3", "3", "0"]
     assert [row[2] for row in values(read_parquet(frame.cast({"g": pl.Decimal(6, 2)}), categorical=["g"]))] == [
         "3",
         "2.5",
@@ -38,6 +47,16 @@ def test_categorical_numbers_have_one_spelling(read: Any, read_parquet: Any) -> 
     assert [row[2] for row in values(read("id;day;g\n1;0;2,50\n", categorical=["g"], delimiter=";", decimal=","))] == [
         "2.5"
     ]
+
+
+def test_codes_of_more_digits_than_a_double_holds_stay_apart(read: Any, read_parquet: Any) -> None:
+    codes = [999000011000000103, 999000011000000106, -9007199254740993]
+    rows = "".join(f"1,{day},{code}\n" for day, code in enumerate(codes))
+    keys: dict[str, Any] = {"categorical": ["dx"]}
+    written = [str(code) for code in codes]
+    assert [row[2] for row in values(read("id,day,dx\n" + rows, **keys))] == written
+    frame = pl.DataFrame({"id": [1, 1, 1], "day": [0, 1, 2], "dx": codes})
+    assert [row[2] for row in values(read_parquet(frame, **keys))] == written
 
 
 @pytest.mark.parametrize(
@@ -149,6 +168,23 @@ def test_renaming_codes(read: Any) -> None:
     assert values(read("id,day,a\n1,0,5\n", rename={"a": "sbp"})) == [("sbp", 5.0, None)]
 
 
+def test_codes_that_are_renamed_to_one_have_values_of_one_kind(read: Any, tmp_path: Any) -> None:
+    keys: dict[str, Any] = {"layout": "long", "rename": {"NIBP": "sbp", "ABP": "sbp"}}
+    head = "id,day,code,numeric_value\n"
+    with pytest.raises(RecordsError, match="rows 2, 4: expected numbers as in the other rows of the same code"):
+        read(head + "1,0,NIBP,120\n1,0,ABP,high\n1,0,hr,60\n1,1,ABP,low\n", **keys)
+    assert values(read(head + "1,0,NIBP,120\n1,1,ABP,high\n", categorical=["NIBP"], **keys)) == [
+        ("sbp", None, "120"),
+        ("sbp", None, "high"),
+    ]
+    empty = read(head + "1,0,NIBP,120\n1,0,ABP,\n", **keys)
+    assert values(empty) == [("sbp", 120.0, None)]
+    assert reasons(empty) == {("empty cell", "sbp"): 1}
+    frame = pl.DataFrame({"id": [1], "day": [0], "code": ["NIBP"], "numeric_value": ["high"]})
+    with pytest.raises(RecordsError, match="row 1: expected numbers"):
+        read_records([table(**keys)], tmp_path, frames={"t": frame}, kinds={"sbp": "number"})
+
+
 def test_an_earlier_reading_settles_what_a_code_is(tmp_path: Any) -> None:
     frame = pl.DataFrame({"id": ["1"], "day": ["0"], "grade": ["3"]})
     told = read_records([table()], tmp_path, frames={"t": frame}, kinds={"grade": "text"})
@@ -156,6 +192,30 @@ def test_an_earlier_reading_settles_what_a_code_is(tmp_path: Any) -> None:
     long = pl.DataFrame({"id": ["1"], "day": ["0"], "code": ["grade"], "numeric_value": ["3"]})
     told = read_records([table(layout="long")], tmp_path, frames={"t": long}, kinds={"grade": "text"})
     assert values(told) == [("grade", None, "3")]
+
+
+def test_an_empty_cell_of_one_person_alone_is_no_event(tmp_path: Any) -> None:
+    rows = {"id": [1, 1, 2, 2], "day": [0, 1, 0, 1], "code": ["sbp", "visit", "sbp", "visit"]}
+    both = pl.DataFrame(rows | {"numeric_value": [None, None, 120.0, None]})
+    alone = both.filter(pl.col("id") == 1)
+    whole = read_records([table(layout="long")], tmp_path, frames={"t": both})
+    told = read_records([table(layout="long")], tmp_path, frames={"t": alone}, kinds={"sbp": "number"})
+    for records in (whole, told):
+        assert records.events.filter(pl.col("subject_id") == 0)["code"].to_list() == ["visit"]
+        assert reasons(records) == {("empty cell", "sbp"): 1}
+
+
+@pytest.mark.parametrize("layout", ["visits", "long"])
+def test_true_and_false_are_texts_and_no_numbers(tmp_path: Any, layout: str) -> None:
+    wide = pl.DataFrame({"id": [1, 1], "day": [0, 1], "smoker": [True, False]})
+    long = wide.rename({"smoker": "numeric_value"}).with_columns(code=pl.lit("smoker"))
+    frames = {"t": wide if layout == "visits" else long}
+    assert values(read_records([table(layout=layout)], tmp_path, frames=frames)) == [
+        ("smoker", None, "true"),
+        ("smoker", None, "false"),
+    ]
+    with pytest.raises(RecordsError, match="rows 1, 2: expected numbers"):
+        read_records([table(layout=layout)], tmp_path, frames=frames, kinds={"smoker": "number"})
 
 
 def test_a_series_is_of_one_kind(read: Any) -> None:

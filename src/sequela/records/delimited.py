@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from sequela.errors import RecordsError
+from sequela.records.origin import FIRST_LINE, looks_like_a_cell
 from sequela.records.settings import TableSettings
 
 _BLOCK = 1 << 23
@@ -33,13 +34,17 @@ def delimited_cells(data: bytes, table: TableSettings, source: str) -> tuple[pl.
     """All cells of a CSV file as text, columns named by the header, and the number of blank lines left out.
 
     Raises:
-        RecordsError: no header, wrong encoding, a row of another length than the header, a quotation mark left open,
-            column names that occur twice, one column only (the delimiter is another).
+        RecordsError: no header, wrong encoding, a row of another length than the header, a quotation mark left open
+            or inside of a field without any around it, column names that occur twice, one column only (the delimiter
+            is another).
     """
     data = _as_utf8(data, table, source)
     shape = _scan(data, ord(table.delimiter))
     if shape.fields.size == 0:
         raise RecordsError(source, "the file is empty", "Give a file with a header and at least one data row")
+    if shape.stray_quote is not None:
+        before = _scan(data[: shape.stray_quote], ord(table.delimiter))
+        raise _unreadable_quotes(source, before.fields.size)
     if shape.open_quote:
         row = [shape.fields.size - 1] if shape.fields.size > 1 else []
         remedy = "Close it, or double every quotation mark that belongs to the text"
@@ -58,11 +63,14 @@ def delimited_cells(data: bytes, table: TableSettings, source: str) -> tuple[pl.
 
 @dataclass(frozen=True)
 class _Shape:
-    """What a scan finds: fields of every row that is not blank, header first; byte spans of blank lines."""
+    """What a scan finds: fields of every row that is not blank, header first; byte spans of blank lines; whether a
+    quotation mark stays open; the place of the first one that neither opens nor closes a whole field.
+    """
 
     fields: npt.NDArray[np.int64]
     blank: npt.NDArray[np.int64]
     open_quote: bool
+    stray_quote: int | None
 
 
 def _as_utf8(data: bytes, table: TableSettings, source: str) -> bytes:
@@ -113,6 +121,7 @@ def _scan(data: bytes, delimiter: int) -> _Shape:
     fields, blank = [], []
     whole = np.frombuffer(data, np.uint8)
     inside, begun, seen = 0, 0, 0  # in quotes; first byte of the open row; its delimiters so far
+    stray: int | None = None
     for start in range(0, len(data), _BLOCK):
         block = whole[start : start + _BLOCK]
         ends, marks = block == _NEWLINE, block == delimiter
@@ -120,6 +129,9 @@ def _scan(data: bytes, delimiter: int) -> _Shape:
             open_here = (np.cumsum(block == _QUOTE, dtype=np.int32) + inside) & 1
             inside = int(open_here[-1])
             outside = open_here == 0
+            if stray is None:
+                marked = np.flatnonzero(block == _QUOTE)
+                stray = _stray(whole, marked + start, outside[marked], delimiter)
             ends &= outside
             marks &= outside
         stops, places = np.flatnonzero(ends), np.flatnonzero(marks)
@@ -141,7 +153,19 @@ def _scan(data: bytes, delimiter: int) -> _Shape:
         fields.append(np.array([seen + 1]))
     none = np.zeros((0, 2), np.int64)
     all_fields = np.concatenate(fields) if fields else np.zeros(0, np.int64)
-    return _Shape(all_fields, np.concatenate(blank) if blank else none, bool(inside))
+    return _Shape(all_fields, np.concatenate(blank) if blank else none, bool(inside), stray)
+
+
+def _stray(
+    whole: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64], closes: npt.NDArray[np.bool_], delimiter: int
+) -> int | None:
+    """The first of these quotation marks that opens after something else than a field's beginning, or closes before
+    something else than its end; two in a row close and open. (Before the first byte stands the last, a newline.)
+    """
+    beside = whole[np.where(closes, quotes + 1, quotes - 1)]
+    ends = [_NEWLINE, delimiter, _QUOTE]
+    wrong = ~(np.isin(beside, ends) | (closes & (beside == _RETURN)))
+    return int(quotes[wrong.argmax()]) if wrong.any() else None
 
 
 def _without(data: bytes, spans: npt.NDArray[np.int64]) -> bytes:
@@ -166,9 +190,10 @@ def _header(data: bytes, table: TableSettings, source: str) -> list[str]:
         remedy = f'Set delimiter = "{found[0]}"' if found else "Check `delimiter`"
         raise RecordsError(source, "only one column was found", remedy)
     if twice := sorted({name for name in header if header.count(name) > 1 and name}):
-        raise RecordsError(
-            source, "the header names this column more than once", "Give every column its own name", column=twice[0]
-        )
+        problem, remedy = "the header names a column more than once", "Give every column its own name"
+        if any(looks_like_a_cell(name) for name in header):
+            raise RecordsError(source, problem, f"{remedy}, and check that {FIRST_LINE}")
+        raise RecordsError(source, problem, remedy, column=twice[0])
     if header.count("") > 1:
         raise RecordsError(source, "the header leaves more than one column without a name", "Name every column")
     return header
@@ -180,7 +205,13 @@ def _parsed(data: bytes, table: TableSettings, source: str, header: list[str], r
     except (pl.exceptions.PolarsError, ValueError, OSError):
         frame = None
     if frame is None or frame.height != rows or frame.width != len(header):
-        problem = "quotation marks stand where they cannot be read as CSV"
-        raise RecordsError(source, problem, "Quote whole fields only, and double quotation marks inside them") from None
+        raise _unreadable_quotes(source, 0) from None
     frame.columns = header
     return frame
+
+
+def _unreadable_quotes(source: str, rows: int) -> RecordsError:
+    """Of the last of so many rows, the header among them; 0: of no row that is known."""
+    problem = "quotation marks stand where they cannot be read as CSV"
+    remedy = "Quote whole fields only, without spaces outside of the marks, and double quotation marks inside them"
+    return RecordsError(source, problem, remedy, rows=[rows - 1] if rows > 1 else [])

@@ -5,6 +5,7 @@ A check that needs row numbers runs while every row is still in its place; rows 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 
 import polars as pl
@@ -18,10 +19,11 @@ from sequela.records.physionet2012 import physionet2012_part
 from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
-from sequela.records.times import INSTANT, Stamps, as_iso, stamps
-from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, with_other_sign
+from sequela.records.times import INSTANT, LATEST, Stamps, as_iso, stamps
+from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, otherwise_written
 from sequela.records.written import note_column
 
+_NAMELESS = re.compile(r"|Unnamed: [0-9]+|__index_level_[0-9]+__")  # the latter two in files that pandas wrote
 EMPTY, NO_VALUE, DUPLICATE = "empty cell", "no value at all", "duplicate row"
 
 
@@ -54,7 +56,7 @@ def _wide_part(reading: Reading) -> Part:
             kind = reading.kinds.get(code)
             is_category = column in table.categorical
             if code in reading.apart or table.role == "outcome":
-                raw = as_iso(raw)
+                raw = as_iso(raw, reading.origin)
             values = column_values(raw, table, reading.origin, kind=kind, categorical=is_category)
             if code in reading.apart:
                 note_column(part, code, column, {"numeric_value": values.number, "text_value": values.text})
@@ -74,6 +76,9 @@ def _series_part(reading: Reading) -> Part:
     columns, _ = _value_columns(reading)
     code = table.rename.get(settings.code, settings.code)
     every, unit = duration(settings.every)
+    if (len(columns) - 1) * every > LATEST:
+        problem = f"the last of {len(columns)} columns lies too far from the first for a time"
+        raise reading.origin.refusal(problem, "Check `series.every`")
     rows = reading.raw.frame.height
     part = person_and_time(reading, rows=rows)
     part.calendar, part.all_days, part.unit, part.codes = False, False, table.time_unit or unit, [code]
@@ -130,8 +135,9 @@ def _value_columns(reading: Reading) -> tuple[list[str], list[str]]:
                 raise origin.refusal(problem, "Name each column for one use", column=name)
     if not columns:
         raise origin.refusal("there is no column with values", "List some in `columns`, or leave `columns` out")
-    if "" in columns:
-        raise origin.refusal("a column has no name", "Name it in the header, or list `columns` without it")
+    if nameless := [name for name in columns if _NAMELESS.fullmatch(name)]:
+        remedy = "Name it in the header, or list `columns` without it"
+        raise origin.refusal("a column has no name", remedy, column=nameless[0] or None)
     named = [table.series.code] if table.layout == "series" and table.series else columns
     for key, names in (("categorical", table.categorical), ("rename", list(table.rename))):
         for name in names:
@@ -226,7 +232,7 @@ def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | Non
     for raw in columns:
         read = cells(raw, table)
         if read.dtype == pl.String:
-            numbers += as_number(read, table).count() + int(with_other_sign(read, table).sum())
+            numbers += as_number(read, table).count() + int(otherwise_written(read, table).sum())
         elif read.dtype.is_numeric():
             numbers += read.count()
         present += read.count()

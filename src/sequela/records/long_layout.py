@@ -10,7 +10,7 @@ from sequela.records.origin import remedy_for
 from sequela.records.parts import Part, Reading, factorized
 from sequela.records.settings import TableSettings
 from sequela.records.stamped import person_and_time
-from sequela.records.values import NAN, as_number, canonical, cells, refuse_infinite, typed, with_other_sign
+from sequela.records.values import NAN, as_number, canonical, cells, otherwise_written, refuse_infinite, typed
 from sequela.records.written import note_column
 
 EMPTY = "empty cell"
@@ -33,8 +33,8 @@ def long_part(reading: Reading) -> Part:
     """
     has_value = reading.table.value in reading.columns
     part = coded_rows(reading)
-    part.events = _without_empty(part, reading, has_value=has_value)
     rename_codes(part, reading)
+    part.events = _without_empty(part, reading, has_value=has_value)
     return part
 
 
@@ -54,7 +54,7 @@ def coded_rows(reading: Reading, *, static_rows: bool = False) -> Part:
     raw = typed(reading.take(table.code), table, reading.origin, name=table.code)
     code = canonical(cells(raw, table), table) if raw.dtype != pl.String else cells(raw, table)
     if code.null_count():
-        remedy = "Give every row its code"
+        remedy = 'Give every row its code, or take the code out of `na` ("NA" may be sodium)'
         raise reading.origin.refusal("the code is missing", remedy, column=table.code, faulty=code.is_null())
     sources, place = factorized(code)
     part.codes = sources.to_list()
@@ -115,18 +115,16 @@ def _named_columns(reading: Reading) -> _Columns:
 
 
 def _add_values(part: Part, reading: Reading, column: str) -> None:
-    """Numbers where a code has numbers, categories where all its values are text."""
+    """Numbers where a code has numbers, categories where all its values are text; codes of one new name are one."""
     table, origin = reading.table, reading.origin
     raw = typed(reading.take(column), table, origin, name=column)
     if raw.dtype.is_float():
         reading.count(NAN, int(raw.is_nan().sum()))
     read = cells(raw, table)
     del raw
-    place = part.events["code"]
-    forced = [spot for spot, code in enumerate(part.codes) if _is_text(code, reading)]
-    if read.dtype == pl.Boolean:
-        part.events = part.events.with_columns(read.cast(pl.String).alias("text"))
-        return
+    codes, place = _renamed(part, reading)
+    categorical = {table.rename.get(code, code) for code in table.categorical}
+    forced = [spot for spot, code in enumerate(codes) if code in categorical or reading.kinds.get(code) == "text"]
     is_text = place.is_in(pl.Series(forced, dtype=pl.UInt32).to_list()) if forced else None
     if read.dtype != pl.String:
         number = read.cast(pl.Float64)
@@ -136,8 +134,9 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
         if is_text is not None:
             faulty &= ~is_text
         if faulty.any():
-            other_sign = faulty & with_other_sign(read, table)
-            is_text = _text_codes(part, reading, column, (faulty, other_sign), number, is_text)
+            otherwise = faulty & otherwise_written(read, table)
+            known = [spot for spot, code in enumerate(codes) if reading.kinds.get(code) == "number"]
+            is_text = _text_codes(place, known, reading, column, (faulty, otherwise), number, is_text)
     if is_text is not None:
         both = pl.DataFrame({"text": read, "number": number, "is_text": is_text})
         both = both.select(text=pl.when("is_text").then("text"), number=pl.when(~pl.col("is_text")).then("number"))
@@ -147,13 +146,9 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
     part.events = part.events.with_columns(number.alias("number"))
 
 
-def _is_text(code: str, reading: Reading) -> bool:
-    known = reading.kinds.get(reading.table.rename.get(code, code))
-    return code in reading.table.categorical or known == "text"
-
-
 def _text_codes(
-    part: Part,
+    place: pl.Series,
+    known: list[int],
     reading: Reading,
     column: str,
     faults: tuple[pl.Series, pl.Series],
@@ -162,18 +157,16 @@ def _text_codes(
 ) -> pl.Series:
     """Marks the rows of codes whose values are all text; refuses those of codes that have numbers too.
 
-    Half of the texts or more that are numbers with the other decimal sign make the code's values numbers.
+    Half of the texts or more that are numbers, but not written as the table has them, make the code's values numbers.
     """
-    place = part.events["code"]
-    faulty, other_sign = faults
+    faulty, otherwise = faults
     signs = (
-        pl.DataFrame({"code": place, "other": other_sign}).filter(faulty).group_by("code").agg(pl.col("other").mean())
+        pl.DataFrame({"code": place, "other": otherwise}).filter(faulty).group_by("code").agg(pl.col("other").mean())
     )
     misread = signs.filter(pl.col("other") >= 0.5)["code"].to_list()
     with_text = place.filter(faulty).unique()
     free = number.is_not_null() if is_text is None else number.is_not_null() & ~is_text
     with_number = place.filter(free).unique().to_list()
-    known = [spot for spot, code in enumerate(part.codes) if reading.kinds.get(code) == "number"]
     mixed = with_text.filter(with_text.is_in([*with_number, *known, *misread]))
     wrong = faulty & place.is_in(mixed.to_list())
     if wrong.any():
@@ -203,7 +196,10 @@ def _add_text(part: Part, reading: Reading, column: str) -> None:
 
 
 def _without_empty(part: Part, reading: Reading, *, has_value: bool) -> pl.DataFrame:
-    """Leaves out rows without value, counted, where other rows of the same code have one."""
+    """Leaves out rows without value, counted, where other rows of the same code have one, or had in an earlier reading.
+
+    One person's rows are thus read alone as among others.
+    """
     events = part.events
     values = [name for name in ("number", "text") if name in events.columns]
     if not values:
@@ -211,11 +207,11 @@ def _without_empty(part: Part, reading: Reading, *, has_value: bool) -> pl.DataF
     empty = events.select(pl.all_horizontal(pl.col(values).is_null())).to_series()
     if not has_value or not empty.any():
         return events
-    with_value = events["code"].filter(~empty).unique()
-    left_out = empty & events["code"].is_in(with_value.to_list())
+    known = [place for place, code in enumerate(part.codes) if code in reading.kinds]
+    with_value = known if reading.kinds else events["code"].filter(~empty).unique().to_list()
+    left_out = empty & events["code"].is_in(with_value)
     for place, rows in events["code"].filter(left_out).value_counts().sort("code").iter_rows():
-        code = part.codes[place]
-        reading.count(EMPTY, rows, reading.table.rename.get(code, code))
+        reading.count(EMPTY, rows, part.codes[place])
     return events.filter(~left_out)
 
 
@@ -226,8 +222,12 @@ def rename_codes(part: Part, reading: Reading) -> None:
         for name in names:
             if name not in part.codes:
                 reading.count(f"code named in `{key}` that does not occur", 1, name)
-    renamed = pl.Series([table.rename.get(code, code) for code in part.codes], dtype=pl.String)
-    distinct, places = factorized(renamed)
-    if distinct.len() < renamed.len():
-        part.events = part.events.with_columns(places.gather(part.events["code"]).alias("code"))
-    part.codes = distinct.to_list()
+    part.codes, place = _renamed(part, reading)
+    part.events = part.events.with_columns(place.alias("code"))
+
+
+def _renamed(part: Part, reading: Reading) -> tuple[list[str], pl.Series]:
+    """The codes by their new names, and for each row the place of its own among them."""
+    rename = reading.table.rename
+    renamed, places = factorized(pl.Series([rename.get(code, code) for code in part.codes], dtype=pl.String))
+    return renamed.to_list(), places.gather(part.events["code"])

@@ -13,6 +13,7 @@ import polars as pl
 
 from sequela.errors import RecordsError
 
+FIRST_LINE = "the first line of the file holds the names of columns"
 _DATUM = re.compile(r"[+-]?[0-9.,:TZ/ -]+$")
 
 
@@ -72,6 +73,11 @@ class Origin:
             raise self.refusal(f"there is no column '{name}' (key `{key}`)", remedy_for(name, columns))
 
 
+def looks_like_a_cell(name: str) -> bool:
+    """Whether a column's name is a number, a date or a time: what stands there is a patient's row."""
+    return _DATUM.match(name) is not None
+
+
 def remedy_for(name: str, known: Iterable[str]) -> str:
     """What to write instead of a name that does not exist: the nearest one, which is a guess, and the names there are.
 
@@ -81,7 +87,7 @@ def remedy_for(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     guess = f"Did you mean '{near[0]}'? " if near else ""
     remedy = f"{guess}Name a column that the table has"
-    if any(_DATUM.match(column) for column in names):
-        return f"{remedy}, and check that the first line of the file holds the names of columns"
+    if any(looks_like_a_cell(column) for column in names):
+        return f"{remedy}, and check that {FIRST_LINE}"
     listed = ", ".join(f"'{column}'" for column in names[:12]) + (", ..." if len(names) > 12 else "")
     return f"{remedy}: {listed or 'there is none'}"

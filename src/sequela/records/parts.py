@@ -93,9 +93,7 @@ class Reading:
 
     def take(self, column: str) -> pl.Series:
         """A column of the source, which gives it up (large tables are read column by column)."""
-        taken = self.raw.frame.get_column(column)
-        self.raw.frame = self.raw.frame.drop(column)
-        return taken
+        return self.raw.frame.drop_in_place(column)
 
     def count(self, reason: str, rows: int, code: str | None = None) -> None:
         """Notes rows or cells that were merged, left out or odd."""

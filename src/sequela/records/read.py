@@ -184,14 +184,28 @@ def _check_clocks(parts: list[Part]) -> None:
 
 
 def _check_people(inputs: list[Part]) -> None:
-    """Refuses a table of a study whose people are all strangers to the others: then ids are written in two ways."""
+    """Refuses a table of a study whose ids are written otherwise than in the others: then people fall in two.
+
+    All of them are strangers to the others, or some differ from a stranger there by leading zeros only.
+    """
     ids = [part.people.cast(pl.String) for part in inputs]
     for part, own in zip(inputs, ids, strict=True):
         others = [other for other in ids if other is not own]
-        if others and not own.is_in(pl.concat(others).implode()).any():
+        if not others:
+            return
+        known = pl.concat(others)
+        here, there = own.filter(~own.is_in(known.implode())), known.filter(~known.is_in(own.implode()))
+        remedy = "Check `subject`: ids must be written alike in all tables"
+        if here.len() == own.len():
             problem = "none of its people stands in another table of role input"
-            remedy = "Check `subject`: ids must be written alike in all tables"
             raise part.origin.refusal(problem, remedy, column=part.table.subject)
+        if _without_zeros(here).is_in(_without_zeros(there).implode()).any():
+            problem = "ids differ from those of another table by leading zeros only"
+            raise part.origin.refusal(problem, remedy, column=part.table.subject)
+
+
+def _without_zeros(ids: pl.Series) -> pl.Series:
+    return ids.str.extract("^0*([0-9]+)$", 1).drop_nulls()
 
 
 def _clock(parts: list[Part], day_resolution: bool | None) -> Clock:

@@ -46,13 +46,18 @@ def raw_table(
         may_be_empty: a table with a header and no rows is read (a new patient without any laboratory value).
 
     Raises:
-        RecordsError: a file is missing, unreadable, empty, or has other columns than the first.
+        RecordsError: a file is missing, unreadable, or has other columns than the first; there is no row in any.
     """
     if table.name in frames:
         name = f"frame '{table.name}'"
         frame = frames[table.name]
-        _check_rows(frame, name, may_be_empty=may_be_empty)
-        return RawTable(frame, Origin((name,), (frame.height,)))
+        if not isinstance(frame, pl.DataFrame):
+            problem = f"expected a polars.DataFrame, this is a {type(frame).__module__}.{type(frame).__name__}"
+            raise RecordsError(name, problem, "Convert it: polars.from_pandas(frame), or collect() of a lazy one")
+        frame = frame.clone()  # columns are taken out of it
+        origin = Origin((name,), (frame.height,))
+        _check_rows(origin, may_be_empty=may_be_empty)
+        return RawTable(frame, origin)
     names = [table.path] if isinstance(table.path, str) else list(table.path)
     if table.source == "physionet2012":
         return RawTable(*stays(names, folder))
@@ -66,9 +71,9 @@ def raw_table(
         frame, blank = _read(table, name, folder)
         if blank:
             odd["blank line"] = odd.get("blank line", 0) + blank
-        _check_rows(frame, name, may_be_empty=may_be_empty)
         read.append(frame)
     origin = Origin(tuple(names), tuple(frame.height for frame in read), given)
+    _check_rows(origin, may_be_empty=may_be_empty)
     return RawTable(_stacked(read, names), origin, odd, split)
 
 
@@ -86,9 +91,9 @@ def _read(table: TableSettings, name: str, folder: Path) -> tuple[pl.DataFrame, 
         raise RecordsError(name, "the file cannot be opened", "Check the path and its permissions") from None
 
 
-def _check_rows(frame: pl.DataFrame, name: str, *, may_be_empty: bool) -> None:
-    if frame.height == 0 and not may_be_empty:
-        raise RecordsError(name, "it has no data rows", "Give at least one data row")
+def _check_rows(origin: Origin, *, may_be_empty: bool) -> None:
+    if not any(origin.heights) and not may_be_empty:
+        raise origin.refusal("it has no data rows", "Give at least one data row")
 
 
 def _stacked(frames: list[pl.DataFrame], names: list[str]) -> pl.DataFrame:

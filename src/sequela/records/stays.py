@@ -54,7 +54,8 @@ def stays(given: Sequence[str], folder: Path) -> tuple[pl.DataFrame, Origin, dic
         The rows, where each comes from, and what was left out by reason.
 
     Raises:
-        RecordsError: nothing there, a damaged archive, a file without the header, a row of another length.
+        RecordsError: nothing there, a damaged archive, a file without the header, a row of another length, two files
+            of one stay that differ.
     """
     gathered = _Gathered()
     for source in given:
@@ -67,6 +68,7 @@ def stays(given: Sequence[str], folder: Path) -> tuple[pl.DataFrame, Origin, dic
         if len(gathered.ids) == before:
             remedy = "Name the folder or the archive that holds the stays, files such as 132539.txt"
             raise RecordsError(source, "there is no file of a stay in it", remedy)
+    _refuse_versions(gathered)
     origin = Origin(tuple(gathered.names), tuple(gathered.rows), tuple(given))
     frame = _parsed(b"".join(gathered.bodies), origin)
     return frame.insert_column(0, _ids(gathered)), origin, gathered.odd
@@ -93,6 +95,15 @@ def _add(gathered: _Gathered, name: str, data: bytes) -> None:
     gathered.ids.append(name.rpartition("/")[2].removesuffix(".txt"))
     gathered.bodies.append(body)
     gathered.rows.append(body.count(b"\n"))
+
+
+def _refuse_versions(gathered: _Gathered) -> None:
+    """A copy of a stay's file is no fault; two versions of it are, since one of them is wrong or cut off."""
+    first: dict[str, tuple[str, bytes]] = {}
+    for name, stay, body in zip(gathered.names, gathered.ids, gathered.bodies, strict=True):
+        other, rows = first.setdefault(stay, (name, body))
+        if body != rows:
+            raise RecordsError(name, f"this stay has other rows in '{other}'", "Keep the file that is right")
 
 
 def _lines(data: bytes, name: str) -> tuple[bytes, int]:

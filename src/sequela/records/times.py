@@ -7,7 +7,7 @@ A local time that a change of the clocks makes ambiguous or skips is read with t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
@@ -21,11 +21,11 @@ INSTANT = pl.Datetime("us")
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261
 # Numbers have no calendar, but every instant must be one that Python's datetime can hold.
 _EARLIEST = (datetime(1, 1, 2) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
-_LATEST = (datetime(9999, 12, 30) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+LATEST = (datetime(9999, 12, 30) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 _DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_OFFSET = r"(Z|z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
+_OFFSET = r"(Z|z|[+-][0-9]{2}(?::?[0-5][0-9])?)$"
 _INSTANT = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)? ?(Z|z|[+-][0-9]{2}(:?[0-9]{2})?)?$"
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)? ?(Z|z|[+-][0-9]{2}(:?[0-5][0-9])?)?$"
 )
 _CHUNK = 500_000
 _DAY_MICROSECONDS = MICROSECONDS["days"]
@@ -78,7 +78,7 @@ def _from_text(read: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
             if 2 * iso_instants(read.filter(faulty), table.time_zone)["time"].count() >= faulty.sum():
                 raise _unit_out_of_place(origin, read.name)
             problem = f"expected times as numbers of {table.time_unit}, here stands something else"
-            raise origin.refusal(problem, "Correct the cells", column=read.name, faulty=faulty)
+            raise origin.refusal(problem, "Correct the cells, or set `decimal`", column=read.name, faulty=faulty)
         return _from_numbers(number, table, origin)
     if 2 * number.count() >= read.count():
         return _from_numbers(number, table, origin)
@@ -94,6 +94,7 @@ def _from_text(read: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
 def _from_instants(column: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
     if column.null_count() == column.len():
         return Stamps(column.cast(INSTANT), None, None, all_days=True)
+    _refuse_years_outside(_FIRST_YEAR, _LAST_YEAR, column, origin)
     if column.dtype == pl.Date:
         time = pl.col("local").cast(INSTANT)
         frame = (
@@ -118,14 +119,29 @@ def _microseconds(column: pl.Series) -> tuple[pl.Series, bool]:
     return local, zone is not None
 
 
-def as_iso(column: pl.Series) -> pl.Series:
-    """Dates and instants as the ISO 8601 text that means the same; any other column as it is."""
+def as_iso(column: pl.Series, origin: Origin) -> pl.Series:
+    """Dates and instants as the ISO 8601 text that means the same; any other column as it is.
+
+    Raises:
+        RecordsError: years that such a text cannot hold.
+    """
+    if not isinstance(column.dtype, (pl.Date, pl.Datetime)):
+        return column
+    _refuse_years_outside(1, 9999, column, origin)
     if column.dtype == pl.Date:
         return column.dt.to_string("%Y-%m-%d")
-    if not isinstance(column.dtype, pl.Datetime):
-        return column
     local, is_utc = _microseconds(column)
     return local.dt.to_string(f"%Y-%m-%dT%H:%M:%S%.6f{'Z' if is_utc else ''}")
+
+
+def _refuse_years_outside(first: int, last: int, column: pl.Series, origin: Origin) -> None:
+    """Looks at the numbers that a column of dates or instants is made of: Polars panics at years far out."""
+    unit = getattr(column.dtype, "time_unit", None)
+    day = 1 if unit is None else _DAY_MICROSECONDS * 1000 // {"ns": 1, "us": 1000, "ms": 1_000_000}[unit]
+    start, end = (edge.toordinal() - date(1970, 1, 1).toordinal() for edge in (date(first, 1, 1), date(last, 12, 31)))
+    faulty = ~(column.to_physical() // day).is_between(start, end).fill_null(value=True)
+    if faulty.any():
+        raise origin.refusal(f"years outside {first} to {last}", "Correct the cells", column=column.name, faulty=faulty)
 
 
 def _checked(found: pl.DataFrame, name: str, origin: Origin) -> Stamps:
@@ -143,7 +159,7 @@ def _from_numbers(number: pl.Series, table: TableSettings, origin: Origin) -> St
         problem = "the times are numbers, and the study does not say of what"
         raise origin.refusal(problem, 'Set `time_unit`, such as time_unit = "days"', column=number.name)
     span = (number * MICROSECONDS[table.time_unit]).round()
-    faulty = ~span.is_between(_EARLIEST, _LATEST).fill_null(value=True)
+    faulty = ~span.is_between(_EARLIEST, LATEST).fill_null(value=True)
     if faulty.any():
         problem = f"numbers too large for times in {table.time_unit}"
         remedy = "Correct the cells, or set another `time_unit`"

@@ -13,6 +13,7 @@ from sequela.records.settings import TableSettings
 Kind = Literal["number", "text"]
 FLOAT32_MAX = 3.4028234663852886e38
 _PLAIN_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
+_THOUSANDS = r"^[+-]?[0-9]{1,3}([.,' ’\u{a0}\u{202f}][0-9]{3})+([.,][0-9]+)?$"
 NAN = "not a number (NaN), read as missing"
 
 
@@ -63,26 +64,28 @@ def as_number(text: pl.Series, table: TableSettings) -> pl.Series:
     return text.to_frame().select(bare.cast(pl.Float64, strict=False).fill_nan(None)).to_series()
 
 
-def with_other_sign(text: pl.Series, table: TableSettings) -> pl.Series:
-    """True where a text is a number whose decimal sign is the one that the table does not have."""
+def otherwise_written(text: pl.Series, table: TableSettings) -> pl.Series:
+    """True where a text is a number with the decimal sign that the table does not have, or with parted thousands."""
     other = table.model_copy(update={"decimal": "." if table.decimal == "," else ","})
-    return as_number(text, table).is_null() & as_number(text, other).is_not_null()
+    read = as_number(text, other).is_not_null() | text.str.contains(_THOUSANDS)
+    return as_number(text, table).is_null() & read
 
 
 def canonical(column: pl.Series, table: TableSettings) -> pl.Series:
-    """Categories as text; one spelling for a number ("3", never "3.0"), whatever the source writes."""
-    if column.dtype.is_integer() or column.dtype == pl.Boolean:
+    """Categories as text; one spelling for a number ("3", never "3.0"), whatever the source writes.
+
+    Numbers of more digits than a double holds, such as codes of a terminology, stay as they are written.
+    """
+    if column.dtype.is_integer():
         return column.cast(pl.String)
     name = pl.col(column.name)
     if column.dtype != pl.String:
-        number = column.cast(pl.Float64)
-        return number.to_frame().select(_spelled(name)).to_series()
+        return column.to_frame().select(_spelled(name)).to_series()
     parsed = as_number(column, table)
     frame = pl.DataFrame({"text": column, "number": parsed})
     sign = table.decimal
-    plain = (
-        pl.col("text").str.replace(sign, ".", literal=True).str.contains(_PLAIN_NUMBER) & pl.col("number").is_not_null()
-    )
+    plain = pl.col("text").str.replace(sign, ".", literal=True).str.contains(_PLAIN_NUMBER)
+    plain &= pl.col("number").abs() < 2.0**53
     spelled = pl.when(plain).then(_spelled(pl.col("number"))).otherwise(pl.col("text"))
     return frame.select(spelled.alias(column.name)).to_series()
 
@@ -93,7 +96,7 @@ def _spelled(number: pl.Expr) -> pl.Expr:
 
 
 def typed(column: pl.Series, table: TableSettings, origin: Origin, *, name: str) -> pl.Series:
-    """A column of a Parquet file or frame as text, numbers or truth values.
+    """A column of a Parquet file or frame as text or numbers; true and false are texts.
 
     Raises:
         RecordsError: the type holds neither: dates, lists, structures, bytes.
@@ -101,9 +104,9 @@ def typed(column: pl.Series, table: TableSettings, origin: Origin, *, name: str)
     dtype = column.dtype
     if isinstance(dtype, pl.Decimal) or dtype == pl.Null:
         return column.cast(pl.Float64)
-    if isinstance(dtype, (pl.Categorical, pl.Enum)):
+    if isinstance(dtype, (pl.Categorical, pl.Enum)) or dtype == pl.Boolean:
         return column.cast(pl.String)
-    if dtype == pl.String or dtype.is_integer() or dtype.is_float() or dtype == pl.Boolean:
+    if dtype == pl.String or dtype.is_integer() or dtype.is_float():
         return column
     problem = f"values are numbers, texts or true/false, this column is of type {dtype.base_type()}"
     remedy = "Convert it, or leave it out by listing `columns`"
@@ -115,8 +118,8 @@ def column_values(
 ) -> Values:
     """The values of one column of a wide table.
 
-    A text column is numeric where at least half of its cells are numbers, whatever their decimal sign; then every cell
-    must be one, with the table's. Else all its cells are categories.
+    A text column is numeric where at least half of its cells are numbers, whatever their decimal sign and whether or
+    not their thousands are parted; then every cell must be one as the table has it. Else all its cells are categories.
 
     Args:
         raw: the column as the source holds it.
@@ -137,7 +140,7 @@ def column_values(
     read = cells(raw, table)
     if read.null_count() == read.len():
         return Values(odd=odd)
-    if categorical or read.dtype == pl.Boolean:
+    if categorical:
         return Values(text=canonical(read, table), odd=odd)
     if read.dtype != pl.String:
         if kind == "text":
@@ -147,7 +150,7 @@ def column_values(
         if kind == "text":
             return Values(text=read, odd=odd)
         number = as_number(read, table)
-        if kind is None and 2 * (number.count() + with_other_sign(read, table).sum()) < read.count():
+        if kind is None and 2 * (number.count() + otherwise_written(read, table).sum()) < read.count():
             return Values(text=read, odd=odd)
         refuse_text(read.is_not_null() & number.is_null(), origin, column=name)
     refuse_infinite(number, origin, column=name)
