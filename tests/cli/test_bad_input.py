@@ -18,7 +18,17 @@ import damage
 import polars as pl
 import pytest
 from command_line import Answer, in_a_process, in_process, listing
-from small_study import DOCUMENT, PEOPLE, SECRET, outcomes_csv, patients_csv, visits_csv, write_risk_study, write_study
+from small_study import (
+    DOCUMENT,
+    OUTCOMES,
+    PEOPLE,
+    SECRET,
+    outcomes_csv,
+    patients_csv,
+    visits_csv,
+    write_risk_study,
+    write_study,
+)
 
 SHOW = False  # print the refusals, to read them: pytest -s
 RUN = ["run", "study.toml", "--out", "out"]
@@ -145,6 +155,16 @@ CASES: dict[str, Case] = {
     "a horizon without a unit": Case(["`horizon`", '"6"', "'6h'"], {"question.horizon": ["1d", "6"]}),
     "next record beside a duration": Case(["[question]", "remove it"], {"question.horizon": ["next record", "6h"]}),
     "one horizon in two ways": Case(["[question]", "twice", "remove"], {"question.horizon": ["24h", "1d"]}),
+    "one prediction time in two ways": Case(["`at`", "twice", "remove"], {"question.at": ["24h", "1d"]}),
+    "episodes of a code without a name": Case(["'question.from.code'", "not empty"], {"question.from": {"code": ""}}),
+    "ends of codes, one without a name": Case(
+        ["'question.to.code[2]'", "not empty"], {"question.to": {"code": ["X", ""]}}
+    ),
+    "time 0 of dates": Case(
+        ['from = "origin"', "dates", "first record"],
+        {"question.from": "origin", "records.0.time_unit": None},
+        {"visits.csv": f"id,day,sbp,dbp,ward\n{SECRET}1,2024-05-31,120,80,A\n{SECRET}1,2024-06-30,130,80,A\n"},
+    ),
     "a number as a horizon": Case(["'question.horizon'", "text in quotation marks"], {"question.horizon": 6}),
     "one target twice": Case(["'question.target'", "twice", "remove one"], {"question.target": ["sbp", "sbp"]}),
     "a target that is no code": Case(["target", "no record has the code 'spb'", "'sbp'"], {"question.target": "spb"}),
@@ -206,6 +226,9 @@ CASES: dict[str, Case] = {
     "a grid with questions off its edges": Case(
         ["grid", '"5d"', "multiple"], {"prepare.grid": "2d", "question.at": "5d", "question.horizon": "30d"}
     ),
+    "a grid off the question, before any table is read": Case(
+        ["grid", 'at = "every 1d"'], {"prepare.grid": "1d", "records.0.path": "nowhere.csv"}
+    ),
     "an aggregate without a grid": Case(["`aggregate`", "`grid`"], {"prepare.aggregate": "last"}),
     "a scale of an unknown code": Case(["scale", "'spb'", "'sbp'"], {"prepare.scale": {"spb": "none"}}),
     "one plausible range for all codes": Case(['"*"', "default"], {"prepare.plausible": {"*": [0, 300]}}),
@@ -242,12 +265,7 @@ CASES: dict[str, Case] = {
     ),
     "all measurements hidden": Case(["'train.hide'", "at most 0.5"], {"train.hide": 0.9}),
     "a schedule that there is not": Case(["'train.schedule'", '"one cycle"'], {"train.schedule": "one cycel"}),
-    "subgroups by what is no fact": Case(["subgroups", "'sbp'", "height, sex"], {"evaluate.subgroups": ["sbp"]}),
-    "subgroups without facts": Case(
-        ["'sex'", "No table has any", 'layout = "static"'],
-        {"records": DOCUMENT["records"][:1], "evaluate.subgroups": ["sex"]},
-    ),
-    "one subgroup twice": Case(["'evaluate.subgroups'", "twice"], {"evaluate.subgroups": ["sex", "sex"]}),
+    "subgroups of a forecast": Case(["evaluate.subgroups", "risk", "remove"], {"evaluate.subgroups": ["sex"]}),
     "a threshold above one": Case(["'evaluate.thresholds[1]'", "below 1"], {"evaluate.thresholds": [20]}),
     "no trials": Case(["'evaluate.trials'", "at least 1"], {"evaluate.trials": 0}),
     "an accepted finding without a reason": Case(
@@ -378,6 +396,11 @@ CASES |= {
         "outcome tables only", 'role "input"', records__0__role="outcome", records__1__role="outcome"
     ),
     "a role that there is not": of_a_risk("'records[3].role'", "'outcome'", records__2__role="outcom"),
+    "subgroups by what is no fact": of_a_risk("subgroups", "'sbp'", "height, sex", evaluate__subgroups=["sbp"]),
+    "subgroups without facts": of_a_risk(
+        "'sex'", "No table has any", 'layout = "static"', records=[DOCUMENT["records"][0], OUTCOMES]
+    ),
+    "one subgroup twice": of_a_risk("'evaluate.subgroups'", "twice", evaluate__subgroups=["sex", "sex"]),
     "baselines of a forecast": of_a_risk("evaluate.baselines", "logistic", evaluate__baselines=["mean"]),
     "a loss of a forecast": of_a_risk("model.loss", '"cross_entropy"', model__loss="huber"),
     "weights without recalibration": of_a_risk(

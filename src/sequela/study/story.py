@@ -25,6 +25,7 @@ from sequela.cohort import (
     read_label_table,
 )
 from sequela.cohort.columns import check_time_of_outcome
+from sequela.cohort.settings import ORIGIN
 from sequela.errors import StudyError
 from sequela.predict import Evidence, check_units, evidence
 from sequela.prepare import Cleaning, check_grid, cleaning_of, on_grid
@@ -86,6 +87,7 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
         CohortError: where nobody is left.
     """
     watch = watch or Watch()
+    check_grid(study.settings.prepare, study.settings.question)
     watch.stage("Reading the records")
     records = read_records(study.settings.records, study.folder, apart=study.settings.question.columns_apart)
     return asked_of(study, records, watch)
@@ -99,8 +101,8 @@ def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Mate
         CohortError: where nobody is left.
     """
     settings = study.settings
+    _check_origin(records, settings)
     settings.prepare.check_codes(records.events["code"].unique())
-    check_grid(settings.prepare, settings.question)
     cleaning = _cleaning(records, settings)
     seen = evidence(records, settings.question, cleaning, units=settings.prepare.unit_names)
     _check_plausible_targets(seen, settings)
@@ -129,6 +131,14 @@ def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Mate
     )
     check_subgroups(material)
     return material
+
+
+def _check_origin(records: Records, settings: StudySettings) -> None:
+    if settings.question.from_ == ORIGIN and records.clock.calendar:
+        raise StudyError(
+            '[question] from = "origin" is time 0 of numeric times, and the times of these records are dates. '
+            'Write from = "first record", or an event such as { code = "HOSPITAL_ADMISSION" }.'
+        )
 
 
 def _cleaning(records: Records, settings: StudySettings) -> Cleaning:
