@@ -237,6 +237,20 @@ CASES: dict[str, Case] = {
     ),
     "a formula of three codes": Case(["derived", "'x'", "sbp - dbp"], {"prepare.derived": {"x": "sbp - dbp - ward"}}),
     "a formula of an unknown code": Case(["derived", "'spb'", "'sbp'"], {"prepare.derived": {"x": "spb - dbp"}}),
+    "a formula of a static fact": Case(
+        ["derived", "'x'", "'height'", "no number with a time"], {"prepare.derived": {"x": "sbp / height"}}
+    ),
+    "a formula of a category": Case(
+        ["derived", "'ward'", "no number with a time"], {"prepare.derived": {"y": "sbp - dbp", "x": "y | ward"}}
+    ),
+    "limits of a derived code": Case(
+        ["plausible", "'x'", "derived", "sbp - dbp"],
+        {"prepare.derived": {"x": "sbp - dbp"}, "prepare.plausible": {"x": [0, 99]}},
+    ),
+    "a conversion of a derived code": Case(
+        ["units", "'x'", "derived", "sbp - dbp"],
+        {"prepare.derived": {"x": "sbp - dbp"}, "prepare.units": {"x": "mmHg -> kPa"}},
+    ),
     "a formula with the name of a code": Case(
         ["derived", "'dbp'", "another name"], {"prepare.derived": {"dbp": "sbp + dbp"}}
     ),

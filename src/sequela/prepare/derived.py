@@ -41,13 +41,18 @@ def parse_formula(text: str) -> Parts:
     return found["left"], found["sign"], found["right"]
 
 
-def check_formulas(formulas: Mapping[str, str], codes: Iterable[str]) -> None:
-    """Refuse formulas of codes that the records do not have, and names that they have.
+def check_formulas(formulas: Mapping[str, str], codes: Iterable[str], measured: Iterable[str]) -> None:
+    """Refuse formulas of codes that the records do not have, or never measure, and names that they have.
+
+    Args:
+        formulas: by the new code.
+        codes: of the records.
+        measured: those that have a number with a time.
 
     Raises:
         StudyError: with the nearest code that there is.
     """
-    known = set(codes)
+    known, able = set(codes), set(measured)
     for name, formula in formulas.items():
         if name in known:
             raise StudyError(f"[prepare] derived: the records have a code '{name}' already. Give it another name.")
@@ -56,7 +61,13 @@ def check_formulas(formulas: Mapping[str, str], codes: Iterable[str]) -> None:
             if code not in known:
                 remedy = nearest(code, known) or ' Write two codes of the records, such as "sbp - dbp".'
                 raise StudyError(f"[prepare] derived: '{name}' needs '{code}', no such code.{remedy}")
+            if code not in able:
+                raise StudyError(
+                    f"[prepare] derived: '{name}' needs '{code}', which has no number with a time: a static "
+                    "fact or a category is none. Name codes that are measured."
+                )
         known.add(name)
+        able.add(name)
 
 
 def with_derived(events: pl.DataFrame, formulas: Mapping[str, str]) -> pl.DataFrame:

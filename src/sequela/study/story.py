@@ -102,7 +102,8 @@ def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Mate
     """
     settings = study.settings
     _check_origin(records, settings)
-    settings.prepare.check_codes(records.events["code"].unique())
+    is_measured = pl.col("time").is_not_null() & pl.col("numeric_value").is_not_null()
+    settings.prepare.check_codes(records.events["code"].unique(), records.events.filter(is_measured)["code"].unique())
     cleaning = _cleaning(records, settings)
     seen = evidence(records, settings.question, cleaning, units=settings.prepare.unit_names)
     _check_plausible_targets(seen, settings)
