@@ -496,6 +496,10 @@ CASES |= {
     "a check of a table and a study": Case(
         ["not both"], call=["check", "study.toml", "--table", "visits.csv", "--subject", "id", "--label", "sbp"]
     ),
+    "a check of a table with a change of a study": Case(
+        ["--set", "--table", "Leave"],
+        call=["check", "--table", "visits.csv", "--subject", "id", "--label", "sbp", "--set", "name=x"],
+    ),
     "a comparison of one run": Case(["at least two run folders"], call=["compare", "run"]),
     "a comparison of folders that are no runs": Case(
         ["metrics.json", "no such file"], call=["compare", "a", "b"], before=lambda f: [a_folder(n)(f) for n in "ab"]
