@@ -13,6 +13,7 @@ import polars as pl
 
 from sequela.cohort.asof import known_time
 from sequela.errors import StudyError
+from sequela.prepare.units import unit_named
 from sequela.records.words import nearest
 
 _FORMULA = re.compile(r"\s*(?P<left>.+?)\s+(?P<sign>[-+*/|])\s+(?P<right>.+?)\s*")
@@ -76,6 +77,9 @@ def with_derived(events: pl.DataFrame, formulas: Mapping[str, str]) -> pl.DataFr
     Args:
         events: contract 1, implausible values already taken out.
         formulas: by the new code.
+
+    Raises:
+        StudyError: where two codes that become one come in two units.
     """
     for name, formula in formulas.items():
         made = _derived(events, name, parse_formula(formula))
@@ -90,6 +94,12 @@ def _derived(events: pl.DataFrame, name: str, parts: Parts) -> pl.DataFrame:
         pl.col("code").is_in([left, right]) & pl.col("time").is_not_null() & pl.col("numeric_value").is_not_null()
     )
     if sign == _OR:
+        units = {unit_named(unit) or unit for unit in timed["unit"].drop_nulls().unique()}
+        if len(units) > 1:
+            raise StudyError(
+                f"[prepare] derived: '{name}' takes the values of '{left}' and '{right}' as one code, and they come in "
+                f'{len(units)} units. Convert one of the two in [prepare] `units`, such as "kPa -> mmHg".'
+            )
         return _either(timed, left).with_columns(code=pl.lit(name))
     measured = timed.sort("subject_id", known_time(), "time")
     newest = pl.col("time").cum_max().over("subject_id", "code")
