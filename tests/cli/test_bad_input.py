@@ -262,6 +262,23 @@ CASES: dict[str, Case] = {
     "a conversion that is none": Case(
         ["units", "'sbp'", "expected a conversion"], {"prepare.units": {"sbp": "-> kPa"}}
     ),
+    "a name of a unit that is not the one stated": Case(
+        ["units", "'sbp'", "kPa", "another unit", "write a conversion"],
+        {
+            "records.0": {
+                "path": "visits.csv",
+                "layout": "long",
+                "subject": "id",
+                "time": "day",
+                "time_unit": "days",
+                "code": "ward",
+                "value": "dbp",
+                "unit": "unit",
+            },
+            "prepare.units": {"sbp": "kPa"},
+        },
+        {"visits.csv": f"id,day,ward,dbp,unit\n{SECRET}1,0,sbp,120,mmHg\n{SECRET}1,1,sbp,125,mmHg\n"},
+    ),
     "units of an unknown code": Case(["units", "'spb'", "'sbp'"], {"prepare.units": {"spb": "kPa"}}),
     # What does not go together
     "a hybrid of one network": Case(["model.hybrid", "members = 5"], {"model.hybrid": True}),

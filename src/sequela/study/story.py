@@ -29,6 +29,7 @@ from sequela.cohort.settings import ORIGIN
 from sequela.errors import StudyError
 from sequela.predict import Evidence, check_units, evidence
 from sequela.prepare import Cleaning, check_grid, cleaning_of, on_grid
+from sequela.prepare.units import unit_named
 from sequela.records import Records, read_records
 from sequela.study.environment import environment
 from sequela.study.fit import fit_split
@@ -148,8 +149,15 @@ def _cleaning(records: Records, settings: StudySettings) -> Cleaning:
     plain = cleaning_of(settings.prepare, [], {})
     events = plain.in_units(records.events)[0]
     check_units(events, {})
-    stated = events.filter(pl.col("unit").is_not_null()).group_by("code").agg(pl.col("unit").first())
-    return cleaning_of(settings.prepare, codes, dict(stated.iter_rows()) | settings.prepare.unit_names)
+    found = events.filter(pl.col("unit").is_not_null()).group_by("code").agg(pl.col("unit").first())
+    stated, named = dict(found.iter_rows()), settings.prepare.unit_names
+    for code, name in named.items():
+        if None not in (units := {unit_named(stated.get(code)), unit_named(name)}) and len(units) > 1:
+            raise StudyError(
+                f"[prepare] units: '{code}' is named {name}, and its values state another unit. A name converts "
+                f'nothing: write a conversion, such as {code} = "OTHER -> {name}", or the unit that they state.'
+            )
+    return cleaning_of(settings.prepare, codes, stated | named)
 
 
 def _label_table(study: Study, records: Records) -> LabelTable | None:
