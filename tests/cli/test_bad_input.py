@@ -171,6 +171,10 @@ CASES: dict[str, Case] = {
     "a target that is a category": Case(["'ward'", "measured number"], {"question.target": "ward"}),
     "a target that is static": Case(["'height'", "measured number"], {"question.target": "height"}),
     "episodes that never begin": Case(["'ADMISSION'", "[question]"], {"question.from": {"code": "ADMISSION"}}),
+    "a question that is never asked": Case(
+        ["no prediction at all (no record of an input, no episode, or no time in it at which the question is asked)."],
+        {"question.to": "1d", "question.at": "every 2d"},
+    ),
     "a question that leaves nobody": Case(["no prediction", "`min_records`"], {"question.min_records": 99}),
     # Split and preparation
     "fractions that do not add up": Case(["[split]", "add up to 1"], {"split.fractions": [0.7, 0.2, 0.2]}),
