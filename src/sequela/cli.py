@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import shlex
 import sys
@@ -29,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _DEBUG = "--debug"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _USAGE_ERROR: Any = typer.BadParameter.__base__  # of click, which typer brings along under changing names
 _Changes = Annotated[
     list[str] | None, typer.Option("--set", help="KEY=VALUE laid over the study file, such as train.epochs=20.")
@@ -77,6 +80,8 @@ def check(
     label: Annotated[str | None, typer.Option(help="With --table: the column that is predicted.")] = None,
 ) -> None:
     """Read the records, ask the question, split the people, attack the study and show what is there; train nothing."""
+    if table is not None and changes:
+        raise InputError("--set changes a study file, and a --table has none. Leave --set out.")
     if table is not None:
         _check_table(table, study, subject=subject, time=time, split=split, label=label)
     elif study is None:
@@ -166,8 +171,7 @@ def predict(
     if found.note is not None:
         typer.echo(f"Warning: {found.note}", err=True)
     if out is None:
-        sys.stdout.write(found.table.write_csv())
-        sys.stdout.flush()
+        typer.echo(found.table.write_csv().encode(), nl=False)  # UTF-8 as in a file, whatever the terminal shows
     else:
         _write_table(found.table, out)
     for reason, (predictions, people) in found.excluded.items():
@@ -195,10 +199,18 @@ def compare(
         _page().print(table)
 
 
+class _Page(Console):
+    """Standard output; a reader who has seen enough is no fault."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to `main`, which ends with the exit code 0."""
+        raise BrokenPipeError
+
+
 def _page() -> Console:
     """Return standard output; a file or a pipe gets lines that hold the tables unbroken."""
-    console = Console()
-    return console if console.is_terminal else Console(width=120)
+    console = _Page()
+    return console if console.is_terminal else _Page(width=120)
 
 
 def _changes(given: list[str] | None) -> dict[str, Any]:
@@ -253,12 +265,10 @@ def _paths(records: list[str], tables: list[str]) -> dict[str, Path]:
 
 def _write_table(table: pl.DataFrame, out: Path) -> None:
     """Write a table beside its place, then put it there, so that nothing half-written is left."""
-    temporary = out.with_name(f".{out.name}.partial")
+    temporary, content = out.with_name(f".{out.name}.partial"), io.BytesIO()
+    (table.write_csv if out.suffix == ".csv" else table.write_parquet)(content)
     try:
-        if out.suffix == ".csv":
-            table.write_csv(temporary)
-        else:
-            table.write_parquet(temporary)
+        temporary.write_bytes(content.getbuffer())  # Polars would not say why it cannot
         temporary.replace(out)
     except OSError as error:
         raise InputError(f"--out {out}: it cannot be written ({error.strerror}). Choose another place.") from error
@@ -270,6 +280,8 @@ def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 a fault of ours, 2 wrong input, 3 a leak."""
     debug = _DEBUG in sys.argv
     sys.argv = [word for word in sys.argv if word != _DEBUG]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # letters that the terminal's encoding lacks
     try:
         with typer.main.get_command(app).make_context("sequela", sys.argv[1:] or ["--help"]) as context:
             context.command.invoke(context)
@@ -282,16 +294,21 @@ def main() -> None:
         typer.echo(f"Error: {' '.join(words.splitlines())}", err=True)
         sys.exit(error.exit_code if isinstance(error, SequelaError) else 2)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("Interrupted; nothing was written.", err=True)
+        typer.echo("Interrupted; nothing half-written is left.", err=True)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except Exception as error:  # a fault of ours: its message may hold data, so only its kind is shown
+    except SystemExit:
+        raise
+    except BaseException as error:  # a fault of ours, or a panic: its message may hold data, so only its kind is shown
         if debug:
             traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            typer.echo(f"Error: the output cannot be written ({error.strerror}). Make room on the disk.", err=True)
+            sys.exit(2)
         typer.echo(
-            f"A fault in sequela ({type(error).__name__}); nothing was written. "
+            f"A fault in sequela ({type(error).__name__}); nothing half-written is left. "
             "Run the command again with --debug to see where, and report it.",
             err=True,
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -47,16 +49,33 @@ def in_process(words: Sequence[str], folder: Path, capfd: pytest.CaptureFixture[
     return Answer(code, out, err)
 
 
-def in_a_process(words: Sequence[str], folder: Path) -> Answer:
-    """Run `python -m sequela WORDS` in the folder."""
+def in_a_process(
+    words: Sequence[str],
+    folder: Path,
+    *,
+    out: IO[bytes] | int = subprocess.PIPE,
+    largest: int | None = None,
+    **env: str,
+) -> Answer:
+    """Run `python -m sequela WORDS` in the folder.
+
+    Args:
+        words: the call.
+        folder: where.
+        out: what stands for its standard output.
+        largest: bytes of the largest file that it can write.
+        env: of its environment.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "sequela", *words],
         cwd=folder,
-        capture_output=True,
-        text=True,
+        stdout=out,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
         timeout=120,
-        env=os.environ | {"COLUMNS": "400", "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"COLUMNS": "400", "OMP_NUM_THREADS": "1"} | env,
         check=False,
+        preexec_fn=None if largest is None else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest)),
     )
     return Answer(done.returncode, done.stdout, done.stderr)
 

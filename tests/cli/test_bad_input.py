@@ -18,7 +18,17 @@ import damage
 import polars as pl
 import pytest
 from command_line import Answer, in_a_process, in_process, listing
-from small_study import DOCUMENT, PEOPLE, SECRET, outcomes_csv, patients_csv, visits_csv, write_risk_study, write_study
+from small_study import (
+    DOCUMENT,
+    OUTCOMES,
+    PEOPLE,
+    SECRET,
+    outcomes_csv,
+    patients_csv,
+    visits_csv,
+    write_risk_study,
+    write_study,
+)
 
 SHOW = False  # print the refusals, to read them: pytest -s
 RUN = ["run", "study.toml", "--out", "out"]
@@ -145,12 +155,26 @@ CASES: dict[str, Case] = {
     "a horizon without a unit": Case(["`horizon`", '"6"', "'6h'"], {"question.horizon": ["1d", "6"]}),
     "next record beside a duration": Case(["[question]", "remove it"], {"question.horizon": ["next record", "6h"]}),
     "one horizon in two ways": Case(["[question]", "twice", "remove"], {"question.horizon": ["24h", "1d"]}),
+    "one prediction time in two ways": Case(["`at`", "twice", "remove"], {"question.at": ["24h", "1d"]}),
+    "episodes of a code without a name": Case(["'question.from.code'", "not empty"], {"question.from": {"code": ""}}),
+    "ends of codes, one without a name": Case(
+        ["'question.to.code[2]'", "not empty"], {"question.to": {"code": ["X", ""]}}
+    ),
+    "time 0 of dates": Case(
+        ['from = "origin"', "dates", "first record"],
+        {"question.from": "origin", "records.0.time_unit": None},
+        {"visits.csv": f"id,day,sbp,dbp,ward\n{SECRET}1,2024-05-31,120,80,A\n{SECRET}1,2024-06-30,130,80,A\n"},
+    ),
     "a number as a horizon": Case(["'question.horizon'", "text in quotation marks"], {"question.horizon": 6}),
     "one target twice": Case(["'question.target'", "twice", "remove one"], {"question.target": ["sbp", "sbp"]}),
     "a target that is no code": Case(["target", "no record has the code 'spb'", "'sbp'"], {"question.target": "spb"}),
     "a target that is a category": Case(["'ward'", "measured number"], {"question.target": "ward"}),
     "a target that is static": Case(["'height'", "measured number"], {"question.target": "height"}),
     "episodes that never begin": Case(["'ADMISSION'", "[question]"], {"question.from": {"code": "ADMISSION"}}),
+    "a question that is never asked": Case(
+        ["no prediction at all (no record of an input, no episode, or no time in it at which the question is asked)."],
+        {"question.to": "1d", "question.at": "every 2d"},
+    ),
     "a question that leaves nobody": Case(["no prediction", "`min_records`"], {"question.min_records": 99}),
     # Split and preparation
     "fractions that do not add up": Case(["[split]", "add up to 1"], {"split.fractions": [0.7, 0.2, 0.2]}),
@@ -206,6 +230,9 @@ CASES: dict[str, Case] = {
     "a grid with questions off its edges": Case(
         ["grid", '"5d"', "multiple"], {"prepare.grid": "2d", "question.at": "5d", "question.horizon": "30d"}
     ),
+    "a grid off the question, before any table is read": Case(
+        ["grid", 'at = "every 1d"'], {"prepare.grid": "1d", "records.0.path": "nowhere.csv"}
+    ),
     "an aggregate without a grid": Case(["`aggregate`", "`grid`"], {"prepare.aggregate": "last"}),
     "a scale of an unknown code": Case(["scale", "'spb'", "'sbp'"], {"prepare.scale": {"spb": "none"}}),
     "one plausible range for all codes": Case(['"*"', "default"], {"prepare.plausible": {"*": [0, 300]}}),
@@ -214,6 +241,20 @@ CASES: dict[str, Case] = {
     ),
     "a formula of three codes": Case(["derived", "'x'", "sbp - dbp"], {"prepare.derived": {"x": "sbp - dbp - ward"}}),
     "a formula of an unknown code": Case(["derived", "'spb'", "'sbp'"], {"prepare.derived": {"x": "spb - dbp"}}),
+    "a formula of a static fact": Case(
+        ["derived", "'x'", "'height'", "no number with a time"], {"prepare.derived": {"x": "sbp / height"}}
+    ),
+    "a formula of a category": Case(
+        ["derived", "'ward'", "no number with a time"], {"prepare.derived": {"y": "sbp - dbp", "x": "y | ward"}}
+    ),
+    "limits of a derived code": Case(
+        ["plausible", "'x'", "derived", "sbp - dbp"],
+        {"prepare.derived": {"x": "sbp - dbp"}, "prepare.plausible": {"x": [0, 99]}},
+    ),
+    "a conversion of a derived code": Case(
+        ["units", "'x'", "derived", "sbp - dbp"],
+        {"prepare.derived": {"x": "sbp - dbp"}, "prepare.units": {"x": "mmHg -> kPa"}},
+    ),
     "a formula with the name of a code": Case(
         ["derived", "'dbp'", "another name"], {"prepare.derived": {"dbp": "sbp + dbp"}}
     ),
@@ -224,6 +265,23 @@ CASES: dict[str, Case] = {
     "a conversion by a factor of zero": Case(["units", "factor"], {"prepare.units": {"sbp": "a -> b * 0"}}),
     "a conversion that is none": Case(
         ["units", "'sbp'", "expected a conversion"], {"prepare.units": {"sbp": "-> kPa"}}
+    ),
+    "a name of a unit that is not the one stated": Case(
+        ["units", "'sbp'", "kPa", "another unit", "write a conversion"],
+        {
+            "records.0": {
+                "path": "visits.csv",
+                "layout": "long",
+                "subject": "id",
+                "time": "day",
+                "time_unit": "days",
+                "code": "ward",
+                "value": "dbp",
+                "unit": "unit",
+            },
+            "prepare.units": {"sbp": "kPa"},
+        },
+        {"visits.csv": f"id,day,ward,dbp,unit\n{SECRET}1,0,sbp,120,mmHg\n{SECRET}1,1,sbp,125,mmHg\n"},
     ),
     "units of an unknown code": Case(["units", "'spb'", "'sbp'"], {"prepare.units": {"spb": "kPa"}}),
     # What does not go together
@@ -242,12 +300,7 @@ CASES: dict[str, Case] = {
     ),
     "all measurements hidden": Case(["'train.hide'", "at most 0.5"], {"train.hide": 0.9}),
     "a schedule that there is not": Case(["'train.schedule'", '"one cycle"'], {"train.schedule": "one cycel"}),
-    "subgroups by what is no fact": Case(["subgroups", "'sbp'", "height, sex"], {"evaluate.subgroups": ["sbp"]}),
-    "subgroups without facts": Case(
-        ["'sex'", "No table has any", 'layout = "static"'],
-        {"records": DOCUMENT["records"][:1], "evaluate.subgroups": ["sex"]},
-    ),
-    "one subgroup twice": Case(["'evaluate.subgroups'", "twice"], {"evaluate.subgroups": ["sex", "sex"]}),
+    "subgroups of a forecast": Case(["evaluate.subgroups", "risk", "remove"], {"evaluate.subgroups": ["sex"]}),
     "a threshold above one": Case(["'evaluate.thresholds[1]'", "below 1"], {"evaluate.thresholds": [20]}),
     "no trials": Case(["'evaluate.trials'", "at least 1"], {"evaluate.trials": 0}),
     "an accepted finding without a reason": Case(
@@ -378,6 +431,11 @@ CASES |= {
         "outcome tables only", 'role "input"', records__0__role="outcome", records__1__role="outcome"
     ),
     "a role that there is not": of_a_risk("'records[3].role'", "'outcome'", records__2__role="outcom"),
+    "subgroups by what is no fact": of_a_risk("subgroups", "'sbp'", "height, sex", evaluate__subgroups=["sbp"]),
+    "subgroups without facts": of_a_risk(
+        "'sex'", "No table has any", 'layout = "static"', records=[DOCUMENT["records"][0], OUTCOMES]
+    ),
+    "one subgroup twice": of_a_risk("'evaluate.subgroups'", "twice", evaluate__subgroups=["sex", "sex"]),
     "baselines of a forecast": of_a_risk("evaluate.baselines", "logistic", evaluate__baselines=["mean"]),
     "a loss of a forecast": of_a_risk("model.loss", '"cross_entropy"', model__loss="huber"),
     "weights without recalibration": of_a_risk(
@@ -458,6 +516,10 @@ CASES |= {
     ),
     "a check of a table and a study": Case(
         ["not both"], call=["check", "study.toml", "--table", "visits.csv", "--subject", "id", "--label", "sbp"]
+    ),
+    "a check of a table with a change of a study": Case(
+        ["--set", "--table", "Leave"],
+        call=["check", "--table", "visits.csv", "--subject", "id", "--label", "sbp", "--set", "name=x"],
     ),
     "a comparison of one run": Case(["at least two run folders"], call=["compare", "run"]),
     "a comparison of folders that are no runs": Case(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from importlib import metadata
 from pathlib import Path
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 from command_line import in_a_process, in_process, listing
 from rich.console import Console
-from small_study import SECRET, write_study
+from small_study import SECRET, patients_csv, visits_csv, write_study
 
 import sequela
 from sequela.terminal import TerminalWatch
@@ -121,20 +122,54 @@ def test_records_without_a_single_input_are_refused(open_study: Path, tmp_path: 
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_predictions_that_cannot_be_written_leave_nothing(
-    finished: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
-) -> None:
-    def full(table: pl.DataFrame, path: Path) -> None:
-        path.write_text("half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(pl.DataFrame, "write_csv", full)
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_predictions_that_cannot_be_written_leave_nothing(finished: Path, name: str) -> None:
     before = listing(finished)
-    words = ["predict", "run/bundle", "visits.csv", "patients.csv", "--out", "out.csv"]
-    answer = in_process(words, finished, capfd)
+    answer = in_a_process(
+        ["predict", "run/bundle", "visits.csv", "patients.csv", "--out", name], finished, largest=2000
+    )
     assert answer.code == 2
-    assert "No space left on device" in answer.error
+    assert answer.error == f"--out {name}: it cannot be written (File too large). Choose another place."
     assert listing(finished) == before
+
+
+def test_a_run_that_cannot_be_written_leaves_nothing(finished: Path) -> None:
+    before = listing(finished)
+    answer = in_a_process(["run", "study.toml", "--out", "another"], finished, largest=14_000)
+    assert answer.code == 2
+    assert "another: it cannot be written (File too large)" in answer.err
+    assert listing(finished) == before
+
+
+def test_letters_that_the_terminal_cannot_show_stop_nothing(finished: Path, tmp_path: Path) -> None:
+    study = write_study(tmp_path, {"records.0.rename": {"dbp": "druck µ"}})
+    checked = in_a_process(["check", study.name], tmp_path, PYTHONIOENCODING="ascii")
+    assert checked.code == 0, checked.err
+    assert r"druck \xb5" in checked.out
+    (tmp_path / "visits.csv").write_text(visits_csv(id_prefix="µ"), encoding="utf-8")
+    (tmp_path / "patients.csv").write_text(patients_csv(id_prefix="µ"), encoding="utf-8")
+    words = ["predict", str(finished / "run" / "bundle"), "visits.csv", "patients.csv", "--at", "last"]
+    told = in_a_process(words, tmp_path, PYTHONIOENCODING="ascii")
+    assert told.code == 0, told.err
+    assert pl.read_csv(io.StringIO(told.out))["subject_id"].str.starts_with("µ").all()
+
+
+def test_a_reader_who_has_seen_enough_is_no_fault(finished: Path) -> None:
+    for words in (["check", "study.toml"], ["predict", "run/bundle", "visits.csv", "patients.csv"]):
+        read, write = os.pipe()
+        os.close(read)
+        answer = in_a_process(words, finished, out=write)
+        os.close(write)
+        assert answer.code == 0, answer.err
+        assert "fault" not in answer.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+def test_standard_output_that_is_full_is_no_fault_of_ours(finished: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        answer = in_a_process(["check", "study.toml"], finished, out=full)
+    assert answer.code == 2
+    assert answer.error == "the output cannot be written (No space left on device). Make room on the disk."
 
 
 def test_check_reads_and_trains_nothing(finished: Path, capfd: Capture) -> None:
@@ -170,16 +205,17 @@ def test_a_report_is_written_again(finished: Path, tmp_path: Path, capfd: Captur
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize("fault", [ZeroDivisionError, pl.exceptions.PanicException])
 def test_a_fault_of_ours_shows_its_kind_and_no_message(
-    finished: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+    fault: type[BaseException], finished: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
     def broken(*given: object) -> None:
-        raise ZeroDivisionError(SECRET)
+        raise fault(SECRET)
 
     monkeypatch.setattr("sequela.predict.load_bundle", broken)
     answer = in_process(["predict", "run/bundle", "visits.csv", "patients.csv"], finished, capfd)
     assert answer.code == 1
-    assert "ZeroDivisionError" in answer.err
+    assert fault.__name__ in answer.err
     assert "--debug" in answer.err
     assert SECRET not in answer.err
     assert "Traceback" in in_process(["--debug", "predict", "run/bundle", "visits.csv"], finished, capfd).err
@@ -202,7 +238,7 @@ def test_an_interruption_before_training_writes_nothing(
     before = listing(finished)
     answer = in_process(["run", "study.toml", "--out", "another"], finished, capfd)
     assert answer.code == 130
-    assert "Interrupted; nothing was written." in answer.err
+    assert "Interrupted; nothing half-written is left." in answer.err
     assert listing(finished) == before
 
 

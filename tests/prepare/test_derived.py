@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
+from sequela.errors import StudyError
 from sequela.prepare.derived import with_derived
 from sequela.records.events import SCHEMA
 
@@ -49,6 +50,14 @@ def test_nothing_is_made_before_both_are_known() -> None:
 
 def test_either_takes_the_first_code_where_both_were_measured() -> None:
     assert made("a | b", ("a", 0, None, 1), ("b", 0, None, 2), ("b", 3, None, 4)) == [(0.0, 1.0), (3.0, 4.0)]
+
+
+def test_either_of_two_units_is_refused_and_two_spellings_of_one_are_not() -> None:
+    both = events(("a", 0, None, 120), ("b", 1, None, 16))
+    for units in (["mmHg", "mm[Hg]"], ["mmHg", None]):
+        with_derived(both.with_columns(unit=pl.Series(units, dtype=pl.String)), {"new": "a | b"})
+    with pytest.raises(StudyError, match="'new' takes the values of 'a' and 'b' as one code, and they come in 2 units"):
+        with_derived(both.with_columns(unit=pl.Series(["mmHg", "kPa"])), {"new": "a | b"})
 
 
 def test_a_value_that_comes_later_takes_nothing_away_that_was_known_before() -> None:

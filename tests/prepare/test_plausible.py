@@ -24,14 +24,17 @@ def test_a_value_that_is_written_as_a_limit_is_plausible(low: float, high: float
     assert len(taken_out) == 2
 
 
-def test_a_zero_lies_below_a_limit_above_zero() -> None:
-    low, high = plausible_limits(PrepareSettings(plausible="default"), ["HR"])["HR"]
+@pytest.mark.parametrize(
+    ("code", "unit"), [("HR", None), ("glucose", None), ("glucose", "mg/dL"), ("glucose", "mmol/L"), ("sbp", "kPa")]
+)
+def test_a_zero_lies_below_a_limit_above_zero(code: str, unit: str | None) -> None:
+    low, high = plausible_limits(PrepareSettings(plausible="default"), [code], {code: unit})[code]
     assert low > 0
     rows = [
-        {"subject_id": 0, "time": datetime(1970, 1, 1), "code": "HR", "numeric_value": value} for value in (0, 60, high)
+        {"subject_id": 0, "time": datetime(1970, 1, 1), "code": code, "numeric_value": value} for value in (0, 5, high)
     ]
-    kept, taken_out = without_implausible(pl.DataFrame(rows, schema=SCHEMA), {"HR": [low, high]})
-    assert kept["numeric_value"].to_list() == [60, high]
+    kept, taken_out = without_implausible(pl.DataFrame(rows, schema=SCHEMA), {code: [low, high]})
+    assert kept["numeric_value"].to_list() == pytest.approx([5, high])
     assert len(taken_out) == 1
 
 

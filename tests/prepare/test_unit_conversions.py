@@ -79,6 +79,24 @@ def test_a_factor_of_ones_own_goes_where_the_table_does_not() -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["A -> B * 1e-3", "A -> B * 1.0E-3", "A->B*.001", "A -> B * 1e-3 + 0", "A -> B * +1e-3"]
+)
+def test_a_factor_is_written_as_numbers_are(text: str) -> None:
+    found = parse_conversion(text, "x")
+    assert found is not None
+    assert (found.target, found.steps["A"].factor, found.steps["A"].offset) == ("B", 0.001, 0.0)
+
+
+def test_a_unit_with_a_star_is_converted_to() -> None:
+    known = parse_conversion("/uL -> 10*9/L", "platelets")
+    own = parse_conversion("{cells} -> 10*9/L * 2", "platelets")
+    assert known is not None
+    assert own is not None
+    assert (known.target, known.steps["/uL"].factor) == ("10*9/L", pytest.approx(1e-3))
+    assert (own.target, own.steps["{cells}"].factor) == ("10*9/L", 2.0)
+
+
+@pytest.mark.parametrize(
     ("text", "code", "message"),
     [
         ("mmol/L -> mg/dL", "mystery", r"no known way from mmol/L to mg/dL for this code.*factor of the analyte"),
@@ -88,6 +106,8 @@ def test_a_factor_of_ones_own_goes_where_the_table_does_not() -> None:
         ("-> mg/dL", "glucose", "expected a conversion such as"),
         ("mmol/L -> mg/dL * x", "glucose", "expected"),
         ("mmol/L -> mg/dL * 0", "glucose", "leaves nothing"),
+        ("mmol/L -> mg/dL * 1e999", "glucose", "leaves nothing"),
+        ("mmol/L -> mg/dL * 2 * 3", "glucose", "expected a conversion such as"),
     ],
 )
 def test_a_way_that_is_not_known_is_refused_with_the_remedy(text: str, code: str, message: str) -> None:

@@ -146,7 +146,9 @@ def _refuse_one_outcome(asked: Asked, labels: RiskLabels) -> None:
 
 
 def _reasons(asked: Asked) -> str:
-    return "; ".join(f"{reason}: {count[0]:,}" for reason, count in asked.excluded.items())
+    """Return why predictions were left out, and how many; people of whom nothing could be asked have none to count."""
+    counts = ((reason, predictions) for reason, (predictions, _) in asked.excluded.items())
+    return "; ".join(f"{reason}: {predictions:,}" if predictions else reason for reason, predictions in counts)
 
 
 def _asked_by_table(table: LabelTable, episodes: Episodes, timeline: Timeline, question: QuestionSettings) -> Asked:

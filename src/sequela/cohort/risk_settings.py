@@ -12,13 +12,12 @@ from sequela.cohort.settings import (
     CodeSettings,
     ForecastQuestion,
     QuestionSettings,
+    Text,
     is_duration,
     without_keys_of,
 )
 from sequela.records.durations import MICROSECONDS_PER_HOUR, TimeUnit, parse_duration
 from sequela.settings import Settings
-
-Text = Annotated[str, Field(min_length=1)]
 
 
 class OutcomeSettings(Settings):

@@ -10,12 +10,14 @@ from sequela.records.durations import parse_duration
 from sequela.settings import Settings
 
 EVERY_RECORD, FIRST_RECORD, LAST_RECORD, NEXT_RECORD = "every record", "first record", "last record", "next record"
+ORIGIN = "origin"
+Text = Annotated[str, Field(min_length=1)]
 
 
 class CodeSettings(Settings):
     """An event named by the beginning of its code, or by several."""
 
-    code: str | Annotated[list[str], Field(min_length=1)]
+    code: Text | Annotated[list[Text], Field(min_length=1)]
 
     @property
     def prefixes(self) -> list[str]:
@@ -49,15 +51,18 @@ def without_keys_of(keys: Any, others: tuple[str, ...], *, kind: str) -> Any:
     return keys
 
 
+def _spans_differ(spans: list[str], *, what: str) -> None:
+    if len({parse_duration(span) for span in spans}) < len(spans):
+        raise ValueError(f"`{what}` lists one span twice, in two ways of writing: remove one")
+
+
 def _horizons_differ(horizons: list[str]) -> None:
     if NEXT_RECORD in horizons and len(horizons) > 1:
         raise ValueError(
             '`horizon` lists "next record" beside durations, and their errors cannot be pooled: '
             "remove it, or ask it in a study of its own"
         )
-    spans = [] if NEXT_RECORD in horizons else [parse_duration(horizon) for horizon in horizons]
-    if len(set(spans)) < len(spans):
-        raise ValueError("`horizon` lists one span twice, in two ways of writing: remove one")
+    _spans_differ([horizon for horizon in horizons if horizon != NEXT_RECORD], what="horizon")
 
 
 class QuestionSettings(Settings):
@@ -95,7 +100,7 @@ class QuestionSettings(Settings):
 
     @model_validator(mode="after")
     def _spans_are_readable(self) -> Self:
-        if isinstance(self.from_, str) and self.from_ not in (FIRST_RECORD, "origin"):
+        if isinstance(self.from_, str) and self.from_ not in (FIRST_RECORD, ORIGIN):
             raise ValueError('`from` must be "first record", "origin" or { code = "..." }: write one of these')
         if isinstance(self.to, str):
             is_duration(self.to, what="to", words=(LAST_RECORD,))
@@ -103,6 +108,7 @@ class QuestionSettings(Settings):
         if isinstance(self.at, list):
             for at in self.at:
                 is_duration(at, what="at", words=())
+            _spans_differ(self.at, what="at")
         else:
             words = (EVERY_RECORD, FIRST_RECORD, LAST_RECORD)
             is_duration(self.at.removeprefix("every ") if self.at not in words else self.at, what="at", words=words)

@@ -13,6 +13,7 @@ import polars as pl
 
 from sequela.cohort.asof import known_time
 from sequela.errors import StudyError
+from sequela.prepare.units import unit_named
 from sequela.records.words import nearest
 
 _FORMULA = re.compile(r"\s*(?P<left>.+?)\s+(?P<sign>[-+*/|])\s+(?P<right>.+?)\s*")
@@ -41,13 +42,18 @@ def parse_formula(text: str) -> Parts:
     return found["left"], found["sign"], found["right"]
 
 
-def check_formulas(formulas: Mapping[str, str], codes: Iterable[str]) -> None:
-    """Refuse formulas of codes that the records do not have, and names that they have.
+def check_formulas(formulas: Mapping[str, str], codes: Iterable[str], measured: Iterable[str]) -> None:
+    """Refuse formulas of codes that the records do not have, or never measure, and names that they have.
+
+    Args:
+        formulas: by the new code.
+        codes: of the records.
+        measured: those that have a number with a time.
 
     Raises:
         StudyError: with the nearest code that there is.
     """
-    known = set(codes)
+    known, able = set(codes), set(measured)
     for name, formula in formulas.items():
         if name in known:
             raise StudyError(f"[prepare] derived: the records have a code '{name}' already. Give it another name.")
@@ -56,7 +62,13 @@ def check_formulas(formulas: Mapping[str, str], codes: Iterable[str]) -> None:
             if code not in known:
                 remedy = nearest(code, known) or ' Write two codes of the records, such as "sbp - dbp".'
                 raise StudyError(f"[prepare] derived: '{name}' needs '{code}', no such code.{remedy}")
+            if code not in able:
+                raise StudyError(
+                    f"[prepare] derived: '{name}' needs '{code}', which has no number with a time: a static "
+                    "fact or a category is none. Name codes that are measured."
+                )
         known.add(name)
+        able.add(name)
 
 
 def with_derived(events: pl.DataFrame, formulas: Mapping[str, str]) -> pl.DataFrame:
@@ -65,6 +77,9 @@ def with_derived(events: pl.DataFrame, formulas: Mapping[str, str]) -> pl.DataFr
     Args:
         events: contract 1, implausible values already taken out.
         formulas: by the new code.
+
+    Raises:
+        StudyError: where two codes that become one come in two units.
     """
     for name, formula in formulas.items():
         made = _derived(events, name, parse_formula(formula))
@@ -79,6 +94,12 @@ def _derived(events: pl.DataFrame, name: str, parts: Parts) -> pl.DataFrame:
         pl.col("code").is_in([left, right]) & pl.col("time").is_not_null() & pl.col("numeric_value").is_not_null()
     )
     if sign == _OR:
+        units = {unit_named(unit) or unit for unit in timed["unit"].drop_nulls().unique()}
+        if len(units) > 1:
+            raise StudyError(
+                f"[prepare] derived: '{name}' takes the values of '{left}' and '{right}' as one code, and they come in "
+                f'{len(units)} units. Convert one of the two in [prepare] `units`, such as "kPa -> mmHg".'
+            )
         return _either(timed, left).with_columns(code=pl.lit(name))
     measured = timed.sort("subject_id", known_time(), "time")
     newest = pl.col("time").cum_max().over("subject_id", "code")

@@ -23,8 +23,8 @@ def flag_words(
 
     - "nothing known": no record was known yet.
     - "missing": no value of a code that the network uses was known.
-    - "out of range": the last known value lies beyond the extremes that training people had, or what was known last was
-      implausible and taken out.
+    - "out of range": the last known value lies outside of the usual range of training people, or what was known last
+      was implausible and taken out.
     - "unseen category": the last known category is not one that enough training people had.
 
     Args:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
+from sequela.errors import StudyError
 from sequela.prepare.clinical import ClinicalSettings, unknown_code
 from sequela.prepare.derived import check_formulas, parse_formula
 from sequela.prepare.units import Conversion, parse_conversion
@@ -154,13 +155,17 @@ class PrepareSettings(Settings):
         limit = rule_for(self.carry_limit, code, NONE)
         return None if limit == NONE else parse_duration(limit) / MICROSECONDS_PER_HOUR
 
-    def check_codes(self, codes: Iterable[str]) -> None:
-        """Refuse a table that names a code that the records do not have.
+    def check_codes(self, codes: Iterable[str], measured: Iterable[str] | None = None) -> None:
+        """Refuse a table that names a code that the records do not have, or what acts before derived codes are made.
+
+        Args:
+            codes: of the records.
+            measured: those that have a number with a time; None: all of them.
 
         Raises:
-            StudyError: with the nearest code that there is.
+            StudyError: with the nearest code that there is, or what to write.
         """
-        check_formulas(self.derived, codes)
+        check_formulas(self.derived, codes, codes if measured is None else measured)
         known = {*codes, *self.derived}
         self.clinical.check_codes(known)
         for key in _TABLES:
@@ -168,6 +173,12 @@ class PrepareSettings(Settings):
             for code in table if isinstance(table, dict) else ():
                 if code != REST and code not in known:
                     raise unknown_code(f"[prepare] {key}", code, known)
+        for key, named in (("plausible", self.limits), ("units", self.conversions)):
+            for code in set(self.derived) & set(named):
+                raise StudyError(
+                    f"[prepare] {key}: '{code}' is derived, from values that are converted and within their limits. "
+                    f"Name the codes of its formula, {self.derived[code]}, instead."
+                )
 
 
 def needs_own_sequences(settings: PrepareSettings) -> bool:

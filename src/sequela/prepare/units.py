@@ -9,6 +9,7 @@ doi:10.1093/jama/9780190246556.001.0001. Glycated haemoglobin: NGSP % = 0.09148 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,8 +135,10 @@ _CHARGES = {
     **dict.fromkeys(("anion gap", "lactate"), 1.0),
     **dict.fromkeys(("calcium", "ionised calcium", "magnesium"), 2.0),
 }
+_AMOUNT_WRITTEN = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _WRITTEN = re.compile(
-    r"^(?P<sources>[^>]+?)\s*->\s*(?P<target>[^*]+?)(?:\s*\*\s*(?P<factor>[\d.eE+-]+?)(?:\s*(?P<offset>[+-]\s*[\d.]+))?)?$"
+    r"(?P<sources>[^>]+?)\s*->\s*(?P<target>(?:[^*]|(?<=\d)\*(?=\d))+?)"  # a star between digits is a unit's: 10*9/L
+    rf"(?:\s*\*\s*(?P<factor>[+-]?{_AMOUNT_WRITTEN})(?:\s*(?P<offset>[+-]\s*{_AMOUNT_WRITTEN}))?)?"
 )
 
 
@@ -208,7 +211,7 @@ def parse_conversion(text: str, code: str) -> Conversion | None:
     """
     if "->" not in text:
         return None
-    written = _WRITTEN.match(text.strip())
+    written = _WRITTEN.fullmatch(text.strip())
     if not written:
         raise StudyError(
             f"[prepare] units of '{code}': expected a conversion such as \"mmol/L -> mg/dL\", or with a factor of your "
@@ -218,17 +221,12 @@ def parse_conversion(text: str, code: str) -> Conversion | None:
     target = written["target"].strip()
     if written["factor"] is None:
         return Conversion(code=code, target=target, steps={s: _known_step(s, target, code) for s in sources})
-    own = Linear(_number(written["factor"], code), _number((written["offset"] or "0").replace(" ", ""), code))
-    if own.factor == 0:
-        raise StudyError(f"[prepare] units of '{code}': a factor of 0 leaves nothing of the values. Write another.")
+    own = Linear(float(written["factor"]), float((written["offset"] or "0").replace(" ", "")))
+    if own.factor == 0 or not math.isfinite(own.factor + own.offset):
+        raise StudyError(
+            f"[prepare] units of '{code}': a factor of 0 or without end leaves nothing of the values. Write another."
+        )
     return Conversion(code=code, target=target, steps=dict.fromkeys(sources, own))
-
-
-def _number(text: str, code: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise StudyError(f"[prepare] units of '{code}': expected a number after * or +, got '{text}'.") from None
 
 
 def _known_step(source: str, target: str, code: str) -> Linear:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
@@ -63,7 +64,9 @@ def write_run(folder: Path, content: RunContent, *, force: bool) -> None:
         (temporary / "study.toml").write_text(content.study, encoding="utf-8")
         for name, document in content.documents.items():
             write_json(temporary / f"{name}.json", document)
-        content.predictions.write_parquet(temporary / "predictions.parquet")
+        predictions = io.BytesIO()
+        content.predictions.write_parquet(predictions)
+        (temporary / "predictions.parquet").write_bytes(predictions.getbuffer())  # Polars would not say why it cannot
         write_bundle(content.bundle, temporary / "bundle")
         write_report(temporary)
         _put(temporary, folder, force=force)

@@ -110,6 +110,8 @@ class StudySettings(Settings):
             raise ValueError('model.recalibrate is for a risk: write recalibrate = "none", or remove it')
         if kind == "forecast" and not self.prepare.clinical.is_empty:
             raise ValueError("prepare.clinical is for a risk: remove it")
+        if kind == "forecast" and self.evaluate.subgroups:
+            raise ValueError("evaluate.subgroups is for a risk: remove it")
         if kind == "forecast" and self.train.refit:
             raise ValueError(
                 "train.refit is for a risk, since the intervals around forecasts need people who taught nothing: write "

@@ -25,9 +25,11 @@ from sequela.cohort import (
     read_label_table,
 )
 from sequela.cohort.columns import check_time_of_outcome
+from sequela.cohort.settings import ORIGIN
 from sequela.errors import StudyError
 from sequela.predict import Evidence, check_units, evidence
 from sequela.prepare import Cleaning, check_grid, cleaning_of, on_grid
+from sequela.prepare.units import unit_named
 from sequela.records import Records, read_records
 from sequela.study.environment import environment
 from sequela.study.fit import fit_split
@@ -86,6 +88,7 @@ def gather(study: Study, watch: Watch | None = None) -> Material:
         CohortError: where nobody is left.
     """
     watch = watch or Watch()
+    check_grid(study.settings.prepare, study.settings.question)
     watch.stage("Reading the records")
     records = read_records(study.settings.records, study.folder, apart=study.settings.question.columns_apart)
     return asked_of(study, records, watch)
@@ -99,8 +102,9 @@ def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Mate
         CohortError: where nobody is left.
     """
     settings = study.settings
-    settings.prepare.check_codes(records.events["code"].unique())
-    check_grid(settings.prepare, settings.question)
+    _check_origin(records, settings)
+    is_measured = pl.col("time").is_not_null() & pl.col("numeric_value").is_not_null()
+    settings.prepare.check_codes(records.events["code"].unique(), records.events.filter(is_measured)["code"].unique())
     cleaning = _cleaning(records, settings)
     seen = evidence(records, settings.question, cleaning, units=settings.prepare.unit_names)
     _check_plausible_targets(seen, settings)
@@ -131,14 +135,29 @@ def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Mate
     return material
 
 
+def _check_origin(records: Records, settings: StudySettings) -> None:
+    if settings.question.from_ == ORIGIN and records.clock.calendar:
+        raise StudyError(
+            '[question] from = "origin" is time 0 of numeric times, and the times of these records are dates. '
+            'Write from = "first record", or an event such as { code = "HOSPITAL_ADMISSION" }.'
+        )
+
+
 def _cleaning(records: Records, settings: StudySettings) -> Cleaning:
     """Return what is done to the records, once every code has one unit."""
     codes = records.events["code"].unique().to_list()
     plain = cleaning_of(settings.prepare, [], {})
     events = plain.in_units(records.events)[0]
     check_units(events, {})
-    stated = events.filter(pl.col("unit").is_not_null()).group_by("code").agg(pl.col("unit").first())
-    return cleaning_of(settings.prepare, codes, dict(stated.iter_rows()) | settings.prepare.unit_names)
+    found = events.filter(pl.col("unit").is_not_null()).group_by("code").agg(pl.col("unit").first())
+    stated, named = dict(found.iter_rows()), settings.prepare.unit_names
+    for code, name in named.items():
+        if None not in (units := {unit_named(stated.get(code)), unit_named(name)}) and len(units) > 1:
+            raise StudyError(
+                f"[prepare] units: '{code}' is named {name}, and its values state another unit. A name converts "
+                f'nothing: write a conversion, such as {code} = "OTHER -> {name}", or the unit that they state.'
+            )
+    return cleaning_of(settings.prepare, codes, stated | named)
 
 
 def _label_table(study: Study, records: Records) -> LabelTable | None:
