@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from audited import FORECAST, STATIC, TIMED_RISK, VISITS, WARD_RISK, Tables, audited, clinic, table, ward, with_table
+from clean import ADMISSION_RISK, admissions
 from leaks import LEAKS
 from pydantic import ValidationError
 from rich.console import Console
@@ -96,6 +97,23 @@ def test_no_cell_is_quoted() -> None:
     audit = audited(with_table(tables, "people", people), WARD_RISK)
     assert severities(audit, "equals_outcome") == ["certain"]
     assert "SECRET" not in json.dumps(audit.document())
+
+
+def test_a_column_that_is_a_rare_outcome_is_found_though_one_of_it_is_missing() -> None:
+    tables = ward(3000, seed=2, prevalence=0.004)
+    died = table(tables, "outcome")["died"].to_numpy().copy()
+    died[died.argmax()] = 0
+    people = table(tables, "people").with_columns(pl.Series("flag", died))
+    found = audited(with_table(tables, "people", people), WARD_RISK).findings
+    assert [one.column for one in found if one.severity != "note"] == ["flag"]
+
+
+def test_a_day_of_discharge_is_a_time_ahead_where_a_day_of_admission_is_none() -> None:
+    tables = admissions(seed=9)
+    end = table(tables, "outcome")["end"]
+    people = table(tables, "people").with_columns(left=end.floor() + 1)
+    found = audited(with_table(tables, "people", people), ADMISSION_RISK).findings
+    assert [(one.finding, one.column) for one in found if one.severity == "certain"] == [("outcome_time", "left")]
 
 
 @pytest.mark.parametrize("by", ["time", "within"])

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from audited import table
+from clean import admissions
 from tables import export, survival
 
 from sequela.audit import Audit, audit_table, audit_table_file
@@ -41,6 +43,16 @@ def test_a_leak_of_a_table_stops_without_speaking_of_a_study() -> None:
     with pytest.raises(LeakError, match="equals_outcome") as stopped:
         audit.stop_at_leaks()
     assert "accept" not in str(stopped.value)
+
+
+def test_a_year_of_admission_is_no_time_ahead_but_the_day_of_discharge_is() -> None:
+    tables = admissions(seed=8)
+    rows = table(tables, "visits").join(table(tables, "people").drop("birth"), on="id")
+    rows = rows.join(table(tables, "outcome").select("id", "died"), on="id")
+    assert {one.severity for one in audit_table(rows, subject="id", time="day", label="died").findings} <= {"note"}
+    told = rows.with_columns(discharged=pl.col("day").max().over("id").floor() + 1)
+    found = named(audit_table(told, subject="id", time="day", label="died"), "certain")
+    assert found == {("length_of_record", "discharged")}
 
 
 def test_people_in_several_parts_are_found() -> None:
