@@ -259,6 +259,38 @@ def test_few_events_are_not_told_by_other_numbers(risk_folder: Callable[..., Pat
     assert f"{100 * row['value']:.1f} %" not in text_of(page)
 
 
+def test_few_without_the_event_are_not_left_to_subtraction(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    profile, metrics = read_json(run / "profile.json"), read_json(run / "metrics.json")
+    split = profile["split"]
+    split["events"]["held_out"] = split["predictions"]["held_out"] - 4
+    profile["asked"]["events"] = sum(split["events"].values())
+    write_json(run / "profile.json", profile)
+    for row in metrics["measures"]:
+        if row["subgroup"] and row["subgroup"]["level"] == "female":
+            row["events"] = row["people"] - 4
+            row["value"] = row["events"] / row["people"] if row["metric"] == "observed_risk" else row["value"]
+    write_json(run / "metrics.json", metrics)
+    page = page_of(run)
+    held_out = split["events"]["held_out"]
+    assert f" {held_out} " not in section(page, "split")
+    assert section(page, "split").count("not shown") == 2
+    female = next(row for row in metrics["measures"] if row["subgroup"] and row["subgroup"]["level"] == "female")
+    assert f" {female['events']} " not in section(page, "subgroups")
+
+
+def test_few_events_at_one_time_are_not_left_to_subtraction(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder(landmarks=(6.0, 12.0, 24.0))
+    metrics = read_json(run / "metrics.json")
+    events = {row["at"]: row["events"] for row in metrics["measures"] if row["at"]} | {"24h": 5}
+    for row in metrics["measures"]:
+        row["events"] = events.get(row["at"], row["events"])
+    write_json(run / "metrics.json", metrics)
+    found = section(page_of(run), "when")
+    assert found.count("not shown") == 3
+    assert not any(f" {count} " in found for count in events.values())
+
+
 def test_a_threshold_that_few_reach_has_coarse_shares(risk_folder: Callable[..., Path]) -> None:
     run = risk_folder(people=300, thresholds=(0.02, 0.2))
     metrics = read_json(run / "metrics.json")

@@ -77,6 +77,32 @@ def shown_parts(counts: Sequence[int], *, of: int | None = None, beside: Iterabl
     return shown
 
 
+def shown_cases(cases: Sequence[int], whole: Sequence[int], *, of: int | None = None) -> list[str]:
+    """Counts of cases in groups whose sizes a reader knows; withheld where few of a group are none.
+
+    Args:
+        cases: in each group.
+        whole: the size of each group.
+        of: the cases in all, as in `shown_parts`.
+
+    Example:
+        >>> shown_cases([300, 40, 35], [600, 48, 70], of=375)
+        ['300', 'not shown', 'not shown']
+    """
+    others = [size - count for size, count in zip(whole, cases, strict=True)]
+    known = of is not None and sum(cases) == of
+    shown, shown_others = (
+        shown_parts(counts, of=sum(counts) if known else None, beside=[sum(counts)] if known else [])
+        for counts in (cases, others)
+    )
+    return [text if is_exact(other) else WITHHELD for text, other in zip(shown, shown_others, strict=True)]
+
+
+def is_exact(text: str) -> bool:
+    """True where a count is shown as it is."""
+    return text.replace(",", "").isdigit()
+
+
 def shown_share(share: float | None, *, of: int, coarse: bool = False) -> str:
     """A share in per cent, coarse where it would give away a count of 1 to 10.
 

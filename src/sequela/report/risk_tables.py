@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from sequela.evaluate.measures import OWN_MODELS
 from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
-from sequela.report.privacy import FEW, WITHHELD, is_few, shown_count, shown_parts, shown_share
+from sequela.report.privacy import (
+    FEW,
+    WITHHELD,
+    is_exact,
+    is_few,
+    shown_cases,
+    shown_count,
+    shown_parts,
+    shown_share,
+)
 from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
 from sequela.report.tables import Column, TableView, reasons
 from sequela.report.words import DASH, MINUS, fixed, interval, metric_name, model_name, percent, signed, unbroken
@@ -258,10 +267,14 @@ def by_time(metrics: Metrics, crowd: Crowd) -> TableView | None:
     people, events = [crowd.people], [crowd.events or 0]
     # With a horizon every time has events of its own; without, later ones are a part of earlier ones.
     nested = all(row.horizon_hours is None for rows in blocks for row in rows)
-    counts = [
-        (_known(_people(rows), people), _known(_events(rows), events) if nested else shown_count(_events(rows)))
-        for rows in blocks
+    shown = shown_cases([_events(rows) for rows in blocks], [_predictions(rows) for rows in blocks])
+    shown = [
+        _known(_events(rows), events) if nested and is_exact(one) else one
+        for rows, one in zip(blocks, shown, strict=True)
     ]
+    if sum(map(is_exact, shown)) == len(shown) - 1:  # the table of the split tells how many they are in all
+        shown = [WITHHELD] * len(shown)
+    counts = [(_known(_people(rows), people), one) for rows, one in zip(blocks, shown, strict=True)]
     return _blocks("By prediction time", [Column("At")], [[at] for at in times], blocks, counts)
 
 
@@ -281,7 +294,8 @@ def by_subgroup(metrics: Metrics, crowd: Crowd) -> TableView | None:
     for name in dict.fromkeys(one.name for one in found):
         blocks = [block_of(metrics, subgroup=one) for one in found if one.name == name]
         people = shown_parts([_people(rows) for rows in blocks], of=crowd.people, beside=[crowd.people])
-        events = shown_parts([_events(rows) for rows in blocks], of=crowd.events, beside=[crowd.events or 0])
+        whole = [_predictions(rows) for rows in blocks]
+        events = shown_cases([_events(rows) for rows in blocks], whole, of=crowd.events)
         counts += zip(people, events, strict=True)
     named = [[one.name if not place or found[place - 1].name != one.name else "", one.level]
              for place, one in enumerate(found)]  # fmt: skip
@@ -302,6 +316,12 @@ def _events(rows: Sequence[Measure]) -> int:
     return max((row.events or 0 for row in rows), default=0)
 
 
+def _predictions(rows: Sequence[Measure]) -> int:
+    """The predictions of a block, as a reader can work them out: from the observed share, or one for each person."""
+    observed = found_in(rows, "network", "observed_risk")
+    return round(_events(rows) / observed.value) if observed is not None and observed.value else _people(rows)
+
+
 def _blocks(
     caption: str,
     heads: Sequence[Column],
@@ -313,7 +333,7 @@ def _blocks(
     body, missing = [], []
     for name, rows, (people, events) in zip(names, blocks, counts, strict=True):
         shown = [found_in(rows, "network", metric) for metric in ("auroc", "auprc", "calibration_slope")]
-        exact = people.replace(",", "").isdigit() and events.replace(",", "").isdigit()
+        exact = is_exact(people) and is_exact(events)
         cells = [_or_too_few(one) for one in shown]
         cells.append(_mean_risk(found_in(rows, "network", "predicted_risk")))
         cells.append(_share_of(found_in(rows, "network", "observed_risk"), exact=exact))
