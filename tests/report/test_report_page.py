@@ -167,6 +167,18 @@ def test_hostile_names_stay_text(run_folder: Callable[..., Path], hostile: str) 
     assert sum(hostile in title for title in titles) == len(titles) - 1
 
 
+@pytest.mark.parametrize("name", ["a\x0bb\x1f", "line\nbreak\tand tab", "\ufffe", "收缩压", "systolic_pressure_" * 20])
+def test_names_that_no_figure_can_hold_as_they_are_are_drawn_all_the_same(
+    run_folder: Callable[..., Path], name: str
+) -> None:
+    page = page_of(run_folder(targets=(name,), individuals=True))
+    drawn = [text.text or "" for figure in figures_of(page) for text in figure.iter("text")]
+    assert max(map(len, drawn)) < 100
+    assert len(figures_of(page)) == 6
+    if name.isprintable():
+        assert sum(name in (figure.findtext("title") or "") for figure in figures_of(page)) == 5
+
+
 def test_individuals_are_drawn_only_where_asked_and_the_page_says_so(run_folder: Callable[..., Path]) -> None:
     run = run_folder(individuals=True)
     page = page_of(run)

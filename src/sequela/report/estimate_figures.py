@@ -15,7 +15,7 @@ from sequela.report.curve_formats import Importance, MissingSensitivity
 from sequela.report.formats import Estimate
 from sequela.report.risk_figures import line_of
 from sequela.report.svg import BLUE, INK, SOFT, as_svg, figure_style, new_axes
-from sequela.report.words import fixed, in_unit, metric_name, model_name, plain
+from sequela.report.words import fixed, in_unit, label, metric_name, model_name, plain
 
 MOST_VARIABLES = 20
 _WARM = LinearSegmentedColormap.from_list("loss", ["#f6f8fa", "#c6dcf0", "#5b97cb", "#0b3f73"], N=64)
@@ -54,7 +54,7 @@ def dot_panels(
         grid = figure.subplots(1, len(drawn), sharey=True, squeeze=False)[0]
         for axes, panel in zip(grid, drawn, strict=True):
             _dots(axes, panel, models if legend else [], best)
-        grid[0].set_yticks(range(len(labels)), labels)
+        grid[0].set_yticks(range(len(labels)), [label(one) for one in labels])
         grid[0].set_ylim(len(labels) - 0.45, -0.55)
         if legend:
             handles, names = grid[0].get_legend_handles_labels()
@@ -73,9 +73,9 @@ def _dots(axes: Axes, panel: Dots, models: Sequence[str], best: str | None) -> N
             color = line_of(model)["color"] if models or model in _MARKERS or model == best else SOFT
             if one.low is not None and one.high is not None:
                 axes.plot([one.low, one.high], [place + shift] * 2, color=color, lw=2.0, solid_capstyle="butt")
-            label = model_name(model) if model in models and model not in named else ""
+            words = model_name(model) if model in models and model not in named else ""
             named.add(model)
-            axes.plot([one.value], [place + shift], _MARKERS.get(model, "s"), color=color, ms=6.5, label=label)
+            axes.plot([one.value], [place + shift], _MARKERS.get(model, "s"), color=color, ms=6.5, label=words)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
@@ -111,7 +111,7 @@ def importance_bars(importance: Importance, *, name: str, unit: str | None) -> M
             if one.low is not None and one.high is not None:
                 axes.plot([one.low, one.high], [place, place], color=INK, lw=1.0, zorder=3)
         axes.axvline(0, color=INK, lw=0.9)
-        axes.set_yticks(range(len(drawn)), [one.name for one in drawn])
+        axes.set_yticks(range(len(drawn)), [label(one.name) for one in drawn])
         axes.set_ylim(len(drawn) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
@@ -154,7 +154,7 @@ def importance_map(importance: Importance, *, name: str, unit: str | None) -> Ma
                 _cell(axes, column, place, window, highest)
         axes.set_xticks(range(width), [window.label for window in importance.windows])
         axes.xaxis.tick_top()
-        axes.set_yticks(range(len(drawn)), [one.name for one in drawn])
+        axes.set_yticks(range(len(drawn)), [label(one.name) for one in drawn])
         axes.tick_params(length=0)
         for side in axes.spines.values():
             side.set_visible(False)
@@ -185,7 +185,7 @@ def missing_line(found: MissingSensitivity, *, name: str, unit: str | None) -> M
         return None
     shifts, values = [point.shift for point in points], [point.value or 0.0 for point in points]
     banded = [point for point in points if point.low is not None and point.high is not None]
-    label = metric_name(found.metric)
+    metric = metric_name(found.metric)
     with figure_style():
         figure, axes = new_axes(5.2, 2.7)
         axes.fill_between(
@@ -198,6 +198,6 @@ def missing_line(found: MissingSensitivity, *, name: str, unit: str | None) -> M
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.grid(axis="y")
         axes.set_xlabel("Shift of every value that was filled in (standard deviations)")
-        axes.set_ylabel(in_unit(label, unit) if found.metric in ("rmse", "mae") else label)
+        axes.set_ylabel(in_unit(metric, unit) if found.metric in ("rmse", "mae") else metric)
         words = "; ".join(f"{plain(point.shift)}: {_number(point, 3)}" for point in points)
-        return as_svg(figure, name=name, title="Sensitivity to what was missing", description=f"{label}. {words}.")
+        return as_svg(figure, name=name, title="Sensitivity to what was missing", description=f"{metric}. {words}.")

@@ -14,7 +14,7 @@ from sequela.report.curve_formats import Band, Hexagons
 from sequela.report.formats import Estimate, Fit
 from sequela.report.privacy import SMALLEST
 from sequela.report.svg import BLUE, INK, ORANGE, SOFT, as_svg, figure_style, new_axes
-from sequela.report.words import DASH, after_number, decimals_for, fixed, in_unit, model_name, plain
+from sequela.report.words import DASH, after_number, decimals_for, fixed, in_unit, label, model_name, plain
 
 _BLUES = LinearSegmentedColormap.from_list("counts", ["#dbe7f3", "#7fabd4", "#2b6cb0", "#0a2f57"], N=32)
 
@@ -110,7 +110,7 @@ def error_by_model(
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
-        axes.set_xlabel(f"{in_unit(f'RMSE of {target}', unit)}; smaller is better")
+        axes.set_xlabel(f"{in_unit(f'RMSE of {label(target)}', unit)}; smaller is better")
         words = "; ".join(f"{model_name(model)} {_in_words(estimate, decimals)}" for model, estimate in drawn.items())
         return as_svg(
             figure, name=name, title=f"RMSE of {target} by model", description=f"RMSE{after_number(unit)}: {words}."
@@ -156,8 +156,8 @@ def predicted_against_observed(hexagons: Hexagons | None, *, name: str, target: 
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
-        axes.set_xlabel(in_unit(f"Predicted {target}", unit))
-        axes.set_ylabel(in_unit(f"Observed {target}", unit))
+        axes.set_xlabel(in_unit(f"Predicted {label(target)}", unit))
+        axes.set_ylabel(in_unit(f"Observed {label(target)}", unit))
         bar = figure.colorbar(polygons, ax=axes, shrink=0.75, aspect=22, pad=0.03)
         bar.outline.set_visible(False)
         if bar.solids is not None:

@@ -95,7 +95,10 @@ def shown_cases(cases: Sequence[int], whole: Sequence[int], *, of: int | None = 
         shown_parts(counts, of=sum(counts) if known else None, beside=[sum(counts)] if known else [])
         for counts in (cases, others)
     )
-    return [text if is_exact(other) else WITHHELD for text, other in zip(shown, shown_others, strict=True)]
+    return [
+        WITHHELD if is_exact(text) and not is_exact(other) else text
+        for text, other in zip(shown, shown_others, strict=True)
+    ]
 
 
 def is_exact(text: str) -> bool:

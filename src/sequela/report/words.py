@@ -133,6 +133,17 @@ def plain(value: float) -> str:
     return f"{value:,.6g}".replace("-", MINUS) if abs(value) < 1e6 else f"{value:,.0f}".replace("-", MINUS)
 
 
+def label(name: str, most: int = 41) -> str:
+    """A name as it fits beside a figure: in one line, and without its middle where it is long.
+
+    Example:
+        >>> label("pressure"), label("the mean\\nof ten readings at rest", most=21)
+        ('pressure', 'the mean o…gs at rest')
+    """
+    text = " ".join(name.split())
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most // 2) :]}"
+
+
 def limits_in_words(low: float, high: float) -> str:
     """Two limits; one that shuts out 0 alone is written so.
 
