@@ -32,6 +32,11 @@ def test_small_counts_are_masked(few: int) -> None:
     assert shown_count(100 + few, beside=[100]) == "100 and <11 more"
 
 
+def test_a_total_of_few_is_never_named() -> None:
+    assert shown_count(0, beside=[2]) == "0"
+    assert shown_parts([2, 0], of=2, beside=[2]) == ["<11", "0"]
+
+
 def test_nobody_and_eleven_are_shown() -> None:
     assert [shown_count(count) for count in (0, 11, 12345, None)] == ["0", "11", "12,345", "–"]
 

@@ -32,18 +32,20 @@ def shown_count(count: int | None, *, beside: Iterable[int] = ()) -> str:
 
     Args:
         count: people, rows or predictions.
-        beside: totals that the page shows exactly; where the difference to one of them is 1 to 10, the count is
-            written relative to it.
+        beside: totals that the page shows exactly, so none of 1 to 10; where the difference to one of them is 1 to 10,
+            the count is written relative to it.
 
     Example:
-        >>> shown_count(1234), shown_count(7), shown_count(98, beside=[100])
-        ('1,234', '<11', 'all but <11 of 100')
+        >>> shown_count(1234), shown_count(7), shown_count(98, beside=[100]), shown_count(0, beside=[2])
+        ('1,234', '<11', 'all but <11 of 100', '0')
     """
     if count is None:
         return UNKNOWN
     if is_few(count):
         return FEW
     for total in beside:
+        if is_few(total):
+            continue
         if is_few(total - count):
             return f"all but {FEW} of {total:,}"
         if is_few(count - total):
