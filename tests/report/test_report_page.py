@@ -119,6 +119,22 @@ def test_several_targets_and_horizons_have_figures_and_rows_each(run_folder: Cal
     assert "3 days Network" in text
 
 
+def test_importance_says_of_which_target_and_of_whom_it_is(run_folder: Callable[..., Path]) -> None:
+    run = run_folder(targets=("sbp", "dbp"), folds=5)
+    estimate = {"value": 0.9, "low": 0.5, "high": 1.2, "reason": None}
+    points = [{"shift": shift, **estimate} for shift in (-1.0, 0.0, 1.0)]
+    curves = read_json(run / "curves.json") | {
+        "importance": {"metric": "rmse", "people": 375, "predictions": 2500, "repeats": 3,
+                       "variables": [{"name": "dbp", **estimate}]},
+        "missing_sensitivity": {"metric": "rmse", "points": points, "verdict": None},
+    }  # fmt: skip
+    write_json(run / "curves.json", curves)
+    text = text_of(page_of(run))
+    assert "Rise of RMSE of sbp when a variable is another person's" in text
+    assert "(375 people of the first fold, 3 times)" in text
+    assert "RMSE of sbp in held-out people against the shift" in text
+
+
 def test_folds_have_a_line_each(run_folder: Callable[..., Path]) -> None:
     text = text_of(page_of(run_folder(folds=5)))
     assert "The 5 networks were trained for 31 to 43 epochs" in text

@@ -20,6 +20,7 @@ from sequela.report.words import DASH, fixed, interval, metric_name, unbroken
 def explained(run: RunFiles) -> dict[str, Any]:
     """What the templates of importance and of missing sensitivity need."""
     importance, sensitivity = run.curves.importance, run.curves.missing_sensitivity
+    of_first = f" of {run.metrics.target[0]}" if len(run.metrics.target) > 1 else ""
     unit = run.metrics.units.get(run.metrics.target[0])
     return {
         "importance": importance,
@@ -27,11 +28,11 @@ def explained(run: RunFiles) -> dict[str, Any]:
         "importance_map": importance and importance_map(importance, name="importance-map", unit=unit),
         "importance_table": _importance_table(run),
         "importance_people": importance and shown_count(importance.people, beside=[run.profile.split.people.held_out]),
-        "importance_change": importance and change_in_words(importance.metric),
+        "importance_change": importance and change_in_words(importance.metric) + of_first,
         "most_variables": MOST_VARIABLES,
         "sensitivity": sensitivity and missing_line(sensitivity, name="missing-shift", unit=unit),
         "sensitivity_verdict": unbroken(guarded(sensitivity.verdict)) if sensitivity and sensitivity.verdict else None,
-        "sensitivity_metric": sensitivity and metric_name(sensitivity.metric),
+        "sensitivity_metric": sensitivity and metric_name(sensitivity.metric) + of_first,
         "sensitivity_asked": run.setting("evaluate", "missing_sensitivity", False) is True,
     }
 
