@@ -15,6 +15,7 @@ from run_folders import read_json, write_json
 
 import sequela.report
 from sequela.report import write_report
+from sequela.report.words import decimals_for, fixed
 
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -68,6 +69,33 @@ def test_the_first_screen_holds_verdict_and_numbers(run_folder: Callable[..., Pa
     ):
         assert number in box
     assert "Best baseline: linear (ridge)" in box
+
+
+@pytest.mark.parametrize("size", [1e-2, 1e-4, 1e-7])
+def test_errors_in_a_small_unit_do_not_read_as_zero(run_folder: Callable[..., Path], size: float) -> None:
+    run = run_folder()
+    metrics = read_json(run / "metrics.json")
+    for row in [*metrics["measures"], *metrics["comparisons"], *metrics["models"]["network"].values()]:
+        row |= {key: size * row[key] for key in ("value", "difference", "low", "high") if key in row}
+    write_json(run / "metrics.json", metrics)
+    page = page_of(run)
+    results = re.search(r'<section id="results">.*?<figure>', page, re.DOTALL)
+    assert results is not None
+    for words in (text_of(page).split("What was asked")[0], text_of(results[0])):
+        numbers = re.findall(r"(?<![\d.,])\d+\.\d+(?![\d.,])", words.split("Root mean")[0].split("run of")[-1])
+        assert all(float(number) for number in numbers)
+        assert fixed(17.412 * size, decimals_for([20.937 * size])) in words
+
+
+def test_a_decided_difference_does_not_read_as_zero(run_folder: Callable[..., Path]) -> None:
+    run = run_folder()
+    metrics = read_json(run / "metrics.json")
+    for row in metrics["comparisons"]:
+        row |= {"difference": -0.004, "low": -0.007, "high": -0.001, "outcome": "better"}
+    write_json(run / "metrics.json", metrics)
+    text = text_of(page_of(run))
+    assert "−0.004 mmHg [−0.007, −0.001] network better" in text
+    assert "−0.004 [−0.007, −0.001] network better" in text
 
 
 def test_a_network_that_loses_is_said_to_lose(run_folder: Callable[..., Path]) -> None:

@@ -247,6 +247,24 @@ def test_no_page_counts_one_to_ten_people(risk_folder: Callable[..., Path], kind
                          text.replace("fewer than 10", ""))  # fmt: skip
 
 
+def test_a_threshold_is_written_as_it_was_given_and_a_rare_outcome_is_not_zero(
+    risk_folder: Callable[..., Path],
+) -> None:
+    run = risk_folder(thresholds=(0.0125, 0.2))
+    metrics, curves = read_json(run / "metrics.json"), read_json(run / "curves.json")
+    for row in metrics["measures"]:
+        if row["metric"] in ("observed_risk", "predicted_risk") and row["value"] is not None:
+            row["value"] = 0.0004
+    curves["risk"]["prevalence"] = 0.0004
+    write_json(run / "metrics.json", metrics)
+    write_json(run / "curves.json", curves)
+    page = page_of(run)
+    assert "Net benefit at 1.25 %" in section(page, "results")
+    assert " 1.25 % Network" in section(page, "benefit")
+    assert "the event followed 0.04 % of the predictions" in text_of(page)
+    assert "Network before 0.04 " in section(page, "calibration")
+
+
 def test_few_events_are_not_told_by_other_numbers(risk_folder: Callable[..., Path]) -> None:
     run = risk_folder(**KINDS["few events"])
     metrics = read_json(run / "metrics.json")

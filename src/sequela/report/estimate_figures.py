@@ -15,7 +15,7 @@ from sequela.report.curve_formats import Importance, MissingSensitivity
 from sequela.report.formats import Estimate
 from sequela.report.risk_figures import line_of
 from sequela.report.svg import BLUE, INK, SOFT, as_svg, figure_style, new_axes
-from sequela.report.words import fixed, in_unit, label, metric_name, model_name, plain
+from sequela.report.words import decimals_for, fixed, in_unit, label, metric_name, model_name, plain
 
 MOST_VARIABLES = 20
 _WARM = LinearSegmentedColormap.from_list("loss", ["#f6f8fa", "#c6dcf0", "#5b97cb", "#0b3f73"], N=64)
@@ -117,12 +117,19 @@ def importance_bars(importance: Importance, *, name: str, unit: str | None) -> M
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
         axes.set_xlabel(_lost(importance.metric, unit))
-        words = "; ".join(f"{one.name} {_number(one, 4)}" for one in drawn)
+        decimals = loss_decimals(importance)
+        words = "; ".join(f"{one.name} {_number(one, decimals)}" for one in drawn)
         return as_svg(figure, name=name, title="Importance of variables", description=f"{words}.")
 
 
 def _is_clear(one: Estimate) -> bool:
     return one.low is not None and one.low > 0
+
+
+def loss_decimals(importance: Importance) -> int:
+    """Decimals of what is lost: four, or of an error as many as its size asks for."""
+    values = (one.value for one in importance.variables)
+    return decimals_for(values) if importance.metric in ("rmse", "mae") else 4
 
 
 def change_in_words(metric: str) -> str:
@@ -144,6 +151,7 @@ def importance_map(importance: Importance, *, name: str, unit: str | None) -> Ma
         return None
     values = [[max(0.0, window.value or 0.0) for window in one.windows] for one in drawn]
     highest = max(max(row) for row in values) or 1.0
+    decimals = loss_decimals(importance) if highest < 0.1 or importance.metric in ("rmse", "mae") else 3
     with figure_style():
         figure, axes = new_axes(min(7.4, 3.4 + 1.25 * width), 0.9 + 0.27 * len(drawn))
         edges = ([column - 0.5 for column in range(width + 1)], [place - 0.5 for place in range(len(drawn) + 1)])
@@ -151,7 +159,7 @@ def importance_map(importance: Importance, *, name: str, unit: str | None) -> Ma
         axes.invert_yaxis()
         for place, one in enumerate(drawn):
             for column, window in enumerate(one.windows):
-                _cell(axes, column, place, window, highest)
+                _cell(axes, column, place, window, highest, decimals)
         axes.set_xticks(range(width), [window.label for window in importance.windows])
         axes.xaxis.tick_top()
         axes.set_yticks(range(len(drawn)), [label(one.name) for one in drawn])
@@ -162,7 +170,7 @@ def importance_map(importance: Importance, *, name: str, unit: str | None) -> Ma
         words = "; ".join(
             f"{one.name}: "
             + ", ".join(
-                f"{window.label} {fixed(estimate.value, 4)}"
+                f"{window.label} {fixed(estimate.value, decimals)}"
                 for window, estimate in zip(importance.windows, one.windows, strict=True)
             )
             for one in drawn
@@ -170,9 +178,9 @@ def importance_map(importance: Importance, *, name: str, unit: str | None) -> Ma
         return as_svg(figure, name=name, title="Importance by variable and time", description=f"{words}.")
 
 
-def _cell(axes: Axes, column: int, place: int, window: Estimate, highest: float) -> None:
+def _cell(axes: Axes, column: int, place: int, window: Estimate, highest: float, decimals: int) -> None:
     """A cell's number, bold where its interval lies above 0."""
-    text = fixed(window.value, 4 if highest < 0.1 else 3)
+    text = fixed(window.value, decimals)
     color = "white" if (window.value or 0.0) > 0.6 * highest else INK if window.value is not None else SOFT
     axes.text(column, place, text, ha="center", va="center", fontsize=8, color=color,
               fontweight="bold" if _is_clear(window) else "normal")  # fmt: skip
@@ -199,5 +207,6 @@ def missing_line(found: MissingSensitivity, *, name: str, unit: str | None) -> M
         axes.grid(axis="y")
         axes.set_xlabel("Shift of every value that was filled in (standard deviations)")
         axes.set_ylabel(in_unit(metric, unit) if found.metric in ("rmse", "mae") else metric)
-        words = "; ".join(f"{plain(point.shift)}: {_number(point, 3)}" for point in points)
+        decimals = decimals_for(values) if found.metric in ("rmse", "mae") else 3
+        words = "; ".join(f"{plain(point.shift)}: {_number(point, decimals)}" for point in points)
         return as_svg(figure, name=name, title="Sensitivity to what was missing", description=f"{metric}. {words}.")

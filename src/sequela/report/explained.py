@@ -9,6 +9,7 @@ from sequela.report.estimate_figures import (
     change_in_words,
     importance_bars,
     importance_map,
+    loss_decimals,
     missing_line,
 )
 from sequela.report.files import RunFiles
@@ -43,14 +44,15 @@ def _importance_table(run: RunFiles) -> TableView | None:
     if importance is None or not importance.variables:
         return None
     left = [f"{count:,} variables were not judged: {reason}." for reason, count in importance.left_out.items()]
+    decimals = loss_decimals(importance)
     unsure = dict.fromkeys(one.reason for one in importance.variables if one.value is None and one.reason)
     return TableView(
         caption="Importance of every variable",
         columns=[Column("Variable"), Column("Kind"), Column(change_in_words(importance.metric), "number"),
                  Column("95 % interval", "interval")],
         rows=[
-            [one.name, "fact" if one.kind == "static" else "series", fixed(one.value, 4),
-             interval(one.low, one.high, 4) or DASH]
+            [one.name, "fact" if one.kind == "static" else "series", fixed(one.value, decimals),
+             interval(one.low, one.high, decimals) or DASH]
             for one in importance.variables
         ],
         notes=[*left, *(f"{DASH} {guarded(reason)}" for reason in unsure if reason)],

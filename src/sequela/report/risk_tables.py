@@ -19,7 +19,19 @@ from sequela.report.privacy import (
 )
 from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
 from sequela.report.tables import Column, TableView, reasons
-from sequela.report.words import DASH, MINUS, fixed, interval, metric_name, model_name, percent, signed, unbroken
+from sequela.report.words import (
+    DASH,
+    MINUS,
+    decimals_that_tell,
+    fixed,
+    interval,
+    metric_name,
+    model_name,
+    per_cent,
+    signed,
+    threshold_in_words,
+    unbroken,
+)
 
 DECIMALS = 3
 BASELINES = {
@@ -76,7 +88,7 @@ def results(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> Table
     cells = [[headline_of(metrics, model, metric) for metric in columns] for model in models]
     headings = [metric_name(metric) for metric in columns]
     if threshold is not None:
-        headings[-1] = f"Net benefit at {percent(threshold)}"
+        headings[-1] = f"Net benefit at {threshold_in_words(threshold)}"
     notes = ["Each number stands above its 95 % interval."]
     if metrics.best_baseline is not None:
         notes.append("★ the best baseline, chosen on tuning people.")
@@ -140,7 +152,7 @@ def calibration(metrics: Metrics, crowd: Crowd) -> TableView:
 
 
 def _mean_risk(row: Measure | None) -> str:
-    return DASH if row is None or row.value is None else fixed(100 * row.value, 1)
+    return DASH if row is None or row.value is None else per_cent(row.value)
 
 
 def _observed(row: Measure, crowd: Crowd) -> str:
@@ -157,7 +169,7 @@ def comparisons(metrics: Metrics, *, threshold: float | None) -> TableView | Non
     columns = ["auroc", "auprc", "brier", *["net_benefit"] * (threshold is not None)]
     headings = [metric_name(metric) for metric in columns]
     if threshold is not None:
-        headings[-1] += f" at {percent(threshold)}"
+        headings[-1] += f" at {threshold_in_words(threshold)}"
     found = [[difference_between(metrics, *pair, metric) for metric in columns] for pair in pairs]
     return TableView(
         caption="Paired differences on the same held-out people",
@@ -179,6 +191,7 @@ def comparisons(metrics: Metrics, *, threshold: float | None) -> TableView | Non
 def _difference(pair: Comparison | None, decimals: int) -> str:
     if pair is None or pair.difference is None:
         return DASH
+    decimals = decimals_that_tell([pair], decimals)
     bounds = interval(pair.low, pair.high, decimals)
     lines = [signed(pair.difference, decimals), bounds, OUTCOMES.get(pair.outcome or "", "") if bounds else ""]
     return "\n".join(line for line in lines if line)
@@ -196,7 +209,7 @@ def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableV
         for place, model in enumerate(models):
             if model == "network":
                 strong.add(len(body))
-            body.append([percent(threshold) if not place else "", model_name(str(model)),
+            body.append([threshold_in_words(threshold) if not place else "", model_name(str(model)),
                          *_acting(rows, str(model), threshold, crowd)])  # fmt: skip
         everybody = found_in(rows, "treat_all", "net_benefit", threshold=threshold)
         if everybody is not None:
@@ -359,4 +372,4 @@ def _share_of(row: Measure | None, *, exact: bool) -> str:
         return DASH
     if not exact:
         return _coarse(row.value, row.people or 0)
-    return fixed(100 * row.value, 1)
+    return per_cent(row.value)
