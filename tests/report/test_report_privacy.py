@@ -86,6 +86,11 @@ def test_a_share_does_not_give_a_small_count_away(few: int, of: int) -> None:
         assert shown_share(few / of, of=of).startswith(("under", "over"))
 
 
+@given(st.integers(1, 10), st.data())
+def test_no_share_of_few_is_told(of: int, data: st.DataObject) -> None:
+    assert shown_share(data.draw(st.integers(0, of)) / of, of=of) == "not shown"
+
+
 @given(st.integers(11, 3000), st.data())
 def test_a_coarse_share_leaves_eleven_counts_open(of: int, data: st.DataObject) -> None:
     count = data.draw(st.integers(0, of))

@@ -227,6 +227,22 @@ def test_preparation_audit_importance_and_sensitivity_are_shown(risk_folder: Cal
     assert "the conclusion does not change" in section(page, "missing")
 
 
+def test_one_thing_is_not_several(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    profile, curves, history = (read_json(run / f"{name}.json") for name in ("profile", "curves", "history"))
+    profile["preparation"]["events"] |= {"words": 1, "codes_left_out": 1}
+    profile["network"]["hidden"] = [1]
+    curves["importance"]["left_out"] = {"not among the 60 most widespread": 1}
+    history["fits"][0]["epochs"] = history["fits"][0]["epochs"][:1]
+    for name, content in (("profile", profile), ("curves", curves), ("history", history)):
+        write_json(run / f"{name}.json", content)
+    page = page_of(run)
+    text = text_of(page)
+    for words in ("1 code or category as a word, 12,345 times", "1 rarer one is no input", "1 layer of 1 hidden unit,",
+                  "1 variable was not judged: not among", "1 epoch; training loss"):  # fmt: skip
+        assert words in text or words in page, words
+
+
 def test_the_checklist_holds_all_items_and_links_to_sections(risk_folder: Callable[..., Path]) -> None:
     items = tripod.checklist(tripod.Known(True, False, True, True))
     assert len(items) == 52

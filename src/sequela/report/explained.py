@@ -15,7 +15,7 @@ from sequela.report.estimate_figures import (
 from sequela.report.files import RunFiles
 from sequela.report.privacy import guarded, shown_count
 from sequela.report.tables import Column, TableView
-from sequela.report.words import DASH, fixed, interval, metric_name, unbroken
+from sequela.report.words import DASH, counted, fixed, interval, metric_name, unbroken
 
 
 def explained(run: RunFiles) -> dict[str, Any]:
@@ -43,7 +43,10 @@ def _importance_table(run: RunFiles) -> TableView | None:
     importance = run.curves.importance
     if importance is None or not importance.variables:
         return None
-    left = [f"{count:,} variables were not judged: {reason}." for reason, count in importance.left_out.items()]
+    left = [
+        f"{counted(count, 'variable was', 'variables were')} not judged: {reason}."
+        for reason, count in importance.left_out.items()
+    ]
     decimals = loss_decimals(importance)
     unsure = dict.fromkeys(one.reason for one in importance.variables if one.value is None and one.reason)
     return TableView(

@@ -14,7 +14,7 @@ from sequela.report.curve_formats import Band, Hexagons
 from sequela.report.formats import Estimate, Fit
 from sequela.report.privacy import SMALLEST
 from sequela.report.svg import BLUE, INK, ORANGE, SOFT, as_svg, figure_style, new_axes
-from sequela.report.words import DASH, after_number, decimals_for, fixed, in_unit, label, model_name, plain
+from sequela.report.words import DASH, after_number, counted, decimals_for, fixed, in_unit, label, model_name, plain
 
 _BLUES = LinearSegmentedColormap.from_list("counts", ["#dbe7f3", "#7fabd4", "#2b6cb0", "#0a2f57"], N=32)
 
@@ -60,9 +60,8 @@ def _curves_in_words(fits: Sequence[Fit]) -> str:
     parts = []
     for fit in fits:
         first, last = fit.epochs[0], fit.epochs[-1]
-        text = (
-            f"{len(fit.epochs)} epochs; training loss from {fixed(first.train_loss, 3)} to {fixed(last.train_loss, 3)}"
-        )
+        epochs = counted(len(fit.epochs), "epoch", "epochs")
+        text = f"{epochs}; training loss from {fixed(first.train_loss, 3)} to {fixed(last.train_loss, 3)}"
         if last.tuning_loss is not None:
             text += f", tuning loss from {fixed(first.tuning_loss, 3)} to {fixed(last.tuning_loss, 3)}"
         if fit.best_epoch is not None:
@@ -169,9 +168,10 @@ def predicted_against_observed(hexagons: Hexagons | None, *, name: str, target: 
         figure.legend(loc="outside upper left")
         bar.set_label("Predictions in a cell (logarithmic)")
         top = max(cells, key=lambda cell: cell[2])
+        number = counted(len(cells), "hexagonal cell", "hexagonal cells")
         return as_svg(
             figure, name=name, title=f"Observed against predicted {target}",
-            description=f"{len(cells)} hexagonal cells around the line observed = predicted; the fullest holds "
+            description=f"{number} around the line observed = predicted; the fullest holds "
             f"{top[2]:,} predictions near predicted {top[0]:.4g}, observed {top[1]:.4g}{after_number(unit)}.",
         )  # fmt: skip
 

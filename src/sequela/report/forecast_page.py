@@ -69,7 +69,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "question": question.question_in_words(asked, metrics.target),
         "question_notes": question.question_notes(asked),
         "after_exclusions": [
-            data.next_record_sentence(profile, target=listed(metrics.target), fixed_horizon=fixed_horizon),
+            data.next_record_sentence(profile, target=listed(metrics.target, last="or"), fixed_horizon=fixed_horizon),
             None if fixed_horizon else data.horizon_sentence(profile),
         ],
         "coverage": tables.coverage(metrics, units=units, nominal=float(nominal)) if has_intervals else None,

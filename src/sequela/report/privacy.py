@@ -119,9 +119,13 @@ def shown_share(share: float | None, *, of: int, coarse: bool = False) -> str:
     Example:
         >>> shown_share(0.123, of=1000), shown_share(0.003, of=1000), shown_share(0.123, of=1000, coarse=True)
         ('12.3 %', 'under 1.1 %', 'about 10 %')
+        >>> shown_share(1.0, of=2)
+        'not shown'
     """
     if share is None:
         return UNKNOWN
+    if is_few(of):
+        return WITHHELD
     if coarse:
         steps = [step for step in (0.1, 1, 5, 10) if step / 100 * of >= 2 * SMALLEST]
         return f"about {round(100 * share / steps[0]) * steps[0]:.3g} %" if steps else "some"

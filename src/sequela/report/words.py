@@ -150,6 +150,16 @@ def plain(value: float) -> str:
     return f"{value:,.6g}".replace("-", MINUS) if abs(value) < 1e6 else f"{value:,.0f}".replace("-", MINUS)
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """A number with its noun.
+
+    Example:
+        >>> counted(1, "epoch", "epochs"), counted(1200, "epoch", "epochs")
+        ('1 epoch', '1,200 epochs')
+    """
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def label(name: str, most: int = 41) -> str:
     """A name as it fits beside a figure: in one line, and without its middle where it is long.
 
