@@ -106,6 +106,35 @@ def test_columns_that_tell_what_lies_ahead_are_found(column: str, expression: pl
     assert (finding, column) in named(found(rows.with_columns(expression.alias(column))), "certain")
 
 
+def test_one_persons_rows_may_be_the_same_in_parts_that_follow_each_other() -> None:
+    random = np.random.default_rng(4)
+    rows = export().select("pid", "day", "died")
+    genes = pl.DataFrame({"pid": rows["pid"].unique().sort()}).with_columns(
+        pl.Series(f"gene{k}", np.round(random.normal(0, 1, 300), 4)) for k in range(20)
+    )
+    rows = rows.join(genes, on="pid").with_columns(
+        part=pl.when(pl.col("day") < 30).then(pl.lit("train")).otherwise(pl.lit("test"))
+    )
+    assert {one.severity for one in found(rows).findings} == {"note"}
+
+
+def test_columns_of_lists_and_labels_that_are_spans_are_read() -> None:
+    rows = export().with_columns(embedding=pl.concat_list("age", "marker"), died=pl.duration(days=pl.col("died")))
+    assert not [one for one in found(rows).findings if one.severity != "note"]
+    some = rows.with_columns(embedding=pl.when(pl.col("died") > pl.duration(hours=1)).then("embedding"))
+    assert named(found(some), "certain") == {("equals_outcome", "embedding")}
+
+
+def test_an_id_of_a_file_is_its_persons_only_where_it_is_written_alike(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    rows = [f"{number:{width}},{number % 2},{part}" for number in range(1, 60)
+            for width, part in (("03", "train"), ("", "test"))]  # fmt: skip
+    path.write_text("\n".join(["pid,died,part", *rows]))
+    assert not audit_table_file(path, subject="pid", label="died", split="part").findings
+    with pytest.raises(RecordsError, match="no such column"):
+        audit_table_file(path, subject="person", label="died")
+
+
 def test_the_end_of_follow_up_is_suspected() -> None:
     random = np.random.default_rng(5)
     rows = export(seed=5)
@@ -152,6 +181,9 @@ def test_a_file_says_the_same_as_its_frame(tmp_path: Path, ending: str) -> None:
         ({"died": pl.lit(None, pl.Int64)}, {}, "no row has a label"),
         ({"day": pl.col("sex")}, {}, "neither numbers nor ISO 8601"),
         ({"day": pl.lit(None, pl.Float64)}, {}, "the time is missing"),
+        ({"day": pl.lit(float("inf"))}, {}, "the time is infinite"),
+        ({"died": pl.concat_list("died")}, {}, "its cells hold lists"),
+        ({"pid": pl.struct("pid")}, {}, "its cells hold lists"),
         ({"part": pl.lit("train")}, {}, "2 to 20 parts"),
     ],
 )

@@ -65,7 +65,7 @@ def audit_table_file(
     Raises:
         RecordsError: where the file cannot be read, or a column is missing.
     """
-    return audit_table(read_table(path), subject=subject, label=label, time=time, split=split, name=path.name)
+    return audit_table(read_table(path, subject), subject=subject, label=label, time=time, split=split, name=path.name)
 
 
 def _alone(rows: Examples) -> list[Finding]:
