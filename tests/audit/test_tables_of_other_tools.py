@@ -106,6 +106,23 @@ def test_columns_that_tell_what_lies_ahead_are_found(column: str, expression: pl
     assert (finding, column) in named(found(rows.with_columns(expression.alias(column))), "certain")
 
 
+@pytest.mark.parametrize("leak", [False, True])
+def test_people_who_enter_later_may_be_older(leak: bool) -> None:
+    random = np.random.default_rng(6)
+    born, entered = random.uniform(1930, 1985, 300), random.uniform(2005, 2016, 300)
+    years = random.exponential(3, 300)
+    rows = pl.DataFrame(
+        {
+            "pid": np.arange(300),
+            "year": np.round(entered, 3),
+            "age": np.round(entered - born + leak * years, 1),
+            "ends": np.round(entered + years, 3),
+        }
+    )
+    audit = audit_table(rows, subject="pid", label="ends", time="year")
+    assert named(audit, "likely") == ({("age_at_outcome", "age")} if leak else set())
+
+
 def test_one_persons_rows_may_be_the_same_in_parts_that_follow_each_other() -> None:
     random = np.random.default_rng(4)
     rows = export().select("pid", "day", "died")
