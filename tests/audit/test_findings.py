@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import tomllib
 from typing import Any
 
 import polars as pl
@@ -15,7 +16,7 @@ from leaks import LEAKS
 from pydantic import ValidationError
 from rich.console import Console
 
-from sequela.audit import Audit, AuditSettings, audit_tables
+from sequela.audit import Audit, AuditSettings, Finding, audit_tables
 from sequela.errors import LeakError
 
 KEYS = ["finding", "severity", "table", "column", "evidence", "remedy", "accepted"]
@@ -78,6 +79,28 @@ def test_the_terminal_shows_every_finding() -> None:
         console.print(each)
     assert "equals_outcome" in console.export_text()
     assert audit_tables(Audit(findings=()))[0].row_count == 0
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_names_stand_whole_in_a_narrow_terminal(width: int) -> None:
+    column = "a[b]c_" * 15 + "\\"
+    finding = Finding(
+        finding="available_before_it_happened", severity="likely", evidence="x", remedy="y", column=column
+    )
+    console = Console(width=width, record=True, file=io.StringIO())
+    for each in audit_tables(Audit(findings=(finding,))):
+        console.print(each)
+    shown = [[cell.strip() for cell in line.split("│")] for line in console.export_text().splitlines()]
+    assert "".join(row[3] for row in shown if len(row) > 3) == column
+    assert next(row[2] for row in shown if len(row) > 3) == finding.finding
+
+
+def test_what_is_to_be_written_to_accept_a_leak_is_toml() -> None:
+    finding = Finding(finding="equals_outcome", severity="certain", evidence="x", remedy="y", column='a"b\\c\n')
+    with pytest.raises(LeakError) as stopped:
+        Audit(findings=(finding,)).stop_at_leaks()
+    written = str(stopped.value).split("[audit] ")[1].removesuffix(".")
+    assert tomllib.loads(written)["accept"][0]["column"] == finding.column
 
 
 def test_no_count_of_few_people_is_told() -> None:
