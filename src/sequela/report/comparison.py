@@ -42,6 +42,7 @@ class ComparedRow(Estimate):
     metric: str
     threshold: float | None = None
     target: str | None = None
+    people: int | None = None
 
 
 class ComparedDifference(Comparison):
@@ -104,7 +105,10 @@ def _title(compared: Compared, target: str | None) -> str:
     people, predictions = shown_count(shared.people), shown_count(shared.predictions)
     events = "" if compared.events is None else f", {shown_count(compared.events)} with the event"
     whom = f"{predictions} held-out predictions of {people} people{events}, common to all runs"
-    return f"{target or ', '.join(compared.target)}: {whom}"
+    if target is None:
+        return f"{', '.join(compared.target)}: {whom}"
+    of_target = max((row.people or 0 for row in compared.rows if row.target == target), default=0)
+    return f"{target}: {shown_count(of_target)} people. Of all targets {whom}"
 
 
 def _numbers(compared: Compared, target: str | None, columns: Sequence[_Column]) -> Table:
