@@ -163,6 +163,14 @@ def test_importance_says_of_which_target_and_of_whom_it_is(run_folder: Callable[
     assert "RMSE of sbp in held-out people against the shift" in text
 
 
+def test_tuning_people_set_intervals_only_where_there_are_any(run_folder: Callable[..., Path]) -> None:
+    run = run_folder()
+    assert "stop training, choose, set intervals 1,874" in text_of(page_of(run))
+    study = (run / "study.toml").read_text(encoding="utf-8").replace("interval = 0.9", 'interval = "none"')
+    (run / "study.toml").write_text(study, encoding="utf-8")
+    assert "stop training, choose 1,874" in text_of(page_of(run))
+
+
 def test_folds_have_a_line_each(run_folder: Callable[..., Path]) -> None:
     text = text_of(page_of(run_folder(folds=5)))
     assert "The 5 networks were trained for 31 to 43 epochs" in text

@@ -227,6 +227,12 @@ def test_preparation_audit_importance_and_sensitivity_are_shown(risk_folder: Cal
     assert "the conclusion does not change" in section(page, "missing")
 
 
+@pytest.mark.parametrize(("kind", "serves"), [("none", "stop training, choose"), ("platt", "choose, recalibrate")])
+def test_tuning_people_serve_to_what_the_study_does(risk_folder: Callable[..., Path], kind: str, serves: str) -> None:
+    found = section(page_of(risk_folder(recalibrate=kind)), "split")
+    assert f"{serves} 900 " in found
+
+
 def test_one_thing_is_not_several(risk_folder: Callable[..., Path]) -> None:
     run = risk_folder()
     profile, curves, history = (read_json(run / f"{name}.json") for name in ("profile", "curves", "history"))

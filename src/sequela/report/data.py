@@ -221,16 +221,13 @@ def exclusions(profile: Profile, totals: Totals) -> TableView | None:
     )
 
 
-def split(profile: Profile, totals: Totals, *, kind: str, refit: bool) -> TableView:
+def split(profile: Profile, totals: Totals, *, kind: str, tuning: str) -> TableView:
     """People and predictions of each split, and of a risk those with the event where the run says so.
 
-    `refit`: tuning people helped to train the models in the end.
+    `tuning`: what tuning people serve to.
     """
-    last = "; then help to train" if refit else ""
     judged = "be forecast, once" if kind == "forecast" else "be predicted, once"
-    columns = [[label for _, label in SPLITS],
-               ["fit the preparation and the models", "stop training, choose, set intervals" if kind == "forecast"
-                else f"stop training, choose, recalibrate{last}", judged],
+    columns = [[label for _, label in SPLITS], ["fit the preparation and the models", tuning, judged],
                list(totals.split_people), list(totals.split_predictions)]  # fmt: skip
     heads = [Column("Split"), Column("Serves to"), Column("People", "number"), Column("Predictions", "number")]
     found = profile.split.events
