@@ -112,6 +112,16 @@ def test_no_count_of_few_people_is_told() -> None:
             assert "SECRET" not in one.evidence
 
 
+def test_a_fact_that_stands_in_the_table_of_outcomes_too_is_told_apart_by_its_columns() -> None:
+    tables = ward(300, seed=3)
+    outcome = table(tables, "outcome").with_columns(age_outcome=table(tables, "people")["age"])
+    with_age = with_table(tables, "outcome", outcome)
+    found = next(one for one in audited(with_age, WARD_RISK).findings if one.finding == "equals_outcome_table")
+    assert "name in `columns` of the outcome's table only what is" in found.remedy
+    named = with_table(tables, "outcome", outcome, columns=["died"])
+    assert not severities(audited(named, WARD_RISK), "equals_outcome_table")
+
+
 def test_no_cell_is_quoted() -> None:
     tables = ward(400, seed=5)
     died = table(tables, "outcome")["died"]

@@ -38,7 +38,8 @@ def repeats(measured: Sequence[Measured], columns: Mapping[str, Floats], table_o
                         column=one.name,
                         evidence=f"It is '{name}', which the study keeps apart as an outcome's, for "
                         f"{share(equal, int(both.sum()))} of {people(int(both.sum()))}.",
-                        remedy="Remove the column from the inputs.",
+                        remedy="Remove the column from the inputs. Where it is known from the start, as a sex is, it "
+                        "is no outcome: name in `columns` of the outcome's table only what is.",
                     )
                 )
                 break
