@@ -192,16 +192,19 @@ def counts_down(series: Sequence[Series], table_of: Mapping[str, str], count: in
     return found
 
 
-def age_at_outcome(measured: Sequence[Measured], ahead: Sequence[Ahead], table_of: Mapping[str, str]) -> list[Finding]:
+def age_at_outcome(
+    measured: Sequence[Measured], ahead: Sequence[Ahead], begin: Floats, table_of: Mapping[str, str]
+) -> list[Finding]:
     """Return columns called an age that are higher where the outcome comes later, by about a year a year.
 
     Older people have outcomes sooner, if anything. Where the years to the outcome were added to an age and the age at
-    entry is gone, nothing else is left to see.
+    entry is gone, nothing else is left to see. People who enter later may be older: what goes with the first record,
+    `begin` [P], does not count.
     """
     times = [what for what in ahead if what.years is not None]
     found = []
     for one in measured:
-        rising = [rise for what in times if (rise := _rise(one.value, what)) is not None]
+        rising = [rise for what in times if (rise := _rise(one.value, what, begin)) is not None]
         if _AGE.search(one.name) is None or not rising:
             continue
         what, correlation, slope, count = max(rising, key=lambda rise: rise[1] * rise[3] ** 0.5)
@@ -220,14 +223,23 @@ def age_at_outcome(measured: Sequence[Measured], ahead: Sequence[Ahead], table_o
     return found
 
 
-def _rise(age: Floats, what: Ahead) -> tuple[Ahead, float, float, int] | None:
+def _rise(age: Floats, what: Ahead, begin: Floats) -> tuple[Ahead, float, float, int] | None:
     """Return how an age rises with a time: correlation, years a year and people; None where it does not."""
-    both = ~np.isnan(age) & ~np.isnan(what.value)
+    both = ~np.isnan(age) & ~np.isnan(what.value) & ~np.isnan(begin)
     count = int(both.sum())
-    if count < 50 or what.years is None or np.ptp(what.value[both]) == 0 or np.ptp(age[both]) == 0:
+    if count < 50 or what.years is None:
         return None
-    years = what.value[both] * what.years
-    correlation = float(np.corrcoef(age[both], years)[0, 1])
-    slope = correlation * float(np.std(age[both]) / np.std(years))
+    years, ages = (_apart_from(begin[both], each[both]) for each in (what.value * what.years, age))
+    if np.std(years) <= 1e-6 * np.std(what.value[both] * what.years) or np.std(ages) <= 1e-6 * np.std(age[both]):
+        return None
+    correlation = float(np.corrcoef(ages, years)[0, 1])
+    slope = correlation * float(np.std(ages) / np.std(years))
     score = np.arctanh(min(correlation, 1 - 1e-9)) * np.sqrt(count - 3)
     return (what, correlation, slope, count) if score > _ONCE_IN_100 and 0.15 <= slope <= 1.5 else None
+
+
+def _apart_from(begin: Floats, value: Floats) -> Floats:
+    """Return what a straight line through the time of the beginning leaves of a quantity."""
+    centred, rest = begin - begin.mean(), value - value.mean()
+    square = float(centred @ centred)
+    return np.asarray(rest - centred * (centred @ rest / square)) if square else rest

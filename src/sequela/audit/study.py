@@ -136,7 +136,7 @@ def _of_times(
     return [
         *again,
         *times,
-        *age_at_outcome(rest, ahead, table_of),
+        *age_at_outcome(rest, ahead, first_record, table_of),
         *beyond_the_last(rest, *_begin_and_last(evidence, count, clock), table_of)[0],
         *counts_down(series, table_of, count),
         *later_values(series, evidence.facts, first_asked, table_of),

@@ -136,7 +136,7 @@ def _times(rows: Examples, label: str) -> list[Finding]:
     taken = named | {one.column for one in plus}
     outcomes = [what for what in [*ahead, *more] if what.finding == "outcome_time"]
     units = [replace(what, years=years) for what in outcomes for years in (1.0, 1 / 12, 1 / 365.25)]
-    ages = age_at_outcome([one for one in others if one.name not in taken], units, table_of)
+    ages = age_at_outcome([one for one in others if one.name not in taken], units, begin, table_of)
     return [*found, *ends, *plus, *ages]
 
 

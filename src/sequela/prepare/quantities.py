@@ -32,7 +32,7 @@ import numpy as np
 
 _TABLE = Path(__file__).with_name("quantities.csv")
 _LOINC = re.compile(r"(?:^|LOINC\W{1,2})(\d{1,5}-\d)(?:$|//)", re.IGNORECASE)
-_ABOVE_ZERO = float(np.finfo(np.float32).tiny)  # above 0 in any other unit too: the least double would become 0
+_ABOVE_ZERO = float(np.nextafter(0.0, 1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
