@@ -1,4 +1,4 @@
-"""Twenty studies in which nothing leaks, strong but honest predictors among them."""
+"""Studies in which nothing leaks, strong but honest predictors among them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,20 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from audited import FORECAST, LONG, TIMED_RISK, VISITS, WARD_RISK, Tables, clinic, table, ward, with_table
+from audited import (
+    FORECAST,
+    LONG,
+    OUTCOME,
+    STATIC,
+    TIMED_RISK,
+    VISITS,
+    WARD_RISK,
+    Tables,
+    clinic,
+    table,
+    ward,
+    with_table,
+)
 from leaks import PBC_RISK, pbc_like
 
 Clean = tuple[Tables, dict[str, Any]]
@@ -140,6 +153,67 @@ def short_visits_that_agree_by_chance() -> Clean:
     return with_table(tables, "visits", same, **VISITS), WARD_RISK
 
 
+def a_rare_outcome() -> Clean:
+    return ward(3000, seed=122, prevalence=0.004), WARD_RISK
+
+
+def an_outcome_that_nearly_all_have() -> Clean:
+    return ward(3000, seed=123, prevalence=0.99), WARD_RISK
+
+
+def admissions(people: int = 600, *, seed: int = 0) -> Tables:
+    """Short stays over eight years, with their year, the age then, the birth, and the day on which they began."""
+    random = np.random.default_rng(seed)
+    begin = np.round(random.uniform(0, 8 * 365.25, people), 2)
+    age = np.round(random.normal(62, 13, people))
+    rows = [
+        {"id": p, "day": round(day, 2), "hr": round(random.normal(80, 12)), "sbp": round(random.normal(120, 15))}
+        for p in range(people)
+        for day in begin[p] + np.append(0.0, np.sort(random.exponential(3, int(random.integers(3, 9)))))
+    ]
+    facts = {
+        "id": np.arange(people),
+        "year": 2010 + (begin // 365.25).astype(int),
+        "age": age,
+        "birth": np.round(begin - 365.25 * age, 1),
+        "enrolled": np.floor(begin),
+    }
+    last = pl.DataFrame(rows).group_by("id").agg(pl.col("day").max()).sort("id")["day"].to_numpy()
+    outcome = {"id": np.arange(people), "died": (random.random(people) < 0.3).astype(int), "end": last + 0.5}
+    named = {**STATIC, "rename": {"birth": "MEDS_BIRTH"}, "time_unit": "days"}
+    return {
+        "visits": (VISITS, pl.DataFrame(rows)),
+        "people": (named, pl.DataFrame(facts)),
+        "outcome": (OUTCOME, pl.DataFrame(outcome)),
+    }
+
+
+ADMISSION_RISK: dict[str, Any] = {
+    "kind": "risk",
+    "at": "1d",
+    "outcome": {"column": "died", "time": "end", "time_unit": "days", "within": "9d"},
+    "follow_up": {"column": "end", "time_unit": "days"},
+    "incomplete": "no event",
+}
+
+
+def a_year_and_an_age_at_admission() -> Clean:
+    return admissions(seed=124), ADMISSION_RISK
+
+
+def a_year_and_an_age_at_admission_of_a_forecast() -> Clean:
+    return {name: table for name, table in admissions(seed=125).items() if name != "outcome"}, FORECAST
+
+
+def a_trial_of_fixed_length() -> Clean:
+    random = np.random.default_rng(126)
+    enrolled = np.round(random.uniform(0, 1500, 300))
+    rows = [(p, enrolled[p] + day, round(random.normal(130, 12), 1)) for p in range(300) for day in (0, 30, 90, 180)]
+    visits = pl.DataFrame(rows, schema=["id", "day", "sbp"], orient="row")
+    facts = pl.DataFrame({"id": np.arange(300), "enrolled": enrolled})
+    return {"visits": (VISITS, visits), "people": (STATIC, facts)}, FORECAST
+
+
 def treatments_that_follow_severity() -> Clean:
     random = np.random.default_rng(121)
     tables = ward(500, seed=121, strength=1.5)
@@ -177,5 +251,10 @@ CLEAN: list[Callable[[], Clean]] = [
     a_hundred_noises,
     a_score_from_past_values,
     short_visits_that_agree_by_chance,
+    a_rare_outcome,
+    an_outcome_that_nearly_all_have,
+    a_year_and_an_age_at_admission,
+    a_year_and_an_age_at_admission_of_a_forecast,
+    a_trial_of_fixed_length,
     treatments_that_follow_severity,
 ]

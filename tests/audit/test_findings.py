@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import json
 import re
+import tomllib
 from typing import Any
 
 import polars as pl
 import pytest
 from audited import FORECAST, STATIC, TIMED_RISK, VISITS, WARD_RISK, Tables, audited, clinic, table, ward, with_table
+from clean import ADMISSION_RISK, admissions
 from leaks import LEAKS
 from pydantic import ValidationError
 from rich.console import Console
 
-from sequela.audit import Audit, AuditSettings, audit_tables
+from sequela.audit import Audit, AuditSettings, Finding, audit_tables
 from sequela.errors import LeakError
 
 KEYS = ["finding", "severity", "table", "column", "evidence", "remedy", "accepted"]
@@ -79,6 +81,28 @@ def test_the_terminal_shows_every_finding() -> None:
     assert audit_tables(Audit(findings=()))[0].row_count == 0
 
 
+@pytest.mark.parametrize("width", [80, 100])
+def test_names_stand_whole_in_a_narrow_terminal(width: int) -> None:
+    column = "a[b]c_" * 15 + "\\"
+    finding = Finding(
+        finding="available_before_it_happened", severity="likely", evidence="x", remedy="y", column=column
+    )
+    console = Console(width=width, record=True, file=io.StringIO())
+    for each in audit_tables(Audit(findings=(finding,))):
+        console.print(each)
+    shown = [[cell.strip() for cell in line.split("│")] for line in console.export_text().splitlines()]
+    assert "".join(row[3] for row in shown if len(row) > 3) == column
+    assert next(row[2] for row in shown if len(row) > 3) == finding.finding
+
+
+def test_what_is_to_be_written_to_accept_a_leak_is_toml() -> None:
+    finding = Finding(finding="equals_outcome", severity="certain", evidence="x", remedy="y", column='a"b\\c\n')
+    with pytest.raises(LeakError) as stopped:
+        Audit(findings=(finding,)).stop_at_leaks()
+    written = str(stopped.value).split("[audit] ")[1].removesuffix(".")
+    assert tomllib.loads(written)["accept"][0]["column"] == finding.column
+
+
 def test_no_count_of_few_people_is_told() -> None:
     for plant in LEAKS:
         tables, question, *_ = plant()
@@ -86,6 +110,16 @@ def test_no_count_of_few_people_is_told() -> None:
             for count in re.findall(r"\b([\d,]+) people", one.evidence):
                 assert int(count.replace(",", "")) >= 11, one.evidence
             assert "SECRET" not in one.evidence
+
+
+def test_a_fact_that_stands_in_the_table_of_outcomes_too_is_told_apart_by_its_columns() -> None:
+    tables = ward(300, seed=3)
+    outcome = table(tables, "outcome").with_columns(age_outcome=table(tables, "people")["age"])
+    with_age = with_table(tables, "outcome", outcome)
+    found = next(one for one in audited(with_age, WARD_RISK).findings if one.finding == "equals_outcome_table")
+    assert "name in `columns` of the outcome's table only what is" in found.remedy
+    named = with_table(tables, "outcome", outcome, columns=["died"])
+    assert not severities(audited(named, WARD_RISK), "equals_outcome_table")
 
 
 def test_no_cell_is_quoted() -> None:
@@ -96,6 +130,23 @@ def test_no_cell_is_quoted() -> None:
     audit = audited(with_table(tables, "people", people), WARD_RISK)
     assert severities(audit, "equals_outcome") == ["certain"]
     assert "SECRET" not in json.dumps(audit.document())
+
+
+def test_a_column_that_is_a_rare_outcome_is_found_though_one_of_it_is_missing() -> None:
+    tables = ward(3000, seed=2, prevalence=0.004)
+    died = table(tables, "outcome")["died"].to_numpy().copy()
+    died[died.argmax()] = 0
+    people = table(tables, "people").with_columns(pl.Series("flag", died))
+    found = audited(with_table(tables, "people", people), WARD_RISK).findings
+    assert [one.column for one in found if one.severity != "note"] == ["flag"]
+
+
+def test_a_day_of_discharge_is_a_time_ahead_where_a_day_of_admission_is_none() -> None:
+    tables = admissions(seed=9)
+    end = table(tables, "outcome")["end"]
+    people = table(tables, "people").with_columns(left=end.floor() + 1)
+    found = audited(with_table(tables, "people", people), ADMISSION_RISK).findings
+    assert [(one.finding, one.column) for one in found if one.severity == "certain"] == [("outcome_time", "left")]
 
 
 @pytest.mark.parametrize("by", ["time", "within"])

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from audited import table
+from clean import admissions
 from tables import export, survival
 
 from sequela.audit import Audit, audit_table, audit_table_file
@@ -41,6 +43,16 @@ def test_a_leak_of_a_table_stops_without_speaking_of_a_study() -> None:
     with pytest.raises(LeakError, match="equals_outcome") as stopped:
         audit.stop_at_leaks()
     assert "accept" not in str(stopped.value)
+
+
+def test_a_year_of_admission_is_no_time_ahead_but_the_day_of_discharge_is() -> None:
+    tables = admissions(seed=8)
+    rows = table(tables, "visits").join(table(tables, "people").drop("birth"), on="id")
+    rows = rows.join(table(tables, "outcome").select("id", "died"), on="id")
+    assert {one.severity for one in audit_table(rows, subject="id", time="day", label="died").findings} <= {"note"}
+    told = rows.with_columns(discharged=pl.col("day").max().over("id").floor() + 1)
+    found = named(audit_table(told, subject="id", time="day", label="died"), "certain")
+    assert found == {("length_of_record", "discharged")}
 
 
 def test_people_in_several_parts_are_found() -> None:
@@ -94,6 +106,52 @@ def test_columns_that_tell_what_lies_ahead_are_found(column: str, expression: pl
     assert (finding, column) in named(found(rows.with_columns(expression.alias(column))), "certain")
 
 
+@pytest.mark.parametrize("leak", [False, True])
+def test_people_who_enter_later_may_be_older(leak: bool) -> None:
+    random = np.random.default_rng(6)
+    born, entered = random.uniform(1930, 1985, 300), random.uniform(2005, 2016, 300)
+    years = random.exponential(3, 300)
+    rows = pl.DataFrame(
+        {
+            "pid": np.arange(300),
+            "year": np.round(entered, 3),
+            "age": np.round(entered - born + leak * years, 1),
+            "ends": np.round(entered + years, 3),
+        }
+    )
+    audit = audit_table(rows, subject="pid", label="ends", time="year")
+    assert named(audit, "likely") == ({("age_at_outcome", "age")} if leak else set())
+
+
+def test_one_persons_rows_may_be_the_same_in_parts_that_follow_each_other() -> None:
+    random = np.random.default_rng(4)
+    rows = export().select("pid", "day", "died")
+    genes = pl.DataFrame({"pid": rows["pid"].unique().sort()}).with_columns(
+        pl.Series(f"gene{k}", np.round(random.normal(0, 1, 300), 4)) for k in range(20)
+    )
+    rows = rows.join(genes, on="pid").with_columns(
+        part=pl.when(pl.col("day") < 30).then(pl.lit("train")).otherwise(pl.lit("test"))
+    )
+    assert {one.severity for one in found(rows).findings} == {"note"}
+
+
+def test_columns_of_lists_and_labels_that_are_spans_are_read() -> None:
+    rows = export().with_columns(embedding=pl.concat_list("age", "marker"), died=pl.duration(days=pl.col("died")))
+    assert not [one for one in found(rows).findings if one.severity != "note"]
+    some = rows.with_columns(embedding=pl.when(pl.col("died") > pl.duration(hours=1)).then("embedding"))
+    assert named(found(some), "certain") == {("equals_outcome", "embedding")}
+
+
+def test_an_id_of_a_file_is_its_persons_only_where_it_is_written_alike(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    rows = [f"{number:{width}},{number % 2},{part}" for number in range(1, 60)
+            for width, part in (("03", "train"), ("", "test"))]  # fmt: skip
+    path.write_text("\n".join(["pid,died,part", *rows]))
+    assert not audit_table_file(path, subject="pid", label="died", split="part").findings
+    with pytest.raises(RecordsError, match="no such column"):
+        audit_table_file(path, subject="person", label="died")
+
+
 def test_the_end_of_follow_up_is_suspected() -> None:
     random = np.random.default_rng(5)
     rows = export(seed=5)
@@ -140,6 +198,9 @@ def test_a_file_says_the_same_as_its_frame(tmp_path: Path, ending: str) -> None:
         ({"died": pl.lit(None, pl.Int64)}, {}, "no row has a label"),
         ({"day": pl.col("sex")}, {}, "neither numbers nor ISO 8601"),
         ({"day": pl.lit(None, pl.Float64)}, {}, "the time is missing"),
+        ({"day": pl.lit(float("inf"))}, {}, "the time is infinite"),
+        ({"died": pl.concat_list("died")}, {}, "its cells hold lists"),
+        ({"pid": pl.struct("pid")}, {}, "its cells hold lists"),
         ({"part": pl.lit("train")}, {}, "2 to 20 parts"),
     ],
 )

@@ -96,11 +96,14 @@ def test_ten_people_give_no_number() -> None:
     assert all(variable.loss.value is None and variable.loss.reason for variable in found.variables)
 
 
-def test_one_class_gives_a_reason() -> None:
-    judged = replace(held_out(0, 30), labels=np.zeros(30))
-    found = variable_importance(judged, shares, codes=["driver"], static=[], metric="auroc", settings=WHOLE)
+@pytest.mark.parametrize("events", [0, 4, 27])
+def test_few_events_give_a_reason(events: int) -> None:
+    judged = replace(held_out(0, 30), labels=(np.arange(30) < events).astype(float))
+    found = variable_importance(judged, shares, codes=["driver"], static=["sex"], metric="auroc", settings=WHOLE)
     assert found.baseline is None
-    assert found.variables[0].loss.reason == "not defined on these people"
+    for variable in found.variables:
+        assert (variable.loss.value, variable.loss.low) == (None, None)
+        assert (variable.loss.reason or "").startswith("too few to say")
 
 
 def test_the_same_seed_gives_the_same_numbers_and_progress_reaches_its_end() -> None:

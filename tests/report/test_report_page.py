@@ -15,6 +15,7 @@ from run_folders import read_json, write_json
 
 import sequela.report
 from sequela.report import write_report
+from sequela.report.words import decimals_for, fixed
 
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -70,6 +71,33 @@ def test_the_first_screen_holds_verdict_and_numbers(run_folder: Callable[..., Pa
     assert "Best baseline: linear (ridge)" in box
 
 
+@pytest.mark.parametrize("size", [1e-2, 1e-4, 1e-7])
+def test_errors_in_a_small_unit_do_not_read_as_zero(run_folder: Callable[..., Path], size: float) -> None:
+    run = run_folder()
+    metrics = read_json(run / "metrics.json")
+    for row in [*metrics["measures"], *metrics["comparisons"], *metrics["models"]["network"].values()]:
+        row |= {key: size * row[key] for key in ("value", "difference", "low", "high") if key in row}
+    write_json(run / "metrics.json", metrics)
+    page = page_of(run)
+    results = re.search(r'<section id="results">.*?<figure>', page, re.DOTALL)
+    assert results is not None
+    for words in (text_of(page).split("What was asked")[0], text_of(results[0])):
+        numbers = re.findall(r"(?<![\d.,])\d+\.\d+(?![\d.,])", words.split("Root mean")[0].split("run of")[-1])
+        assert all(float(number) for number in numbers)
+        assert fixed(17.412 * size, decimals_for([20.937 * size])) in words
+
+
+def test_a_decided_difference_does_not_read_as_zero(run_folder: Callable[..., Path]) -> None:
+    run = run_folder()
+    metrics = read_json(run / "metrics.json")
+    for row in metrics["comparisons"]:
+        row |= {"difference": -0.004, "low": -0.007, "high": -0.001, "outcome": "better"}
+    write_json(run / "metrics.json", metrics)
+    text = text_of(page_of(run))
+    assert "−0.004 mmHg [−0.007, −0.001] network better" in text
+    assert "−0.004 [−0.007, −0.001] network better" in text
+
+
 def test_a_network_that_loses_is_said_to_lose(run_folder: Callable[..., Path]) -> None:
     text = text_of(page_of(run_folder(losing=True)))
     assert "does not earn its place" in text
@@ -119,6 +147,30 @@ def test_several_targets_and_horizons_have_figures_and_rows_each(run_folder: Cal
     assert "3 days Network" in text
 
 
+def test_importance_says_of_which_target_and_of_whom_it_is(run_folder: Callable[..., Path]) -> None:
+    run = run_folder(targets=("sbp", "dbp"), folds=5)
+    estimate = {"value": 0.9, "low": 0.5, "high": 1.2, "reason": None}
+    points = [{"shift": shift, **estimate} for shift in (-1.0, 0.0, 1.0)]
+    curves = read_json(run / "curves.json") | {
+        "importance": {"metric": "rmse", "people": 375, "predictions": 2500, "repeats": 3,
+                       "variables": [{"name": "dbp", **estimate}]},
+        "missing_sensitivity": {"metric": "rmse", "points": points, "verdict": None},
+    }  # fmt: skip
+    write_json(run / "curves.json", curves)
+    text = text_of(page_of(run))
+    assert "Rise of RMSE of sbp when a variable is another person's" in text
+    assert "(375 people of the first fold, 3 times)" in text
+    assert "RMSE of sbp in held-out people against the shift" in text
+
+
+def test_tuning_people_set_intervals_only_where_there_are_any(run_folder: Callable[..., Path]) -> None:
+    run = run_folder()
+    assert "stop training, choose, set intervals 1,874" in text_of(page_of(run))
+    study = (run / "study.toml").read_text(encoding="utf-8").replace("interval = 0.9", 'interval = "none"')
+    (run / "study.toml").write_text(study, encoding="utf-8")
+    assert "stop training, choose 1,874" in text_of(page_of(run))
+
+
 def test_folds_have_a_line_each(run_folder: Callable[..., Path]) -> None:
     text = text_of(page_of(run_folder(folds=5)))
     assert "The 5 networks were trained for 31 to 43 epochs" in text
@@ -165,6 +217,18 @@ def test_hostile_names_stay_text(run_folder: Callable[..., Path], hostile: str) 
     assert len(read.ids) == len(set(read.ids))
     titles = [figure.findtext("title") or "" for figure in figures_of(page)]
     assert sum(hostile in title for title in titles) == len(titles) - 1
+
+
+@pytest.mark.parametrize("name", ["a\x0bb\x1f", "line\nbreak\tand tab", "\ufffe", "收缩压", "systolic_pressure_" * 20])
+def test_names_that_no_figure_can_hold_as_they_are_are_drawn_all_the_same(
+    run_folder: Callable[..., Path], name: str
+) -> None:
+    page = page_of(run_folder(targets=(name,), individuals=True))
+    drawn = [text.text or "" for figure in figures_of(page) for text in figure.iter("text")]
+    assert max(map(len, drawn)) < 100
+    assert len(figures_of(page)) == 6
+    if name.isprintable():
+        assert sum(name in (figure.findtext("title") or "") for figure in figures_of(page)) == 5
 
 
 def test_individuals_are_drawn_only_where_asked_and_the_page_says_so(run_folder: Callable[..., Path]) -> None:

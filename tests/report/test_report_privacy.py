@@ -16,7 +16,7 @@ from test_report_page import KINDS
 
 from sequela.report.data import totals_of
 from sequela.report.formats import Profile
-from sequela.report.privacy import guarded, shown_count, shown_parts, shown_share
+from sequela.report.privacy import guarded, shown_cases, shown_count, shown_parts, shown_share
 
 counts = st.integers(0, 400)
 
@@ -32,6 +32,11 @@ def test_small_counts_are_masked(few: int) -> None:
     assert shown_count(100 + few, beside=[100]) == "100 and <11 more"
 
 
+def test_a_total_of_few_is_never_named() -> None:
+    assert shown_count(0, beside=[2]) == "0"
+    assert shown_parts([2, 0], of=2, beside=[2]) == ["<11", "0"]
+
+
 def test_nobody_and_eleven_are_shown() -> None:
     assert [shown_count(count) for count in (0, 11, 12345, None)] == ["0", "11", "12,345", "–"]
 
@@ -42,6 +47,15 @@ def test_a_masked_part_cannot_be_found_from_the_total(parts: list[int]) -> None:
     assert all(count is None or count == 0 or count >= 11 for count in shown)
     hidden = [part for part, count in zip(parts, shown, strict=True) if count is None]
     assert len(hidden) != 1 or not any(part >= 11 for part in parts)
+
+
+@given(st.lists(st.tuples(counts, counts), min_size=2, max_size=5))
+def test_few_without_the_event_cannot_be_found_from_those_with_it(groups: list[tuple[int, int]]) -> None:
+    cases = [case for case, _ in groups]
+    shown = [exact(text) for text in shown_cases(cases, [sum(both) for both in groups], of=sum(cases))]
+    assert all(one is None or not (0 < one < 11 or 0 < none < 11) for one, (_, none) in zip(shown, groups, strict=True))
+    hidden = [both for one, both in zip(shown, groups, strict=True) if one is None]
+    assert len(hidden) != 1 or not any(max(both) >= 11 for both in groups if both not in hidden)
 
 
 @given(counts, st.integers(0, 30), st.integers(0, 30), st.tuples(counts, counts, counts))
@@ -70,6 +84,11 @@ def test_no_two_totals_differ_by_one_to_ten(extra: int, asked: int, read: int, p
 def test_a_share_does_not_give_a_small_count_away(few: int, of: int) -> None:
     if of >= few:
         assert shown_share(few / of, of=of).startswith(("under", "over"))
+
+
+@given(st.integers(1, 10), st.data())
+def test_no_share_of_few_is_told(of: int, data: st.DataObject) -> None:
+    assert shown_share(data.draw(st.integers(0, of)) / of, of=of) == "not shown"
 
 
 @given(st.integers(11, 3000), st.data())
@@ -104,6 +123,22 @@ def test_no_page_counts_one_to_ten_people(run_folder: Callable[..., Path], kind:
     cells = re.sub(r"<11|at one instant|1\.1 years|[\d.]+ days", "", data)
     for secret in (3, 4, 5, 6, 7, 8):
         assert not re.search(rf"(?<![\d.,]) {secret} (?![\d.])", cells.split("The split")[0]), secret
+
+
+def test_with_folds_few_that_were_left_out_are_not_left_to_subtraction(run_folder: Callable[..., Path]) -> None:
+    run = run_folder(folds=5)
+    profile = read_json(run / "profile.json")
+    held_out = profile["split"]["predictions"]["held_out"]
+    profile["asked"]["predictions"] = held_out + 47
+    profile["exclusions"][0] |= {"predictions": 40, "people": 30}
+    write_json(run / "profile.json", profile)
+    text = text_of(page_of(run))
+    assert "no next record 37 to 46" in text
+    profile["asked"]["predictions"] = held_out + 7
+    profile["exclusions"] = profile["exclusions"][1:]
+    write_json(run / "profile.json", profile)
+    text = text_of(page_of(run))
+    assert f"Prediction times {held_out:,} and <11 more" in text
 
 
 def test_a_bar_is_not_drawn_finer_than_its_text(run_folder: Callable[..., Path]) -> None:

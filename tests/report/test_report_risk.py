@@ -227,6 +227,28 @@ def test_preparation_audit_importance_and_sensitivity_are_shown(risk_folder: Cal
     assert "the conclusion does not change" in section(page, "missing")
 
 
+@pytest.mark.parametrize(("kind", "serves"), [("none", "stop training, choose"), ("platt", "choose, recalibrate")])
+def test_tuning_people_serve_to_what_the_study_does(risk_folder: Callable[..., Path], kind: str, serves: str) -> None:
+    found = section(page_of(risk_folder(recalibrate=kind)), "split")
+    assert f"{serves} 900 " in found
+
+
+def test_one_thing_is_not_several(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    profile, curves, history = (read_json(run / f"{name}.json") for name in ("profile", "curves", "history"))
+    profile["preparation"]["events"] |= {"words": 1, "codes_left_out": 1}
+    profile["network"]["hidden"] = [1]
+    curves["importance"]["left_out"] = {"not among the 60 most widespread": 1}
+    history["fits"][0]["epochs"] = history["fits"][0]["epochs"][:1]
+    for name, content in (("profile", profile), ("curves", curves), ("history", history)):
+        write_json(run / f"{name}.json", content)
+    page = page_of(run)
+    text = text_of(page)
+    for words in ("1 code or category as a word, 12,345 times", "1 rarer one is no input", "1 layer of 1 hidden unit,",
+                  "1 variable was not judged: not among", "1 epoch; training loss"):  # fmt: skip
+        assert words in text or words in page, words
+
+
 def test_the_checklist_holds_all_items_and_links_to_sections(risk_folder: Callable[..., Path]) -> None:
     items = tripod.checklist(tripod.Known(True, False, True, True))
     assert len(items) == 52
@@ -247,6 +269,24 @@ def test_no_page_counts_one_to_ten_people(risk_folder: Callable[..., Path], kind
                          text.replace("fewer than 10", ""))  # fmt: skip
 
 
+def test_a_threshold_is_written_as_it_was_given_and_a_rare_outcome_is_not_zero(
+    risk_folder: Callable[..., Path],
+) -> None:
+    run = risk_folder(thresholds=(0.0125, 0.2))
+    metrics, curves = read_json(run / "metrics.json"), read_json(run / "curves.json")
+    for row in metrics["measures"]:
+        if row["metric"] in ("observed_risk", "predicted_risk") and row["value"] is not None:
+            row["value"] = 0.0004
+    curves["risk"]["prevalence"] = 0.0004
+    write_json(run / "metrics.json", metrics)
+    write_json(run / "curves.json", curves)
+    page = page_of(run)
+    assert "Net benefit at 1.25 %" in section(page, "results")
+    assert " 1.25 % Network" in section(page, "benefit")
+    assert "the event followed 0.04 % of the predictions" in text_of(page)
+    assert "Network before 0.04 " in section(page, "calibration")
+
+
 def test_few_events_are_not_told_by_other_numbers(risk_folder: Callable[..., Path]) -> None:
     run = risk_folder(**KINDS["few events"])
     metrics = read_json(run / "metrics.json")
@@ -257,6 +297,38 @@ def test_few_events_are_not_told_by_other_numbers(risk_folder: Callable[..., Pat
     assert "Calibration in the large" not in section(page, "calibration")
     assert "is not shown: fewer than 11 predictions" in section(page, "benefit")
     assert f"{100 * row['value']:.1f} %" not in text_of(page)
+
+
+def test_few_without_the_event_are_not_left_to_subtraction(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    profile, metrics = read_json(run / "profile.json"), read_json(run / "metrics.json")
+    split = profile["split"]
+    split["events"]["held_out"] = split["predictions"]["held_out"] - 4
+    profile["asked"]["events"] = sum(split["events"].values())
+    write_json(run / "profile.json", profile)
+    for row in metrics["measures"]:
+        if row["subgroup"] and row["subgroup"]["level"] == "female":
+            row["events"] = row["people"] - 4
+            row["value"] = row["events"] / row["people"] if row["metric"] == "observed_risk" else row["value"]
+    write_json(run / "metrics.json", metrics)
+    page = page_of(run)
+    held_out = split["events"]["held_out"]
+    assert f" {held_out} " not in section(page, "split")
+    assert section(page, "split").count("not shown") == 2
+    female = next(row for row in metrics["measures"] if row["subgroup"] and row["subgroup"]["level"] == "female")
+    assert f" {female['events']} " not in section(page, "subgroups")
+
+
+def test_few_events_at_one_time_are_not_left_to_subtraction(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder(landmarks=(6.0, 12.0, 24.0))
+    metrics = read_json(run / "metrics.json")
+    events = {row["at"]: row["events"] for row in metrics["measures"] if row["at"]} | {"24h": 5}
+    for row in metrics["measures"]:
+        row["events"] = events.get(row["at"], row["events"])
+    write_json(run / "metrics.json", metrics)
+    found = section(page_of(run), "when")
+    assert found.count("not shown") == 3
+    assert not any(f" {count} " in found for count in events.values())
 
 
 def test_a_threshold_that_few_reach_has_coarse_shares(risk_folder: Callable[..., Path]) -> None:

@@ -140,9 +140,22 @@ def test_runs_stand_beside_each_other() -> None:
 
 
 def test_runs_of_several_targets_have_a_table_each() -> None:
-    rows = [{**row, "target": target, "metric": "rmse", "threshold": None} for target in ("sbp", "dbp")
+    rows = [{**row, "target": target, "metric": "rmse", "threshold": None, "people": people}
+            for target, people in (("sbp", 500), ("dbp", 433))
             for row in COMPARED["rows"] if row["metric"] == "auroc"]  # fmt: skip
     text = shown({**COMPARED, "question": "forecast", "target": ["sbp", "dbp"], "metrics": ["rmse"], "thresholds": [],
                   "events": None, "rows": rows, "differences": []})  # fmt: skip
     assert text.index("sbp:") < text.index("dbp:")
     assert text.count("RMSE") == 2
+    assert "dbp: 433 people. Of all targets 512 held-out predictions of 500 people" in " ".join(text.split())
+
+
+def test_errors_in_a_small_unit_stand_beside_each_other_with_their_digits() -> None:
+    rows = [{**row, "target": "x", "metric": "rmse", "value": 5.84e-6, "low": 5.1e-6, "high": 6.1e-6}
+            for row in COMPARED["rows"] if row["metric"] == "auroc"]  # fmt: skip
+    gap = {**COMPARED["differences"][0], "target": "x", "metric": "rmse", "difference": -4e-7, "low": -6e-7,
+           "high": -2e-7, "outcome": "better"}  # fmt: skip
+    text = shown({**COMPARED, "question": "forecast", "target": ["x"], "metrics": ["rmse"], "thresholds": [],
+                  "events": None, "rows": rows, "differences": [gap]})  # fmt: skip
+    for words in ("0.00000584", "[0.00000510, 0.00000610]", "−0.00000040 better"):
+        assert words in text

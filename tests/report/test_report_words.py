@@ -27,6 +27,7 @@ def test_numbers_have_true_minus_signs_and_no_negative_zero() -> None:
 
 def test_decimals_follow_the_largest_number() -> None:
     assert [decimals_for([value]) for value in (0.0123, 1.5, 17.4, 303.2, 5_000.0, 0.0)] == [4, 3, 2, 1, 0, 3]
+    assert [decimals_for([value]) for value in (0.00584, 5.84e-7, 1e-300)] == [5, 9, 12]
     assert decimals_for([None]) == 3
 
 

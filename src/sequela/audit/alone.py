@@ -13,6 +13,7 @@ from sequela.cohort.asof import Rows
 
 _MOST_LEVELS = 30
 _SAME = 0.995  # share of people at which a column is the outcome
+_RARER = 0.8  # and of those whose outcome is the rarer one: of a rare outcome "nobody has it" is right for nearly all
 _DROP = "Remove the column from the inputs."
 
 
@@ -57,7 +58,7 @@ def _is_the_outcome(column: Column, levels: Rows | None, label: Floats, person: 
     wrong = len(np.unique(person[~right]))
     everybody, affected, others = (len(np.unique(person[rows])) for rows in (label >= 0, label == 1, label == 0))
     fewer = min(affected, others)
-    if wrong > (1 - _SAME) * everybody or fewer < FEWEST:
+    if wrong > min((1 - _SAME) * everybody, (1 - _RARER) * fewer) or fewer < FEWEST:
         return None
     severity: Severity = "certain" if fewer > FEW else "likely"
     told = share(everybody - wrong, everybody)

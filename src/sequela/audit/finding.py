@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -84,7 +85,7 @@ def _where(finding: Finding) -> str:
 
 
 def _column_key(finding: Finding) -> str:
-    return f', column = "{finding.column}"' if finding.column is not None else ""
+    return f", column = {json.dumps(finding.column, ensure_ascii=False)}" if finding.column is not None else ""
 
 
 def _remedies(findings: Sequence[Finding]) -> str:

@@ -16,6 +16,7 @@ from sequela.records.durations import MICROSECONDS
 
 _DAY, _YEAR_DAYS = MICROSECONDS["days"], 365.25
 _ONCE_IN_100 = 2.33  # standard errors
+_AS_WELL = 0.98  # two relations of a rounded number may hold for a few people more or less
 _AGE = re.compile(r"(?:^|[^a-z])(?:age|alter|edad|years?_?old)(?:$|[^a-z])", re.IGNORECASE)
 
 
@@ -37,7 +38,8 @@ def repeats(measured: Sequence[Measured], columns: Mapping[str, Floats], table_o
                         column=one.name,
                         evidence=f"It is '{name}', which the study keeps apart as an outcome's, for "
                         f"{share(equal, int(both.sum()))} of {people(int(both.sum()))}.",
-                        remedy="Remove the column from the inputs.",
+                        remedy="Remove the column from the inputs. Where it is known from the start, as a sex is, it "
+                        "is no outcome: name in `columns` of the outcome's table only what is.",
                     )
                 )
                 break
@@ -53,22 +55,33 @@ def _needed(value: Floats) -> float:
 
 
 def holds_time_ahead(
-    measured: Sequence[Measured], ahead: Sequence[Ahead], table_of: Mapping[str, str]
+    measured: Sequence[Measured], ahead: Sequence[Ahead], known: Sequence[Floats], table_of: Mapping[str, str]
 ) -> list[Finding]:
-    """Return inputs that are a time ahead, plus a constant or plus (or minus) another input."""
+    """Return inputs that are a time ahead, plus a constant or plus (or minus) another input.
+
+    Args:
+        measured: columns as one number a person.
+        ahead: what lies ahead.
+        known: [P] times that are known with the facts, such as that of the first record, in days: an age or a year at
+            admission goes with the end of a short stay too.
+        table_of: the table of each code.
+    """
     found: dict[str, Finding] = {}
     for what in ahead:
         alone: set[str] = set()
         for one in measured:
             value = _unless_known(one, what)
-            if (held := relation(value, what.value, grain(one.value))) is not None and not _own_time(one, value, held):
+            held = relation(value, what.value, grain(one.value))
+            if held is not None and not _goes_with(_own_times(known, one), value, grain(one.value), held):
                 alone.add(one.name)
                 found.setdefault(one.name, _finding(one.name, what, held, None, table_of))
         rest = [one for one in measured if one.name not in alone and one.name not in found]
         values = np.array([_unless_known(one, what) for one in rest]).reshape(len(rest), len(what.value))
         for pair in pair_relations(values, what.value):
             of, other = rest[pair.of], rest[pair.other]
-            if _own_time_of_pair(of, other, pair.minus, pair.relation) or of.name in found or other.name in found:
+            combined = values[pair.of] + (-1 if pair.minus else 1) * values[pair.other]
+            own, blur = _own_times(known, of, other), grain(of.value) + grain(other.value)
+            if of.name in found or other.name in found or _goes_with(own, combined, blur, pair.relation):
                 continue
             sign = "plus" if pair.minus else "minus"
             found[of.name] = _finding(of.name, what, pair.relation, f"{sign} '{other.name}'", table_of)
@@ -76,24 +89,20 @@ def holds_time_ahead(
 
 
 def _unless_known(one: Measured, what: Ahead) -> Floats:
-    """Return the column without people of whom it was measured when the quantity was known already, or at that time."""
+    """Return the column of people who have the quantity, without those of whom it was known when it was measured."""
     known = one.days * _DAY >= what.instant
-    return np.where(known, np.nan, one.value)
+    return np.where(known | np.isnan(what.value), np.nan, one.value)
 
 
-def _own_time(one: Measured, value: Floats, held: Relation) -> bool:
-    """True where the column goes with the time at which it was measured just as well."""
-    own = relation(np.where(np.isnan(value), np.nan, one.value), one.days, grain(one.value))
-    return own is not None and own.holding >= held.holding
+def _own_times(known: Sequence[Floats], *columns: Measured) -> list[Floats]:
+    """Return the times at which columns were measured; of facts, those that are known with them."""
+    return [time for one in columns for time in (known if np.isnan(one.days).all() else [one.days])]
 
 
-def _own_time_of_pair(of: Measured, other: Measured, minus: bool, held: Relation) -> bool:
-    combined = of.value - other.value if minus else of.value + other.value
-    for days in (of.days, other.days):
-        own = relation(combined, days, grain(of.value) + grain(other.value))
-        if own is not None and own.holding >= held.holding:
-            return True
-    return False
+def _goes_with(times: Sequence[Floats], value: Floats, blur: float, held: Relation) -> bool:
+    """True where a quantity goes with one of its own times as well as with what lies ahead, but for a few people."""
+    own = [relation(value, time, blur) for time in times]
+    return any(one is not None and one.holding >= _AS_WELL * held.holding for one in own)
 
 
 def _finding(name: str, what: Ahead, held: Relation, other: str | None, table_of: Mapping[str, str]) -> Finding:
@@ -183,16 +192,19 @@ def counts_down(series: Sequence[Series], table_of: Mapping[str, str], count: in
     return found
 
 
-def age_at_outcome(measured: Sequence[Measured], ahead: Sequence[Ahead], table_of: Mapping[str, str]) -> list[Finding]:
+def age_at_outcome(
+    measured: Sequence[Measured], ahead: Sequence[Ahead], begin: Floats, table_of: Mapping[str, str]
+) -> list[Finding]:
     """Return columns called an age that are higher where the outcome comes later, by about a year a year.
 
     Older people have outcomes sooner, if anything. Where the years to the outcome were added to an age and the age at
-    entry is gone, nothing else is left to see.
+    entry is gone, nothing else is left to see. People who enter later may be older: what goes with the first record,
+    `begin` [P], does not count.
     """
     times = [what for what in ahead if what.years is not None]
     found = []
     for one in measured:
-        rising = [rise for what in times if (rise := _rise(one.value, what)) is not None]
+        rising = [rise for what in times if (rise := _rise(one.value, what, begin)) is not None]
         if _AGE.search(one.name) is None or not rising:
             continue
         what, correlation, slope, count = max(rising, key=lambda rise: rise[1] * rise[3] ** 0.5)
@@ -211,14 +223,23 @@ def age_at_outcome(measured: Sequence[Measured], ahead: Sequence[Ahead], table_o
     return found
 
 
-def _rise(age: Floats, what: Ahead) -> tuple[Ahead, float, float, int] | None:
+def _rise(age: Floats, what: Ahead, begin: Floats) -> tuple[Ahead, float, float, int] | None:
     """Return how an age rises with a time: correlation, years a year and people; None where it does not."""
-    both = ~np.isnan(age) & ~np.isnan(what.value)
+    both = ~np.isnan(age) & ~np.isnan(what.value) & ~np.isnan(begin)
     count = int(both.sum())
-    if count < 50 or what.years is None or np.ptp(what.value[both]) == 0 or np.ptp(age[both]) == 0:
+    if count < 50 or what.years is None:
         return None
-    years = what.value[both] * what.years
-    correlation = float(np.corrcoef(age[both], years)[0, 1])
-    slope = correlation * float(np.std(age[both]) / np.std(years))
+    years, ages = (_apart_from(begin[both], each[both]) for each in (what.value * what.years, age))
+    if np.std(years) <= 1e-6 * np.std(what.value[both] * what.years) or np.std(ages) <= 1e-6 * np.std(age[both]):
+        return None
+    correlation = float(np.corrcoef(ages, years)[0, 1])
+    slope = correlation * float(np.std(ages) / np.std(years))
     score = np.arctanh(min(correlation, 1 - 1e-9)) * np.sqrt(count - 3)
     return (what, correlation, slope, count) if score > _ONCE_IN_100 and 0.15 <= slope <= 1.5 else None
+
+
+def _apart_from(begin: Floats, value: Floats) -> Floats:
+    """Return what a straight line through the time of the beginning leaves of a quantity."""
+    centred, rest = begin - begin.mean(), value - value.mean()
+    square = float(centred @ centred)
+    return np.asarray(rest - centred * (centred @ rest / square)) if square else rest

@@ -7,6 +7,7 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
+from scipy.special import bdtrc
 
 from sequela.audit.finding import Severity
 from sequela.audit.series import Flags, Floats
@@ -111,7 +112,7 @@ class Purity:
         if self.marked >= 40 and self.reached >= 0.8 and self.base <= 0.5:
             return "certain"
         honest = max(0.8, (1 + self.base) / 2)
-        return "likely" if honest**self.always < 0.01 else None
+        return "likely" if bdtrc(self.always - 1, self.marked, honest) < 0.01 else None
 
 
 def purity(mark: Flags, label: Floats, person: Rows) -> Purity:

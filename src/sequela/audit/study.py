@@ -128,12 +128,15 @@ def _of_times(
     label = question.outcome.column if isinstance(question, RiskQuestion) and question.outcome is not None else None
     again = repeats(measured, {name: value for name, value in columns.items() if name != label}, table_of)
     rest = [one for one in measured if one.name not in {finding.column for finding in again}]
-    times = holds_time_ahead(rest, ahead, table_of)
+    first_record, _, _ = span(evidence.events, count)
+    asked = np.where(np.isinf(first_asked), np.nan, first_asked)
+    known = [first_record / MICROSECONDS["days"], asked / MICROSECONDS["days"]]
+    times = holds_time_ahead(rest, ahead, known, table_of)
     rest = [one for one in rest if one.name not in {finding.column for finding in times}]
     return [
         *again,
         *times,
-        *age_at_outcome(rest, ahead, table_of),
+        *age_at_outcome(rest, ahead, first_record, table_of),
         *beyond_the_last(rest, *_begin_and_last(evidence, count, clock), table_of)[0],
         *counts_down(series, table_of, count),
         *later_values(series, evidence.facts, first_asked, table_of),

@@ -65,7 +65,7 @@ def audit_table_file(
     Raises:
         RecordsError: where the file cannot be read, or a column is missing.
     """
-    return audit_table(read_table(path), subject=subject, label=label, time=time, split=split, name=path.name)
+    return audit_table(read_table(path, subject), subject=subject, label=label, time=time, split=split, name=path.name)
 
 
 def _alone(rows: Examples) -> list[Finding]:
@@ -128,15 +128,15 @@ def _times(rows: Examples, label: str) -> list[Finding]:
     table_of = {one.name: rows.name for one in measured}
     equal = {label} if rows.binary else {one.column for one in _alone(rows)}
     rest = [one for one in measured if one.name not in equal]
-    found = holds_time_ahead(rest, ahead, table_of)
+    found = holds_time_ahead(rest, ahead, [begin], table_of)
     named = {one.column for one in found}
     ends, more = beyond_the_last([one for one in rest if one.name not in named], begin, last, table_of)
     others = [one for one in rest if one.name not in named and one.name not in {end.column for end in ends}]
-    plus = [one for one in holds_time_ahead(others, more, table_of) if one.column not in named]
+    plus = [one for one in holds_time_ahead(others, more, [begin], table_of) if one.column not in named]
     taken = named | {one.column for one in plus}
     outcomes = [what for what in [*ahead, *more] if what.finding == "outcome_time"]
     units = [replace(what, years=years) for what in outcomes for years in (1.0, 1 / 12, 1 / 365.25)]
-    ages = age_at_outcome([one for one in others if one.name not in taken], units, table_of)
+    ages = age_at_outcome([one for one in others if one.name not in taken], units, begin, table_of)
     return [*found, *ends, *plus, *ages]
 
 

@@ -51,8 +51,8 @@ class Examples:
         return int(self.person.max(initial=-1)) + 1
 
 
-def read_table(path: Path) -> pl.DataFrame:
-    """Return a CSV or Parquet file.
+def read_table(path: Path, subject: str) -> pl.DataFrame:
+    """Return a CSV or Parquet file; ids of a CSV file as they are written, so that 007 and 7 are two people.
 
     Raises:
         RecordsError: where there is none, or it cannot be read as a table.
@@ -60,7 +60,14 @@ def read_table(path: Path) -> pl.DataFrame:
     try:
         if path.suffix == ".parquet":
             return pl.read_parquet(path, glob=False)
-        return pl.read_csv(path, infer_schema_length=None, null_values=_MISSING, try_parse_dates=True, glob=False)
+        return pl.read_csv(
+            path,
+            infer_schema_length=None,
+            schema_overrides={subject: pl.String},
+            null_values=_MISSING,
+            try_parse_dates=True,
+            glob=False,
+        )
     except FileNotFoundError:
         raise RecordsError(path.name, "there is no such file", "Name a .csv or .parquet file in --table") from None
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
@@ -85,7 +92,9 @@ def examples(frame: pl.DataFrame, roles: dict[Role, str | None], name: str) -> E
     _check_columns(frame, roles, name)
     who, what = frame[str(roles["subject"])], frame[str(roles["label"])]
     _refuse_rows(who.is_null(), name, who.name, ("the id is missing", "Give every row its id"))
-    labelled = what.is_not_null() & ~(what.cast(pl.String).str.strip_chars() == "").fill_null(value=False)
+    labelled = what.is_not_null()
+    if _number(what) is None:
+        labelled &= (what.cast(pl.String).str.strip_chars() != "").fill_null(value=False)
     if not labelled.any():
         raise RecordsError(name, "no row has a label", "Name the column that is to be predicted", column=what.name)
     rows = frame.filter(labelled)
@@ -115,6 +124,9 @@ def _check_columns(frame: pl.DataFrame, roles: dict[Role, str | None], name: str
             raise RecordsError(name, problem, remedy_for(column, frame.columns), column=column)
         if given.count(column) > 1:
             raise RecordsError(name, "the column is named for two things", "Name another for one", column=column)
+        if frame[column].dtype.is_nested():
+            problem = f"its cells hold lists or several values (--{role})"
+            raise RecordsError(name, problem, "Name a column with one value in a cell", column=column)
     if not len(frame):
         raise RecordsError(name, "the table has no rows", "Name a table with examples")
 
@@ -126,8 +138,8 @@ def _refuse_rows(faulty: pl.Series, name: str, column: str, words: tuple[str, st
 
 
 def _labels(values: pl.Series, name: str) -> tuple[Floats, bool]:
-    if values.dtype.is_numeric() or values.dtype == pl.Boolean:
-        number = values.cast(pl.Float64)
+    number = _number(values)
+    if number is not None:
         _refuse_rows(~number.is_finite(), name, values.name, ("the label is no finite number", "Mend it"))
         found = number.to_numpy()
         kinds = np.unique(found)
@@ -156,6 +168,7 @@ def _times(values: pl.Series, name: str) -> Floats:
     _refuse_rows(
         number.is_null() | number.is_nan(), name, values.name, ("the time is missing", "Give every row a time")
     )
+    _refuse_rows(number.is_infinite(), name, values.name, ("the time is infinite", "Give every row a time"))
     return number.to_numpy()
 
 
@@ -197,6 +210,8 @@ def _column(values: pl.Series, table: str) -> Column:
             present=there,
             fresh=there,
         )
+    if values.dtype.is_nested():  # of lists it is seen only whether there is one
+        values = values.is_not_null().replace_strict({True: "", False: None}, return_dtype=pl.String)
     level, levels = numbered(values.cast(pl.String, strict=False))
     nothing = np.full(len(level), np.nan)
     return Column(

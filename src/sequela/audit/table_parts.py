@@ -83,11 +83,15 @@ def same_histories(rows: Examples) -> list[Finding]:
 
 
 def same_rows(rows: Examples) -> list[Finding]:
-    """Return single rows that stand in two parts."""
+    """Return single rows of different people that stand in two parts; one person's rows may well be the same."""
     if rows.split is None:
         return []
     single = np.arange(len(rows.person))
-    groups = [found for found in copied_people(_as_events(rows, single), len(single)) if _mixed(rows.split[found])]
+    groups = [
+        found
+        for found in copied_people(_as_events(rows, single), len(single))
+        if _mixed(rows.split[found]) and len(np.unique(rows.person[found])) > 1
+    ]
     count = sum(len(found) for found in groups)
     if not count:
         return []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from sequela.audit.finding import Audit, Severity
 
@@ -17,15 +17,12 @@ def audit_tables(audit: Audit) -> list[Table]:
         table.add_column("nothing was found that speaks against it")
         return [table]
     for column in ("severity", "finding", "where", "evidence", "remedy"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold", no_wrap=column in ("severity", "finding"))  # names to be written down
     for one in audit.findings:
         where = ", ".join(part for part in (one.table, one.column) if part is not None)
         accepted = f" Accepted: {one.accepted}" if one.accepted is not None else ""
         table.add_row(
-            f"[{_COLOUR[one.severity]}]{one.severity}[/]",
-            one.finding,
-            escape(where),
-            escape(one.evidence),
-            escape(one.remedy + accepted),
+            Text(one.severity, style=_COLOUR[one.severity]),
+            *(Text(words) for words in (one.finding, where, one.evidence, one.remedy + accepted)),
         )
     return [table]

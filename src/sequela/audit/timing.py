@@ -188,13 +188,14 @@ def _never_given(records: Records) -> list[Finding]:
     for table in records.tables:
         results = [code for code in table.codes if code in timed and code not in given and is_result(code)]
         if table.role == "input" and results:
+            codes = f"{len(results)} code{'s' * (len(results) > 1)}"
             listed = ", ".join(f"'{code}'" for code in results[:5]) + (", ..." if len(results) > 5 else "")
             found.append(
                 Finding(
                     finding="availability_unknown",
                     severity="note",
                     table=table.name,
-                    evidence=f"Nothing says when results of a laboratory could be known ({len(results)} codes: "
+                    evidence=f"Nothing says when results of a laboratory could be known ({codes}: "
                     f"{listed}). Where their time is that of the sample, the study sees them early.",
                     remedy="Name the column in `available`, where the source has it.",
                 )

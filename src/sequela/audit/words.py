@@ -19,8 +19,8 @@ def share(part: int, whole: int) -> str:
     """Return a share of people in words from which no small count can be worked out.
 
     Example:
-        >>> share(50, 100), share(97, 100), share(2, 100), share(100, 100)
-        ('50 %', 'all but fewer than 11', 'fewer than 11', 'all')
+        >>> share(50, 100), share(97, 100), share(2, 100), share(100, 100), share(2988, 3000)
+        ('50 %', 'all but fewer than 11', 'fewer than 11', 'all', 'over 99 %')
     """
     if part == whole:
         return "all"
@@ -28,7 +28,10 @@ def share(part: int, whole: int) -> str:
         return "all but fewer than 11"
     if 0 < part <= FEW:
         return "fewer than 11"
-    return f"{100 * part / whole:.0f} %" if part else "none"
+    if not part:
+        return "none"
+    text = f"{100 * part / whole:.0f} %"
+    return {"0 %": "under 1 %", "100 %": "over 99 %"}.get(text, text)
 
 
 def capital(words: str) -> str:

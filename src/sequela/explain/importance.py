@@ -21,6 +21,7 @@ from sequela.cohort.episodes import Asked
 from sequela.cohort.facts import Facts
 from sequela.evaluate import Estimate, Resamples
 from sequela.evaluate.bootstrap import estimate
+from sequela.evaluate.risk import FEWEST_EVENTS, TOO_FEW_EVENTS
 from sequela.explain.exchange import Exchange, Histories, Span
 from sequela.explain.metrics import METRICS
 
@@ -233,11 +234,14 @@ class _Judge:
         self._repeats = random.integers(0, settings.repeats, size=(settings.resamples, settings.repeats))
         self._of_unchanged: dict[Histories, Floats] = {}
         self.baseline: float | None = None
+        label = self._labels[self._known]
+        few = metric != "rmse" and min((label > 0).sum(), (label == 0).sum()) < FEWEST_EVENTS
+        self.reason = TOO_FEW_EVENTS if few else None
 
     def unchanged(self, histories: Histories) -> Floats:
         """Return the metric with nothing exchanged [1 + resamples]."""
         measured = self.measured(histories)
-        self.baseline = float(measured[0]) if np.isfinite(measured[0]) else None
+        self.baseline = float(measured[0]) if self.reason is None and np.isfinite(measured[0]) else None
         return measured
 
     def measured(self, histories: Histories) -> Floats:
@@ -318,9 +322,10 @@ class _Runs:
         return VariableImportance(name=code, kind=STATIC, loss=loss)
 
     def _loss(self, exchange: Exchange, people: int, exchanged: Callable[[Rows], Histories]) -> Estimate:
-        if people < FEWEST_PEOPLE:
+        reason = _FEW if people < FEWEST_PEOPLE else self._judge.reason
+        if reason is not None:
             self._advance(self._settings.repeats)
-            return Estimate(None, reason=_FEW)
+            return Estimate(None, reason=reason)
         measured = []
         for donor in self._donors[exchange]:
             measured.append(self._judge.measured(exchanged(donor)))

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from sequela.report.formats import Comparison, Estimate, Piece
 from sequela.report.privacy import guarded, shown_count
-from sequela.report.risk_terminal import difference_above_interval, number_above_interval, plain_table
-from sequela.report.words import DASH, metric_name, model_name, unbroken
+from sequela.report.risk_terminal import DECIMALS, difference_above_interval, number_above_interval, plain_table
+from sequela.report.words import DASH, decimals_for, metric_name, model_name, unbroken
 
 _Column = tuple[str, float | None]  # metric, threshold
 _MOST_COLUMNS = 4
@@ -42,6 +42,7 @@ class ComparedRow(Estimate):
     metric: str
     threshold: float | None = None
     target: str | None = None
+    people: int | None = None
 
 
 class ComparedDifference(Comparison):
@@ -92,12 +93,22 @@ def _heading(metric: str, threshold: float | None) -> str:
     return metric_name(metric) + (f" at {threshold:g}" if threshold is not None else "")
 
 
+def _decimals(compared: Compared, target: str | None) -> int:
+    """Three decimals, or as many as errors in a small unit need."""
+    if compared.question == "risk":
+        return DECIMALS
+    return max(DECIMALS, decimals_for(row.value for row in compared.rows if target in (None, row.target)))
+
+
 def _title(compared: Compared, target: str | None) -> str:
     shared = compared.common
     people, predictions = shown_count(shared.people), shown_count(shared.predictions)
     events = "" if compared.events is None else f", {shown_count(compared.events)} with the event"
     whom = f"{predictions} held-out predictions of {people} people{events}, common to all runs"
-    return f"{target or ', '.join(compared.target)}: {whom}"
+    if target is None:
+        return f"{', '.join(compared.target)}: {whom}"
+    of_target = max((row.people or 0 for row in compared.rows if row.target == target), default=0)
+    return f"{target}: {shown_count(of_target)} people. Of all targets {whom}"
 
 
 def _numbers(compared: Compared, target: str | None, columns: Sequence[_Column]) -> Table:
@@ -105,11 +116,13 @@ def _numbers(compared: Compared, target: str | None, columns: Sequence[_Column])
     table.padding = (0, 1, 0, 0)
     for heading in ("Run", "Model", *(_heading(*column) for column in columns)):
         table.add_column(heading, overflow="fold")
+    decimals = _decimals(compared, target)
     for run in compared.runs:
         for place, model in enumerate(run.models):
             style = "bold" if model == "network" else ""
             name = model_name(model) + (" *" if model == run.best_baseline else "")
-            cells = [number_above_interval(_row(compared, run.name, model, *column, target)) for column in columns]
+            found = [_row(compared, run.name, model, *column, target) for column in columns]
+            cells = [number_above_interval(one, decimals=decimals) for one in found]
             table.add_row(Text(run.name if not place else "", style="bold"), Text(name, style=style), *cells)
     return table
 
@@ -129,11 +142,13 @@ def _differences(compared: Compared, target: str | None, columns: Sequence[_Colu
     table.padding = (0, 1, 0, 0)
     for heading in ("Difference", *(_heading(*column) for column in columns)):
         table.add_column(heading, overflow="fold")
+    decimals = _decimals(compared, target)
     pairs = dict.fromkeys((one.run, one.model, one.against, one.against_model) for one in compared.differences)
     for pair in pairs:
         run, model, against, against_model = pair
         name = Text(f"{run}: {model_name(model).lower()}\nless {against}: {model_name(against_model).lower()}")
-        cells = [difference_above_interval(_difference(compared, pair, *column, target)) for column in columns]
+        found = [_difference(compared, pair, *column, target) for column in columns]
+        cells = [difference_above_interval(one, decimals=decimals) for one in found]
         table.add_row(name, *cells)
     return table
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sequela.report.formats import Profile
-from sequela.report.privacy import SMALLEST, guarded, is_few, shown_count, shown_parts, shown_share
+from sequela.report.privacy import SMALLEST, guarded, is_few, shown_cases, shown_count, shown_parts, shown_share
 from sequela.report.tables import Column, Share, TableView
 from sequela.report.words import DASH, hours_in_words, limits_in_words, unbroken
 
@@ -40,13 +40,14 @@ def totals_of(profile: Profile) -> Totals:
     people = [getattr(split.people, key) for key, _ in SPLITS]
     predictions = [getattr(split.predictions, key) for key, _ in SPLITS]
     whole = split.folds == 1
-    people_known, predictions_known = [], []
+    people_known: list[int] = []
+    predictions_known: list[int] = []
     split_people = shown_parts(people, of=sum(people) if whole else None)
     split_predictions = shown_parts(predictions, of=sum(predictions) if whole else None)
-    if whole and not any(map(is_few, people)):
-        people_known.append(sum(people))
-    if whole and not any(map(is_few, predictions)):
-        predictions_known.append(sum(predictions))
+    for counts, known in ((people, people_known), (predictions, predictions_known)):
+        shown_exactly = counts if whole else counts[-1:]  # with folds, everybody is held out once
+        if not any(map(is_few, shown_exactly)):
+            known.append(sum(shown_exactly))
     nested = [profile.people.predicted, profile.people.asked, profile.people.read]
     chain = [_known(count, people_known) for count in (*nested, *(table.people for table in profile.tables))]
     asked_predictions = _known(profile.asked.predictions, predictions_known)
@@ -203,7 +204,8 @@ def exclusions(profile: Profile, totals: Totals) -> TableView | None:
     if not rows:
         return None
     people, asked = profile.people, profile.asked.predictions
-    made = sum(getattr(profile.split.predictions, key) for key, _ in SPLITS)
+    parts = [getattr(profile.split.predictions, key) for key, _ in SPLITS]
+    made = sum(parts) if profile.split.folds == 1 else parts[-1]
     return TableView(
         caption="Prediction times left out",
         columns=[Column("Reason"), Column("Prediction times", "number"), Column("People", "number")],
@@ -219,22 +221,20 @@ def exclusions(profile: Profile, totals: Totals) -> TableView | None:
     )
 
 
-def split(profile: Profile, totals: Totals, *, kind: str, refit: bool) -> TableView:
+def split(profile: Profile, totals: Totals, *, kind: str, tuning: str) -> TableView:
     """People and predictions of each split, and of a risk those with the event where the run says so.
 
-    `refit`: tuning people helped to train the models in the end.
+    `tuning`: what tuning people serve to.
     """
-    last = "; then help to train" if refit else ""
     judged = "be forecast, once" if kind == "forecast" else "be predicted, once"
-    columns = [[label for _, label in SPLITS],
-               ["fit the preparation and the models", "stop training, choose, set intervals" if kind == "forecast"
-                else f"stop training, choose, recalibrate{last}", judged],
+    columns = [[label for _, label in SPLITS], ["fit the preparation and the models", tuning, judged],
                list(totals.split_people), list(totals.split_predictions)]  # fmt: skip
     heads = [Column("Split"), Column("Serves to"), Column("People", "number"), Column("Predictions", "number")]
     found = profile.split.events
     if found is not None:
         whole = profile.asked.events if profile.split.folds == 1 else None
-        columns.append(shown_parts([getattr(found, key) for key, _ in SPLITS], of=whole))
+        cases, predictions = ([getattr(each, key) for key, _ in SPLITS] for each in (found, profile.split.predictions))
+        columns.append(shown_cases(cases, predictions, of=whole))
         heads.append(Column("With the event", "number"))
     return TableView(caption="People and predictions", columns=heads, rows=list(zip(*columns, strict=True)))
 

@@ -15,7 +15,7 @@ from sequela.report.curve_formats import Importance, MissingSensitivity
 from sequela.report.formats import Estimate
 from sequela.report.risk_figures import line_of
 from sequela.report.svg import BLUE, INK, SOFT, as_svg, figure_style, new_axes
-from sequela.report.words import fixed, in_unit, metric_name, model_name, plain
+from sequela.report.words import decimals_for, fixed, in_unit, label, metric_name, model_name, plain
 
 MOST_VARIABLES = 20
 _WARM = LinearSegmentedColormap.from_list("loss", ["#f6f8fa", "#c6dcf0", "#5b97cb", "#0b3f73"], N=64)
@@ -54,7 +54,7 @@ def dot_panels(
         grid = figure.subplots(1, len(drawn), sharey=True, squeeze=False)[0]
         for axes, panel in zip(grid, drawn, strict=True):
             _dots(axes, panel, models if legend else [], best)
-        grid[0].set_yticks(range(len(labels)), labels)
+        grid[0].set_yticks(range(len(labels)), [label(one) for one in labels])
         grid[0].set_ylim(len(labels) - 0.45, -0.55)
         if legend:
             handles, names = grid[0].get_legend_handles_labels()
@@ -73,9 +73,9 @@ def _dots(axes: Axes, panel: Dots, models: Sequence[str], best: str | None) -> N
             color = line_of(model)["color"] if models or model in _MARKERS or model == best else SOFT
             if one.low is not None and one.high is not None:
                 axes.plot([one.low, one.high], [place + shift] * 2, color=color, lw=2.0, solid_capstyle="butt")
-            label = model_name(model) if model in models and model not in named else ""
+            words = model_name(model) if model in models and model not in named else ""
             named.add(model)
-            axes.plot([one.value], [place + shift], _MARKERS.get(model, "s"), color=color, ms=6.5, label=label)
+            axes.plot([one.value], [place + shift], _MARKERS.get(model, "s"), color=color, ms=6.5, label=words)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
@@ -111,18 +111,25 @@ def importance_bars(importance: Importance, *, name: str, unit: str | None) -> M
             if one.low is not None and one.high is not None:
                 axes.plot([one.low, one.high], [place, place], color=INK, lw=1.0, zorder=3)
         axes.axvline(0, color=INK, lw=0.9)
-        axes.set_yticks(range(len(drawn)), [one.name for one in drawn])
+        axes.set_yticks(range(len(drawn)), [label(one.name) for one in drawn])
         axes.set_ylim(len(drawn) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
         axes.set_xlabel(_lost(importance.metric, unit))
-        words = "; ".join(f"{one.name} {_number(one, 4)}" for one in drawn)
+        decimals = loss_decimals(importance)
+        words = "; ".join(f"{one.name} {_number(one, decimals)}" for one in drawn)
         return as_svg(figure, name=name, title="Importance of variables", description=f"{words}.")
 
 
 def _is_clear(one: Estimate) -> bool:
     return one.low is not None and one.low > 0
+
+
+def loss_decimals(importance: Importance) -> int:
+    """Decimals of what is lost: four, or of an error as many as its size asks for."""
+    values = (one.value for one in importance.variables)
+    return decimals_for(values) if importance.metric in ("rmse", "mae") else 4
 
 
 def change_in_words(metric: str) -> str:
@@ -144,6 +151,7 @@ def importance_map(importance: Importance, *, name: str, unit: str | None) -> Ma
         return None
     values = [[max(0.0, window.value or 0.0) for window in one.windows] for one in drawn]
     highest = max(max(row) for row in values) or 1.0
+    decimals = loss_decimals(importance) if highest < 0.1 or importance.metric in ("rmse", "mae") else 3
     with figure_style():
         figure, axes = new_axes(min(7.4, 3.4 + 1.25 * width), 0.9 + 0.27 * len(drawn))
         edges = ([column - 0.5 for column in range(width + 1)], [place - 0.5 for place in range(len(drawn) + 1)])
@@ -151,10 +159,10 @@ def importance_map(importance: Importance, *, name: str, unit: str | None) -> Ma
         axes.invert_yaxis()
         for place, one in enumerate(drawn):
             for column, window in enumerate(one.windows):
-                _cell(axes, column, place, window, highest)
+                _cell(axes, column, place, window, highest, decimals)
         axes.set_xticks(range(width), [window.label for window in importance.windows])
         axes.xaxis.tick_top()
-        axes.set_yticks(range(len(drawn)), [one.name for one in drawn])
+        axes.set_yticks(range(len(drawn)), [label(one.name) for one in drawn])
         axes.tick_params(length=0)
         for side in axes.spines.values():
             side.set_visible(False)
@@ -162,7 +170,7 @@ def importance_map(importance: Importance, *, name: str, unit: str | None) -> Ma
         words = "; ".join(
             f"{one.name}: "
             + ", ".join(
-                f"{window.label} {fixed(estimate.value, 4)}"
+                f"{window.label} {fixed(estimate.value, decimals)}"
                 for window, estimate in zip(importance.windows, one.windows, strict=True)
             )
             for one in drawn
@@ -170,9 +178,9 @@ def importance_map(importance: Importance, *, name: str, unit: str | None) -> Ma
         return as_svg(figure, name=name, title="Importance by variable and time", description=f"{words}.")
 
 
-def _cell(axes: Axes, column: int, place: int, window: Estimate, highest: float) -> None:
+def _cell(axes: Axes, column: int, place: int, window: Estimate, highest: float, decimals: int) -> None:
     """A cell's number, bold where its interval lies above 0."""
-    text = fixed(window.value, 4 if highest < 0.1 else 3)
+    text = fixed(window.value, decimals)
     color = "white" if (window.value or 0.0) > 0.6 * highest else INK if window.value is not None else SOFT
     axes.text(column, place, text, ha="center", va="center", fontsize=8, color=color,
               fontweight="bold" if _is_clear(window) else "normal")  # fmt: skip
@@ -185,7 +193,7 @@ def missing_line(found: MissingSensitivity, *, name: str, unit: str | None) -> M
         return None
     shifts, values = [point.shift for point in points], [point.value or 0.0 for point in points]
     banded = [point for point in points if point.low is not None and point.high is not None]
-    label = metric_name(found.metric)
+    metric = metric_name(found.metric)
     with figure_style():
         figure, axes = new_axes(5.2, 2.7)
         axes.fill_between(
@@ -198,6 +206,7 @@ def missing_line(found: MissingSensitivity, *, name: str, unit: str | None) -> M
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.grid(axis="y")
         axes.set_xlabel("Shift of every value that was filled in (standard deviations)")
-        axes.set_ylabel(in_unit(label, unit) if found.metric in ("rmse", "mae") else label)
-        words = "; ".join(f"{plain(point.shift)}: {_number(point, 3)}" for point in points)
-        return as_svg(figure, name=name, title="Sensitivity to what was missing", description=f"{label}. {words}.")
+        axes.set_ylabel(in_unit(metric, unit) if found.metric in ("rmse", "mae") else metric)
+        decimals = decimals_for(values) if found.metric in ("rmse", "mae") else 3
+        words = "; ".join(f"{plain(point.shift)}: {_number(point, decimals)}" for point in points)
+        return as_svg(figure, name=name, title="Sensitivity to what was missing", description=f"{metric}. {words}.")

@@ -9,17 +9,19 @@ from sequela.report.estimate_figures import (
     change_in_words,
     importance_bars,
     importance_map,
+    loss_decimals,
     missing_line,
 )
 from sequela.report.files import RunFiles
 from sequela.report.privacy import guarded, shown_count
 from sequela.report.tables import Column, TableView
-from sequela.report.words import DASH, fixed, interval, metric_name, unbroken
+from sequela.report.words import DASH, counted, fixed, interval, metric_name, unbroken
 
 
 def explained(run: RunFiles) -> dict[str, Any]:
     """What the templates of importance and of missing sensitivity need."""
     importance, sensitivity = run.curves.importance, run.curves.missing_sensitivity
+    of_first = f" of {run.metrics.target[0]}" if len(run.metrics.target) > 1 else ""
     unit = run.metrics.units.get(run.metrics.target[0])
     return {
         "importance": importance,
@@ -27,11 +29,11 @@ def explained(run: RunFiles) -> dict[str, Any]:
         "importance_map": importance and importance_map(importance, name="importance-map", unit=unit),
         "importance_table": _importance_table(run),
         "importance_people": importance and shown_count(importance.people, beside=[run.profile.split.people.held_out]),
-        "importance_change": importance and change_in_words(importance.metric),
+        "importance_change": importance and change_in_words(importance.metric) + of_first,
         "most_variables": MOST_VARIABLES,
         "sensitivity": sensitivity and missing_line(sensitivity, name="missing-shift", unit=unit),
         "sensitivity_verdict": unbroken(guarded(sensitivity.verdict)) if sensitivity and sensitivity.verdict else None,
-        "sensitivity_metric": sensitivity and metric_name(sensitivity.metric),
+        "sensitivity_metric": sensitivity and metric_name(sensitivity.metric) + of_first,
         "sensitivity_asked": run.setting("evaluate", "missing_sensitivity", False) is True,
     }
 
@@ -41,15 +43,19 @@ def _importance_table(run: RunFiles) -> TableView | None:
     importance = run.curves.importance
     if importance is None or not importance.variables:
         return None
-    left = [f"{count:,} variables were not judged: {reason}." for reason, count in importance.left_out.items()]
+    left = [
+        f"{counted(count, 'variable was', 'variables were')} not judged: {reason}."
+        for reason, count in importance.left_out.items()
+    ]
+    decimals = loss_decimals(importance)
     unsure = dict.fromkeys(one.reason for one in importance.variables if one.value is None and one.reason)
     return TableView(
         caption="Importance of every variable",
         columns=[Column("Variable"), Column("Kind"), Column(change_in_words(importance.metric), "number"),
                  Column("95 % interval", "interval")],
         rows=[
-            [one.name, "fact" if one.kind == "static" else "series", fixed(one.value, 4),
-             interval(one.low, one.high, 4) or DASH]
+            [one.name, "fact" if one.kind == "static" else "series", fixed(one.value, decimals),
+             interval(one.low, one.high, decimals) or DASH]
             for one in importance.variables
         ],
         notes=[*left, *(f"{DASH} {guarded(reason)}" for reason in unsure if reason)],

@@ -14,7 +14,7 @@ from sequela.report.curve_formats import Band, Hexagons
 from sequela.report.formats import Estimate, Fit
 from sequela.report.privacy import SMALLEST
 from sequela.report.svg import BLUE, INK, ORANGE, SOFT, as_svg, figure_style, new_axes
-from sequela.report.words import DASH, after_number, decimals_for, fixed, in_unit, model_name, plain
+from sequela.report.words import DASH, after_number, counted, decimals_for, fixed, in_unit, label, model_name, plain
 
 _BLUES = LinearSegmentedColormap.from_list("counts", ["#dbe7f3", "#7fabd4", "#2b6cb0", "#0a2f57"], N=32)
 
@@ -60,9 +60,8 @@ def _curves_in_words(fits: Sequence[Fit]) -> str:
     parts = []
     for fit in fits:
         first, last = fit.epochs[0], fit.epochs[-1]
-        text = (
-            f"{len(fit.epochs)} epochs; training loss from {fixed(first.train_loss, 3)} to {fixed(last.train_loss, 3)}"
-        )
+        epochs = counted(len(fit.epochs), "epoch", "epochs")
+        text = f"{epochs}; training loss from {fixed(first.train_loss, 3)} to {fixed(last.train_loss, 3)}"
         if last.tuning_loss is not None:
             text += f", tuning loss from {fixed(first.tuning_loss, 3)} to {fixed(last.tuning_loss, 3)}"
         if fit.best_epoch is not None:
@@ -110,7 +109,7 @@ def error_by_model(
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
-        axes.set_xlabel(f"{in_unit(f'RMSE of {target}', unit)}; smaller is better")
+        axes.set_xlabel(f"{in_unit(f'RMSE of {label(target)}', unit)}; smaller is better")
         words = "; ".join(f"{model_name(model)} {_in_words(estimate, decimals)}" for model, estimate in drawn.items())
         return as_svg(
             figure, name=name, title=f"RMSE of {target} by model", description=f"RMSE{after_number(unit)}: {words}."
@@ -156,8 +155,8 @@ def predicted_against_observed(hexagons: Hexagons | None, *, name: str, target: 
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
-        axes.set_xlabel(in_unit(f"Predicted {target}", unit))
-        axes.set_ylabel(in_unit(f"Observed {target}", unit))
+        axes.set_xlabel(in_unit(f"Predicted {label(target)}", unit))
+        axes.set_ylabel(in_unit(f"Observed {label(target)}", unit))
         bar = figure.colorbar(polygons, ax=axes, shrink=0.75, aspect=22, pad=0.03)
         bar.outline.set_visible(False)
         if bar.solids is not None:
@@ -169,9 +168,10 @@ def predicted_against_observed(hexagons: Hexagons | None, *, name: str, target: 
         figure.legend(loc="outside upper left")
         bar.set_label("Predictions in a cell (logarithmic)")
         top = max(cells, key=lambda cell: cell[2])
+        number = counted(len(cells), "hexagonal cell", "hexagonal cells")
         return as_svg(
             figure, name=name, title=f"Observed against predicted {target}",
-            description=f"{len(cells)} hexagonal cells around the line observed = predicted; the fullest holds "
+            description=f"{number} around the line observed = predicted; the fullest holds "
             f"{top[2]:,} predictions near predicted {top[0]:.4g}, observed {top[1]:.4g}{after_number(unit)}.",
         )  # fmt: skip
 

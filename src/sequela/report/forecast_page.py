@@ -18,6 +18,7 @@ from sequela.report.words import (
     OUTCOMES,
     after_number,
     decimals_for,
+    decimals_that_tell,
     fixed,
     interval,
     listed,
@@ -68,7 +69,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "question": question.question_in_words(asked, metrics.target),
         "question_notes": question.question_notes(asked),
         "after_exclusions": [
-            data.next_record_sentence(profile, target=listed(metrics.target), fixed_horizon=fixed_horizon),
+            data.next_record_sentence(profile, target=listed(metrics.target, last="or"), fixed_horizon=fixed_horizon),
             None if fixed_horizon else data.horizon_sentence(profile),
         ],
         "coverage": tables.coverage(metrics, units=units, nominal=float(nominal)) if has_intervals else None,
@@ -123,7 +124,9 @@ def _headline(run: RunFiles, target: str, unit: str | None) -> list[Number]:
     metrics, best = run.metrics, run.metrics.best_baseline
     own = estimate_of(metrics, "network", "rmse", target)
     other = estimate_of(metrics, best, "rmse", target) if best else None
-    decimals = min(2, decimals_for([own.value, other.value if other else None]))
+    pair = comparison_with(metrics, best, "rmse", target) if best else None
+    decimals = decimals_for([own.value, other.value if other else None])
+    decimals = decimals_that_tell([pair], min(2, decimals) if decimals < 4 else decimals)  # 4 and more: below 1
     tail = after_number(unit)
     numbers = [Number("Network", fixed(own.value, decimals), tail, interval(own.low, own.high, decimals), "")]
     if best and other:
@@ -136,7 +139,6 @@ def _headline(run: RunFiles, target: str, unit: str | None) -> list[Number]:
                 "",
             )
         )
-        pair = comparison_with(metrics, best, "rmse", target)
         if pair is not None:
             numbers.append(
                 Number(

@@ -9,14 +9,15 @@ from sequela.report.files import RunFiles
 from sequela.report.formats import Fit
 from sequela.report.privacy import guarded, shown_count
 from sequela.report.tables import Column, TableView
-from sequela.report.words import CELLS, DASH, LOSSES, fixed, listed, model_name, plain
+from sequela.report.words import CELLS, DASH, LOSSES, counted, fixed, listed, model_name, plain
 
 
 def network_view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
     """The network's shape and size, and how its training ended."""
     network, split = run.profile.network, run.profile.split
     hidden = network.hidden
-    shape = f"{len(hidden)} layer{'s' * (len(hidden) > 1)} of {listed([plain(units) for units in hidden])} hidden units"
+    units = f"hidden unit{'s' * (hidden != [1])}"
+    shape = f"{len(hidden)} layer{'s' * (len(hidden) > 1)} of {listed([plain(width) for width in hidden])} {units}"
     people = totals.split_people[0]
     if network.people_train != split.people.train:
         people = shown_count(network.people_train, beside=totals.people)
@@ -108,10 +109,10 @@ def _training(fits: list[Fit]) -> str:
         return f"{text}; of each, the weights of its best epoch were kept ({_range(kept)})." if kept else f"{text}."
     why = {
         "patience": "Training stopped because the tuning loss no longer fell",
-        "all epochs": "Training ran all epochs of the study",
+        "all epochs": "Training ran to its end",
         "interrupted": "Training was interrupted by hand",
     }.get(fits[0].stopped, f"Training ended ({fits[0].stopped})")
-    text = f"{why}, after {lengths[0]} epoch{'s' * (lengths[0] != 1)}"
+    text = f"{why}, after {counted(lengths[0], 'epoch', 'epochs')}"
     return f"{text}; the weights of epoch {kept[0]} were kept." if kept else f"{text}."
 
 

@@ -63,7 +63,7 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "left_out": data.left_out(profile),
         "exclusions": data.exclusions(profile, totals),
         "nothing_seen": shown_count(profile.asked.nothing_seen) if profile.asked.nothing_seen else None,
-        "split": data.split(profile, totals, kind=metrics.question, refit=run.setting("train", "refit", False)),
+        "split": data.split(profile, totals, kind=metrics.question, tuning=_tuning(run)),
         "split_words": question.split_in_words(profile.split.by, profile.split.folds),
         "fractions": question.percentages(profile.split.fractions) if profile.split.fractions else None,
         "network": network_view(run, totals),
@@ -82,6 +82,14 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         **explained(run),
         "versions": _versions(run),
     }
+
+
+def _tuning(run: RunFiles) -> str:
+    """What tuning people serve to."""
+    forecast = run.metrics.question == "forecast"
+    sets = ", set intervals" * (forecast and run.setting("model", "interval", "none") != "none")
+    maps = ", recalibrate" * (not forecast and run.setting("model", "recalibrate", "none") != "none")
+    return f"stop training, choose{sets}{maps}" + "; then help to train" * bool(run.setting("train", "refit", False))
 
 
 def _versions(run: RunFiles) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sequela.report.formats import Prepared, Profile
 from sequela.report.privacy import is_few, shown_count, shown_share
 from sequela.report.tables import Column, Share, TableView
-from sequela.report.words import DASH, hours_in_words, limits_in_words, listed, percent, unbroken
+from sequela.report.words import DASH, counted, hours_in_words, limits_in_words, listed, percent, unbroken
 
 _SOURCES = {
     "measured": "Measured",
@@ -191,8 +191,10 @@ def _words(profile: Profile) -> str | None:
     if profile.preparation is None or not profile.preparation.events.words:
         return None
     events = profile.preparation.events
-    left = f"; {events.codes_left_out:,} rarer ones are no input" if events.codes_left_out else ""
+    rarer = counted(events.codes_left_out, "rarer one is", "rarer ones are")
+    left = f"; {rarer} no input" if events.codes_left_out else ""
+    many = "codes and categories as words"
     return (
-        f"Beside these columns the network reads {events.words:,} codes and categories as words, "
+        f"Beside these columns the network reads {counted(events.words, 'code or category as a word', many)}, "
         f"{shown_count(events.cells)} times in training people{left}."
     )

@@ -32,18 +32,20 @@ def shown_count(count: int | None, *, beside: Iterable[int] = ()) -> str:
 
     Args:
         count: people, rows or predictions.
-        beside: totals that the page shows exactly; where the difference to one of them is 1 to 10, the count is
-            written relative to it.
+        beside: totals that the page shows exactly, so none of 1 to 10; where the difference to one of them is 1 to 10,
+            the count is written relative to it.
 
     Example:
-        >>> shown_count(1234), shown_count(7), shown_count(98, beside=[100])
-        ('1,234', '<11', 'all but <11 of 100')
+        >>> shown_count(1234), shown_count(7), shown_count(98, beside=[100]), shown_count(0, beside=[2])
+        ('1,234', '<11', 'all but <11 of 100', '0')
     """
     if count is None:
         return UNKNOWN
     if is_few(count):
         return FEW
     for total in beside:
+        if is_few(total):
+            continue
         if is_few(total - count):
             return f"all but {FEW} of {total:,}"
         if is_few(count - total):
@@ -77,6 +79,35 @@ def shown_parts(counts: Sequence[int], *, of: int | None = None, beside: Iterabl
     return shown
 
 
+def shown_cases(cases: Sequence[int], whole: Sequence[int], *, of: int | None = None) -> list[str]:
+    """Counts of cases in groups whose sizes a reader knows; withheld where few of a group are none.
+
+    Args:
+        cases: in each group.
+        whole: the size of each group.
+        of: the cases in all, as in `shown_parts`.
+
+    Example:
+        >>> shown_cases([300, 40, 35], [600, 48, 70], of=375)
+        ['300', 'not shown', 'not shown']
+    """
+    others = [size - count for size, count in zip(whole, cases, strict=True)]
+    known = of is not None and sum(cases) == of
+    shown, shown_others = (
+        shown_parts(counts, of=sum(counts) if known else None, beside=[sum(counts)] if known else [])
+        for counts in (cases, others)
+    )
+    return [
+        WITHHELD if is_exact(text) and not is_exact(other) else text
+        for text, other in zip(shown, shown_others, strict=True)
+    ]
+
+
+def is_exact(text: str) -> bool:
+    """True where a count is shown as it is."""
+    return text.replace(",", "").isdigit()
+
+
 def shown_share(share: float | None, *, of: int, coarse: bool = False) -> str:
     """A share in per cent, coarse where it would give away a count of 1 to 10.
 
@@ -88,9 +119,13 @@ def shown_share(share: float | None, *, of: int, coarse: bool = False) -> str:
     Example:
         >>> shown_share(0.123, of=1000), shown_share(0.003, of=1000), shown_share(0.123, of=1000, coarse=True)
         ('12.3 %', 'under 1.1 %', 'about 10 %')
+        >>> shown_share(1.0, of=2)
+        'not shown'
     """
     if share is None:
         return UNKNOWN
+    if is_few(of):
+        return WITHHELD
     if coarse:
         steps = [step for step in (0.1, 1, 5, 10) if step / 100 * of >= 2 * SMALLEST]
         return f"about {round(100 * share / steps[0]) * steps[0]:.3g} %" if steps else "some"

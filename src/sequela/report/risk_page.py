@@ -18,7 +18,17 @@ from sequela.report.headline import Number
 from sequela.report.privacy import guarded, is_few, shown_count, shown_share
 from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
 from sequela.report.risk_tables import Crowd
-from sequela.report.words import fixed, hours_in_words, interval, model_name, percent, signed, unbroken
+from sequela.report.words import (
+    decimals_that_tell,
+    fixed,
+    hours_in_words,
+    interval,
+    model_name,
+    percent,
+    signed,
+    threshold_in_words,
+    unbroken,
+)
 
 TEMPLATE = "risk.html"
 _DECIMALS = 3
@@ -159,7 +169,7 @@ def _second_row(metrics: Metrics, model: str, threshold: float | None) -> list[N
     ]
     if threshold is not None:
         benefit = headline_of(metrics, model, "net_benefit")
-        numbers.append(_number(f"{name}, net benefit at {percent(threshold)}", benefit))
+        numbers.append(_number(f"{name}, net benefit at {threshold_in_words(threshold)}", benefit))
     return numbers
 
 
@@ -170,9 +180,10 @@ def _number(heading: str, estimate: Estimate) -> Number:
 
 
 def _difference(heading: str, pair: Comparison) -> Number:
-    bounds = interval(pair.low, pair.high, _DECIMALS)
+    decimals = decimals_that_tell([pair], _DECIMALS)
+    bounds = interval(pair.low, pair.high, decimals)
     word = _OUTCOMES.get(pair.outcome or "", "") if bounds else _brief(pair.reason)
-    return Number(heading, signed(pair.difference, _DECIMALS), "", bounds, word)
+    return Number(heading, signed(pair.difference, decimals), "", bounds, word)
 
 
 def _brief(reason: str | None) -> str:

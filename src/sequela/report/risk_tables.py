@@ -7,10 +7,31 @@ from dataclasses import dataclass
 
 from sequela.evaluate.measures import OWN_MODELS
 from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
-from sequela.report.privacy import FEW, WITHHELD, is_few, shown_count, shown_parts, shown_share
+from sequela.report.privacy import (
+    FEW,
+    WITHHELD,
+    is_exact,
+    is_few,
+    shown_cases,
+    shown_count,
+    shown_parts,
+    shown_share,
+)
 from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
 from sequela.report.tables import Column, TableView, reasons
-from sequela.report.words import DASH, MINUS, fixed, interval, metric_name, model_name, percent, signed, unbroken
+from sequela.report.words import (
+    DASH,
+    MINUS,
+    decimals_that_tell,
+    fixed,
+    interval,
+    metric_name,
+    model_name,
+    per_cent,
+    signed,
+    threshold_in_words,
+    unbroken,
+)
 
 DECIMALS = 3
 BASELINES = {
@@ -67,7 +88,7 @@ def results(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> Table
     cells = [[headline_of(metrics, model, metric) for metric in columns] for model in models]
     headings = [metric_name(metric) for metric in columns]
     if threshold is not None:
-        headings[-1] = f"Net benefit at {percent(threshold)}"
+        headings[-1] = f"Net benefit at {threshold_in_words(threshold)}"
     notes = ["Each number stands above its 95 % interval."]
     if metrics.best_baseline is not None:
         notes.append("★ the best baseline, chosen on tuning people.")
@@ -131,7 +152,7 @@ def calibration(metrics: Metrics, crowd: Crowd) -> TableView:
 
 
 def _mean_risk(row: Measure | None) -> str:
-    return DASH if row is None or row.value is None else fixed(100 * row.value, 1)
+    return DASH if row is None or row.value is None else per_cent(row.value)
 
 
 def _observed(row: Measure, crowd: Crowd) -> str:
@@ -148,7 +169,7 @@ def comparisons(metrics: Metrics, *, threshold: float | None) -> TableView | Non
     columns = ["auroc", "auprc", "brier", *["net_benefit"] * (threshold is not None)]
     headings = [metric_name(metric) for metric in columns]
     if threshold is not None:
-        headings[-1] += f" at {percent(threshold)}"
+        headings[-1] += f" at {threshold_in_words(threshold)}"
     found = [[difference_between(metrics, *pair, metric) for metric in columns] for pair in pairs]
     return TableView(
         caption="Paired differences on the same held-out people",
@@ -170,6 +191,7 @@ def comparisons(metrics: Metrics, *, threshold: float | None) -> TableView | Non
 def _difference(pair: Comparison | None, decimals: int) -> str:
     if pair is None or pair.difference is None:
         return DASH
+    decimals = decimals_that_tell([pair], decimals)
     bounds = interval(pair.low, pair.high, decimals)
     lines = [signed(pair.difference, decimals), bounds, OUTCOMES.get(pair.outcome or "", "") if bounds else ""]
     return "\n".join(line for line in lines if line)
@@ -187,7 +209,7 @@ def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableV
         for place, model in enumerate(models):
             if model == "network":
                 strong.add(len(body))
-            body.append([percent(threshold) if not place else "", model_name(str(model)),
+            body.append([threshold_in_words(threshold) if not place else "", model_name(str(model)),
                          *_acting(rows, str(model), threshold, crowd)])  # fmt: skip
         everybody = found_in(rows, "treat_all", "net_benefit", threshold=threshold)
         if everybody is not None:
@@ -258,10 +280,14 @@ def by_time(metrics: Metrics, crowd: Crowd) -> TableView | None:
     people, events = [crowd.people], [crowd.events or 0]
     # With a horizon every time has events of its own; without, later ones are a part of earlier ones.
     nested = all(row.horizon_hours is None for rows in blocks for row in rows)
-    counts = [
-        (_known(_people(rows), people), _known(_events(rows), events) if nested else shown_count(_events(rows)))
-        for rows in blocks
+    shown = shown_cases([_events(rows) for rows in blocks], [_predictions(rows) for rows in blocks])
+    shown = [
+        _known(_events(rows), events) if nested and is_exact(one) else one
+        for rows, one in zip(blocks, shown, strict=True)
     ]
+    if sum(map(is_exact, shown)) == len(shown) - 1:  # the table of the split tells how many they are in all
+        shown = [WITHHELD] * len(shown)
+    counts = [(_known(_people(rows), people), one) for rows, one in zip(blocks, shown, strict=True)]
     return _blocks("By prediction time", [Column("At")], [[at] for at in times], blocks, counts)
 
 
@@ -281,7 +307,8 @@ def by_subgroup(metrics: Metrics, crowd: Crowd) -> TableView | None:
     for name in dict.fromkeys(one.name for one in found):
         blocks = [block_of(metrics, subgroup=one) for one in found if one.name == name]
         people = shown_parts([_people(rows) for rows in blocks], of=crowd.people, beside=[crowd.people])
-        events = shown_parts([_events(rows) for rows in blocks], of=crowd.events, beside=[crowd.events or 0])
+        whole = [_predictions(rows) for rows in blocks]
+        events = shown_cases([_events(rows) for rows in blocks], whole, of=crowd.events)
         counts += zip(people, events, strict=True)
     named = [[one.name if not place or found[place - 1].name != one.name else "", one.level]
              for place, one in enumerate(found)]  # fmt: skip
@@ -302,6 +329,12 @@ def _events(rows: Sequence[Measure]) -> int:
     return max((row.events or 0 for row in rows), default=0)
 
 
+def _predictions(rows: Sequence[Measure]) -> int:
+    """The predictions of a block, as a reader can work them out: from the observed share, or one for each person."""
+    observed = found_in(rows, "network", "observed_risk")
+    return round(_events(rows) / observed.value) if observed is not None and observed.value else _people(rows)
+
+
 def _blocks(
     caption: str,
     heads: Sequence[Column],
@@ -313,7 +346,7 @@ def _blocks(
     body, missing = [], []
     for name, rows, (people, events) in zip(names, blocks, counts, strict=True):
         shown = [found_in(rows, "network", metric) for metric in ("auroc", "auprc", "calibration_slope")]
-        exact = people.replace(",", "").isdigit() and events.replace(",", "").isdigit()
+        exact = is_exact(people) and is_exact(events)
         cells = [_or_too_few(one) for one in shown]
         cells.append(_mean_risk(found_in(rows, "network", "predicted_risk")))
         cells.append(_share_of(found_in(rows, "network", "observed_risk"), exact=exact))
@@ -339,4 +372,4 @@ def _share_of(row: Measure | None, *, exact: bool) -> str:
         return DASH
     if not exact:
         return _coarse(row.value, row.people or 0)
-    return fixed(100 * row.value, 1)
+    return per_cent(row.value)

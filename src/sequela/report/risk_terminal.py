@@ -10,7 +10,7 @@ from rich.text import Text
 from sequela.report.formats import Comparison, Estimate, Metrics
 from sequela.report.privacy import guarded
 from sequela.report.results import difference_between, headline_of, model_order
-from sequela.report.words import DASH, MINUS, fixed, interval, model_name, signed
+from sequela.report.words import DASH, MINUS, decimals_that_tell, fixed, interval, model_name, signed
 
 DECIMALS = 3
 WORDS = {"better": "better", "no_difference": "unclear", "worse": "worse"}
@@ -53,21 +53,22 @@ def risk_table(numbers: Metrics) -> Table:
     return table
 
 
-def number_above_interval(estimate: Estimate, style: str = "") -> Text:
+def number_above_interval(estimate: Estimate, style: str = "", *, decimals: int = DECIMALS) -> Text:
     """A number, and its interval on the line below."""
-    text = Text(fixed(estimate.value, DECIMALS), style=style)
-    bounds = interval(estimate.low, estimate.high, DECIMALS)
+    text = Text(fixed(estimate.value, decimals), style=style)
+    bounds = interval(estimate.low, estimate.high, decimals)
     return text.append(f"\n{bounds}" if bounds else "", style="dim not bold")
 
 
-def difference_above_interval(pair: Comparison | None) -> Text:
+def difference_above_interval(pair: Comparison | None, *, decimals: int = DECIMALS) -> Text:
     """A paired difference with its outcome, and its interval on the line below; empty where there is none."""
     if pair is None:
         return Text("")
-    text = Text(f"{signed(pair.difference, DECIMALS)} ")
+    decimals = decimals_that_tell([pair], decimals)
+    text = Text(f"{signed(pair.difference, decimals)} ")
     decided = pair.outcome if pair.low is not None else None
     text.append(WORDS[decided] if decided else DASH, style=COLOURS.get(decided or "", ""))
-    bounds = interval(pair.low, pair.high, DECIMALS)
+    bounds = interval(pair.low, pair.high, decimals)
     return text.append(f"\n{bounds}" if bounds else "", style="dim")
 
 

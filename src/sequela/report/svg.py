@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -61,13 +62,15 @@ _STYLE: Mapping[str, object] = {
 _FAMILY = re.compile(r"font-family:[^;]*;?\s*")
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 
 
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Drawing inside looks the same whatever the user's own matplotlib settings are."""
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph ")  # a name in another script: the reader's font has it
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)  # type: ignore[arg-type]
         yield
@@ -88,9 +91,9 @@ def as_svg(figure: Figure, *, name: str, title: str, description: str) -> Markup
         title: the accessible title, as short as a headline.
         description: what a reader who does not see the figure needs to know.
     """
-    stream = io.BytesIO()
+    stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})
-    root = ET.fromstring(stream.getvalue())
+    root = ET.fromstring(_printable(stream.getvalue()))
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     root.remove(_child(root, "metadata"))
@@ -113,9 +116,14 @@ def as_svg(figure: Figure, *, name: str, title: str, description: str) -> Markup
     )
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = ET.Element(tag, id=f"{name}-{'description' if tag == 'desc' else tag}")
-        element.text = text
+        element.text = _printable(text)
         root.insert(place, element)
     return Markup(ET.tostring(root, encoding="unicode"))
+
+
+def _printable(text: str) -> str:
+    """The text without control characters, which names may hold and XML may not."""
+    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _child(root: ET.Element, tag: str) -> ET.Element:

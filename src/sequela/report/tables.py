@@ -14,6 +14,7 @@ from sequela.report.words import (
     OUTCOMES,
     aligned,
     decimals_for,
+    decimals_that_tell,
     fixed,
     hours_in_words,
     interval,
@@ -79,14 +80,15 @@ def results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
     mae = [estimate_of(metrics, model, "mae", target) for model in models]
     pairs = [comparison_with(metrics, model, "rmse", target) for model in models]
     decimals = decimals_for(one.value for one in rmse)
-    brackets = aligned([(interval(one.low, one.high, decimals) or DASH) if one else "" for one in pairs])
+    finer = decimals_that_tell(pairs, decimals)
+    brackets = aligned([(interval(one.low, one.high, finer) or DASH) if one else "" for one in pairs])
     names = [model_name(model) + (" ★" if model == metrics.best_baseline else "") for model in models]
     rows = [
         [
             name,
             *number_cells,
             *mae_cells,
-            signed(pair.difference, decimals) if pair else "",
+            signed(pair.difference, finer) if pair else "",
             bracket,
             (OUTCOMES[pair.outcome] if pair.outcome and pair.low is not None else DASH) if pair else "",
         ]

@@ -17,6 +17,7 @@ from sequela.report.words import (
     MINUS,
     aligned,
     decimals_for,
+    decimals_that_tell,
     fixed,
     interval,
     metric_name,
@@ -79,6 +80,7 @@ def _with_intervals(estimates: list[Estimate]) -> list[str]:
 def _differences(numbers: Metrics, target: str, models: list[str]) -> list[Text]:
     found = [comparison_with(numbers, model, "rmse", target) for model in models]
     decimals = decimals_for(estimate_of(numbers, model, "rmse", target).value for model in models)
+    decimals = decimals_that_tell(found, decimals)
     brackets = aligned([interval(one.low, one.high, decimals) if one else "" for one in found], pad=" ")
     values = [signed(one.difference, decimals) if one else "" for one in found]
     width = max(map(len, values), default=0)

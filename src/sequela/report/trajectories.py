@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sequela.errors import RunError
 from sequela.report.svg import BLUE, INK, as_svg, figure_style
-from sequela.report.words import HOURS, in_unit
+from sequela.report.words import HOURS, counted, in_unit, label
 
 MOST_PEOPLE = 6
 _FEWEST_POINTS = 3
@@ -131,11 +131,12 @@ def courses_figure(courses: list[Course], *, name: str, target: str, unit: str |
             axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
             axes.grid(axis="y")
         figure.supxlabel(f"{time_unit.capitalize()} since the first measurement that was forecast", fontsize=9)
-        figure.supylabel(in_unit(target, unit), fontsize=9)
+        figure.supylabel(in_unit(label(target), unit), fontsize=9)
+        number = counted(len(courses), "panel", "panels")
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=2)
         return as_svg(
             figure, name=name, title=f"Courses of {target} with forecasts",
-            description=f"{len(courses)} panels, one held-out person each: measured {target} joined by a line, and the "
+            description=f"{number}, one held-out person each: measured {target} joined by a line, and the "
             "forecast of each measurement with its interval.",
         )  # fmt: skip

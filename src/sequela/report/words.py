@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+from sequela.report.formats import Comparison
+
 MINUS = "\N{MINUS SIGN}"
 DASH = "–"
 FIGURE_SPACE = "\N{FIGURE SPACE}"
@@ -71,6 +73,7 @@ _UNIT_OF = {
     "y": "year",
 }
 _TINY = 1e-100
+_MOST_DECIMALS = 12
 _HYPHEN = re.compile(r"(?<![\w.])-(?=\d)")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 
@@ -86,10 +89,24 @@ def metric_name(metric: str) -> str:
 
 
 def decimals_for(values: Iterable[float | None]) -> int:
-    """Decimals that give the largest of the values four significant digits; four at most."""
+    """Decimals that give the largest of the values four significant digits; three where more than four decimals go."""
     largest = max((abs(value) for value in values if value is not None and math.isfinite(value)), default=1.0)
     digits_before = math.floor(math.log10(largest)) + 1 if largest > 0 else 1
-    return min(4, max(0, 4 - digits_before))
+    return min(_MOST_DECIMALS, max(0, min(4, 4 - digits_before), 3 - digits_before))
+
+
+def decimals_that_tell(pairs: Iterable[Comparison | None], decimals: int) -> int:
+    """The decimals, or up to three more, so that no difference that is decided, nor an end of its interval, reads as 0.
+
+    Example:
+        >>> decided = Comparison(model="a", against="b", metric="rmse", difference=-0.4, low=-0.7, high=-0.004,
+        ...                      outcome="better")
+        >>> decimals_that_tell([decided], 2), decimals_that_tell([decided], 1), decimals_that_tell([None], 1)
+        (3, 3, 1)
+    """
+    decided = [pair for pair in pairs if pair is not None and pair.outcome in ("better", "worse")]
+    told = [each for pair in decided for each in (pair.difference, pair.low, pair.high) if each]
+    return max([decimals, *(min(decimals + 3, -math.floor(math.log10(abs(each)))) for each in told)])
 
 
 def fixed(value: float | None, decimals: int) -> str:
@@ -131,6 +148,27 @@ def aligned(texts: Sequence[str], *, pad: str = FIGURE_SPACE) -> list[str]:
 def plain(value: float) -> str:
     """A number without needless decimals: 40, 2.5, 1,200."""
     return f"{value:,.6g}".replace("-", MINUS) if abs(value) < 1e6 else f"{value:,.0f}".replace("-", MINUS)
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """A number with its noun.
+
+    Example:
+        >>> counted(1, "epoch", "epochs"), counted(1200, "epoch", "epochs")
+        ('1 epoch', '1,200 epochs')
+    """
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def label(name: str, most: int = 41) -> str:
+    """A name as it fits beside a figure: in one line, and without its middle where it is long.
+
+    Example:
+        >>> label("pressure"), label("the mean\\nof ten readings at rest", most=21)
+        ('pressure', 'the mean o…gs at rest')
+    """
+    text = " ".join(name.split())
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most // 2) :]}"
 
 
 def limits_in_words(low: float, high: float) -> str:
@@ -196,11 +234,31 @@ def percent(share: float) -> str:
     """A share in per cent, without needless decimals.
 
     Example:
-        >>> percent(0.1), percent(0.0125)
-        ('10\\xa0%', '1.2\\xa0%')
+        >>> percent(0.1), percent(0.0125), percent(0.00042)
+        ('10\\xa0%', '1.2\\xa0%', '0.042\\xa0%')
+    """
+    return f"{per_cent(share).removesuffix('.0')}\N{NO-BREAK SPACE}%"
+
+
+def per_cent(share: float) -> str:
+    """A share as the number of a column in per cent: one decimal, below 1 two digits at least.
+
+    Example:
+        >>> per_cent(0.123), per_cent(0.0), per_cent(0.00042)
+        ('12.3', '0.0', '0.042')
     """
     shown = 100 * share
-    return f"{fixed(shown, 1).removesuffix('.0')}\N{NO-BREAK SPACE}%"
+    return f"{shown:.2g}" if 1e-4 <= shown < 0.95 else fixed(shown, 1)
+
+
+def threshold_in_words(risk: float) -> str:
+    """A threshold of the study in per cent, as it was written.
+
+    Example:
+        >>> threshold_in_words(0.1), threshold_in_words(0.0125)
+        ('10\\xa0%', '1.25\\xa0%')
+    """
+    return f"{plain(100 * risk)}\N{NO-BREAK SPACE}%"
 
 
 def span(seconds: float) -> str:
