@@ -102,6 +102,6 @@ def test_records_have_an_input_where_there_is_one_of_any_kind() -> None:
 def test_codes_that_are_cells_are_counted_and_not_named() -> None:
     note = found([(1, "C50 breast cancer", 1.0), (1, "sbp ", 120.0), WHOLE[0]], may_name=False).note
     assert note is not None
-    assert "2 columns or codes are unknown to the bundle and not read." in note
+    assert "2 columns or codes are unknown to the bundle and no input." in note
     assert "cancer" not in note
     assert "sbp '" not in note

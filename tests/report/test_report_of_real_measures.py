@@ -11,6 +11,8 @@ from run_folders import read_json, write_json
 from test_report_terminal import printed
 
 from sequela.evaluate import Asked, Resamples, error_by, forecast_measures, hexagons, verdict
+from sequela.report.formats import Metrics
+from sequela.report.results import comparison_with
 from sequela.report.words import fixed
 
 
@@ -67,3 +69,13 @@ def test_numbers_of_evaluate_reach_the_page(run_folder: Callable[..., Path]) -> 
     assert "dbp people equal 90.0" in text
     assert "1 or more" not in text
     assert "up to" in text
+
+
+def test_the_difference_to_a_hybrid_is_told_from_the_networks_side(run_folder: Callable[..., Path]) -> None:
+    metrics = read_json(run_folder(targets=("sbp", "dbp")) / "metrics.json")
+    bounds = {"difference": 0.4, "low": 0.1, "high": 0.7, "outcome": "worse", "reason": None}
+    pair = {"model": "hybrid", "against": "network", "metric": "rmse", "target": "dbp", **bounds}
+    found = comparison_with(Metrics.model_validate(metrics | {"comparisons": [pair]}), "hybrid", "rmse", "dbp")
+    assert found is not None
+    assert (found.difference, found.low, found.high, found.outcome) == (-0.4, -0.7, -0.1, "better")
+    assert comparison_with(Metrics.model_validate(metrics | {"comparisons": [pair]}), "hybrid", "rmse", "sbp") is None

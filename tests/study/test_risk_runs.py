@@ -256,3 +256,12 @@ def test_what_a_study_of_a_risk_may_ask_for_runs_to_the_end(run_risk: Any, chang
     tables = {name: folder / f"{name}.csv" for name in ("visits", "patients")}
     live = sequela.load_bundle(run.folder / "bundle").predict_files(tables).table
     assert live["predicted"].is_between(0, 1).all()
+
+
+def test_a_shift_of_what_was_not_measured_says_no_more_than_the_measures(run_risk: Any) -> None:
+    run = run_risk({**PLAIN, "evaluate.missing_sensitivity": True, "split.fractions": [0.85, 0.1, 0.05]})
+    measured = run.metrics["models"]["network"]["auroc"]
+    found = json.loads((run.folder / "curves.json").read_text())["missing_sensitivity"]
+    assert measured["value"] is None
+    assert all(point["value"] is None and point["reason"] == measured["reason"] for point in found["points"])
+    assert found["verdict"] == f"There is no verdict: {measured['reason']}."

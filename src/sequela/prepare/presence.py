@@ -50,7 +50,7 @@ class Presence:
             is_or_are, they = ("is", "it stands") if len(self.strange) == 1 else ("are", "they stand")
             sentences.append(
                 f"{_counted(len(self.strange), 'column or code', 'columns or codes')} {is_or_are} unknown to the "
-                f"bundle and not read{f': {self.strange_in_words}' if self.may_name else ''}."
+                f"bundle and {'not read: ' + self.strange_in_words if self.may_name else 'no input'}."
             )
             if self.absent:
                 sentences.append(f"Where {they} for an input, write the study's name.")

@@ -135,15 +135,11 @@ def _turned(row: Comparison) -> Comparison:
 
 def comparison_with(metrics: Metrics, against: str, metric: str, target: str | None) -> Comparison | None:
     """The paired difference of the network to another model, for this target where it is told apart."""
-    found = [
-        comparison
-        for comparison in metrics.comparisons
-        if comparison.model == "network"
-        and comparison.against == against
-        and comparison.metric == metric
-        and (comparison.target == target or (comparison.target is None and len(metrics.target) <= 1))
-    ]
-    return found[0] if found else None
+    told = [
+        row for row in metrics.comparisons
+        if row.target == target or (row.target is None and len(metrics.target) <= 1)
+    ]  # fmt: skip
+    return difference_between(metrics.model_copy(update={"comparisons": told}), "network", against, metric)
 
 
 def horizons_of(metrics: Metrics) -> Sequence[float]:

@@ -34,8 +34,12 @@ def missing_sensitivity(
     person = np.concatenate([material.cohort.asked.person[row] for row in rows])
     resamples = Resamples(person, settings.evaluate.bootstrap, settings.train.seed)
     metric = _METRIC[settings.question.kind]
+    headline = metrics["models"]["network"][metric]
     found: list[tuple[float, Estimate]] = []
     for number, shift in enumerate(SHIFTS, start=1):
+        if headline["value"] is None:  # too few to say
+            found.append((shift, Estimate(None, reason=headline["reason"])))
+            continue
         said = [_first(_shifted(material, fit, row, shift)) for fit, row in zip(fits, rows, strict=True)]
         found.append((shift, _measured(metric, labels, np.concatenate(said), person, resamples)))
         watch.counting(number, len(SHIFTS))
@@ -78,7 +82,7 @@ def _verdict(metric: str, found: list[tuple[float, Estimate]], metrics: dict[str
     best = metrics["best_baseline"]
     values = {shift: point.value for shift, point in found if point.value is not None}
     if 0.0 not in values:
-        return "There is nothing to say: the measure cannot be computed."
+        return f"There is no verdict: {found[0][1].reason or 'the measure cannot be computed'}."
     name = "AUROC" if metric == "auroc" else "RMSE"
     places = 3 if metric == "auroc" else decimals(values[0.0])
     low, high = (f"{end:.{places}f}" for end in (min(values.values()), max(values.values())))
