@@ -251,6 +251,12 @@ def test_a_numeric_clock_refuses_what_is_no_number(text: str) -> None:
         Clock(calendar=False, unit="hours").parse(text)
 
 
+@pytest.mark.parametrize("days", ["99999999", "-99999999", "1e200"])
+def test_a_time_beyond_every_calendar_is_refused(days: str) -> None:
+    with pytest.raises(InputError, match=r"^The time is too large for a number of days\. Check it\.$"):
+        Clock(calendar=False, unit="days").parse(days)
+
+
 @pytest.mark.parametrize("text", ["soon", "", "5", "2020-02-30"])
 def test_a_calendar_clock_refuses_what_is_no_date(text: str) -> None:
     with pytest.raises(InputError, match="ISO 8601"):

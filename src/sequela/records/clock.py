@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import overload
 
 import polars as pl
 
 from sequela.errors import InputError
 from sequela.records.durations import MICROSECONDS, TimeUnit
-from sequela.records.times import INSTANT, iso_instants
+from sequela.records.times import EARLIEST, INSTANT, LATEST, iso_instants
+
+_EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Clock:
         """The instant (UTC, without a zone) that a user writes; a date only is its midnight.
 
         Raises:
-            InputError: no number where the study counts, no ISO 8601 time where it has a calendar.
+            InputError: no number where the study counts, or one too large; no ISO 8601 time where it has a calendar.
         """
         if self.calendar:
             found = iso_instants(pl.Series("time", [str(time).strip()]), self.time_zone)["time"][0]
@@ -56,9 +58,10 @@ class Clock:
             return found
         try:
             span = round(float(time) * MICROSECONDS[self.unit])
-            instant = pl.Series([span], dtype=pl.Int64).cast(INSTANT)[0]
         except (ValueError, OverflowError, TypeError):
-            instant = None
-        if not isinstance(instant, datetime):
-            raise InputError(f"The time is no number. This study counts in {self.unit}: write a number of them.")
-        return instant
+            raise InputError(
+                f"The time is no number. This study counts in {self.unit}: write a number of them."
+            ) from None
+        if not EARLIEST <= span <= LATEST:
+            raise InputError(f"The time is too large for a number of {self.unit}. Check it.")
+        return _EPOCH + timedelta(microseconds=span)

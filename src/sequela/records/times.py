@@ -20,7 +20,7 @@ from sequela.records.values import as_number, cells
 INSTANT = pl.Datetime("us")
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261
 # Numbers have no calendar, but every instant must be one that Python's datetime can hold.
-_EARLIEST = (datetime(1, 1, 2) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+EARLIEST = (datetime(1, 1, 2) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 LATEST = (datetime(9999, 12, 30) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 _DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _OFFSET = r"(Z|z|[+-][0-9]{2}(?::?[0-5][0-9])?)$"
@@ -159,7 +159,7 @@ def _from_numbers(number: pl.Series, table: TableSettings, origin: Origin) -> St
         problem = "the times are numbers, and the study does not say of what"
         raise origin.refusal(problem, 'Set `time_unit`, such as time_unit = "days"', column=number.name)
     span = (number * MICROSECONDS[table.time_unit]).round()
-    faulty = ~span.is_between(_EARLIEST, LATEST).fill_null(value=True)
+    faulty = ~span.is_between(EARLIEST, LATEST).fill_null(value=True)
     if faulty.any():
         problem = f"numbers too large for times in {table.time_unit}"
         remedy = "Correct the cells, or set another `time_unit`"
