@@ -297,7 +297,7 @@ def main() -> None:
         typer.echo("Interrupted; nothing half-written is left.", err=True)
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()
         sys.exit(0)
     except SystemExit:
         raise
@@ -306,6 +306,10 @@ def main() -> None:
             traceback.print_exc()
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             typer.echo(f"Error: the output cannot be written ({error.strerror}). Make room on the disk.", err=True)
+            try:
+                sys.stdout.flush()
+            except OSError:
+                _let_go_of_output()
             sys.exit(2)
         typer.echo(
             f"A fault in sequela ({type(error).__name__}); nothing half-written is left. "
@@ -313,6 +317,11 @@ def main() -> None:
             err=True,
         )
         sys.exit(1)
+
+
+def _let_go_of_output() -> None:
+    """What standard output could not take is not tried again when Python ends: that would be another exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: Any) -> str:
