@@ -76,7 +76,10 @@ def check_one_number(fitted: Ready, folder: Path, seed: int) -> None:
     _check_threads(predictor, case, whole)
     names = fitted.material.records.subjects["source_id"].cast(pl.String).to_list()
     for name in generator.choice(names, 2, replace=False).tolist():
-        alone = said(predictor.predict(case.inputs(rows_of(case.frames, name))).filter(pl.col("subject_id") == name))
+        table = _of_one(predictor, case.inputs(rows_of(case.frames, name)), name)
+        if table is None:
+            continue
+        alone = said(table)
         asked = {key: numbers for key, numbers in whole.items() if str(key[0]) == name}
         assert_agree(asked, alone, "alone", complete=True)
     _check_one_record_at_a_time(fitted, predictor, whole, generator)
@@ -101,6 +104,17 @@ def known_by(frames: Frames, day: float) -> Frames:
     return {**frames, **{name: rows if len(rows) else frames[name][:1] for name, rows in cut.items()}}
 
 
+def _of_one(predictor: Predictor, tables: Frames, name: str, **more: Any) -> pl.DataFrame | None:
+    """Return what a bundle says of one person; None where it refuses: all that they have is too rare to be an input."""
+    try:
+        found = predictor.predict(tables, **more)
+    except RecordsError as refused:
+        if "predictions would be made of nothing" not in str(refused):
+            raise
+        return None
+    return found.filter(pl.col("subject_id") == name)
+
+
 def _check_threads(predictor: Predictor, case: Case, whole: Said) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2 if before == 1 else 1)
@@ -121,12 +135,9 @@ def _check_one_record_at_a_time(
         day = day_of(instant, calendar=case.calendar)
         for frames in (case.frames, known_by(case.frames, day)):
             one = rows_of(frames, name)
-            try:
-                table = predictor.predict(case.inputs(one), now=written).filter(pl.col("subject_id") == name)
-            except RecordsError as refused:
-                if "predictions would be made of nothing" not in str(refused):
-                    raise
-                continue  # all that is known by then are codes too rare to be inputs
+            table = _of_one(predictor, case.inputs(one), name, now=written)
+            if table is None:
+                continue
             at_that_time = said(table)
             assert_agree(whole, at_that_time, "one record at a time")
             begin = clock.to_source(pl.Series([start]).cast(pl.Datetime("us")))[0]
