@@ -10,9 +10,7 @@ import polars as pl
 
 from sequela.errors import InputError
 from sequela.records.durations import MICROSECONDS, TimeUnit
-from sequela.records.times import EARLIEST, INSTANT, LATEST, iso_instants
-
-_EPOCH = datetime(1970, 1, 1)
+from sequela.records.times import EARLIEST, EPOCH, INSTANT, LATEST, iso_instants
 
 
 @dataclass(frozen=True)
@@ -64,4 +62,4 @@ class Clock:
             ) from None
         if not EARLIEST <= span <= LATEST:
             raise InputError(f"The time is too large for a number of {self.unit}. Check it.")
-        return _EPOCH + timedelta(microseconds=span)
+        return EPOCH + timedelta(microseconds=span)

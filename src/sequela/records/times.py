@@ -18,10 +18,11 @@ from sequela.records.settings import TableSettings
 from sequela.records.values import as_number, cells
 
 INSTANT = pl.Datetime("us")
+EPOCH = datetime(1970, 1, 1)
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261
 # Numbers have no calendar, but every instant must be one that Python's datetime can hold.
-EARLIEST = (datetime(1, 1, 2) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
-LATEST = (datetime(9999, 12, 30) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+EARLIEST = (datetime(1, 1, 2) - EPOCH) // timedelta(microseconds=1)
+LATEST = (datetime(9999, 12, 30) - EPOCH) // timedelta(microseconds=1)
 _DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _OFFSET = r"(Z|z|[+-][0-9]{2}(?::?[0-5][0-9])?)$"
 _INSTANT = (
@@ -138,7 +139,7 @@ def _refuse_years_outside(first: int, last: int, column: pl.Series, origin: Orig
     """Looks at the numbers that a column of dates or instants is made of: Polars panics at years far out."""
     unit = getattr(column.dtype, "time_unit", None)
     day = 1 if unit is None else _DAY_MICROSECONDS * 1000 // {"ns": 1, "us": 1000, "ms": 1_000_000}[unit]
-    start, end = (edge.toordinal() - date(1970, 1, 1).toordinal() for edge in (date(first, 1, 1), date(last, 12, 31)))
+    start, end = (edge.toordinal() - EPOCH.toordinal() for edge in (date(first, 1, 1), date(last, 12, 31)))
     faulty = ~(column.to_physical() // day).is_between(start, end).fill_null(value=True)
     if faulty.any():
         raise origin.refusal(f"years outside {first} to {last}", "Correct the cells", column=column.name, faulty=faulty)
