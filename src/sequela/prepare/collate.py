@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sequela.batch import Batch
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.cohort.facts import Facts
+from sequela.prepare.passes import Columns
 from sequela.prepare.rows import PreparedRows, RowPreparation, prepare_static
 from sequela.prepare.spread import spread_out
 from sequela.prepare.state import PreparedState
@@ -79,6 +80,11 @@ class Collation:
     def __len__(self) -> int:
         """Return the number of sequences."""
         return len(self.sequences.person)
+
+    @property
+    def columns(self) -> Columns:
+        """Return how the F columns of a batch are made."""
+        return self._preparation.columns
 
     @property
     def mean_length(self) -> float:

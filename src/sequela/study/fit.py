@@ -15,12 +15,10 @@ from sequela.evaluate.measures import OWN_MODELS
 from sequela.models import HeadedNetwork, Network, parameter_count
 from sequela.predict import as_said, finished, last_targets, mean_of_members, member_outputs, summary_for
 from sequela.prepare import Collation, PreparedState, fit_preparation, fit_smearing
-from sequela.prepare.rows import RowPreparation
 from sequela.study.kinds import kind_of
 from sequela.study.material import Baselines, Fit, Floats, Material, Numbers, bundled_study
 from sequela.study.watch import Watch
 from sequela.train import History, threads_for_step, train
-from sequela.train.hide import Unmeasured
 
 _WORTH_SHARING = 20_000_000  # numbers in a table of statistics; below, threads wait for each other more than they help
 
@@ -208,7 +206,6 @@ def _train_one(parts: _Parts, member: Network, examples: Collation, tuning: Coll
             tuning,
             settings.train.model_copy(update={"seed": settings.train.seed + number}),
             loss=settings.model.loss,
-            unmeasured=Unmeasured.of(RowPreparation(parts.material.timeline, parts.prepared).columns),
             watch=lambda progress: parts.watch.training(progress, fit, fits),
         )
     parts.watch.trained(history.stopped)

@@ -65,7 +65,6 @@ def train(
     settings: TrainSettings,
     *,
     loss: str,
-    unmeasured: Unmeasured | None = None,
     watch: Watch = lambda progress: None,
 ) -> History:
     """Fit the network with Adam and leave in it the weights of the best epoch.
@@ -80,7 +79,6 @@ def train(
         tuning: batches of tuning people, or None.
         settings: `[train]` of the study; its seed shuffles the batches and hides measurements.
         loss: as the network's `loss` names it; "auto" is the question's usual one.
-        unmeasured: of the preparation that makes the batches, for measurements that are hidden.
         watch: called after each batch.
 
     Raises:
@@ -94,6 +92,7 @@ def train(
     tuning_loss: float | None = None
     batches = -(-len(training) // settings.batch_size)
     shape, steps = _shape(settings, batches * settings.epochs), itertools.count()
+    unmeasured = Unmeasured.of(training.columns)
     average = _Average(network, settings.average * batches) if settings.average > 0 else None
     judged = average.network if average else network
     try:
