@@ -29,25 +29,31 @@ def missing_sensitivity(
     if not settings.evaluate.missing_sensitivity:
         return None
     watch.stage("Shifting what was not measured")
-    rows = [np.flatnonzero(fit.split.part == HELD_OUT) for fit in fits]
-    labels = np.concatenate([_first(material.labels[row]) for row in rows])
-    person = np.concatenate([material.cohort.asked.person[row] for row in rows])
-    resamples = Resamples(person, settings.evaluate.bootstrap, settings.train.seed)
     metric = _METRIC[settings.question.kind]
     headline = metrics["models"]["network"][metric]
-    found: list[tuple[float, Estimate]] = []
-    for number, shift in enumerate(SHIFTS, start=1):
-        if headline["value"] is None:  # too few to say
-            found.append((shift, Estimate(None, reason=headline["reason"])))
-            continue
-        said = [_first(_shifted(material, fit, row, shift)) for fit, row in zip(fits, rows, strict=True)]
-        found.append((shift, _measured(metric, labels, np.concatenate(said), person, resamples)))
-        watch.counting(number, len(SHIFTS))
+    if headline["value"] is None:  # too few to say
+        found = [(shift, Estimate(None, reason=headline["reason"])) for shift in SHIFTS]
+    else:
+        found = _by_shift(material, fits, metric, watch)
     return {
         "metric": metric,
         "points": [{"shift": shift, **point.as_dict()} for shift, point in found],
         "verdict": _verdict(metric, found, metrics),
     }
+
+
+def _by_shift(material: Material, fits: Sequence[Fit], metric: str, watch: Watch) -> list[tuple[float, Estimate]]:
+    """Return each shift with the network's measure on held-out people."""
+    rows = [np.flatnonzero(fit.split.part == HELD_OUT) for fit in fits]
+    labels = np.concatenate([_first(material.labels[row]) for row in rows])
+    person = np.concatenate([material.cohort.asked.person[row] for row in rows])
+    resamples = Resamples(person, material.settings.evaluate.bootstrap, material.settings.train.seed)
+    found: list[tuple[float, Estimate]] = []
+    for number, shift in enumerate(SHIFTS, start=1):
+        said = [_first(_shifted(material, fit, row, shift)) for fit, row in zip(fits, rows, strict=True)]
+        found.append((shift, _measured(metric, labels, np.concatenate(said), person, resamples)))
+        watch.counting(number, len(SHIFTS))
+    return found
 
 
 def _shifted(material: Material, fit: Fit, rows: np.ndarray[Any, np.dtype[np.int64]], shift: float) -> Floats:
