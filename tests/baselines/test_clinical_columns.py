@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from clinical_settings import ASKED_FOR
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,22 +23,6 @@ HOUR = 3_600_000_000
 Row = tuple[int, int, str, float]  # person, hour, code, value
 Columns = dict[str, np.ndarray[Any, Any]]
 
-ASKED_FOR = ClinicalSettings.model_validate(
-    {
-        "reference": {"x": [-3.0, 4.0], "y": ["none", 0.0]},
-        "scores": {
-            "bad": {
-                "window": "12h",
-                "parts": {
-                    "x": {"below": [[-5, 3], [0, 1]], "at_least": [[5, 2]]},
-                    "y": {"of": "sum", "at_least": [[4, 1], [8, 2]]},
-                    "height": {"below": [[160, 1]]},
-                },
-            }
-        },
-        "amounts": ["y", "y / x", "y / height"],
-    }
-)
 ROWS = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 60), st.sampled_from("xy"), st.integers(-9, 9).map(float)), max_size=40
 )

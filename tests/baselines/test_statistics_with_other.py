@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from clinical_settings import ASKED_FOR
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,27 +16,10 @@ from sequela.baselines.statistics import Kind
 from sequela.cohort import Sequences, Timeline, build_timeline, one_each, one_pass
 from sequela.cohort.facts import Facts, static_facts
 from sequela.prepare import PreparedState, PrepareSettings, fit_preparation
-from sequela.prepare.clinical import ClinicalSettings
 
 HOUR = 3_600_000_000
 PEOPLE = 4
 CODES = ("x", "y", "c", "drug", "many")
-CLINICAL = ClinicalSettings.model_validate(
-    {
-        "reference": {"x": [-3.0, 4.0], "y": ["none", 0.0]},
-        "scores": {
-            "bad": {
-                "window": "12h",
-                "parts": {
-                    "x": {"below": [[-5, 3], [0, 1]], "at_least": [[5, 2]]},
-                    "y": {"of": "sum", "at_least": [[4, 1], [8, 2]]},
-                    "height": {"below": [[160, 1]]},
-                },
-            }
-        },
-        "amounts": ["y", "y / x", "y / height"],
-    }
-)
 Row = tuple[int, int, str, int, int]  # person, hour, code, a number or which text, hours until it became known
 
 
@@ -95,7 +79,7 @@ def state() -> PreparedState:
         facts_of(HEIGHTS),
         everybody,
         {"x": np.array([1.0, 2.0])},
-        PrepareSettings(min_people=1, outliers="hampel", clinical=CLINICAL),
+        PrepareSettings(min_people=1, outliers="hampel", clinical=ASKED_FOR),
     )[0]
     assert fitted.words
     assert len(fitted.features) > 2
