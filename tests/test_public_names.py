@@ -180,6 +180,7 @@ PUBLIC: dict[str, list[str]] = {
         "parameter_count",
         "risk_loss",
         "risk_of",
+        "seed_of_member",
     ],
     "sequela.prepare": [
         "Cleaning",

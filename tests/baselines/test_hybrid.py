@@ -13,6 +13,7 @@ from sequela.baselines import Examples, HybridModel, Stacked, WindowStatistics, 
 from sequela.baselines.boosting import USUAL, always
 from sequela.baselines.hybrid import Kind
 from sequela.errors import BundleError
+from sequela.models import seed_of_member
 
 Floats = NDArray[np.float64]
 MEMBERS = 4
@@ -179,8 +180,8 @@ def test_a_risk_is_boosted_again_on_training_and_tuning_people_each_booster_with
     again = np.random.default_rng(5).normal(size=len(training.outputs) + len(tuning.outputs))
     both = Stacked(examples=training.examples.and_of(tuning.examples), outputs=again)  # other networks said these
     fitted = fit_hybrid(training, tuning, kind="risk", seed=3, threads=1, everyone=both)
-    stopped = [boosted_by_hand(training, 3 + n, tuning) for n in range(5)]
-    grown_again = [boosted_by_hand(both, 3 + n, each.best_iteration) for n, each in enumerate(stopped)]
+    stopped = [boosted_by_hand(training, seed_of_member(3, n), tuning) for n in range(5)]
+    grown_again = [boosted_by_hand(both, seed_of_member(3, n), each.best_iteration) for n, each in enumerate(stopped)]
     assert len({each.best_iteration for each in stopped}) > 1
     for model, boosters, taught in ((fitted.first, stopped, training), (fitted.final, grown_again, both)):
         share = float(taught.examples.labels.mean())

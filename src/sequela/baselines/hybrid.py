@@ -23,6 +23,7 @@ from sequela.baselines.boosting import FEWEST_ROWS, USUAL, always
 from sequela.baselines.examples import Examples
 from sequela.baselines.trees import Tree, read_trees, write_trees
 from sequela.baselines.windows import WindowStatistics
+from sequela.models import seed_of_member
 
 Floats = NDArray[np.float64]
 Kind = Literal["risk", "forecast"]
@@ -153,7 +154,7 @@ def fit_hybrid(
     shape = training.outputs.shape[1:]
     outputs = int(np.prod(shape, dtype=np.int64))
     statistics = training.examples.statistics.matrix.shape[1]
-    fixed = [always(seed + n, threads) for n in range(_BOOSTERS)]
+    fixed = [always(seed_of_member(seed, n), threads) for n in range(_BOOSTERS)]
     parts = [
         _fit_parts(
             training.of(output), tuning.of(output), None if everyone is None else everyone.of(output), kind, fixed

@@ -2,7 +2,7 @@
 
 from sequela.models.build import build_forecast_network, build_risk_network, parameter_count
 from sequela.models.encoder import Encoder
-from sequela.models.ensemble import Ensemble, mean_logit
+from sequela.models.ensemble import Ensemble, mean_logit, seed_of_member
 from sequela.models.forecast import FORECAST_LOSSES, ForecastNetwork, forecast_loss
 from sequela.models.head import Head
 from sequela.models.network import HeadedNetwork, Network
@@ -33,4 +33,5 @@ __all__ = [
     "parameter_count",
     "risk_loss",
     "risk_of",
+    "seed_of_member",
 ]

@@ -12,7 +12,7 @@ from sequela.bundle import AfterState, Bundle, as_one, member_for, members_of
 from sequela.cohort import TRAIN, TUNING, Split
 from sequela.errors import CohortError
 from sequela.evaluate.measures import OWN_MODELS
-from sequela.models import HeadedNetwork, Network, parameter_count
+from sequela.models import HeadedNetwork, Network, parameter_count, seed_of_member
 from sequela.predict import as_said, finished, last_targets, mean_of_members, member_outputs, summary_for
 from sequela.prepare import Collation, PreparedState, fit_preparation, fit_smearing
 from sequela.study.kinds import kind_of
@@ -169,8 +169,7 @@ def _train_members(parts: _Parts) -> tuple[list[Network], list[History], str | N
     histories: list[History] = []
     warning = None
     for number in range(settings.model.members):
-        seed = settings.train.seed + number
-        torch.manual_seed(seed)
+        torch.manual_seed(seed_of_member(settings.train.seed, number))
         member = member_for(bundled_study(material), parts.prepared)
         own = parts.training[folds != number]
         _begin(parts, member, own)
@@ -204,7 +203,7 @@ def _train_one(parts: _Parts, member: Network, examples: Collation, tuning: Coll
             member,
             examples,
             tuning,
-            settings.train.model_copy(update={"seed": settings.train.seed + number}),
+            settings.train.model_copy(update={"seed": seed_of_member(settings.train.seed, number)}),
             loss=settings.model.loss,
             watch=lambda progress: parts.watch.training(progress, fit, fits),
         )
