@@ -30,10 +30,43 @@ def calibrated(seed, people, slope=1.0):
     return event, expit(logits), np.arange(people)
 
 
+def shifted(seed, people, by):
+    """Risks of which all are too high or all too low, by so much in log odds."""
+    event, risk, person = calibrated(seed, people)
+    return event, expit(np.log(risk / (1 - risk)) + by), person
+
+
+def wavy(seed, people):
+    """Risks that are too high here and too low there, and right on average."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(-1, 1.2, people)
+    risk = expit(logits)
+    truth = risk + 0.24 * np.sin(3 * logits) * np.minimum(risk, 1 - risk)
+    return (rng.random(people) < truth).astype(float), risk, np.arange(people)
+
+
+def rare(seed, people):
+    """Rare events, risks a little too extreme and too high."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(-3.2, 1.0, people)
+    return (rng.random(people) < expit(0.8 * logits - 0.3)).astype(float), expit(logits), np.arange(people)
+
+
+MISCALIBRATED = {
+    "calibrated": calibrated,
+    "a little too extreme": lambda seed, people: calibrated(seed, people, slope=0.8),
+    "a little too low": lambda seed, people: shifted(seed, people, -0.3),
+    "much too low": lambda seed, people: shifted(seed, people, -0.7),
+    "wavy": wavy,
+    "several rows a person": cohort,
+    "rare": rare,
+}
+
+
 def drawn(event, risk, person, *, resamples=500, seed=0, thresholds=(0.2,)):
-    """All metrics of one model: their values, and in every resample."""
+    """All metrics of one model: their values, and in every resample; there the least distances too."""
     draws = Resamples(person, resamples, seed)
     index = draws.index(person)
     sample = RiskSample(event, risk, index, len(draws.people), np.ones(len(event)), thresholds)
     parts = [sample.drawn(counts, rows) for counts, rows in row_draws(draws, index)]
-    return sample.value, {key: np.concatenate([part[key] for part in parts]) for key in sample.value}
+    return sample.value, {key: np.concatenate([part[key] for part in parts]) for key in sample.keys}

@@ -74,7 +74,7 @@ def test_the_headline_is_the_measures_of_all_predictions():
         assert each["low"] < each["high"]
 
 
-def test_the_interval_of_a_distance_is_reflected_and_may_reach_0():
+def test_the_interval_of_a_distance_reaches_0_where_noise_alone_makes_it():
     _event, risk, person = cohort(3, people=400)
     true = RiskAsked((np.random.default_rng(1).random(len(risk)) < risk).astype(float), person)
     found = risk_measures(true, {"network": risk}, resamples=Resamples(person, 200)).models["network"]["ici"]

@@ -20,9 +20,10 @@ from sequela.evaluate.bootstrap import FEWEST_PEOPLE, Estimate, Resamples, estim
 from sequela.evaluate.calibration import checked
 from sequela.evaluate.compare import difference_between
 from sequela.evaluate.discrimination import binary
+from sequela.evaluate.distances import DISTANCES, distance_interval
 from sequela.evaluate.forecast import person_weights
 from sequela.evaluate.measures import OWN_MODELS, WEIGHTINGS, Measures, Row
-from sequela.evaluate.risk_samples import HEADLINE, PLAIN_METRICS, Key, RiskSample, row_draws
+from sequela.evaluate.risk_samples import HEADLINE, PLAIN_METRICS, Key, RiskSample, least, row_draws
 from sequela.evaluate.thresholds import THRESHOLD_METRICS
 
 FEWEST_EVENTS = 5
@@ -35,9 +36,6 @@ COMPARED = ("auroc", "auprc", "brier", "net_benefit")
 """Metrics of comparisons; net benefit at the first threshold."""
 
 LOWER_IS_BETTER = ("brier", "ici", "e50", "e90")
-
-DISTANCES = ("ici", "e50", "e90")
-"""Mean distances from a smooth that noise alone bends: their intervals are reflected (`_distance_estimate`)."""
 
 _NOT_KNOWN = "not known"
 
@@ -170,12 +168,15 @@ class RiskScores:
                 for name in self.risks:
                     parts[name, weighting].append(samples[name, weighting].drawn(counts, weighted))
         self.value = {key: sample.value for key, sample in samples.items()}
-        self.drawn = {key: {each: _joined(found, each) for each in samples[key].value} for key, found in parts.items()}
+        self.drawn = {key: {each: _joined(found, each) for each in samples[key].keys} for key, found in parts.items()}
 
     def sample(self, name: _Name, key: Key, weighting: str) -> tuple[float, Floats]:
         """Return a metric on the people as they are, and in every resample."""
-        at = (name, weighting if (name, weighting) in self.value else "predictions")
-        return self.value[at][key], self.drawn[at][key]
+        return self.value[self._at(name, weighting)][key], self.drawn[self._at(name, weighting)][key]
+
+    def _at(self, name: _Name, weighting: str) -> tuple[_Name, str]:
+        """Return where the metrics stand: of people as of predictions, where everybody has one."""
+        return name, weighting if (name, weighting) in self.value else "predictions"
 
     def estimate(self, name: _Name, key: Key, weighting: str = "predictions") -> Estimate:
         """Return a metric with its interval."""
@@ -185,7 +186,8 @@ class RiskScores:
         if not np.isfinite(value):
             return Estimate(None, reason=_UNDEFINED.get(key[0], "not defined on these people"))
         if key[0] in DISTANCES:
-            return _distance_estimate(value, drawn, people=self.people)
+            smallest = self.drawn[self._at(name, weighting)][least(key[0])]
+            return distance_interval(value, drawn, smallest, people=self.people)
         return estimate(value, drawn, people=self.people)
 
     def difference(self, name: _Name, against: _Name, key: Key) -> Row:
@@ -196,21 +198,6 @@ class RiskScores:
         value, drawn = np.array([ours[0], theirs[0]]), np.stack([ours[1], theirs[1]], axis=1)
         drawn = 2 * value - drawn if key[0] in DISTANCES else drawn
         return difference_between(value, drawn, people=self.people, lower_is_better=key[0] in LOWER_IS_BETTER).as_dict()
-
-
-def _distance_estimate(value: float, drawn: Floats, *, people: int) -> Estimate:
-    """Interval of a distance that cannot be below 0, reflected around its value (the basic bootstrap), and holding it.
-
-    The smooth follows noise, and in a resample it follows twice as much: resampled distances lie above the value as
-    the value lies above the truth. Reflecting them takes that off. In 150 simulated cohorts each, of 150 to 1,200
-    people, such intervals held the truth in 85 to 93 %: where risks are calibrated 85 to 87 %, plain percentiles never.
-
-    Source: Davison & Hinkley, Bootstrap Methods and their Application (1997), section 5.2.1 (basic intervals).
-    """
-    found = estimate(value, np.maximum(2 * value - drawn, 0), people=people)
-    if found.low is None or found.high is None:
-        return found
-    return Estimate(found.value, min(found.low, value), max(found.high, value))
 
 
 def landmark(hours: float) -> str:

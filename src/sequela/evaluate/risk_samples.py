@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sequela.evaluate.arrays import Floats
 from sequela.evaluate.bootstrap import Resamples, sums_by_person
 from sequela.evaluate.discrimination import Ranking
+from sequela.evaluate.distances import DISTANCES, Distances
 from sequela.evaluate.logistic import intercept_fits, logistic_fit, logistic_fits, logit
-from sequela.evaluate.lowess import Smoother, lowess
 from sequela.evaluate.thresholds import threshold_metrics, threshold_sums
 
 HEADLINE = (
@@ -51,19 +51,24 @@ class RiskSample:
 
     def __init__(self, event: Floats, risk: Floats, index: NDArray[np.intp], people: int, weight: Floats,
                  thresholds: Sequence[float]) -> None:  # fmt: skip
-        self._event, self._risk, self._weight, self._index = event, risk, weight, index
+        self._event, self._weight = event, weight
         self._thresholds = tuple(thresholds)
         self._logit = logit(risk)
         self._ranking = Ranking(event, risk)
-        self._smoother = Smoother(risk, event, index, people, weight)
+        self._distances = Distances(event, risk, index, people, weight)
         columns = [np.ones(len(event)), event, risk, (risk - event) ** 2]
         for threshold in self._thresholds:
             columns += threshold_sums(event, risk, threshold)
         self._sums = np.stack([sums_by_person(index, column * weight, people) for column in columns], axis=1)
         self.value = self._exact()
 
+    @property
+    def keys(self) -> list[Key]:
+        """Return the keys of what `drawn` returns."""
+        return [*self.value, *(least(name) for name in DISTANCES)]
+
     def drawn(self, counts: Floats, rows: Floats) -> dict[Key, Floats]:
-        """Return every metric [B] in resamples; NaN where it is not defined.
+        """Return every metric [B] in resamples, and the `least` distances; NaN where one is not defined.
 
         Args:
             counts: [B, people] how often each person is drawn.
@@ -75,7 +80,9 @@ class RiskSample:
             self._event, self._logit, rows, start=_start(self.value["calibration_intercept", None]), tolerance=1e-6
         )
         found["calibration_slope", None] = self._slopes(rows)
-        found |= self._errors(*self._smoother.lines(counts))
+        distances, smallest = self._distances.drawn(counts)
+        found |= {(name, None): each for name, each in distances.items()}
+        found |= {least(name): each for name, each in smallest.items()}
         return found
 
     def _slopes(self, rows: Floats) -> Floats:
@@ -83,32 +90,18 @@ class RiskSample:
             return np.full(len(rows), np.nan)
         return logistic_fits(self._event, self._logit, rows, start=self._line, tolerance=1e-5)[:, 1]
 
-    def _errors(self, line: Floats, mass: Floats) -> dict[Key, Floats]:
-        """Mean, median and 90th centile of the distance between the smoothed curve and the risk."""
-        away = np.abs(line - self._smoother.places)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = np.where(mass > 0, away * mass, 0).sum(axis=1) / mass.sum(axis=1)
-        return {
-            ("ici", None): mean,
-            ("e50", None): weighted_centiles(away, mass, 0.5),
-            ("e90", None): weighted_centiles(away, mass, 0.9),
-        }
-
     def _exact(self) -> dict[Key, float]:
         """Every metric on the people as they are, the smoothed curve at every risk."""
         weight = self._weight[None]
         found = {key: float(value[0]) for key, value in self._of_sums(self._sums.sum(axis=0)[None]).items()}
         auroc, precision = self._ranking.scores(weight)
         self._line = logistic_fit(self._event, self._logit, self._weight)
-        away = np.abs(lowess(self._risk, self._event, weight=self._weight) - self._risk)
+        found |= {(name, None): each for name, each in self._distances.value.items()}
         found |= {
             ("auroc", None): float(auroc[0]),
             ("auprc", None): float(precision[0]),
             ("calibration_intercept", None): float(intercept_fits(self._event, self._logit, weight)[0]),
             ("calibration_slope", None): float("nan") if self._line is None else self._line[1],
-            ("ici", None): float(away @ self._weight / self._weight.sum()),
-            ("e50", None): float(weighted_centiles(away[None], weight, 0.5)[0]),
-            ("e90", None): float(weighted_centiles(away[None], weight, 0.9)[0]),
         }
         return found
 
@@ -131,6 +124,11 @@ class RiskSample:
         return found
 
 
+def least(distance: str) -> Key:
+    """Return the key of the least distance that the noise of a resample would take for the one found."""
+    return f"least_{distance}", None
+
+
 def row_draws(resamples: Resamples, index: NDArray[np.intp]) -> Iterator[tuple[Floats, Floats]]:
     """Yield chunks of resamples: counts [B, people], and the same by row [B, R]."""
     step = max(1, _CELLS // max(1, len(index)))
@@ -138,16 +136,6 @@ def row_draws(resamples: Resamples, index: NDArray[np.intp]) -> Iterator[tuple[F
         for start in range(0, len(counts), step):
             chunk = counts[start : start + step]
             yield chunk, chunk[:, index]
-
-
-def weighted_centiles(values: Floats, weights: Floats, share: float) -> Floats:
-    """Return the smallest of the values [B, N] that at least `share` of the weight does not exceed, for each row."""
-    order = np.argsort(values, axis=1)
-    reached = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
-    place = (reached < share * reached[:, -1:] * (1 - 1e-12)).sum(axis=1)
-    picked = np.take_along_axis(order, np.minimum(place, values.shape[1] - 1)[:, None], axis=1)
-    centiles: Floats = np.take_along_axis(values, picked, axis=1)[:, 0]
-    return centiles
 
 
 def _start(value: float) -> float:

@@ -1,0 +1,74 @@
+"""Intervals of ICI, E50 and E90: the least distance by hand, and cohorts of which the truth is known."""
+
+import numpy as np
+import pytest
+from risk_cohorts import calibrated, cohort, drawn, expit
+
+from sequela.evaluate import Resamples, lowess
+from sequela.evaluate.distances import DISTANCES, Distances, distance_interval
+from sequela.evaluate.lowess import Smoother
+from sequela.evaluate.risk_samples import least
+
+
+def distance(name, curve, mass):
+    """One distance of one curve, from its definition."""
+    away, order = np.abs(curve), np.argsort(np.abs(curve))
+    if name == "ici":
+        return away @ mass / mass.sum()
+    share = {"e50": 0.5, "e90": 0.9}[name]
+    return away[order][np.cumsum(mass[order]) >= share * mass.sum() * (1 - 1e-12)][0]
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_the_least_distance_is_the_first_on_the_way_from_0_that_noise_takes_to_the_one_found(name):
+    event, risk, person = cohort(4, people=60)
+    draws, weight = Resamples(person, 12), np.ones(len(event))
+    index = draws.index(person)
+    distances, smoother = Distances(event, risk, index, 60, weight), Smoother(risk, event, index, 60, weight)
+    (counts,) = draws.draws()
+    line, mass = smoother.lines(counts)
+    whole, whole_mass = smoother.lines(np.ones((1, 60)))
+    curve = whole[0] - smoother.places
+    found = distance(name, curve, whole_mass[0])
+    factors = np.linspace(0, 1, 4001)
+    for at, one in enumerate(distances.drawn(counts)[1][name]):
+        far = [distance(name, factor * curve + line[at] - whole[0], mass[at]) >= found for factor in factors]
+        first = factors[np.argmax(far)] if any(far) else 1.0
+        assert one == pytest.approx(first * distances.value[name], abs=1e-3 * distances.value[name])
+
+
+def test_the_least_distance_lies_between_0_and_the_one_found():
+    value, found = drawn(*cohort(5, people=80), resamples=200)
+    for name in DISTANCES:
+        assert (found[least(name)] >= 0).all()
+        assert (found[least(name)] <= value[name, None]).all()
+        assert len(np.unique(found[least(name)])) > 20
+
+
+def test_the_interval_of_calibrated_risks_begins_at_0_and_of_others_does_not():
+    from_0 = []
+    for by in (0.0, 1.0):
+        event, risk, person = calibrated(1, 600)
+        value, found = drawn(event, expit(np.log(risk / (1 - risk)) + by), person, resamples=200)
+        interval = distance_interval(value["ici", None], found["ici", None], found[least("ici")], people=600)
+        assert interval.low <= interval.value <= interval.high
+        from_0.append(interval.low == 0)
+    assert from_0 == [True, False]
+
+
+def test_intervals_hold_the_distance_of_calibrated_risks():
+    event, risk, _ = calibrated(10**6, 200_000)
+    true = np.abs(lowess(risk, event) - risk).mean()
+    held = 0
+    for seed in range(60):
+        value, found = drawn(*calibrated(seed, 150), resamples=150, seed=seed)
+        interval = distance_interval(value["ici", None], found["ici", None], found[least("ici")], people=150)
+        held += interval.low <= true <= interval.high
+    assert held >= 53
+
+
+def test_with_few_people_or_no_resamples_there_is_no_interval():
+    for people, count in ((9, 100), (200, 0)):
+        interval = distance_interval(0.1, np.full(count, 0.2), np.zeros(count), people=people)
+        assert (interval.value, interval.low, interval.high) == (0.1, None, None)
+        assert interval.reason
