@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from risk_cohorts import calibrated, cohort, drawn, expit
 
-from sequela.evaluate import Resamples, lowess
+from sequela.evaluate import Resamples, RiskAsked, lowess
 from sequela.evaluate.distances import DISTANCES, Distances, distance_interval
 from sequela.evaluate.lowess import Smoother
+from sequela.evaluate.risk import RiskBlock, RiskScores
 from sequela.evaluate.risk_samples import least
 
 
@@ -72,3 +73,40 @@ def test_with_few_people_or_no_resamples_there_is_no_interval():
         interval = distance_interval(0.1, np.full(count, 0.2), np.zeros(count), people=people)
         assert (interval.value, interval.low, interval.high) == (0.1, None, None)
         assert interval.reason
+
+
+def twice(seed, people):
+    """Events, calibrated risks and the same a little higher."""
+    event, risk, person = calibrated(seed, people)
+    return event, {"one": risk, "other": expit(np.log(risk / (1 - risk)) + 0.05)}, person
+
+
+def test_a_difference_of_distances_decides_nothing_between_risks_that_are_almost_the_same():
+    event, risks, _ = twice(10**6, 200_000)
+    one, other = (np.abs(lowess(risk, event) - risk).mean() for risk in risks.values())
+    held = decided = 0
+    for seed in range(40):
+        event, risks, person = twice(seed, 150)
+        resamples = Resamples(person, 100, seed)
+        asked = RiskAsked(event, person)
+        scores = RiskScores(asked, {(name, False): risk for name, risk in risks.items()},
+                            RiskBlock(np.arange(150)), resamples, ())  # fmt: skip
+        found = scores.difference(("other", False), ("one", False), ("ici", None))
+        held += found["low"] <= other - one <= found["high"]
+        decided += found["outcome"] != "no_difference"
+    assert held >= 37
+    assert decided <= 2
+
+
+def test_a_difference_of_distances_sees_risks_that_are_far_off():
+    event, risk, person = calibrated(3, 1500)
+    far = expit(np.log(risk / (1 - risk)) + 1)
+    scores = RiskScores(RiskAsked(event, person), {("far", False): far, ("near", False): risk},
+                        RiskBlock(np.arange(1500)), Resamples(person, 200), ())  # fmt: skip
+    found = scores.difference(("far", False), ("near", False), ("ici", None))
+    value = {name: scores.estimate((name, False), ("ici", None)).value for name in ("far", "near")}
+    assert found["difference"] == pytest.approx(value["far"] - value["near"])
+    assert found["outcome"] == "worse"
+    back = scores.difference(("near", False), ("far", False), ("ici", None))
+    assert (back["low"], back["high"]) == pytest.approx((-found["high"], -found["low"]))
+    assert back["outcome"] == "better"

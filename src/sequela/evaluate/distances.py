@@ -17,6 +17,8 @@ here along a family of one parameter.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -89,6 +91,37 @@ def distance_interval(value: float, drawn: Floats, least: Floats, *, people: int
     if found.high is None or lowest.low is None:
         return found
     return Estimate(found.value, min(lowest.low, value), max(found.high, value))
+
+
+def distance_difference(ours: Estimate, theirs: Estimate, drawn: Floats, *, people: int) -> Estimate:
+    """Return the difference of two distances of the same people, with an interval that is rather too wide.
+
+    How far two curves that are alike lie apart in distance depends on which side of the risks they lie, and that is
+    what is not known: resampled differences held the truth in half of simulated cohorts. The interval covers both the
+    basic bootstrap interval and the one that the intervals of the two distances give as if they were independent.
+
+    Source: Davison & Hinkley (1997), section 5.2.1 (basic intervals); Zou & Donner, Construction of confidence limits
+    about effect measures: a general approach, Stat Med 27 (2008), 1693-1702.
+
+    Args:
+        ours: a distance with its interval.
+        theirs: the other's.
+        drawn: [B] ours minus theirs in every resample.
+        people: those that both rest on.
+    """
+    if ours.value is None or theirs.value is None:
+        return ours if ours.value is None else theirs
+    gap = ours.value - theirs.value
+    basic = estimate(gap, 2 * gap - drawn, people=people)
+    if basic.low is None or basic.high is None or ours.low is None or theirs.low is None:
+        return basic
+    assert ours.high is not None
+    assert theirs.high is not None
+    if gap == 0 and not drawn.any():  # the same risks
+        return basic
+    low = gap - math.hypot(ours.value - ours.low, theirs.high - theirs.value)
+    high = gap + math.hypot(ours.high - ours.value, theirs.value - theirs.low)
+    return Estimate(gap, min(low, basic.low), max(high, basic.high))
 
 
 def _distances(away: Floats, mass: Floats) -> By:

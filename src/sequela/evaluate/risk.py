@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from sequela.evaluate.arrays import Floats, Ids, finite, person_ids, same_length
 from sequela.evaluate.bootstrap import FEWEST_PEOPLE, Estimate, Resamples, estimate
 from sequela.evaluate.calibration import checked
-from sequela.evaluate.compare import difference_between
+from sequela.evaluate.compare import Difference, difference_between, outcome_of
 from sequela.evaluate.discrimination import binary
-from sequela.evaluate.distances import DISTANCES, distance_interval
+from sequela.evaluate.distances import DISTANCES, distance_difference, distance_interval
 from sequela.evaluate.forecast import person_weights
 from sequela.evaluate.measures import OWN_MODELS, WEIGHTINGS, Measures, Row
 from sequela.evaluate.risk_samples import HEADLINE, PLAIN_METRICS, Key, RiskSample, least, row_draws
@@ -195,8 +195,11 @@ class RiskScores:
         if self.reason is not None:
             return {"difference": None, "low": None, "high": None, "outcome": "no_difference", "reason": self.reason}
         ours, theirs = (self.sample(each, key, "predictions") for each in (name, against))
+        if key[0] in DISTANCES:
+            one, other = self.estimate(name, key), self.estimate(against, key)
+            gap = distance_difference(one, other, ours[1] - theirs[1], people=self.people)
+            return Difference(gap.value, gap.low, gap.high, outcome_of(gap), gap.reason).as_dict()
         value, drawn = np.array([ours[0], theirs[0]]), np.stack([ours[1], theirs[1]], axis=1)
-        drawn = 2 * value - drawn if key[0] in DISTANCES else drawn
         return difference_between(value, drawn, people=self.people, lower_is_better=key[0] in LOWER_IS_BETTER).as_dict()
 
 
