@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from golden_numbers import numbers
+from scipy.special import ndtri
 from sklearn.preprocessing import QuantileTransformer
 
 from sequela.prepare import scaling
@@ -49,6 +51,15 @@ def test_frequent_values_get_the_middle_of_their_shares_and_missing_ones_stay_mi
     assert low == -high
     assert abs(high - 0.6745) < 0.05  # the normal quantile of 3/4
     assert np.isnan(missing)
+
+
+@pytest.mark.parametrize("people", [200, 700, 1700, 5000])
+def test_a_frequent_value_has_one_rank_however_the_means_of_its_bins_are_rounded(people: int) -> None:
+    place = np.arange(people)
+    for value in np.log(np.arange(0.15, 10, 0.1)):
+        values = np.where(place % 10 < 6, value, value + 1 + place / people)
+        state = fit_quantile_scale(values, place, min_people=11)
+        assert abs(state.apply(np.array([value]))[0] - ndtri(0.3)) < 0.1
 
 
 def test_a_value_that_never_varied_and_too_few_people_give_zero() -> None:

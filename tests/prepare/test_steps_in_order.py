@@ -75,6 +75,16 @@ def test_a_difference_is_missing_at_first_and_zero_is_no_change() -> None:
     assert sources(rows, 0)[:3] == ["zero", "zero", "measured"]
 
 
+def test_no_change_has_the_rank_that_it_has_among_changes() -> None:
+    rising = Course(*((p, h, "x", float(h * h + (h > 6))) for p in range(9) for h in range(9)), (0, 9, "y", 1.0))
+    state = rising.fit(transform="difference", missing="zero", scale="quantile")
+    (x,) = state.features
+    assert isinstance(x, NumberState)
+    assert x.quantiles is not None
+    assert x.fill == x.quantiles.apply(np.zeros(1))[0] < -1  # every change was a rise
+    assert prepared(rising, state).values[0, 0] == np.float32(x.fill)
+
+
 def test_a_value_is_carried_for_as_long_as_the_limit_says() -> None:
     state = COURSE.fit(carry_limit={"y": "3h"}, scale="none")
     rows = prepared(COURSE, state)

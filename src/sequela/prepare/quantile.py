@@ -54,5 +54,10 @@ def fit_quantile_scale(values: Floats, person: Rows, min_people: int) -> Quantil
     bins = bins_of_people(values, person, min_people)
     counts = np.array([len(rows) for rows in bins], dtype=np.float64)
     shares = (np.cumsum(counts) - counts / 2) / max(len(values), 1)
-    knots = np.maximum.accumulate([values[rows].mean() for rows in bins]) if bins else np.array([])
+    knots = np.maximum.accumulate([_mean(values[rows]) for rows in bins]) if bins else np.array([])
     return QuantileScale(knots=knots.tolist(), shares=shares.tolist())
+
+
+def _mean(values: Floats) -> float:
+    """Return the mean of values; of equal ones these, to the last bit, else a frequent value lay beside its knots."""
+    return float(np.clip(values.mean(), values.min(), values.max()))
