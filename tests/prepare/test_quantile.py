@@ -62,6 +62,14 @@ def test_a_frequent_value_has_one_rank_however_the_means_of_its_bins_are_rounded
         assert abs(state.apply(np.array([value]))[0] - ndtri(0.3)) < 0.1
 
 
+def test_a_frequent_value_keeps_its_rank_where_another_processor_rounds_it_otherwise() -> None:
+    values = np.log(np.repeat([0.3, 0.7, 2.0, 5.0], 300))
+    state = fit_quantile_scale(values, np.arange(1200), min_people=11)
+    as_fitted = state.apply(values)
+    for other in (np.nextafter(values, -np.inf), np.nextafter(values, np.inf)):
+        assert np.allclose(state.apply(other), as_fitted, rtol=0, atol=1e-9)
+
+
 def test_a_value_that_never_varied_and_too_few_people_give_zero() -> None:
     for state in (
         fit_quantile_scale(np.full(9, 2.0), np.arange(9), 11),

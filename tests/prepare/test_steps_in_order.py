@@ -75,6 +75,20 @@ def test_a_difference_is_missing_at_first_and_zero_is_no_change() -> None:
     assert sources(rows, 0)[:3] == ["zero", "zero", "measured"]
 
 
+@pytest.mark.parametrize("scale", ["standard", "quantile"])
+@pytest.mark.parametrize("missing", ["last", "linear", "regression", "knn", "decay"])
+def test_a_typing_error_beyond_a_steep_power_is_no_infinite_input(missing: str, scale: str) -> None:
+    """Where high values lie close together the likeliest power may be 67: of 735 it has no single number."""
+    values = np.round(7.4 - 0.04 * np.random.default_rng(0).exponential(1, 300), 2).tolist()
+    rows = [(place // 3, place % 3, "x", value) for place, value in enumerate(values)]
+    training = Course(*rows, *((p, h + 0.5, "y", 1 - v) for p, h, _, v in rows))
+    state = training.fit(transform={"x": "yeo_johnson"}, missing=missing, scale=scale)
+    new = Course((0, 0, "x", 7.4), (0, 0.5, "y", 3.0), (0, 1, "x", 735.0), (0, 2, "y", 3.0), (0, 3, "x", 7.4))
+    seen = RowPreparation(new.timeline, state).rows(new.sequences, np.arange(1))
+    assert np.isfinite(seen.values).all()
+    assert seen.values[2, 0] >= seen.values[0, 0]
+
+
 def test_no_change_has_the_rank_that_it_has_among_changes() -> None:
     rising = Course(*((p, h, "x", float(h * h + (h > 6))) for p in range(9) for h in range(9)), (0, 9, "y", 1.0))
     state = rising.fit(transform="difference", missing="zero", scale="quantile")

@@ -65,7 +65,7 @@ def fit_preparation(
         CohortError: where no code is left to learn from.
         StudyError: where a transform cannot be.
     """
-    cells = SeenCells(timeline, sequences)
+    cells = SeenCells(timeline, sequences, clocked=settings.grid_state is not None)
     found = _Variables(cells, settings)
     dense = found.most_common(targets)
     features: list[NumberState | CategoryState] = []

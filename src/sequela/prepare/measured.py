@@ -10,7 +10,7 @@ import numpy as np
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.prepare.outliers import without_outliers
 from sequela.prepare.passes import Cells
-from sequela.prepare.rules import Column, Floats, Mask
+from sequela.prepare.rules import FARTHEST, Column, Floats, Mask
 from sequela.prepare.spread import by_number, spread_out
 from sequela.prepare.state import NumberState, PreparedState
 from sequela.records.durations import MICROSECONDS_PER_HOUR
@@ -127,8 +127,8 @@ def limited(feature: NumberState, column: Column) -> tuple[Floats, Mask]:
 
 
 def scaled(feature: NumberState, column: Column) -> Floats:
-    """Return the values [M] transformed and scaled."""
-    return (in_other_form(feature, column) - feature.center) / feature.spread
+    """Return the values [M] transformed and scaled; none is infinite, however far it lies from those of training."""
+    return np.clip((in_other_form(feature, column) - feature.center) / feature.spread, -FARTHEST, FARTHEST)
 
 
 def in_other_form(feature: NumberState, column: Column) -> Floats:

@@ -19,7 +19,7 @@ from sequela.prepare.impute import LinearFill
 from sequela.prepare.impute_jointly import values_before
 from sequela.prepare.measured import cells_of, cells_of_sequences, with_rules
 from sequela.prepare.passes import BUILT, FOR_EVER, Cells, Columns, Filled, Places, Spans, fill_rows
-from sequela.prepare.rules import Column
+from sequela.prepare.rules import FARTHEST, Column
 from sequela.prepare.spread import spread_out
 from sequela.prepare.state import CategoryState, NumberState, PreparedState, StaticNumberState, width
 from sequela.records.durations import MICROSECONDS_PER_HOUR
@@ -64,7 +64,7 @@ class RowPreparation:
         rules = {feature.missing for feature in self._numbers}
         self._told = bool(rules & {"linear", "regression", "knn"})
         self.deviation = np.zeros(len(self.columns.center), dtype=np.float32)
-        self.deviation[self.leads] = [feature.deviation for feature in self._numbers]
+        self.deviation[self.leads] = [min(feature.deviation, FARTHEST) for feature in self._numbers]
 
     @property
     def is_quick(self) -> bool:
@@ -284,7 +284,7 @@ def _column(feature: NumberState | CategoryState, place: int) -> tuple[float, fl
     if place:  # whether the value stood out
         return 0.0, 1.0, 0.0, limit, feature.missing
     if not feature.as_measured:
-        return 0.0, 1.0, (feature.fill - feature.center) / feature.spread, limit, feature.missing
+        return 0.0, 1.0, feature.scaled_fill, limit, feature.missing
     return feature.center, feature.spread, feature.fill, limit, feature.missing
 
 

@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+FARTHEST = 1e30  # of a number that a power or an exponential would make infinite, as it does far outside of training
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:

@@ -26,6 +26,7 @@ from sklearn.preprocessing import PowerTransformer
 
 from sequela.errors import StudyError
 from sequela.prepare.rules import (
+    FARTHEST,
     Column,
     Floats,
     Lookback,
@@ -37,7 +38,6 @@ from sequela.prepare.rules import (
 )
 
 _MOST_WITHOUT_LOG = 0.05
-_FARTHEST = 1e30  # of a forecast far outside of all training values, which an exponential would make infinite
 _SHAPES_WITH_INVERSE = (0.0, 2.0)  # between them every real number is some value's transform, and no two share one
 _NARROWEST = 1e-9  # of transformed values, relative: narrower, double precision no longer tells them apart well
 
@@ -284,5 +284,5 @@ def smeared_inverse(
     total = np.zeros(len(transformed))
     with np.errstate(over="ignore"):
         for residual, share in zip(smearing.residuals, smearing.shares, strict=True):
-            total += share * np.clip(state.inverse(transformed + residual), -_FARTHEST, _FARTHEST)
+            total += share * np.clip(state.inverse(transformed + residual), -FARTHEST, FARTHEST)
     return total
