@@ -10,7 +10,7 @@ import pytest
 from preparing import HOUR, Course
 
 from sequela.batch import PROVENANCE
-from sequela.cohort import one_each
+from sequela.cohort import one_each, one_pass
 from sequela.errors import StudyError
 from sequela.prepare import Collation, PreparedState, PrepareSettings, needs_own_sequences, preparation_summary
 from sequela.prepare.rows import PreparedRows, RowPreparation
@@ -181,6 +181,26 @@ def test_the_summary_counts_cells_by_source_and_what_stood_out() -> None:
     assert y["provenance"] == {"measured": 11, "carried": 11, "mean": 5}
     assert (y["missing_after"], y["outliers"], y["aggregate"]) == (pytest.approx(5 / 27), None, None)
     assert sum(y["provenance"].values()) == found["steps"]
+
+
+def test_what_two_episodes_see_was_measured_at_the_steps_of_both() -> None:
+    person, start = np.repeat(np.arange(5), 2), np.tile([0, 2], 5) * HOUR
+    sequences = one_pass(COURSE.timeline, person=person, episode_start=start, time=start + HOUR)
+    found = preparation_summary(COURSE.timeline, sequences, COURSE.fit(), PrepareSettings(min_people=1), {})
+    for variable in found["variables"]:
+        measured = variable["provenance"]["measured"]
+        assert variable["missing_before"] == pytest.approx(1 - measured / found["steps"])
+
+
+def test_values_without_a_logarithm_are_counted() -> None:
+    course = Course(*((p, h, "x", float(p + h > 0)) for p in range(8) for h in range(3)))
+    keys: dict[str, Any] = {"transform": "log", "min_people": 1}
+    (x,) = preparation_summary(course.timeline, course.sequences, course.fit(**keys), PrepareSettings(**keys), {})[
+        "variables"
+    ]
+    assert x["without_logarithm"] == 1
+    assert x["missing_before"] == 0
+    assert x["provenance"] == {"measured": 23, "mean": 1}
 
 
 def test_an_average_of_a_target_is_an_input_only_and_a_logarithm_of_nothing_is_refused() -> None:
