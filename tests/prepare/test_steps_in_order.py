@@ -117,6 +117,17 @@ def test_decay_leaves_the_last_value_and_says_what_it_fades_to() -> None:
     assert sources(prepared(COURSE, state), 1) == ["mean", "measured", "decay", "decay", "decay", "measured"]
 
 
+def test_categories_and_flags_do_not_fade_and_a_logarithm_has_no_zero() -> None:
+    course = Course(*((p, h, "x", 1.0 + h) for p in range(4) for h in (0, 4)), (0, 1, "ward", "A"), (0, 2, "y", 1.0))
+    state = course.fit(missing="decay", outliers={"x": "iqr"})
+    assert state.columns == ["ward = A", "ward = (other)", "x", "x outlier", "y"]
+    rows = prepared(course, state)
+    assert [sources(rows, column)[2] for column in range(4)] == ["carried", "carried", "decay", "carried"]
+    zero = course.fit(missing="zero", transform={"x": "log"})
+    assert [sources(prepared(course, zero), column)[2] for column in (0, 2)] == ["zero", "mean"]
+    assert [feature.missing for feature in zero.features] == ["zero", "mean", "zero"]
+
+
 def test_a_line_needs_sequences_of_their_own_and_ends_where_they_end() -> None:
     assert needs_own_sequences(PrepareSettings(missing={"x": "linear"}))
     assert not needs_own_sequences(PrepareSettings(missing="regression"))

@@ -203,12 +203,13 @@ def _scaled(state: NumberState, values: Floats, person: Rows, scale: Scale, min_
         values = state.quantiles.apply(values)
     bent = state.transform.kind in ("log", "yeo_johnson")
     center, spread = scaling(values, scale, rounding=_DOUBLE if bent else _SINGLE)
-    fill = _zero(state) if state.missing == "zero" else None
+    zero = _zero(state) if state.missing == "zero" else None
     return state.model_copy(
         update={
             "center": center,
             "spread": spread,
-            "fill": float(values.mean()) if fill is None else fill,
+            "fill": float(values.mean()) if zero is None else zero,
+            "missing": "mean" if state.missing == "zero" and zero is None else state.missing,
             "deviation": float(values.std()) / spread,
         }
     )

@@ -275,14 +275,16 @@ def _columns(timeline: Timeline, state: PreparedState) -> Columns:
 def _column(feature: NumberState | CategoryState, place: int) -> tuple[float, float, float, int, str]:
     """Return center, spread, fill, carry limit in microseconds, and the rule for what is missing.
 
-    Where rules act on a number (`with_rules`) they scale it too: it comes with center 0 and spread 1.
+    Where rules act on a number (`with_rules`) they scale it too: it comes with center 0 and spread 1. Categories and
+    the column of what stood out know zero, mean and last.
     """
     hours = feature.carry_limit_hours
     limit = FOR_EVER if hours is None else round(hours * MICROSECONDS_PER_HOUR)
+    plain = feature.missing if feature.missing in ("zero", "mean") else "last"
     if isinstance(feature, CategoryState):
-        return 0.0, 1.0, 0.0 if feature.missing == "zero" else feature.shares[place], limit, feature.missing
+        return 0.0, 1.0, 0.0 if plain == "zero" else feature.shares[place], limit, plain
     if place:  # whether the value stood out
-        return 0.0, 1.0, 0.0, limit, feature.missing
+        return 0.0, 1.0, 0.0, limit, plain
     if not feature.as_measured:
         return 0.0, 1.0, feature.scaled_fill, limit, feature.missing
     return feature.center, feature.spread, feature.fill, limit, feature.missing
