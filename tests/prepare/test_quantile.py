@@ -66,8 +66,11 @@ def test_a_frequent_value_keeps_its_rank_where_another_processor_rounds_it_other
     values = np.log(np.repeat([0.3, 0.7, 2.0, 5.0], 300))
     state = fit_quantile_scale(values, np.arange(1200), min_people=11)
     as_fitted = state.apply(values)
-    for other in (np.nextafter(values, -np.inf), np.nextafter(values, np.inf)):
-        assert np.allclose(state.apply(other), as_fitted, rtol=0, atol=1e-9)
+    lower, higher = np.nextafter(values, -np.inf), np.nextafter(values, np.inf)
+    assert np.allclose(state.apply(lower), as_fitted, rtol=0, atol=1e-9)
+    assert np.allclose(state.apply(higher), as_fitted, rtol=0, atol=1e-9)
+    mixed = fit_quantile_scale(np.where(np.arange(1200) % 2, lower, higher), np.arange(1200), min_people=11)
+    assert np.allclose(mixed.apply(values), as_fitted, rtol=0, atol=1e-9)
 
 
 def test_a_value_that_never_varied_and_too_few_people_give_zero() -> None:

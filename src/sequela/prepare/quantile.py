@@ -57,8 +57,7 @@ def fit_quantile_scale(values: Floats, person: Rows, min_people: int) -> Quantil
     bins = bins_of_people(values, person, min_people)
     counts = np.array([len(rows) for rows in bins], dtype=np.float64)
     shares = (np.cumsum(counts) - counts / 2) / max(len(values), 1)
-    knots = np.maximum.accumulate([_mean(values[rows]) for rows in bins]) if bins else np.array([])
-    return QuantileScale(knots=knots.tolist(), shares=shares.tolist())
+    return QuantileScale(knots=_rising([float(values[rows].mean()) for rows in bins]), shares=shares.tolist())
 
 
 def _on_knots(values: Floats, knots: Floats) -> Floats:
@@ -68,6 +67,10 @@ def _on_knots(values: Floats, knots: Floats) -> Floats:
     return np.where(np.abs(values - near) <= _SLACK * np.abs(near), near, values)
 
 
-def _mean(values: Floats) -> float:
-    """Return the mean of values; of equal ones these, to the last bit, else a frequent value lay beside its knots."""
-    return float(np.clip(values.mean(), values.min(), values.max()))
+def _rising(knots: list[float]) -> list[float]:
+    """Return the knots, each as the one before where it lies beyond that by the last bits only: one value made both."""
+    risen: list[float] = []
+    for knot in knots:
+        is_beyond = not risen or knot - risen[-1] > _SLACK * abs(knot)
+        risen.append(knot if is_beyond else risen[-1])
+    return risen
