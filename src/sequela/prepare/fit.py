@@ -47,6 +47,8 @@ def fit_preparation(
     sequences: Sequences,
     targets: dict[str, Floats],
     settings: PrepareSettings,
+    *,
+    as_asked: tuple[Timeline, Sequences] | None = None,
 ) -> tuple[PreparedState, dict[str, str]]:
     """Return the fitted state, and for each code that is not used the reason.
 
@@ -60,12 +62,16 @@ def fit_preparation(
         sequences: what training predictions see; steps after the last of them are not looked at.
         targets: labels of training predictions by code, in the code's unit.
         settings: `[prepare]` of the study.
+        as_asked: the same timeline and sequences off the grid, where there is one: usual ranges, and the last values
+            that a target is a difference from, are of values as they were measured.
 
     Raises:
         CohortError: where no code is left to learn from.
         StudyError: where a transform cannot be.
     """
     cells = SeenCells(timeline, sequences, clocked=settings.grid_state is not None)
+    asked_timeline, asked_sequences = as_asked or (timeline, sequences)
+    measured = cells if as_asked is None else SeenCells(asked_timeline, asked_sequences)
     found = _Variables(cells, settings)
     dense = found.most_common(targets)
     features: list[NumberState | CategoryState] = []
@@ -74,7 +80,8 @@ def fit_preparation(
         if categorical:
             features.append(_category(code, cells, cells.of(variable), found.levels[variable], settings))
         elif (number := _number(code, cells, variable, settings)) is not None:
-            features.append(number)
+            usual = _usual_range(*measured.numbers(variable), settings.min_people)
+            features.append(number.model_copy(update={"usual": usual}))
         else:
             found.unused[code] = f"fewer than {settings.min_people} training people have a value once it is transformed"
     words = found.words(set(dense))
@@ -87,7 +94,7 @@ def fit_preparation(
     state = PreparedState(
         features=features,
         static=static,
-        targets=_targets(timeline, sequences, targets, settings),
+        targets=_targets(asked_timeline, asked_sequences, targets, settings),
         min_people=settings.min_people,
         words=words,
         grid=settings.grid_state,
@@ -175,7 +182,7 @@ def _number(code: str, cells: SeenCells, variable: int, settings: PrepareSetting
         missing=rule_for(settings.missing, code, "last"),
         carry_limit_hours=settings.carry_limit_hours(code),
         typical_gap_hours=cells.typical_gap_hours(cells.of(variable)),
-        usual=_usual_range(values, person, settings.min_people),
+        usual=None,
     )
     if rule != "none" or transform != "none":
         state, values = _with_rules(state, cells.column(variable), rule, transform)

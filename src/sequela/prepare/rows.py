@@ -108,7 +108,8 @@ class RowPreparation:
     ) -> tuple[Cells, Spans]:
         """Return the cells of the chosen sequences, and where each sequence stands among their rows."""
         start = sequences.start_time[chosen]
-        if not self._ruled and not copied:
+        ruled = self._ruled if transformed or self.state.grid is None else {}
+        if not ruled and not copied:
             return cells_of(self.timeline), Spans(
                 first=sequences.first[chosen], stop=sequences.stop[chosen], start=start
             )
@@ -116,12 +117,13 @@ class RowPreparation:
         cells = cells_of_sequences(self.timeline, sequences, chosen)
         stop = np.cumsum(lengths)
         spans = Spans(first=stop - lengths, stop=stop, start=start)
-        return with_rules(cells, lengths, self._ruled, transformed=transformed), spans
+        return with_rules(cells, lengths, ruled, transformed=transformed), spans
 
     def course(self, sequences: Sequences, chosen: Rows) -> Measured:
         """Return what was measured in the rows of the chosen sequences, one sequence after the other.
 
-        Outliers are taken out or moved where the study says so; nothing is transformed, scaled or filled in.
+        Outliers are taken out or moved where the study says so, but not those of a grid, whose limits are of what its
+        bins add up to; nothing is transformed, scaled or filled in.
         """
         cells, spans = self._course(sequences, chosen, transformed=False)
         source = spread_out(spans.first, spans.stop - spans.first)
