@@ -256,8 +256,9 @@ def _with_joint_fills(timeline: Timeline, sequences: Sequences, state: PreparedS
     rules = {feature.missing for feature in state.features if isinstance(feature, NumberState)}
     if not rules & {"regression", "knn"}:
         return state
+    sequences = _each_row_once(sequences)
     lengths = sequences.lengths
-    rows = people_for(np.repeat(sequences.person, lengths), _FIRST_DRAW)
+    rows = people_for(np.repeat(sequences.person, lengths), _FIRST_DRAW, state.min_people)
     sequence = np.repeat(np.arange(len(lengths)), lengths)
     chosen = np.unique(sequence[rows])
     prepared = RowPreparation(timeline, state)
@@ -271,6 +272,26 @@ def _with_joint_fills(timeline: Timeline, sequences: Sequences, state: PreparedS
     fills = {"regression": fit_regression, "knn": fit_centroids}
     return state.model_copy(
         update={name: fit(values, before, whose, **fitting) for name, fit in fills.items() if name in rules}
+    )
+
+
+def _each_row_once(sequences: Sequences) -> Sequences:
+    """Return sequences that hold every row of these once: those that overlap are one."""
+    order = np.argsort(sequences.first, kind="stable")
+    order = order[sequences.lengths[order] > 0]
+    first, stop = sequences.first[order], np.maximum.accumulate(sequences.stop[order])
+    begins = np.flatnonzero(np.concatenate([[True], first[1:] >= stop[:-1]])[: len(order)])
+    ends = np.append(begins[1:], len(order)) - 1
+    nothing = order[:0]
+    return Sequences(
+        person=sequences.person[order[begins]],
+        first=first[begins],
+        stop=stop[ends] if len(order) else stop,
+        start_time=sequences.start_time[order[begins]],
+        episode_start=sequences.episode_start[order[begins]],
+        sequence=nothing,
+        read=nothing,
+        read_time=nothing,
     )
 
 
