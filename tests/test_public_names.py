@@ -194,6 +194,7 @@ PUBLIC: dict[str, list[str]] = {
         "fit_smearing",
         "flag_words",
         "last_known_targets",
+        "limited_timeline",
         "needs_last_target",
         "needs_own_sequences",
         "on_grid",

@@ -5,6 +5,7 @@ from sequela.prepare.collate import Collation
 from sequela.prepare.fit import fit_preparation, scaling
 from sequela.prepare.flags import flag_words
 from sequela.prepare.grid import check_grid, on_grid
+from sequela.prepare.measured import limited_timeline
 from sequela.prepare.plausible import plausible_limits
 from sequela.prepare.settings import GridState, PrepareSettings, needs_own_sequences
 from sequela.prepare.state import PreparedState
@@ -32,6 +33,7 @@ __all__ = [
     "fit_smearing",
     "flag_words",
     "last_known_targets",
+    "limited_timeline",
     "needs_last_target",
     "needs_own_sequences",
     "on_grid",

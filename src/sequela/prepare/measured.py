@@ -12,7 +12,7 @@ from sequela.prepare.outliers import without_outliers
 from sequela.prepare.passes import Cells
 from sequela.prepare.rules import FARTHEST, Column, Floats, Mask
 from sequela.prepare.spread import by_number, spread_out
-from sequela.prepare.state import NumberState
+from sequela.prepare.state import NumberState, PreparedState
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 
@@ -69,6 +69,35 @@ def with_rules(cells: Cells, lengths: Rows, features: Mapping[int, NumberState],
             number[cell] = scaled(feature, replace(column, values=values)) if transformed else values
             flagged[cell] = touched
     return replace(cells, number=number, flagged=flagged)
+
+
+def limited_timeline(timeline: Timeline, state: PreparedState) -> Timeline:
+    """Return the timeline with the numbers that stand out taken out or moved, as the study says; steps stay.
+
+    For whoever reads cells instead of prepared rows. What stands out is told from a person's whole past, also where a
+    prediction sees a part of it only. Limits of a grid are of what its bins add up to, and touch no single value.
+    """
+    features = {
+        timeline.variables.index((feature.code, False)): feature
+        for feature in state.features
+        if isinstance(feature, NumberState)
+        and feature.outliers is not None
+        and feature.outlier_action != "flag"
+        and (feature.code, False) in timeline.variables
+    }
+    if not features or state.grid is not None:
+        return timeline
+    cells = with_rules(cells_of(timeline), np.diff(timeline.step_offsets), features, transformed=False)
+    gone = np.isnan(cells.number) & ~np.isnan(timeline.cell_number)
+    counts = np.bincount(timeline.step_of_cell[~gone], minlength=len(timeline.step_time))
+    return replace(
+        timeline,
+        cell_offsets=np.concatenate([[0], np.cumsum(counts)]),
+        cell_variable=cells.variable[~gone],
+        cell_number=cells.number[~gone],
+        cell_level=cells.level[~gone],
+        cell_time=cells.time[~gone],
+    )
 
 
 def column_of(values: Floats, sequence: Rows, step_time: Rows, time: Rows) -> Column:
