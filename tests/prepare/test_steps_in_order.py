@@ -89,6 +89,18 @@ def test_a_typing_error_beyond_a_steep_power_is_no_infinite_input(missing: str, 
     assert seen.values[2, 0] >= seen.values[0, 0]
 
 
+@pytest.mark.parametrize(
+    ("transform", "expected"),
+    [("difference", [1080.0, 5.0, 5.0, 6.0]), ("moving_average:2", [660.0, 122.5, 122.5, 128.0])],
+)
+def test_a_correction_is_no_value_after_what_it_corrects(transform: str, expected: list[float]) -> None:
+    """1200 was typed for 125 at hour 1; at hour 2 it is corrected, and again at hour 3."""
+    corrected = ((0, 1, "x", 1200.0), (0, 1, "x", 125.0, 2), (0, 1, "x", 125.0, 3))
+    course = Course((0, 0, "x", 120.0), *corrected, (0, 4, "x", 131.0))
+    rows = course.rows(course.fit(transform=transform, scale="none"))
+    assert rows.values[1:, 0].tolist() == expected
+
+
 def test_no_change_has_the_rank_that_it_has_among_changes() -> None:
     rising = Course(*((p, h, "x", float(h * h + (h > 6))) for p in range(9) for h in range(9)), (0, 9, "y", 1.0))
     state = rising.fit(transform="difference", missing="zero", scale="quantile")

@@ -225,7 +225,8 @@ def _scaled(state: NumberState, values: Floats, person: Rows, scale: Scale, min_
 def _zero(state: NumberState) -> float | None:
     """Return what 0 in the code's own unit becomes; None where it has no transform."""
     zeros = np.zeros(2)  # of a difference the second one: no change
-    zero = float(in_other_form(state, Column(values=zeros, begin=np.zeros(2, dtype=np.int64), hours=zeros))[1])
+    column = Column(values=zeros, begin=np.zeros(2, dtype=np.int64), hours=np.arange(2.0))
+    zero = float(in_other_form(state, column)[1])
     return None if np.isnan(zero) else zero
 
 
