@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -156,6 +157,28 @@ def test_a_prediction_has_the_same_bits_alone_in_any_order_and_in_small_runs(row
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seen_module, "_CELLS_AT_ONCE", 2)
         assert statistics(timeline, sequences, state).matrix.tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("keys", "seen"),
+    [
+        ({"outlier_action": "flag"}, (3000.0, 7.0)),
+        ({"outlier_action": "missing"}, (4.0, 6.0)),
+        ({"outlier_action": "clip"}, (28 / 3, 7.0)),
+        ({"outlier_action": "missing", "grid": "2h"}, (3000.0, 7.0)),  # limits of bins are none of single values
+    ],
+)
+def test_what_stands_out_is_taken_out_or_moved_as_for_a_network(
+    keys: dict[str, Any], seen: tuple[float, float]
+) -> None:
+    rows = [(p, h, "x", float(h), 0) for p in range(PEOPLE) for h in (2, 4, 6, 8, 10, 12)]
+    timeline = timeline_of([*rows, (0, 14, "x", 9000.0, 0)])
+    sequences = asked(timeline)
+    chosen = PrepareSettings.model_validate({"min_people": 1, "outliers": "iqr", **keys})
+    state, _ = fit_preparation(timeline, no_facts(), sequences, {}, chosen)
+    found = statistics(timeline, sequences, state)
+    last = [found.matrix[4, found.names.index(name)] for name in ("max x", "count x")]
+    assert last == pytest.approx(seen)
 
 
 def test_long_runs_have_the_same_bits_wherever_they_begin() -> None:

@@ -79,7 +79,9 @@ def state() -> PreparedState:
         facts_of(HEIGHTS),
         everybody,
         {"x": np.array([1.0, 2.0])},
-        PrepareSettings(min_people=1, outliers="hampel", clinical=ASKED_FOR),
+        PrepareSettings(
+            min_people=1, outliers="hampel", outlier_action={"x": "missing", "*": "flag"}, clinical=ASKED_FOR
+        ),
     )[0]
     assert fitted.words
     assert len(fitted.features) > 2

@@ -109,6 +109,7 @@ def fitted_state(material: Material, predictions: Rows) -> PreparedState:
         material.sequences.take(predictions),
         kind_of(material).target_labels(material, predictions),
         material.settings.prepare,
+        as_asked=(material.cohort.timeline, material.cohort.sequences.take(predictions)),
     )[0]
 
 

@@ -44,6 +44,12 @@ def test_a_formula_takes_the_last_known_value_of_each(formula: str, value: float
     assert made(formula, ("a", 0, None, 9), ("b", 1, None, 2), ("a", 1, None, 6))[-1] == (1.0, value)
 
 
+def test_of_two_values_of_one_instant_the_one_counts_that_counts_elsewhere_in_whatever_order() -> None:
+    """A code in two units, which are converted to one."""
+    rows: list[Row] = [("a", 0, None, 9), ("a", 0, None, 8), ("b", 0, None, 1)]
+    assert made("a / b", *rows) == made("a / b", *rows[::-1]) == [(0.0, 9.0)]
+
+
 def test_nothing_is_made_before_both_are_known() -> None:
     assert made("a / b", ("a", 0, None, 6), ("b", 1, 5, 2)) == [(5.0, 3.0)]
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from preparing import Course
+from preparing import HOUR, Course
 from sklearn.preprocessing import MinMaxScaler, PowerTransformer, RobustScaler, StandardScaler
 
+from sequela.cohort import one_each, one_pass
 from sequela.errors import CohortError
-from sequela.prepare import scaling
+from sequela.prepare import PrepareSettings, fit_preparation, scaling
 from sequela.prepare.state import CategoryState, NumberState, StaticCategoryState, StaticNumberState
 from sequela.prepare.transforms import YeoJohnson
 
@@ -71,6 +72,28 @@ def test_numbers_are_fitted_on_values_each_once() -> None:
     assert x.typical_gap_hours == 4.0  # the median of 2 and 6
     assert y.typical_gap_hours == 24.0  # nobody has two
     assert [target.center for target in NUMBERS.fit().targets] == [2.0]
+
+
+@pytest.mark.parametrize("missing", ["last", "regression", "knn"])
+def test_histories_of_their_own_teach_what_one_pass_teaches(missing: str) -> None:
+    """In cut histories the first rows of a person stand many times; two episodes see the same rows too."""
+    generator = np.random.default_rng(5)
+    shown = generator.normal(0, 1, (40, 30, 2)) + generator.normal(0, 2, (40, 1, 2))
+    course = Course(
+        *((p, h, "a", float(shown[p, h, 0])) for p in range(40) for h in range(30)),
+        *((p, h, "b", float(shown[p, h].sum())) for p in range(40) for h in range(30) if (p + h) % 3),
+    )
+    person, time = np.repeat(np.arange(40), 30), np.tile(np.arange(30), 40) * HOUR
+    start = np.zeros_like(time)
+    asked = {"person": person, "episode_start": start, "time": time}
+    together = one_pass(course.timeline, **asked)
+    chosen = PrepareSettings(missing=missing, min_people=11)
+    wanted, _ = fit_preparation(course.timeline, course.facts, together, {}, chosen)
+    told = {"regression": wanted.regression is not None and wanted.regression.regressions, "knn": wanted.knn}
+    assert told.get(missing, True)
+    others = [one_each(course.timeline, **asked), one_each(course.timeline, **asked, history=7 * HOUR)]
+    for sequences in (*others, one_pass(course.timeline, **{**asked, "episode_start": time // (15 * HOUR) * HOUR})):
+        assert fit_preparation(course.timeline, course.facts, sequences, {}, chosen)[0] == wanted
 
 
 def test_rules_by_code_fall_back_to_the_star_and_then_to_the_default() -> None:

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from preparing import HOUR, events_of
 
 from sequela.cohort import Sequences, Timeline, build_timeline, one_each, one_pass
+from sequela.cohort.facts import static_facts
 from sequela.cohort.settings import ForecastQuestion
 from sequela.errors import CohortError, StudyError
-from sequela.prepare import PrepareSettings, check_grid, grid, on_grid
+from sequela.prepare import PrepareSettings, check_grid, fit_preparation, grid, on_grid
+from sequela.prepare.state import NumberState
 
 EVENTS = events_of(
     *((0, 0.0, "x", 1.0), (0, 0.5, "x", 3.0), (0, 1.0, "x", 5.0), (0, 1.25, "y", 7.0), (0, 4.5, "x", 9.0)),
@@ -112,6 +114,22 @@ def test_two_episodes_of_a_person_have_clocks_of_their_own() -> None:
     ]
     assert made.step_offsets.tolist() == [0, 6]
     assert (moved.read_lag_hours(made) == 0).all()
+
+
+@pytest.mark.parametrize("hours", [1.0, 2.0])
+def test_what_is_learned_of_two_episodes_compares_no_value_of_one_with_those_of_the_other(hours: float) -> None:
+    events = events_of(*((0, hour, "x", float(value)) for hour, value in enumerate([1, 2, 4, 60])))
+    timeline = build_timeline(events, 1)
+    start = np.array([-2, 11]) * HOUR // 4
+    time = start + (np.array([hours, 1.0]) * HOUR).astype(np.int64)
+    sequences = one_pass(timeline, person=np.zeros(2, dtype=int), episode_start=start, time=time)
+    chosen = PrepareSettings(grid="1h", transform="difference", scale="none", min_people=1)
+    made, moved = on_grid(timeline, sequences, chosen.grid_state)
+    (x,) = fit_preparation(made, static_facts(events, 1), moved, {}, chosen)[0].features
+    assert isinstance(x, NumberState)
+    changes = {1.0: [1, 2, 56], 2.0: [1, 1, 2, 56]}[hours]  # what both episodes see counts twice
+    assert x.fill == np.mean(changes)
+    assert x.typical_gap_hours == 1
 
 
 def test_a_time_between_the_edges_is_refused() -> None:

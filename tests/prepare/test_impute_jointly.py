@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from golden_numbers import numbers
@@ -109,11 +111,24 @@ def test_where_nothing_is_known_the_training_mean_stands() -> None:
 
 def test_fitting_draws_whole_people_up_to_a_bound_and_the_seed_decides_which() -> None:
     person = np.repeat(np.arange(100), 7)
-    rows = people_for(person, seed=1, most_rows=70)
+    rows = people_for(person, seed=1, min_people=1, most_rows=70)
     assert len(rows) == 70
     assert len(np.unique(person[rows])) == 10
-    assert np.array_equal(rows, people_for(person, seed=1, most_rows=70))
-    assert not np.array_equal(rows, people_for(person, seed=2, most_rows=70))
+    assert np.array_equal(rows, people_for(person, seed=1, min_people=1, most_rows=70))
+    assert not np.array_equal(rows, people_for(person, seed=2, min_people=1, most_rows=70))
+    assert len(np.unique(person[people_for(person, seed=1, min_people=11, most_rows=70)])) == 11
+
+
+@pytest.mark.parametrize("fit", [fit_regression, fit_centroids])
+def test_long_histories_of_few_people_still_teach(fit: Any) -> None:
+    generator = np.random.default_rng(0)
+    person = np.repeat(np.arange(15), 1200)  # nine of them have more than 10,000 rows
+    x = generator.normal(size=len(person))
+    values = np.stack([x, np.where(generator.random(len(x)) < 0.5, 2 * x, np.nan)], axis=1)
+    before = np.full_like(values, np.nan)
+    filled = fit(values, before, person, min_people=11, seed=0).fill(values, before)
+    told = {PROVENANCE[place] for place in np.unique(filled.provenance[np.isnan(values)])}
+    assert told <= {"regression", "knn"}
 
 
 def test_regressions_do_not_run_away_from_training_values() -> None:

@@ -17,6 +17,19 @@ def test_limits_are_those_of_scipy(rule: str) -> None:
     assert [found.low, found.high] == pytest.approx(numbers("outliers", rule), rel=1e-12)
 
 
+def test_a_value_that_is_written_as_a_fence_does_not_stand_out() -> None:
+    """Quartiles of 36.6 and 37.0 reach up to 38.2, also where each is stored in single precision."""
+    for first in range(355, 375):
+        for reach in range(1, 12):
+            quartiles = np.array([first, first + reach])
+            values = np.repeat((quartiles / 10).astype(np.float32).astype(np.float64), 50)
+            fences = ((quartiles + np.array([-3, 3]) * reach) / 10).astype(np.float32).astype(np.float64)
+            beyond = fences + np.array([-0.01, 0.01])
+            limits = fit_outliers("iqr", one_person(values)).limits(one_person(fences))
+            assert not limits.touched(fences).any()
+            assert limits.touched(beyond).all()
+
+
 def test_the_past_median_and_its_spread_are_those_of_scipy() -> None:
     rows = np.arange(len(VALUES))
     median, spread = past_median_and_spread(VALUES, np.zeros_like(rows), rows, 7, 3)

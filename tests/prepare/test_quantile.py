@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from golden_numbers import numbers
+from scipy.special import ndtri
 from sklearn.preprocessing import QuantileTransformer
 
 from sequela.prepare import scaling
@@ -49,6 +51,26 @@ def test_frequent_values_get_the_middle_of_their_shares_and_missing_ones_stay_mi
     assert low == -high
     assert abs(high - 0.6745) < 0.05  # the normal quantile of 3/4
     assert np.isnan(missing)
+
+
+@pytest.mark.parametrize("people", [200, 700, 1700, 5000])
+def test_a_frequent_value_has_one_rank_however_the_means_of_its_bins_are_rounded(people: int) -> None:
+    place = np.arange(people)
+    for value in np.log(np.arange(0.15, 10, 0.1)):
+        values = np.where(place % 10 < 6, value, value + 1 + place / people)
+        state = fit_quantile_scale(values, place, min_people=11)
+        assert abs(state.apply(np.array([value]))[0] - ndtri(0.3)) < 0.1
+
+
+def test_a_frequent_value_keeps_its_rank_where_another_processor_rounds_it_otherwise() -> None:
+    values = np.log(np.repeat([0.3, 0.7, 2.0, 5.0], 300))
+    state = fit_quantile_scale(values, np.arange(1200), min_people=11)
+    as_fitted = state.apply(values)
+    lower, higher = np.nextafter(values, -np.inf), np.nextafter(values, np.inf)
+    assert np.allclose(state.apply(lower), as_fitted, rtol=0, atol=1e-9)
+    assert np.allclose(state.apply(higher), as_fitted, rtol=0, atol=1e-9)
+    mixed = fit_quantile_scale(np.where(np.arange(1200) % 2, lower, higher), np.arange(1200), min_people=11)
+    assert np.allclose(mixed.apply(values), as_fitted, rtol=0, atol=1e-9)
 
 
 def test_a_value_that_never_varied_and_too_few_people_give_zero() -> None:

@@ -10,7 +10,7 @@ import pytest
 from preparing import HOUR, Course
 
 from sequela.batch import PROVENANCE
-from sequela.cohort import one_each
+from sequela.cohort import one_each, one_pass
 from sequela.errors import StudyError
 from sequela.prepare import Collation, PreparedState, PrepareSettings, needs_own_sequences, preparation_summary
 from sequela.prepare.rows import PreparedRows, RowPreparation
@@ -75,6 +75,42 @@ def test_a_difference_is_missing_at_first_and_zero_is_no_change() -> None:
     assert sources(rows, 0)[:3] == ["zero", "zero", "measured"]
 
 
+@pytest.mark.parametrize("scale", ["standard", "quantile"])
+@pytest.mark.parametrize("missing", ["last", "linear", "regression", "knn", "decay"])
+def test_a_typing_error_beyond_a_steep_power_is_no_infinite_input(missing: str, scale: str) -> None:
+    """Where high values lie close together the likeliest power may be 67: of 735 it has no single number."""
+    values = np.round(7.4 - 0.04 * np.random.default_rng(0).exponential(1, 300), 2).tolist()
+    rows = [(place // 3, place % 3, "x", value) for place, value in enumerate(values)]
+    training = Course(*rows, *((p, h + 0.5, "y", 1 - v) for p, h, _, v in rows))
+    state = training.fit(transform={"x": "yeo_johnson"}, missing=missing, scale=scale)
+    new = Course((0, 0, "x", 7.4), (0, 0.5, "y", 3.0), (0, 1, "x", 735.0), (0, 2, "y", 3.0), (0, 3, "x", 7.4))
+    seen = RowPreparation(new.timeline, state).rows(new.sequences, np.arange(1))
+    assert np.isfinite(seen.values).all()
+    assert seen.values[2, 0] >= seen.values[0, 0]
+
+
+@pytest.mark.parametrize(
+    ("transform", "expected"),
+    [("difference", [1080.0, 5.0, 5.0, 6.0]), ("moving_average:2", [660.0, 122.5, 122.5, 128.0])],
+)
+def test_a_correction_is_no_value_after_what_it_corrects(transform: str, expected: list[float]) -> None:
+    """1200 was typed for 125 at hour 1; at hour 2 it is corrected, and again at hour 3."""
+    corrected = ((0, 1, "x", 1200.0), (0, 1, "x", 125.0, 2), (0, 1, "x", 125.0, 3))
+    course = Course((0, 0, "x", 120.0), *corrected, (0, 4, "x", 131.0))
+    rows = course.rows(course.fit(transform=transform, scale="none"))
+    assert rows.values[1:, 0].tolist() == expected
+
+
+def test_no_change_has_the_rank_that_it_has_among_changes() -> None:
+    rising = Course(*((p, h, "x", float(h * h + (h > 6))) for p in range(9) for h in range(9)), (0, 9, "y", 1.0))
+    state = rising.fit(transform="difference", missing="zero", scale="quantile")
+    (x,) = state.features
+    assert isinstance(x, NumberState)
+    assert x.quantiles is not None
+    assert x.fill == x.quantiles.apply(np.zeros(1))[0] < -1  # every change was a rise
+    assert prepared(rising, state).values[0, 0] == np.float32(x.fill)
+
+
 def test_a_value_is_carried_for_as_long_as_the_limit_says() -> None:
     state = COURSE.fit(carry_limit={"y": "3h"}, scale="none")
     rows = prepared(COURSE, state)
@@ -91,6 +127,17 @@ def test_decay_leaves_the_last_value_and_says_what_it_fades_to() -> None:
     assert isinstance(y, NumberState)
     assert state.decay_towards == [None, pytest.approx((y.fill - y.center) / y.spread)]
     assert sources(prepared(COURSE, state), 1) == ["mean", "measured", "decay", "decay", "decay", "measured"]
+
+
+def test_categories_and_flags_do_not_fade_and_a_logarithm_has_no_zero() -> None:
+    course = Course(*((p, h, "x", 1.0 + h) for p in range(4) for h in (0, 4)), (0, 1, "ward", "A"), (0, 2, "y", 1.0))
+    state = course.fit(missing="decay", outliers={"x": "iqr"})
+    assert state.columns == ["ward = A", "ward = (other)", "x", "x outlier", "y"]
+    rows = prepared(course, state)
+    assert [sources(rows, column)[2] for column in range(4)] == ["carried", "carried", "decay", "carried"]
+    zero = course.fit(missing="zero", transform={"x": "log"})
+    assert [sources(prepared(course, zero), column)[2] for column in (0, 2)] == ["zero", "mean"]
+    assert [feature.missing for feature in zero.features] == ["zero", "mean", "zero"]
 
 
 def test_a_line_needs_sequences_of_their_own_and_ends_where_they_end() -> None:
@@ -157,6 +204,26 @@ def test_the_summary_counts_cells_by_source_and_what_stood_out() -> None:
     assert y["provenance"] == {"measured": 11, "carried": 11, "mean": 5}
     assert (y["missing_after"], y["outliers"], y["aggregate"]) == (pytest.approx(5 / 27), None, None)
     assert sum(y["provenance"].values()) == found["steps"]
+
+
+def test_what_two_episodes_see_was_measured_at_the_steps_of_both() -> None:
+    person, start = np.repeat(np.arange(5), 2), np.tile([0, 2], 5) * HOUR
+    sequences = one_pass(COURSE.timeline, person=person, episode_start=start, time=start + HOUR)
+    found = preparation_summary(COURSE.timeline, sequences, COURSE.fit(), PrepareSettings(min_people=1), {})
+    for variable in found["variables"]:
+        measured = variable["provenance"]["measured"]
+        assert variable["missing_before"] == pytest.approx(1 - measured / found["steps"])
+
+
+def test_values_without_a_logarithm_are_counted() -> None:
+    course = Course(*((p, h, "x", float(p + h > 0)) for p in range(8) for h in range(3)))
+    keys: dict[str, Any] = {"transform": "log", "min_people": 1}
+    (x,) = preparation_summary(course.timeline, course.sequences, course.fit(**keys), PrepareSettings(**keys), {})[
+        "variables"
+    ]
+    assert x["without_logarithm"] == 1
+    assert x["missing_before"] == 0
+    assert x["provenance"] == {"measured": 23, "mean": 1}
 
 
 def test_an_average_of_a_target_is_an_input_only_and_a_logarithm_of_nothing_is_refused() -> None:

@@ -215,6 +215,7 @@ def test_preparation_audit_importance_and_sensitivity_are_shown(risk_folder: Cal
         "HR Hampel, over time kept, and flagged to the network 1,204 640",
         "pH quartiles (IQR) clipped to the limit <11 <11",
         "last value 1.0 87.0 12.0 1.0",
+        "no logarithm, count as not measured: HR 17 and pH <11.",
     ):
         assert words in found.replace("&gt;", ">"), words
     found = section(page, "audit")

@@ -39,6 +39,19 @@ def test_with_folds_everyone_is_held_out_once_and_the_bundle_is_fitted_on_all(ru
     assert live["predicted"].is_finite().all()
 
 
+def test_what_bins_add_up_to_is_no_measure_of_single_values(run_study: Any) -> None:
+    prepare = {"grid": "60d", "aggregate": "sum", "outliers": "iqr", "outlier_action": "clip", "min_people": 1}
+    asked = {"question.at": "every 60d", "question.horizon": "30d", "question.tolerance": "30d"}
+    run = run_study({"prepare": prepare | {"transform": {"sbp": "difference"}}, **asked})
+    table = predictions(run)
+    measured = set(pl.read_csv(run.folder.parent / "visits.csv")["sbp"].cast(pl.Float32))
+    assert set(table.filter(model="persistence")["predicted"].cast(pl.Float32)) <= measured
+    assert table["flags"].str.contains("out of range: sbp").mean() < 0.2  # type: ignore[operator]
+    (target,) = json.loads((run.folder / "bundle" / "prepare.json").read_text())["targets"]
+    assert abs(target["center"]) < 5
+    assert target["spread"] < 15
+
+
 def test_a_split_by_time_trains_on_the_past_only(run_study: Any) -> None:
     table = network(run_study({"split.by": "time"}))
     last = {split: table.filter(split=split)["prediction_time"].max() for split in ("train", "tuning")}

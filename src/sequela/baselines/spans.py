@@ -16,6 +16,7 @@ from sequela.baselines.seen import CellsByVariable, Spans
 from sequela.baselines.windows import WindowStatistics
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.cohort.facts import Facts
+from sequela.prepare.measured import limited_timeline
 from sequela.prepare.rows import prepare_static
 from sequela.prepare.spread import spread_out
 from sequela.prepare.state import CategoryState, NumberState, PreparedState, WordState
@@ -51,12 +52,15 @@ def span_statistics(
     Args:
         timeline: what became known.
         facts: static facts.
-        state: fitted preparation; it says which codes and levels there are. Values are taken as they were measured.
+        state: fitted preparation; it says which codes and levels there are, and which values count as not measured or
+            are moved because they stand out. What `[prepare.clinical]` asks for is told of all that was measured.
         sequences: the R predictions.
         hours: lengths of the spans.
     """
     cells = CellsByVariable(timeline, sequences)
-    parts = [part for feature in state.features for part in _of_feature(cells, feature, hours)]
+    limits = limited_timeline(timeline, state)
+    limited = cells if limits is timeline else CellsByVariable(limits, sequences)
+    parts = [part for feature in state.features for part in _of_feature(limited, feature, hours)]
     parts += [part for word in state.words[:_MOST_WORDS] for part in _of_word(cells, state, word, hours)]
     parts += [(name, _single(column)) for name, column in clinical_columns(cells, facts, state.clinical, sequences)]
     begun = sequences.episode_start[sequences.sequence]

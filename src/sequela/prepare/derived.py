@@ -101,7 +101,8 @@ def _derived(events: pl.DataFrame, name: str, parts: Parts) -> pl.DataFrame:
                 f'{len(units)} units. Convert one of the two in [prepare] `units`, such as "kPa -> mmHg".'
             )
         return _either(timed, left).with_columns(code=pl.lit(name))
-    measured = timed.sort("subject_id", known_time(), "time")
+    # Of two values of one instant (a code that came in two units) the highest stands, as in a timeline.
+    measured = timed.sort("subject_id", known_time(), "time", "numeric_value")
     newest = pl.col("time").cum_max().over("subject_id", "code")
     measured = measured.filter(pl.col("time") >= newest)  # a late value that is older than the last one is never it
     both = measured.group_by("subject_id", known_time().alias("known"), maintain_order=True).agg(

@@ -47,6 +47,8 @@ def fit_preparation(
     sequences: Sequences,
     targets: dict[str, Floats],
     settings: PrepareSettings,
+    *,
+    as_asked: tuple[Timeline, Sequences] | None = None,
 ) -> tuple[PreparedState, dict[str, str]]:
     """Return the fitted state, and for each code that is not used the reason.
 
@@ -60,12 +62,16 @@ def fit_preparation(
         sequences: what training predictions see; steps after the last of them are not looked at.
         targets: labels of training predictions by code, in the code's unit.
         settings: `[prepare]` of the study.
+        as_asked: the same timeline and sequences off the grid, where there is one: usual ranges, and the last values
+            that a target is a difference from, are of values as they were measured.
 
     Raises:
         CohortError: where no code is left to learn from.
         StudyError: where a transform cannot be.
     """
-    cells = SeenCells(timeline, sequences)
+    cells = SeenCells(timeline, sequences, clocked=settings.grid_state is not None)
+    asked_timeline, asked_sequences = as_asked or (timeline, sequences)
+    measured = cells if as_asked is None else SeenCells(asked_timeline, asked_sequences)
     found = _Variables(cells, settings)
     dense = found.most_common(targets)
     features: list[NumberState | CategoryState] = []
@@ -74,7 +80,8 @@ def fit_preparation(
         if categorical:
             features.append(_category(code, cells, cells.of(variable), found.levels[variable], settings))
         elif (number := _number(code, cells, variable, settings)) is not None:
-            features.append(number)
+            usual = _usual_range(*measured.numbers(variable), settings.min_people)
+            features.append(number.model_copy(update={"usual": usual}))
         else:
             found.unused[code] = f"fewer than {settings.min_people} training people have a value once it is transformed"
     words = found.words(set(dense))
@@ -87,7 +94,7 @@ def fit_preparation(
     state = PreparedState(
         features=features,
         static=static,
-        targets=_targets(timeline, sequences, targets, settings),
+        targets=_targets(asked_timeline, asked_sequences, targets, settings),
         min_people=settings.min_people,
         words=words,
         grid=settings.grid_state,
@@ -175,7 +182,7 @@ def _number(code: str, cells: SeenCells, variable: int, settings: PrepareSetting
         missing=rule_for(settings.missing, code, "last"),
         carry_limit_hours=settings.carry_limit_hours(code),
         typical_gap_hours=cells.typical_gap_hours(cells.of(variable)),
-        usual=_usual_range(values, person, settings.min_people),
+        usual=None,
     )
     if rule != "none" or transform != "none":
         state, values = _with_rules(state, cells.column(variable), rule, transform)
@@ -203,12 +210,13 @@ def _scaled(state: NumberState, values: Floats, person: Rows, scale: Scale, min_
         values = state.quantiles.apply(values)
     bent = state.transform.kind in ("log", "yeo_johnson")
     center, spread = scaling(values, scale, rounding=_DOUBLE if bent else _SINGLE)
-    fill = _zero(state) if state.missing == "zero" else None
+    zero = _zero(state) if state.missing == "zero" else None
     return state.model_copy(
         update={
             "center": center,
             "spread": spread,
-            "fill": float(values.mean()) if fill is None else fill,
+            "fill": float(values.mean()) if zero is None else zero,
+            "missing": "mean" if state.missing == "zero" and zero is None else state.missing,
             "deviation": float(values.std()) / spread,
         }
     )
@@ -216,10 +224,9 @@ def _scaled(state: NumberState, values: Floats, person: Rows, scale: Scale, min_
 
 def _zero(state: NumberState) -> float | None:
     """Return what 0 in the code's own unit becomes; None where it has no transform."""
-    if state.transform.kind == "difference":
-        return 0.0  # no change
-    one = np.zeros(1)
-    zero = float(in_other_form(state, Column(values=one, begin=np.zeros(1, dtype=np.int64), hours=one))[0])
+    zeros = np.zeros(2)  # of a difference the second one: no change
+    column = Column(values=zeros, begin=np.zeros(2, dtype=np.int64), hours=np.arange(2.0))
+    zero = float(in_other_form(state, column)[1])
     return None if np.isnan(zero) else zero
 
 
@@ -250,8 +257,9 @@ def _with_joint_fills(timeline: Timeline, sequences: Sequences, state: PreparedS
     rules = {feature.missing for feature in state.features if isinstance(feature, NumberState)}
     if not rules & {"regression", "knn"}:
         return state
+    sequences = _each_row_once(sequences)
     lengths = sequences.lengths
-    rows = people_for(np.repeat(sequences.person, lengths), _FIRST_DRAW)
+    rows = people_for(np.repeat(sequences.person, lengths), _FIRST_DRAW, state.min_people)
     sequence = np.repeat(np.arange(len(lengths)), lengths)
     chosen = np.unique(sequence[rows])
     prepared = RowPreparation(timeline, state)
@@ -265,6 +273,26 @@ def _with_joint_fills(timeline: Timeline, sequences: Sequences, state: PreparedS
     fills = {"regression": fit_regression, "knn": fit_centroids}
     return state.model_copy(
         update={name: fit(values, before, whose, **fitting) for name, fit in fills.items() if name in rules}
+    )
+
+
+def _each_row_once(sequences: Sequences) -> Sequences:
+    """Return sequences that hold every row of these once: those that overlap are one."""
+    order = np.argsort(sequences.first, kind="stable")
+    order = order[sequences.lengths[order] > 0]
+    first, stop = sequences.first[order], np.maximum.accumulate(sequences.stop[order])
+    begins = np.flatnonzero(np.concatenate([[True], first[1:] >= stop[:-1]])[: len(order)])
+    ends = np.append(begins[1:], len(order)) - 1
+    nothing = order[:0]
+    return Sequences(
+        person=sequences.person[order[begins]],
+        first=first[begins],
+        stop=stop[ends] if len(order) else stop,
+        start_time=sequences.start_time[order[begins]],
+        episode_start=sequences.episode_start[order[begins]],
+        sequence=nothing,
+        read=nothing,
+        read_time=nothing,
     )
 
 

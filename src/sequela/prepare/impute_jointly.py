@@ -9,8 +9,8 @@ knn: the weighted mean of the nearest of a few typical states, each the mean of 
 (k-means). Near is measured over what both know, in training standard deviations: scikit-learn's KNNImputer on
 centroids instead of people (Troyanskaya and others (2001), doi:10.1093/bioinformatics/17.6.520).
 
-The cost of fitting is bounded: whole people are drawn until they have 10,000 rows. Each sum runs over the columns of
-one row in a fixed order, never as a matrix product, whose bits depend on the other rows.
+The cost of fitting is bounded: whole people are drawn until they have 10,000 rows and are `min_people`. Each sum runs
+over the columns of one row in a fixed order, never as a matrix product, whose bits depend on the other rows.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def fit_regression(values: Floats, before: Floats, person: Rows, *, min_people: 
     """
     table = np.concatenate([values, before], axis=1)
     means, spreads = _means_and_spreads(np.concatenate([values, values], axis=1))
-    rows = people_for(person, seed)
+    rows = people_for(person, seed, min_people)
     used = np.flatnonzero([_people(table[rows, place], person[rows]) >= min_people for place in range(table.shape[1])])
     low, high = means - _USUAL_SPREADS * spreads, means + _USUAL_SPREADS * spreads
     steps: list[Regression] = []
@@ -225,7 +225,7 @@ def fit_centroids(values: Floats, before: Floats, person: Rows, *, min_people: i
         seed: draws the people where there are too many rows, and the first centroids.
     """
     means, spreads = _means_and_spreads(values)
-    rows = people_for(person, seed)
+    rows = people_for(person, seed, min_people)
     known = np.where(np.isnan(values[rows]), before[rows], values[rows])
     told = ~np.isnan(known).all(axis=1)
     known, person = known[told], person[rows][told]
@@ -270,18 +270,18 @@ def _nearest(points: Floats, centers: Floats) -> Rows:
     return np.asarray(np.argmin(nan_distances(points, centers), axis=1))
 
 
-def people_for(person: Rows, seed: int, most_rows: int = _ROWS_TO_FIT) -> Rows:
-    """Return all rows of people drawn until they have `most_rows` rows, in the order of the rows.
+def people_for(person: Rows, seed: int, min_people: int, most_rows: int = _ROWS_TO_FIT) -> Rows:
+    """Return all rows of people drawn until they are `min_people` and have `most_rows` rows, in the order of the rows.
 
     Example:
-        >>> people_for(np.array([4, 4, 7, 7]), seed=0, most_rows=2).tolist()
+        >>> people_for(np.array([4, 4, 7, 7]), seed=0, min_people=1, most_rows=2).tolist()
         [0, 1]
     """
     people, place, count = np.unique(person, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(people))
     before = np.cumsum(count[order]) - count[order]
     drawn = np.zeros(len(people), dtype=bool)
-    drawn[order[before < most_rows]] = True
+    drawn[order[(before < most_rows) | (np.arange(len(people)) < min_people)]] = True
     return np.flatnonzero(drawn[place])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.prepare.outliers import without_outliers
 from sequela.prepare.passes import Cells
-from sequela.prepare.rules import Column, Floats, Mask
+from sequela.prepare.rules import FARTHEST, Column, Floats, Mask
 from sequela.prepare.spread import by_number, spread_out
 from sequela.prepare.state import NumberState, PreparedState
 from sequela.records.durations import MICROSECONDS_PER_HOUR
@@ -75,16 +75,17 @@ def limited_timeline(timeline: Timeline, state: PreparedState) -> Timeline:
     """Return the timeline with the numbers that stand out taken out or moved, as the study says; steps stay.
 
     For whoever reads cells instead of prepared rows. What stands out is told from a person's whole past, also where a
-    prediction sees a part of it only.
+    prediction sees a part of it only. Limits of a grid are of what its bins add up to, and touch no single value.
     """
     features = {
         timeline.variables.index((feature.code, False)): feature
         for feature in state.features
         if isinstance(feature, NumberState)
         and feature.outliers is not None
+        and feature.outlier_action != "flag"
         and (feature.code, False) in timeline.variables
     }
-    if not features:
+    if not features or state.grid is not None:
         return timeline
     cells = with_rules(cells_of(timeline), np.diff(timeline.step_offsets), features, transformed=False)
     gone = np.isnan(cells.number) & ~np.isnan(timeline.cell_number)
@@ -127,8 +128,8 @@ def limited(feature: NumberState, column: Column) -> tuple[Floats, Mask]:
 
 
 def scaled(feature: NumberState, column: Column) -> Floats:
-    """Return the values [M] transformed and scaled."""
-    return (in_other_form(feature, column) - feature.center) / feature.spread
+    """Return the values [M] transformed and scaled; none is infinite, however far it lies from those of training."""
+    return np.clip((in_other_form(feature, column) - feature.center) / feature.spread, -FARTHEST, FARTHEST)
 
 
 def in_other_form(feature: NumberState, column: Column) -> Floats:

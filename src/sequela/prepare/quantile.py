@@ -16,6 +16,8 @@ from scipy.special import ndtr, ndtri
 
 from sequela.prepare.rules import Floats, Rows, RuleState, bins_of_people
 
+_SLACK = 2e-13  # relative: another processor rounds a transform to other last bits, and a power of 60 makes 60 of one
+
 
 class QuantileScale(RuleState):
     """Knots that rise, and the share of training values below each."""
@@ -29,6 +31,7 @@ class QuantileScale(RuleState):
         if len(self.knots) < 2:
             return np.where(np.isnan(values), np.nan, 0.0)
         knots, shares = np.array(self.knots), np.array(self.shares)
+        values = _on_knots(values, knots)
         # Equal knots: once from below and once from above, so that a frequent value gets the middle of its shares.
         below, above = np.interp(values, knots, shares), -np.interp(-values, -knots[::-1], -shares[::-1])
         return np.asarray(ndtri((below + above) / 2))
@@ -54,5 +57,20 @@ def fit_quantile_scale(values: Floats, person: Rows, min_people: int) -> Quantil
     bins = bins_of_people(values, person, min_people)
     counts = np.array([len(rows) for rows in bins], dtype=np.float64)
     shares = (np.cumsum(counts) - counts / 2) / max(len(values), 1)
-    knots = np.maximum.accumulate([values[rows].mean() for rows in bins]) if bins else np.array([])
-    return QuantileScale(knots=knots.tolist(), shares=shares.tolist())
+    return QuantileScale(knots=_rising([float(values[rows].mean()) for rows in bins]), shares=shares.tolist())
+
+
+def _on_knots(values: Floats, knots: Floats) -> Floats:
+    """Return values [N], those that are a knot but for the last bits as that knot."""
+    after = np.clip(np.searchsorted(knots, values), 1, len(knots) - 1)
+    near = np.where(values - knots[after - 1] < knots[after] - values, knots[after - 1], knots[after])
+    return np.where(np.abs(values - near) <= _SLACK * np.abs(near), near, values)
+
+
+def _rising(knots: list[float]) -> list[float]:
+    """Return the knots, each as the one before where it lies beyond that by the last bits only: one value made both."""
+    risen: list[float] = []
+    for knot in knots:
+        is_beyond = not risen or knot - risen[-1] > _SLACK * abs(knot)
+        risen.append(knot if is_beyond else risen[-1])
+    return risen

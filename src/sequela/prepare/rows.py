@@ -19,7 +19,7 @@ from sequela.prepare.impute import LinearFill
 from sequela.prepare.impute_jointly import values_before
 from sequela.prepare.measured import cells_of, cells_of_sequences, with_rules
 from sequela.prepare.passes import BUILT, FOR_EVER, Cells, Columns, Filled, Places, Spans, fill_rows
-from sequela.prepare.rules import Column
+from sequela.prepare.rules import FARTHEST, Column
 from sequela.prepare.spread import spread_out
 from sequela.prepare.state import CategoryState, NumberState, PreparedState, StaticNumberState, width
 from sequela.records.durations import MICROSECONDS_PER_HOUR
@@ -64,7 +64,7 @@ class RowPreparation:
         rules = {feature.missing for feature in self._numbers}
         self._told = bool(rules & {"linear", "regression", "knn"})
         self.deviation = np.zeros(len(self.columns.center), dtype=np.float32)
-        self.deviation[self.leads] = [feature.deviation for feature in self._numbers]
+        self.deviation[self.leads] = [min(feature.deviation, FARTHEST) for feature in self._numbers]
 
     @property
     def is_quick(self) -> bool:
@@ -108,7 +108,8 @@ class RowPreparation:
     ) -> tuple[Cells, Spans]:
         """Return the cells of the chosen sequences, and where each sequence stands among their rows."""
         start = sequences.start_time[chosen]
-        if not self._ruled and not copied:
+        ruled = self._ruled if transformed or self.state.grid is None else {}
+        if not ruled and not copied:
             return cells_of(self.timeline), Spans(
                 first=sequences.first[chosen], stop=sequences.stop[chosen], start=start
             )
@@ -116,12 +117,13 @@ class RowPreparation:
         cells = cells_of_sequences(self.timeline, sequences, chosen)
         stop = np.cumsum(lengths)
         spans = Spans(first=stop - lengths, stop=stop, start=start)
-        return with_rules(cells, lengths, self._ruled, transformed=transformed), spans
+        return with_rules(cells, lengths, ruled, transformed=transformed), spans
 
     def course(self, sequences: Sequences, chosen: Rows) -> Measured:
         """Return what was measured in the rows of the chosen sequences, one sequence after the other.
 
-        Outliers are taken out or moved where the study says so; nothing is transformed, scaled or filled in.
+        Outliers are taken out or moved where the study says so, but not those of a grid, whose limits are of what its
+        bins add up to; nothing is transformed, scaled or filled in.
         """
         cells, spans = self._course(sequences, chosen, transformed=False)
         source = spread_out(spans.first, spans.stop - spans.first)
@@ -275,16 +277,18 @@ def _columns(timeline: Timeline, state: PreparedState) -> Columns:
 def _column(feature: NumberState | CategoryState, place: int) -> tuple[float, float, float, int, str]:
     """Return center, spread, fill, carry limit in microseconds, and the rule for what is missing.
 
-    Where rules act on a number (`with_rules`) they scale it too: it comes with center 0 and spread 1.
+    Where rules act on a number (`with_rules`) they scale it too: it comes with center 0 and spread 1. Categories and
+    the column of what stood out know zero, mean and last.
     """
     hours = feature.carry_limit_hours
     limit = FOR_EVER if hours is None else round(hours * MICROSECONDS_PER_HOUR)
+    plain = feature.missing if feature.missing in ("zero", "mean") else "last"
     if isinstance(feature, CategoryState):
-        return 0.0, 1.0, 0.0 if feature.missing == "zero" else feature.shares[place], limit, feature.missing
+        return 0.0, 1.0, 0.0 if plain == "zero" else feature.shares[place], limit, plain
     if place:  # whether the value stood out
-        return 0.0, 1.0, 0.0, limit, feature.missing
+        return 0.0, 1.0, 0.0, limit, plain
     if not feature.as_measured:
-        return 0.0, 1.0, (feature.fill - feature.center) / feature.spread, limit, feature.missing
+        return 0.0, 1.0, feature.scaled_fill, limit, feature.missing
     return feature.center, feature.spread, feature.fill, limit, feature.missing
 
 

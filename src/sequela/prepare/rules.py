@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+FARTHEST = 1e30  # of a number that a power or an exponential would make infinite, as it does far outside of training
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -82,6 +84,23 @@ def measured_before(column: Column) -> Rows:
     last = np.full(len(column.values), -1)
     last[1:] = last_measured(column)[:-1]
     return np.where(last >= column.begin, last, -1)
+
+
+def measured_earlier(column: Column) -> Rows:
+    """Return for each row with a value the last row of an earlier measurement, within the sequence; -1 without one.
+
+    A correction, which became known later of the same time, is no later measurement than what it corrects.
+
+    Example:
+        >>> times = {"hours": np.array([0.0, 1.0, 2.0]), "measured_hours": np.array([0.0, 1.0, 1.0])}
+        >>> measured_earlier(Column(values=np.ones(3), begin=np.zeros(3, int), **times)).tolist()
+        [-1, 0, 0]
+    """
+    before = measured_before(column)
+    found, hours = before.copy(), column.own_hours
+    while (corrects := (found >= 0) & (hours[found] == hours)).any():
+        found[corrects] = before[found[corrects]]
+    return found
 
 
 def at(values: Floats, row: Rows) -> Floats:

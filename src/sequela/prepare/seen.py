@@ -16,7 +16,14 @@ _DAY_HOURS = 24.0
 class SeenCells:
     """The cells that predictions see, once each, sorted by variable, person and time."""
 
-    def __init__(self, timeline: Timeline, sequences: Sequences) -> None:
+    def __init__(self, timeline: Timeline, sequences: Sequences, *, clocked: bool = False) -> None:
+        """Find the cells.
+
+        Args:
+            timeline: what became known.
+            sequences: what the predictions see.
+            clocked: the timeline is on a grid, so that each episode of a person has rows of its own.
+        """
         seen = np.zeros(len(timeline.step_time) + 1, dtype=np.int64)
         np.add.at(seen, sequences.first, 1)
         np.add.at(seen, sequences.stop, -1)
@@ -35,6 +42,7 @@ class SeenCells:
         self.person = person[order]
         counts = np.bincount(variable, minlength=len(timeline.variables))
         self._edges = np.concatenate([[0], np.cumsum(counts)])
+        self._begins = _first_rows(sequences) if clocked else None
 
     def of(self, variable: int) -> slice:
         """Return where the cells of a variable stand, sorted by person and time."""
@@ -52,20 +60,38 @@ class SeenCells:
         return (values, self.person[chosen]) if known.all() else (values[known], self.person[chosen][known])
 
     def column(self, variable: int) -> Column:
-        """Return the numbers of a variable as rules take them, one person a sequence."""
+        """Return the numbers of a variable as rules take them, one course a sequence."""
         chosen = self.of(variable)
         known = ~np.isnan(self.timeline.cell_number[self.cell[chosen]])
         cell = self.cell[chosen][known]
-        step = np.searchsorted(self.timeline.cell_offsets, cell, side="right") - 1
-        values, person = self.numbers(variable)
-        return column_of(values, person, self.timeline.step_time[step], self.timeline.cell_time[cell])
+        values, _ = self.numbers(variable)
+        course = self._course(chosen)[known]
+        return column_of(values, course, self.timeline.step_time[self._step(cell)], self.timeline.cell_time[cell])
 
     def typical_gap_hours(self, chosen: slice) -> float:
-        """Return the median time between two values of one person; a day where nobody has two."""
-        time, person = self.timeline.cell_time[self.cell[chosen]], self.person[chosen]
-        gaps = np.diff(time)[person[1:] == person[:-1]]
+        """Return the median time between two values of one course; a day where nobody has two."""
+        time, course = self.timeline.cell_time[self.cell[chosen]], self._course(chosen)
+        gaps = np.diff(time)[course[1:] == course[:-1]]
         gaps = gaps[gaps > 0]
         return float(np.median(gaps)) / MICROSECONDS_PER_HOUR if len(gaps) else _DAY_HOURS
+
+    def _course(self, chosen: slice) -> Rows:
+        """Return whose course each cell belongs to: a person's, or on a grid an episode's."""
+        if self._begins is None:
+            return self.person[chosen]
+        return np.searchsorted(self._begins, self._step(self.cell[chosen]), side="right")
+
+    def _step(self, cell: Rows) -> Rows:
+        return np.searchsorted(self.timeline.cell_offsets, cell, side="right") - 1
+
+
+def _first_rows(sequences: Sequences) -> Rows:
+    """Return the first row that is seen of each episode of a person, in their order."""
+    keys = np.stack([sequences.person, sequences.episode_start], axis=1)
+    episodes, episode = np.unique(keys, axis=0, return_inverse=True)
+    first = np.full(len(episodes), np.iinfo(np.int64).max)
+    np.minimum.at(first, episode.reshape(-1), sequences.first)
+    return np.sort(first)
 
 
 def count_people(person: NDArray[np.int64]) -> int:

@@ -10,6 +10,7 @@ from sequela.prepare.clinical import ClinicalSettings
 from sequela.prepare.impute_jointly import CentroidFill, RegressionFill
 from sequela.prepare.outliers import OutlierState
 from sequela.prepare.quantile import QuantileScale
+from sequela.prepare.rules import FARTHEST
 from sequela.prepare.settings import GridState, Missing, OutlierAction
 from sequela.prepare.transforms import Difference, Log, NoTransform, Smearing, TransformState, YeoJohnson
 
@@ -42,6 +43,11 @@ class NumberState(_State):
     def flags(self) -> bool:
         """True where a second column says which values stand out."""
         return self.outliers is not None and self.outlier_action == "flag"
+
+    @property
+    def scaled_fill(self) -> float:
+        """Return what stands in a row where nothing is known."""
+        return min(max((self.fill - self.center) / self.spread, -FARTHEST), FARTHEST)
 
     @property
     def as_measured(self) -> bool:
@@ -160,7 +166,7 @@ def width(feature: NumberState | CategoryState) -> int:
 def _decay_towards(feature: NumberState | CategoryState, place: int) -> float | None:
     if isinstance(feature, CategoryState) or feature.missing != "decay" or place:
         return None
-    return (feature.fill - feature.center) / feature.spread
+    return feature.scaled_fill
 
 
 def column_names(part: NumberState | CategoryState | StaticNumberState | StaticCategoryState) -> list[str]:

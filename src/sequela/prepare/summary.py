@@ -16,6 +16,7 @@ from sequela.prepare.rows import RowPreparation
 from sequela.prepare.seen import SeenCells, count_people
 from sequela.prepare.settings import PrepareSettings, rule_for
 from sequela.prepare.state import CategoryState, NumberState, PreparedState, width
+from sequela.prepare.transforms import without_log
 from sequela.prepare.unit_suspicion import UnitSuspicion, suspect_units
 from sequela.prepare.words import Words
 
@@ -47,7 +48,8 @@ def preparation_summary(
     """
     longest = _longest(sequences)
     steps = int(sequences.lengths[longest].sum())
-    cells = SeenCells(timeline, sequences.take(_last_reads(sequences, longest)))
+    cells = SeenCells(timeline, sequences.take(_last_reads(sequences, longest)), clocked=state.grid is not None)
+    times_seen = _times_seen(timeline, sequences, longest)
     sources = _sources(RowPreparation(timeline, state), sequences, longest)
     begins = np.cumsum([0, *(width(feature) for feature in state.features)])
     words = Words(timeline, state).word(cells.cell) if state.words else np.zeros(0, dtype=np.int64)
@@ -56,7 +58,7 @@ def preparation_summary(
         "grid": None if settings.grid == "none" else settings.grid,
         "order": list(ORDER),
         "variables": [
-            _variable(cells, feature, sources[:, begin], steps, settings)
+            _variable(cells, feature, sources[:, begin], _measured(cells, feature, times_seen), settings)
             for feature, begin in zip(state.features, begins.tolist(), strict=False)
         ],
         "events": {
@@ -105,6 +107,25 @@ def _last_reads(sequences: Sequences, chosen: Rows) -> Rows:
     return np.flatnonzero(is_chosen[sequences.sequence])
 
 
+def _times_seen(timeline: Timeline, sequences: Sequences, chosen: Rows) -> Rows:
+    """Return in how many of the chosen sequences each cell stands [M]: those of several episodes may overlap."""
+    change = np.zeros(len(timeline.step_time) + 1, dtype=np.int64)
+    np.add.at(change, sequences.first[chosen], 1)
+    np.add.at(change, sequences.stop[chosen], -1)
+    return np.repeat(np.cumsum(change)[:-1], np.diff(timeline.cell_offsets))
+
+
+def _measured(cells: SeenCells, feature: NumberState | CategoryState, times_seen: Rows) -> int:
+    """Return at how many steps a feature was measured."""
+    cell = cells.cell[cells.of(_variable_of(cells, feature))]
+    is_value = (cells.timeline.cell_level[cell] >= 0) | ~np.isnan(cells.timeline.cell_number[cell])
+    return int(times_seen[cell[is_value]].sum())
+
+
+def _variable_of(cells: SeenCells, feature: NumberState | CategoryState) -> int:
+    return cells.timeline.variables.index((feature.code, isinstance(feature, CategoryState)))
+
+
 def _sources(preparation: RowPreparation, sequences: Sequences, chosen: Rows) -> NDArray[np.int64]:
     """Return how many cells of each column come from where [places in PROVENANCE, F]."""
     columns = len(preparation.columns.center)
@@ -119,11 +140,9 @@ def _sources(preparation: RowPreparation, sequences: Sequences, chosen: Rows) ->
 
 
 def _variable(
-    cells: SeenCells, feature: NumberState | CategoryState, sources: Rows, steps: int, settings: PrepareSettings
+    cells: SeenCells, feature: NumberState | CategoryState, sources: Rows, measured: int, settings: PrepareSettings
 ) -> dict[str, Any]:
-    is_number = isinstance(feature, NumberState)
-    variable = cells.timeline.variables.index((feature.code, not is_number))
-    measured = len(cells.numbers(variable)[0]) if is_number else len(cells.cell[cells.of(variable)])
+    is_number, steps = isinstance(feature, NumberState), int(sources.sum())
     stands_in = sum(int(sources[PROVENANCE.index(name)]) for name in _STANDS_IN)
     return {
         "code": feature.code,
@@ -136,13 +155,22 @@ def _variable(
         "scale": rule_for(settings.scale, feature.code, "standard") if is_number else "none",
         "aggregate": rule_for(settings.aggregate, feature.code, "mean") if settings.grid != "none" else None,
         "provenance": {name: int(count) for name, count in zip(PROVENANCE, sources, strict=True) if count},
-        "outliers": _outliers(cells, variable, feature) if isinstance(feature, NumberState) else None,
+        "outliers": _outliers(cells, feature) if isinstance(feature, NumberState) else None,
+        "without_logarithm": _without_logarithm(cells, feature) if isinstance(feature, NumberState) else None,
     }
 
 
-def _outliers(cells: SeenCells, variable: int, feature: NumberState) -> dict[str, Any] | None:
+def _without_logarithm(cells: SeenCells, feature: NumberState) -> int | None:
+    """Return how many values of zero or below count as not measured; None where no logarithm is taken."""
+    if feature.transform.kind != "log":
+        return None
+    return without_log(limited(feature, cells.column(_variable_of(cells, feature)))[0])
+
+
+def _outliers(cells: SeenCells, feature: NumberState) -> dict[str, Any] | None:
     if feature.outliers is None:
         return None
+    variable = _variable_of(cells, feature)
     touched = limited(feature, cells.column(variable))[1]
     person = cells.numbers(variable)[1][touched]
     rule = feature.outliers.rule

@@ -2,6 +2,7 @@
 
     difference           x_n - x_m, m the last value of the variable before n; the first one has none and is missing
     moving_average:k     the mean of the last k values, this one included; fewer at the start
+                         (of both: a value that was corrected counts as corrected, once)
     log                  ln x; a value of zero or below has none: it becomes missing and is counted, and where more than
                          one training value in twenty has none the code is refused
     yeo_johnson          ((x + 1)^l - 1) / l            x >= 0, ln(x + 1) for l = 0
@@ -26,6 +27,7 @@ from sklearn.preprocessing import PowerTransformer
 
 from sequela.errors import StudyError
 from sequela.prepare.rules import (
+    FARTHEST,
     Column,
     Floats,
     Lookback,
@@ -33,11 +35,10 @@ from sequela.prepare.rules import (
     RuleState,
     at,
     bins_of_people,
-    measured_before,
+    measured_earlier,
 )
 
 _MOST_WITHOUT_LOG = 0.05
-_FARTHEST = 1e30  # of a forecast far outside of all training values, which an exponential would make infinite
 _SHAPES_WITH_INVERSE = (0.0, 2.0)  # between them every real number is some value's transform, and no two share one
 _NARROWEST = 1e-9  # of transformed values, relative: narrower, double precision no longer tells them apart well
 
@@ -68,7 +69,7 @@ class Difference(RuleState):
 
     def apply(self, column: Column) -> Floats:
         """Return the changes [N]; missing at a sequence's first value."""
-        return column.values - at(column.values, measured_before(column))
+        return column.values - at(column.values, measured_earlier(column))
 
     def inverse(self, transformed: Floats, last: Floats | None = None) -> Floats:
         """Return the values [R] that lie so far from the last known ones [R]."""
@@ -90,17 +91,16 @@ class MovingAverage(RuleState):
 
     def apply(self, column: Column) -> Floats:
         """Return the means [N], missing where the value is. Summed from the newest to the oldest of each window."""
-        rows = np.flatnonzero(~np.isnan(column.values))
-        values, first = column.values[rows], np.searchsorted(rows, column.begin[rows])
-        place = np.arange(len(values))
-        total, count = values.copy(), np.ones(len(values))
-        for lag in range(1, min(self.window, len(values))):
-            reaches = place - lag >= first
-            total[reaches] += values[(place - lag)[reaches]]
+        earlier, row = measured_earlier(column), np.arange(len(column.values))
+        total, count = column.values.copy(), np.ones(len(row))
+        for _ in range(1, min(self.window, len(row))):
+            row = np.where(row >= 0, earlier[row], -1)
+            reaches = row >= 0
+            if not reaches.any():
+                break
+            total[reaches] += column.values[row[reaches]]
             count += reaches
-        averaged = np.full(len(column.values), np.nan)
-        averaged[rows] = total / count
-        return averaged
+        return total / count
 
 
 class Log(RuleState):
@@ -284,5 +284,5 @@ def smeared_inverse(
     total = np.zeros(len(transformed))
     with np.errstate(over="ignore"):
         for residual, share in zip(smearing.residuals, smearing.shares, strict=True):
-            total += share * np.clip(state.inverse(transformed + residual), -_FARTHEST, _FARTHEST)
+            total += share * np.clip(state.inverse(transformed + residual), -FARTHEST, FARTHEST)
     return total

@@ -238,6 +238,7 @@ class Prepared(Piece):
     aggregate: str | None = None
     provenance: dict[str, int] = {}
     outliers: OutlierCount | None = None
+    without_logarithm: int | None = None
 
 
 class SparseCodes(Piece):

@@ -149,8 +149,16 @@ def _missing(profile: Profile) -> TableView | None:
             f"Over {shown_count(found.steps)} steps that training predictions see.",
             "Missing after: nothing of the person stands there, only a constant.",
             "Carried forward: the person's own last value. Mean and zero: the same for everybody.",
+            *_without_logarithm(found.variables),
         ],
     )
+
+
+def _without_logarithm(variables: list[Prepared]) -> list[str]:
+    counts = [f"{one.code} {shown_count(one.without_logarithm)}" for one in variables if one.without_logarithm]
+    if not counts:
+        return []
+    return [f"Values of zero or below, which have no logarithm, count as not measured: {listed(counts)}."]
 
 
 def _row(one: Prepared, sources: list[str], steps: int) -> list[str | Share]:

@@ -78,12 +78,14 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
     training, tuning = np.flatnonzero(split.part == TRAIN), np.flatnonzero(split.part == TUNING)
     kind.check_labels(material, training)
     _check_members(material, training)
+    on_a_grid = settings.prepare.grid_state is not None
     prepared, unused = fit_preparation(
         material.timeline,
         facts,
         material.sequences.take(training),
         kind.target_labels(material, training),
         settings.prepare,
+        as_asked=(material.cohort.timeline, material.cohort.sequences.take(training)) if on_a_grid else None,
     )
     parts = _Parts(
         material=material,
