@@ -94,3 +94,9 @@ def test_a_question_reads_as_a_sentence(asked: dict[str, Any], sentence: str) ->
 def test_a_question_of_risk_reads_as_a_sentence(asked: dict[str, Any], sentence: str, facts: dict[str, str]) -> None:
     assert risk_question.risk_in_words(asked, "x") == sentence
     assert facts.items() <= dict(risk_question.risk_facts(asked, "x")).items()
+
+
+def test_a_report_says_of_zero_that_it_is_of_the_variables_own_unit() -> None:
+    """0 mL, not 0 after scaling, which would be the mean: docs/decisions/zero_in_the_codes_unit.md."""
+    words = question.preparation_in_words({"missing": "zero"}, ["values"])
+    assert "zero, in the variable's own unit, stands in" in words

@@ -20,7 +20,7 @@ _SPLITS = {
 
 MISSING = {
     "last": "the last known value is carried forward",
-    "zero": "zero on the prepared scale stands in",
+    "zero": "zero, in the variable's own unit, stands in",
     "mean": "the mean of the training people stands in",
     "linear": "the value is drawn on a straight line between the known ones of what may be seen",
     "regression": "a regression on the other values of the moment stands in",
