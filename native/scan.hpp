@@ -446,8 +446,8 @@ template <class T, class C> struct Scan {
             Product<T> to_h{};
             to_h.a1 = s.slopes, to_h.lda1 = s.ldslopes, to_h.k1 = gates;
             to_h.b = packed;
-            to_h.plus = to_h.c = s.dh;
-            to_h.ldplus = to_h.ldc = s.pad;
+            to_h.c = s.dh, to_h.ldc = s.pad;
+            if constexpr (C::passes_by) to_h.plus = s.dh, to_h.ldplus = s.pad;
             if constexpr (C::two_products) {
                 Product<T> to_reset{};
                 to_reset.a1 = s.slopes + 2 * H, to_reset.lda1 = s.ldslopes, to_reset.k1 = H;
@@ -459,8 +459,6 @@ template <class T, class C> struct Scan {
             } else if constexpr (C::windowed) {  // r and z, then n from h
                 to_h.k1 = 2 * H;
                 to_h.a2 = s.slopes + 3 * H, to_h.lda2 = s.ldslopes, to_h.k2 = H;
-            } else {
-                to_h.plus = nullptr;
             }
             multiply_panels(to_h, s.rows, H);
             if (decay_h != nullptr)

@@ -8,7 +8,7 @@ namespace {
 struct GruAfter {
     static constexpr int slots = 4, spread = 1;  // n from x, r, z, n from h
     static constexpr int from_x[] = {2, 0, 1, -1}, from_h[] = {-1, 0, 1, 2};
-    static constexpr bool windowed = true, two_states = false, two_products = false;
+    static constexpr bool windowed = true, two_states = false, two_products = false, passes_by = true;
     using Full = Window<4, 1, 4, 0, 3>;
 
     template <class T, bool Keep> static APART void step(const Step<T>& s) {
@@ -52,7 +52,7 @@ struct GruAfter {
 struct GruBefore {
     static constexpr int slots = 3, spread = 1;  // n from x, r, z
     static constexpr int from_x[] = {2, 0, 1}, from_h[] = {-1, 0, 1};
-    static constexpr bool windowed = true, two_states = false, two_products = true;
+    static constexpr bool windowed = true, two_states = false, two_products = true, passes_by = true;
     using Full = Window<3, 1, 3, 0, 3>;
 
     // Before the second product: r h, and what enters the candidate from x.

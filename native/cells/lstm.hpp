@@ -8,7 +8,7 @@ namespace {
 template <bool Peephole> struct Lstm {
     static constexpr int slots = 4, spread = 1;          // i f g o, a vector of units each
     static constexpr int from_x[] = {0, 1, 2, 3}, from_h[] = {0, 1, 2, 3};
-    static constexpr bool windowed = false, two_states = true, two_products = false;
+    static constexpr bool windowed = false, two_states = true, two_products = false, passes_by = false;
     using Full = Whole<4>;
 
     template <class T, bool Keep> static APART void step(const Step<T>& s) {
@@ -61,7 +61,7 @@ template <bool Peephole> struct Lstm {
 struct LstmCoupled {
     static constexpr int slots = 3, spread = 1;  // f g o; i = 1 - f
     static constexpr int from_x[] = {0, 1, 2}, from_h[] = {0, 1, 2};
-    static constexpr bool windowed = false, two_states = true, two_products = false;
+    static constexpr bool windowed = false, two_states = true, two_products = false, passes_by = false;
     using Full = Whole<3>;
 
     template <class T, bool Keep> static APART void step(const Step<T>& s) {

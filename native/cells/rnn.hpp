@@ -8,7 +8,7 @@ namespace {
 template <bool Relu> struct Rnn {
     static constexpr int slots = 1, spread = tile_vectors;
     static constexpr int from_x[] = {0}, from_h[] = {0};
-    static constexpr bool windowed = false, two_states = false, two_products = false;
+    static constexpr bool windowed = false, two_states = false, two_products = false, passes_by = false;
     using Full = Whole<tile_vectors>;
 
     template <class T, bool> static APART void step(const Step<T>& s) {

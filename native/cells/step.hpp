@@ -34,7 +34,7 @@ template <class T> struct Past {
 };
 
 // Backward. dh and dc: in the gradient of the state that leaves, out that of the state that enters (faded); for dh only
-// what does not pass through a gate, the products add the rest.
+// what passes by the gates (`passes_by`: something does), the products add the rest.
 template <class T> struct Slope {
     int64_t rows, hidden, pad;
     T *dh, *dc;   // [rows, pad]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from clean import admissions
 from tables import export, survival
 
 from sequela.audit import Audit, audit_table, audit_table_file
+from sequela.audit.separation import Separation
 from sequela.errors import LeakError, RecordsError
 
 
@@ -221,3 +223,15 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bare.csv").write_text("pid,died\n")
     with pytest.raises(RecordsError, match="no rows"):
         audit_table_file(tmp_path / "bare.csv", subject="pid", label="died")
+
+
+@pytest.mark.parametrize("affected", [10, 11, 12, 13, 14])
+def test_how_often_chance_does_as_well_is_never_told_too_low(affected: int) -> None:
+    died = np.arange(60) < affected
+    score = np.random.default_rng(1).uniform(size=60) + 2 * died
+    frame = pl.DataFrame({"id": range(60), "died": died.astype(int), "score": score})
+    [finding] = [one for one in audit_table(frame, subject="id", label="died").findings if one.column == "score"]
+    told = re.search(r"in at most ([\d.]+) of 100 such samples", finding.evidence)
+    chance = Separation(auroc=1.0, with_outcome=affected, without=60 - affected).by_chance(0.95)
+    assert told
+    assert 100 * chance <= float(told[1]) <= 100 * chance + 0.1

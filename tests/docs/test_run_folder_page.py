@@ -89,3 +89,16 @@ def test_a_resolved_study_is_the_same_study(run: Run, tmp_path: Path) -> None:
     again.write_text((run.folder / "study.toml").read_text(encoding="utf-8"), encoding="utf-8")
     first = sequela.read_study(run.folder.parent / "study.toml")
     assert sequela.read_study(again).settings == first.settings
+
+
+def test_what_predict_gives_stands_in_the_page(run: Run) -> None:
+    """A hybrid speaks beside the network of the small risk; the small forecast has none."""
+    folder = run.folder.parent
+    loaded = sequela.load_bundle(run.folder / "bundle")
+    found = loaded.predict_files({name: folder / f"{name}.csv" for name in loaded.tables}).table
+    sentence = SECTIONS["bundle"].partition("`sequela predict` gives")[2].partition("A time after")[0]
+    named = set(re.findall(r"`(\w+)`", sentence))
+    forecast = {"horizon_hours", "lower", "upper"}
+    assert set(found.columns) == named - (forecast if kind_of(run) == "risk" else {"model"})
+    if kind_of(run) == "forecast":
+        assert found["horizon_hours"].null_count() == found.height

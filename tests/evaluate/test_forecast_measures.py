@@ -53,7 +53,7 @@ def test_every_row_has_the_keys_of_the_design_and_can_be_written_as_json():
         assert set(row) == DESIGN_KEYS | {"weighting"}
     for row in found.comparisons:
         assert set(row) == {
-            "model", "against", "metric", "target", "difference", "low", "high", "outcome", "reason"
+            "model", "against", "metric", "target", "at", "threshold", "difference", "low", "high", "outcome", "reason"
         }  # fmt: skip
     json.dumps([found.models, found.measures, found.comparisons], allow_nan=False)
     assert len({json.dumps([v for k, v in row.items() if k not in {"value", "low", "high"}]) for row in found.measures}

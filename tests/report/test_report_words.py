@@ -84,7 +84,7 @@ def test_a_question_reads_as_a_sentence(asked: dict[str, Any], sentence: str) ->
           "outcome": {"column": "out", "time": "days", "positive": 2, "within": "1y"}},
          ("At the last record of a person, state the risk of \"x\" within 1 year, from the records of the last 48 "
           "hours."),
-         {"Outcome": "the column out of an outcome table (the value 2), dated by the column days; it is never an input",
+         {"Outcome": "the column out (the value 2), dated by the column days; it is never an input",
           "Asked": "at the last record of a person, once a person has 3 records",
           "Follow-up": "until the time in the column seen"}),
         ({"labels": "labels.parquet"},
@@ -94,3 +94,16 @@ def test_a_question_reads_as_a_sentence(asked: dict[str, Any], sentence: str) ->
 def test_a_question_of_risk_reads_as_a_sentence(asked: dict[str, Any], sentence: str, facts: dict[str, str]) -> None:
     assert risk_question.risk_in_words(asked, "x") == sentence
     assert facts.items() <= dict(risk_question.risk_facts(asked, "x")).items()
+
+
+def test_a_report_says_of_zero_that_it_is_of_the_variables_own_unit() -> None:
+    """0 mL, not 0 after scaling, which would be the mean: docs/decisions/zero_in_the_codes_unit.md."""
+    words = question.preparation_in_words({"missing": "zero"}, ["values"])
+    assert "zero, in the variable's own unit, stands in" in words
+
+
+def test_who_was_divided_and_asked_is_told_as_the_study_does_it() -> None:
+    assert "a person may stand on both sides" in question.split_in_words("time", 1)
+    assert "every model was trained 3 times, each time without one fold" in question.split_in_words("subject", 3)
+    notes = question.question_notes({"min_records": 0})
+    assert notes[1:] == ["A forecast is made also of people of whom nothing is known yet."]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from small_study import SECRET
+from small_study import SECRET, study_document
 
 import sequela
 from sequela.errors import RunError
@@ -68,7 +68,9 @@ def test_metrics_have_the_format_of_the_design(plain: Run) -> None:
         }  # fmt: skip
         assert (measure["value"] is None) <= bool(measure["reason"])
     for comparison in metrics["comparisons"]:
-        assert set(comparison) >= {"model", "against", "metric", "difference", "low", "high", "outcome"}
+        assert set(comparison) == {
+            "model", "against", "target", "metric", "at", "threshold", "difference", "low", "high", "outcome", "reason"
+        }  # fmt: skip
         assert comparison["outcome"] in ("better", "no_difference", "worse", None)
     assert metrics["best_baseline"] in ("persistence", "mean")
     assert metrics["verdict"].endswith(".")
@@ -102,6 +104,20 @@ def test_history_names_each_epoch_and_why_training_ended(plain: Run) -> None:
     assert [epoch["epoch"] for epoch in fit["epochs"]] == [1, 2]
     assert fit["stopped"] == "all epochs"
     assert fit["best_epoch"] in (1, 2)
+
+
+def test_a_variable_is_missing_at_the_steps_that_hold_no_value_of_it(run_study: Any) -> None:
+    """Four results that come at once, the older ones stale, stand at one step of their person."""
+    late = "".join(f"{person},{day},10,{person % 7 + day}\n" for person in range(60) for day in range(4))
+    labs = {"name": "labs", "path": "labs.csv", "subject": "id", "time": "day", "time_unit": "days"}
+    tables = [*study_document()["records"], labs | {"available": "known"}]
+    run = run_study({"records": tables}, {"labs.csv": "id,day,known,crp\n" + late})
+    profile = read(run, "profile.json")
+    found = {variable["code"]: variable for variable in profile["variables"]}
+    assert found["crp"]["values"] == 240
+    assert found["crp"]["missing_share"] == pytest.approx(1 - 60 / profile["instants"])
+    assert found["sbp"]["missing_share"] == pytest.approx(1 - 360 / profile["instants"])
+    assert found["height"]["missing_share"] == 0
 
 
 def test_what_leaves_the_hospital_names_no_person_and_no_path(plain: Run) -> None:

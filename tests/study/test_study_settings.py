@@ -248,3 +248,8 @@ def test_a_study_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
     path.write_bytes(b"\xef\xbb\xbf" + tomli_w.dumps(study_document()).encode())
     assert read_study_file(path) == parsed()
+
+
+def test_a_number_is_refused_as_it_was_written() -> None:
+    """2.0 where a whole number stands: not "cannot be 2, write a whole number"."""
+    assert "'train.epochs' cannot be 2.0. Write a whole number." in str(refused({"train.epochs": 2.0}))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from sequela.audit.columns import Column
 from sequela.audit.finding import Finding, Severity
-from sequela.audit.separation import FEWEST, purity, rates_of_others, separation
+from sequela.audit.separation import FEWEST, HONEST, purity, rates_of_others, separation
 from sequela.audit.series import Flags, Floats
 from sequela.audit.words import FEW, people, share
 from sequela.cohort.asof import Rows
@@ -113,7 +115,7 @@ def _too_well(column: Column, levels: Rows | None, label: Floats, person: Rows) 
     if best is None:
         return None
     words, found = best
-    severity = found.severity
+    severity, chance = found.severity, 100 * found.by_chance(HONEST)
     assert severity is not None
     return Finding(
         finding="predicts_outcome_alone",
@@ -121,7 +123,7 @@ def _too_well(column: Column, levels: Rows | None, label: Floats, person: Rows) 
         table=column.table,
         column=column.name,
         evidence=f"{words} alone has an AUROC of {found.auroc:.3f} ({people(found.with_outcome)} with the outcome, "
-        f"{people(found.without)} without). A column of true AUROC 0.95 does as well in fewer than "
-        f"{100 * max(found.by_chance(0.95), 0.001):.1g} of 100 such samples.",
+        f"{people(found.without)} without). A column of true AUROC {HONEST} does as well in at most "
+        f"{math.ceil(10 * chance) / 10:g} of 100 such samples.",
         remedy=f"Find out how it comes about and when it is known. If it is made from the outcome: {_DROP.lower()}",
     )

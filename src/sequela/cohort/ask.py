@@ -128,7 +128,7 @@ def _with_forecast_labels(asked: Asked, seen: Seen, question: ForecastQuestion) 
 
 def _refuse_nobody(asked: Asked, question: QuestionSettings) -> None:
     if not len(asked.time):
-        keys = "`horizon`" if isinstance(question, ForecastQuestion) else "`outcome`"
+        keys = "`horizon`" if isinstance(question, ForecastQuestion) else "`outcome`, `follow_up`"
         raise CohortError(
             f"The question leaves no prediction at all ({_reasons(asked) or 'no episode was found'}). "
             f"Look at `from`, `to`, `at`, {keys} and `min_records` in [question]."

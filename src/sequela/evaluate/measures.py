@@ -227,6 +227,8 @@ def _comparisons(block: _Block, target: str) -> list[Row]:
             "against": against,
             "metric": metric,
             "target": target,
+            "at": None,
+            "threshold": None,
             **block.difference(model, against, metric).as_dict(),
         }
         for model, against in pairs

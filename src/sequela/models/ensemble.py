@@ -65,7 +65,7 @@ def mean_logit(logits: Tensor) -> Tensor:
 
     Example:
         >>> mean_logit(torch.tensor([[0.0], [2.0]]))  # risks 0.5 and 0.881 have the mean 0.690
-        tensor([0.8019])
+        tensor([0.8020])
     """
     event, other = risk_of(logits), risk_of(-logits)
     odds = sum(event[1:], start=event[0]) / sum(other[1:], start=other[0])

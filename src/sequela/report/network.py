@@ -48,9 +48,9 @@ def _more(run: RunFiles) -> str:
     if readout != ["last"]:
         said.append(f"It reads {listed([_READOUTS.get(one, one) for one in readout])}.")
     if members > 1:
-        said.append(
-            f"{members} such networks, which differ in their random start, form an ensemble: their mean counts."
-        )
+        hybrid = run.setting("model", "hybrid", False)
+        differ = "their random start" + " and in the training people that each is trained without" * hybrid
+        said.append(f"{members} such networks, which differ in {differ}, form an ensemble: their mean counts.")
     if run.setting("model", "hybrid", False):
         said.append(
             "The hybrid is gradient boosting on window statistics and the network's own output; of training people it "
@@ -106,7 +106,7 @@ def _training(fits: list[Fit]) -> str:
     lengths, kept = [len(fit.epochs) for fit in fits], [fit.best_epoch for fit in fits if fit.best_epoch is not None]
     if len(fits) > 1:
         text = f"The {len(fits)} networks were trained for {_range(lengths)} epochs"
-        return f"{text}; of each, the weights of its best epoch were kept ({_range(kept)})." if kept else f"{text}."
+        return f"{text}; of each, the weights of one epoch were kept ({_range(kept)})." if kept else f"{text}."
     why = {
         "patience": "Training stopped because the tuning loss no longer fell",
         "all epochs": "Training ran to its end",

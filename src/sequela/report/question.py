@@ -10,7 +10,8 @@ from sequela.report.words import duration, listed, plain
 _SPLITS = {
     "subject": "People were divided by a hash of their id and the study's seed, so the order of the rows plays no "
     "part. All records of a person are in one split.",
-    "time": "The split is a calendar cut: earlier records train, later ones are held out.",
+    "time": "The split is a cut in time: earlier predictions train, later ones are held out, so a person may stand on "
+    "both sides.",
     "order": "People were divided in the order in which they first appear: the first train, the last are held out. "
     "All records of a person are in one split.",
     "within": "Each person's own earlier part trains and the later part is held out: the same people are on both "
@@ -20,7 +21,7 @@ _SPLITS = {
 
 MISSING = {
     "last": "the last known value is carried forward",
-    "zero": "zero on the prepared scale stands in",
+    "zero": "zero, in the variable's own unit, stands in",
     "mean": "the mean of the training people stands in",
     "linear": "the value is drawn on a straight line between the known ones of what may be seen",
     "regression": "a regression on the other values of the moment stands in",
@@ -66,7 +67,9 @@ def question_notes(question: Mapping[str, Any]) -> list[str]:
         "Seen is what was known at or before the moment of the forecast; the value forecast lies strictly after it."
     ]
     least = question.get("min_records", 1)
-    if least != 1:
+    if least == 0:
+        notes.append("A forecast is made also of people of whom nothing is known yet.")
+    elif least > 1:
         notes.append(f"No forecast is made before a person has {least} records.")
     if _has_fixed_horizon(question):
         tolerance = question.get("tolerance", "auto")
@@ -85,8 +88,8 @@ def split_in_words(by: str, folds: int) -> str:
     text = _SPLITS.get(by, f"People were divided by {by}.")
     if folds > 1:
         text += (
-            f" There are {folds} folds: {folds} networks were trained, each without one fold of the people, and every "
-            "person was held out once."
+            f" There are {folds} folds: every model was trained {folds} times, each time without one fold of the "
+            "people, and every person was held out once."
         )
     return text
 

@@ -49,7 +49,7 @@ def _outcome(outcome: Mapping[str, Any], name: str) -> str:
     if "column" in outcome:
         positive = f" (the value {outcome['positive']})" if "positive" in outcome else ""
         dated = f", dated by the column {outcome['time']}" if "time" in outcome else ", without a time"
-        return f"the column {outcome['column']} of an outcome table{positive}{dated}; it is never an input"
+        return f"the column {outcome['column']}{positive}{dated}; it is never an input"
     if "above" in outcome or "below" in outcome:
         side = "above" if "above" in outcome else "below"
         return (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sequela.cohort import HELD_OUT, SPLIT_NAMES, TRAIN
+from sequela.cohort import HELD_OUT, SPLIT_NAMES, TRAIN, Timeline
 from sequela.cohort.facts import AGE
 from sequela.prepare import preparation_summary, suspected_units
 from sequela.study.kinds import kind_of
@@ -128,6 +128,17 @@ def exclusions(excluded: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:
     ]
 
 
+def _steps_with(timeline: Timeline) -> dict[str, int]:
+    """Return by code at how many steps it has a value: what came late and was older than what was known has none."""
+    codes = list(dict.fromkeys(code for code, _ in timeline.variables))
+    number = {code: place for place, code in enumerate(codes)}
+    place = np.array([number[code] for code, _ in timeline.variables], dtype=np.int64)
+    valued = np.flatnonzero((timeline.cell_level >= 0) | ~np.isnan(timeline.cell_number))
+    code, step = place[timeline.cell_variable[valued]], timeline.step_of_cell[valued]
+    again = (np.diff(code, prepend=-1) == 0) & (np.diff(step, prepend=-1) == 0)  # a number and a text of one code
+    return dict(zip(codes, np.bincount(code[~again], minlength=len(codes)).tolist(), strict=True))
+
+
 def _variables(material: Material, unused: dict[str, str]) -> list[dict[str, Any]]:
     """Return each code: how many have it, at what share of steps it is missing, what was implausible."""
     evidence = material.evidence
@@ -144,10 +155,11 @@ def _variables(material: Material, unused: dict[str, str]) -> list[dict[str, Any
         .sort("static", "code")
     )
     implausible = evidence.implausible_by_code
+    measured = _steps_with(material.cohort.timeline)
     found = []
     for row in table.iter_rows(named=True):
         kind = ("static " if row["static"] else "") + ("number" if row["number"] else "category")
-        total = evidence.people if row["static"] else steps
+        there, total = (row["people"], evidence.people) if row["static"] else (measured.get(row["code"], 0), steps)
         found.append(
             {
                 "code": row["code"],
@@ -155,7 +167,7 @@ def _variables(material: Material, unused: dict[str, str]) -> list[dict[str, Any
                 "unit": evidence.unit_of(row["code"]),
                 "people": row["people"],
                 "values": row["values"],
-                "missing_share": max(0.0, 1 - row["values"] / total) if total else None,
+                "missing_share": 1 - there / total if total else None,
                 "implausible": implausible.get(row["code"], 0),
                 "plausible": material.cleaning.limits.get(row["code"]),
                 "used": row["code"] not in unused,

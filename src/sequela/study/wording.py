@@ -76,7 +76,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool | str):
         text = json.dumps(value, ensure_ascii=False)
     elif isinstance(value, int | float):
-        text = f"{value:g}" if isinstance(value, float) else str(value)
+        text = str(value)
     else:
         return (
             "an empty list"
