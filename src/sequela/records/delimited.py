@@ -85,8 +85,10 @@ def _as_utf8(data: bytes, table: TableSettings, source: str) -> bytes:
     if not known:
         problem = f"there is no encoding '{table.encoding}'"
         raise RecordsError(source, problem, 'Name one that Python knows, such as "utf-8", "latin-1" or "utf-16"')
-    if codec.name in ("utf-8", "utf-8-sig", "ascii"):
-        data = data.removeprefix(codecs.BOM_UTF8)
+    if data.startswith(codecs.BOM_UTF8) and codec.name not in ("utf-8", "utf-8-sig", "ascii"):
+        problem = f'the file begins with the mark of UTF-8, and encoding = "{table.encoding}" is another'
+        raise RecordsError(source, problem, 'Set encoding = "utf-8"')
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
         if codec.name not in ("utf-8", "utf-8-sig"):
             data = data.decode(table.encoding).removeprefix("\ufeff").encode()
