@@ -72,7 +72,11 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
             data.next_record_sentence(profile, target=listed(metrics.target, last="or"), fixed_horizon=fixed_horizon),
             None if fixed_horizon else data.horizon_sentence(profile),
         ],
-        "coverage": tables.coverage(metrics, units=units, nominal=float(nominal)) if has_intervals else None,
+        "coverage": tables.coverage(
+            metrics, units=units, nominal=float(nominal), predictions=profile.split.predictions.held_out
+        )
+        if has_intervals
+        else None,
         "nominal": f"{plain(100 * float(nominal))}\N{NO-BREAK SPACE}%" if has_intervals else None,
         "fixed_horizon": fixed_horizon,
     }

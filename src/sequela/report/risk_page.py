@@ -15,6 +15,7 @@ from sequela.report.estimate_figures import Dots, dot_panels
 from sequela.report.files import RunFiles
 from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
 from sequela.report.headline import Number
+from sequela.report.performance import events_of
 from sequela.report.privacy import guarded, is_few, shown_count, shown_share
 from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
 from sequela.report.risk_groups import Crowd, coarse_benefit, tells_few
@@ -119,9 +120,8 @@ def _named_origin(run: RunFiles, text: str) -> str:
 
 def crowd_of(run: RunFiles) -> Crowd:
     """How many the held-out numbers rest on."""
-    events = next((row.events for row in block_of(run.metrics) if row.events is not None), None)
     split = run.profile.split
-    return Crowd(split.people.held_out, split.predictions.held_out, events)
+    return Crowd(split.people.held_out, split.predictions.held_out, events_of(run.metrics))
 
 
 def _known(run: RunFiles) -> tripod.Known:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sequela.evaluate.measures import OWN_MODELS
 from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
+from sequela.report.performance import TELL_THE_EVENTS
 from sequela.report.privacy import (
     FEW,
     WITHHELD,
@@ -15,7 +16,7 @@ from sequela.report.privacy import (
     shown_parts,
     shown_share,
 )
-from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
+from sequela.report.results import block_of, chosen_in_words, difference_between, found_in, headline_of, model_order
 from sequela.report.risk_groups import Crowd, coarse_at, coarse_benefit, groups_at, tells_few
 from sequela.report.tables import Column, TableView, reasons
 from sequela.report.words import (
@@ -40,7 +41,6 @@ BASELINES = {
 }
 OUTCOMES = {"better": "better", "no_difference": "no clear difference", "worse": "worse"}
 _FOUR_DECIMALS = ("brier", "net_benefit")
-_TELL_THE_EVENTS = ("scaled_brier", "calibration_in_the_large")
 _TOO_FEW = f"{FEW} predictions with the event, or without it: numbers that would tell how many are not shown"
 _COARSE = f"Net benefit is coarse where one of the four groups behind it has {FEW} predictions."
 _BLOCK = [Column("AUROC", "stacked"), Column("AUPRC", "stacked"), Column("Calibration slope", "stacked"),
@@ -70,7 +70,7 @@ def results(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> Table
     models = model_order(metrics)
     columns = ["auroc", "auprc", "brier", "scaled_brier", "calibration_slope", "ici"]
     columns += ["net_benefit"] * (threshold is not None)
-    columns = [metric for metric in columns if not (crowd.has_few and metric in _TELL_THE_EVENTS)]
+    columns = [metric for metric in columns if not (crowd.has_few and metric in TELL_THE_EVENTS)]
     cells = [[headline_of(metrics, model, metric) for metric in columns] for model in models]
     coarse = {model for model in models if threshold is not None and tells_few(metrics, model, threshold, crowd)}
     headings = [metric_name(metric) for metric in columns]
@@ -78,7 +78,7 @@ def results(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> Table
         headings[-1] = f"Net benefit at {threshold_in_words(threshold)}"
     notes = ["Each number stands above its 95 % interval."]
     if metrics.best_baseline is not None:
-        notes.append("★ the best baseline, chosen on tuning people.")
+        notes.append(f"★ the best baseline, {chosen_in_words(metrics)}.")
     explained = "; ".join(BASELINES[model] for model in models if model in BASELINES)
     notes += [f"{explained[0].upper()}{explained[1:]}."] if explained else []
     notes += [f"{_TOO_FEW}."] if crowd.has_few else []
@@ -118,7 +118,7 @@ def calibration(metrics: Metrics, crowd: Crowd) -> TableView:
         if found_in(rows, model, "brier", recalibrated=recalibrated) is not None
     ]
     columns = ["calibration_in_the_large", "calibration_intercept", "calibration_slope", "ici", "brier"]
-    columns = [metric for metric in columns if not (crowd.has_few and metric in _TELL_THE_EVENTS)]
+    columns = [metric for metric in columns if not (crowd.has_few and metric in TELL_THE_EVENTS)]
     both = any(recalibrated for _, recalibrated in lines)
     found = [
         [found_in(rows, model, metric, recalibrated=recalibrated) for metric in columns]
