@@ -390,6 +390,22 @@ def test_a_net_benefit_does_not_tell_the_few_behind_it(risk_folder: Callable[...
     assert "not shown" in section(page, "results")
 
 
+def test_what_was_not_measured_is_not_called_withheld(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    metrics = read_json(run / "metrics.json")
+    nothing = {"value": None, "low": None, "high": None, "reason": "too few to say: made up"}
+    for one in [*metrics["measures"], *(each for found in metrics["models"].values() for each in found.values())]:
+        one.update(nothing, **({"events": 4} if "events" in one else {}))
+    for pair in metrics["comparisons"]:
+        pair.update(difference=None, low=None, high=None, reason="too few to say: made up")
+    write_json(run / "metrics.json", metrics)
+    page = page_of(run)
+    assert "Network – – – – – –" in section(page, "results")
+    assert "not shown" not in section(page, "results").replace("how many are not shown", "")
+    assert "is coarse where" not in section(page, "results")
+    assert "Observed:" not in section(page, "calibration")
+
+
 def test_few_between_two_thresholds_are_not_left_to_subtraction(risk_folder: Callable[..., Path]) -> None:
     run = risk_folder()
     _with_groups(run, "network", 0.1, missed=40, false_alerts=300)

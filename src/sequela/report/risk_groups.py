@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sequela.report.formats import Estimate, Measure, Metrics
 from sequela.report.privacy import SMALLEST, WITHHELD, is_few
 from sequela.report.results import block_of, found_in
-from sequela.report.words import fixed
+from sequela.report.words import DASH, fixed
 
 _STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
@@ -97,7 +97,9 @@ def coarse_benefit(benefit: Estimate | None, predictions: int) -> str:
         >>> coarse_benefit(Estimate(value=0.1728), 1500), coarse_benefit(Estimate(value=0.1728), 60)
         ('about 0.18', 'not shown')
     """
+    if benefit is None or benefit.value is None:
+        return DASH
     step = next((step for step in _STEPS if step * predictions >= 2 * SMALLEST), None)
-    if benefit is None or benefit.value is None or step is None:
+    if step is None:
         return WITHHELD
     return f"about {fixed(round(benefit.value / step) * step, len(str(step)) - 2)}"

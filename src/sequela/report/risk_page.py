@@ -170,7 +170,7 @@ def _second_row(metrics: Metrics, crowd: Crowd, model: str, threshold: float | N
     if threshold is not None:
         benefit = headline_of(metrics, model, "net_benefit")
         heading = f"{name}, net benefit at {threshold_in_words(threshold)}"
-        if tells_few(metrics, model, threshold, crowd):
+        if benefit.value is not None and tells_few(metrics, model, threshold, crowd):
             numbers.append(Number(heading, coarse_benefit(benefit, crowd.predictions), "", "", ""))
         else:
             numbers.append(_number(heading, benefit))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sequela.evaluate.measures import OWN_MODELS
 from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
@@ -72,7 +72,7 @@ def results(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> Table
     columns += ["net_benefit"] * (threshold is not None)
     columns = [metric for metric in columns if not (crowd.has_few and metric in TELL_THE_EVENTS)]
     cells = [[headline_of(metrics, model, metric) for metric in columns] for model in models]
-    coarse = {model for model in models if threshold is not None and tells_few(metrics, model, threshold, crowd)}
+    coarse = _coarse_models(metrics, models, threshold, crowd)
     headings = [metric_name(metric) for metric in columns]
     if threshold is not None:
         headings[-1] = f"Net benefit at {threshold_in_words(threshold)}"
@@ -102,6 +102,17 @@ def results(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> Table
         notes=[*notes, *reasons([one for row in cells for one in row])],
         strong=_strong(models),
     )
+
+
+def _coarse_models(metrics: Metrics, models: Iterable[str], threshold: float | None, crowd: Crowd) -> set[str]:
+    """The models whose net benefit, where there is one, is told in coarse steps."""
+    return {
+        model
+        for model in models
+        if threshold is not None
+        and headline_of(metrics, model, "net_benefit").value is not None
+        and tells_few(metrics, model, threshold, crowd)
+    }
 
 
 def _decimals(metric: str) -> int:
@@ -134,7 +145,8 @@ def calibration(metrics: Metrics, crowd: Crowd) -> TableView:
         for (model, recalibrated), row in zip(lines, found, strict=True)
     ]
     observed = next((row for row in rows if row.metric == "observed_risk"), None)
-    notes = [] if observed is None else [f"Observed: {_observed(observed, crowd)} had the event."]
+    told = observed is not None and observed.value is not None
+    notes = [f"Observed: {_observed(observed, crowd)} had the event."] if told and observed else []
     notes.append("Perfectly calibrated: in the large 0, intercept 0, slope 1, ICI 0.")
     notes.append("A slope below 1 says that risks are too extreme, above 1 that they are too timid.")
     return TableView(
@@ -168,7 +180,7 @@ def comparisons(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> T
         headings[-1] += f" at {threshold_in_words(threshold)}"
     found = [[difference_between(metrics, *pair, metric) for metric in columns] for pair in pairs]
     models = {model for pair in pairs for model in pair}
-    coarse = {model for model in models if threshold is not None and tells_few(metrics, model, threshold, crowd)}
+    coarse = _coarse_models(metrics, models, threshold, crowd)
     return TableView(
         caption="Paired differences on the same held-out people",
         columns=[Column("Difference"), *(Column(heading, "stacked") for heading in headings)],
@@ -203,8 +215,9 @@ def _difference(pair: Comparison | None, decimals: int) -> str:
 
 def _outcome(pair: Comparison | None) -> str:
     """What a difference says that is not shown itself."""
-    told = pair is not None and pair.outcome is not None and pair.low is not None
-    return f"{WITHHELD}\n{OUTCOMES[pair.outcome]}" if told and pair and pair.outcome else WITHHELD
+    if pair is None or pair.difference is None:
+        return DASH
+    return WITHHELD if pair.low is None or pair.outcome is None else f"{WITHHELD}\n{OUTCOMES[pair.outcome]}"
 
 
 def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableView | None:
