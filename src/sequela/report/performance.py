@@ -7,7 +7,7 @@ from typing import Any
 
 from sequela.report.formats import Estimate, Metrics
 from sequela.report.privacy import is_few
-from sequela.report.results import block_of, horizons_of
+from sequela.report.results import block_of
 from sequela.report.risk_groups import Crowd, tells_few
 
 TELL_THE_EVENTS = ("scaled_brier", "calibration_in_the_large")
@@ -22,7 +22,8 @@ def performance(
 
     Args:
         metrics: of the run.
-        people, predictions: held out.
+        people: held out.
+        predictions: of them; of a forecast the values of the first target that were forecast.
         thresholds: of the study.
     """
     digits = _DIGITS[metrics.question]
@@ -36,7 +37,7 @@ def performance(
 def _hidden(metrics: Metrics, people: int, predictions: int, thresholds: Sequence[float]) -> set[str]:
     if metrics.question == "forecast":
         coverage = metrics.models["network"].get("coverage", Estimate())
-        return {"coverage"} if tells_who_is_outside(coverage, answers(metrics, predictions)) else set()
+        return {"coverage"} if tells_who_is_outside(coverage, predictions) else set()
     crowd = Crowd(people, predictions, events_of(metrics))
     benefit = bool(thresholds) and tells_few(metrics, "network", thresholds[0], crowd)
     return {*(TELL_THE_EVENTS if crowd.has_few else ()), *["net_benefit"] * benefit}
@@ -45,11 +46,6 @@ def _hidden(metrics: Metrics, people: int, predictions: int, thresholds: Sequenc
 def events_of(metrics: Metrics) -> int | None:
     """The held-out predictions that the event followed."""
     return next((row.events for row in block_of(metrics) if row.events is not None), None)
-
-
-def answers(metrics: Metrics, predictions: int) -> int:
-    """How many values were forecast of each target, at most."""
-    return predictions * max(1, len(horizons_of(metrics)))
 
 
 def tells_who_is_outside(coverage: Estimate, of: int) -> bool:

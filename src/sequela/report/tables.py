@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sequela.report.formats import Estimate, Metrics
-from sequela.report.performance import answers, tells_who_is_outside
+from sequela.report.performance import tells_who_is_outside
 from sequela.report.privacy import FEW, WITHHELD, guarded, shown_count, shown_share
 from sequela.report.results import chosen_in_words, comparison_with, estimate_of, horizons_of, measures_of, model_order
 from sequela.report.words import (
@@ -193,17 +193,18 @@ def by_horizon(metrics: Metrics, *, target: str, held_out: int) -> TableView | N
     )
 
 
-def coverage(metrics: Metrics, *, units: dict[str, str | None], nominal: float, predictions: int) -> TableView | None:
+def coverage(
+    metrics: Metrics, *, units: dict[str, str | None], nominal: float, values: dict[str, int]
+) -> TableView | None:
     """How often the network's intervals held what came, and how wide they are; None where none were made.
 
-    Where 1 to 10 values lay outside of them, or within, the shares are coarse; `predictions`: held out.
+    Where 1 to 10 values lay outside of them, or within, the shares are coarse; `values`: how many there are by target.
     """
     lines, estimates = [], []
-    of = answers(metrics, predictions)
     coarse = {
         target
         for target in metrics.target
-        if tells_who_is_outside(estimate_of(metrics, "network", "coverage", target), of)
+        if tells_who_is_outside(estimate_of(metrics, "network", "coverage", target), values[target])
     }
     for target in metrics.target:
         for weighting, words in (("predictions", "predictions equal"), ("people", "people equal")):
@@ -235,7 +236,7 @@ def coverage(metrics: Metrics, *, units: dict[str, str | None], nominal: float, 
                 target,
                 words,
                 fixed(100 * nominal, 1),
-                _coarse(percent[place], of) if target in coarse else fixed(percent[place].value, 1),
+                _coarse(percent[place], values[target]) if target in coarse else fixed(percent[place].value, 1),
                 DASH if target in coarse else brackets[place],
                 fixed(width.value, decimals),
                 widths[place],

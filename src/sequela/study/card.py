@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from sequela.cohort import HELD_OUT
 from sequela.report.formats import Metrics
 from sequela.report.performance import performance
 from sequela.study.kinds import kind_of
@@ -25,13 +28,20 @@ def card(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[s
         "performance": performance(
             Metrics.model_validate(metrics),
             people=counts["people"]["held_out"],
-            predictions=counts["predictions"]["held_out"],
+            predictions=_judged(material, fits),
             thresholds=material.settings.evaluate.thresholds,
         ),
         "best_baseline": metrics["best_baseline"],
         "verdict": metrics["verdict"],
         "performance_is_of": "this network" if len(fits) == 1 else "networks of the folds; this one was fitted on all",
     }
+
+
+def _judged(material: Material, fits: list[Fit]) -> int:
+    """Return the held-out predictions; of a forecast the held-out values of its first target."""
+    chosen = np.any([fit.split.part == HELD_OUT for fit in fits], axis=0)
+    labels = material.labels[chosen]
+    return len(labels) if labels.ndim == 1 else int((~np.isnan(labels[:, :, 0])).sum())
 
 
 def _coarse(counts: dict[str, int]) -> dict[str, int | str]:
