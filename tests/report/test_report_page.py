@@ -287,3 +287,22 @@ def test_the_page_says_who_chose_the_best_baseline(run_folder: Callable[..., Pat
 def test_tables_that_are_wider_than_a_telephone_scroll_by_themselves(run_folder: Callable[..., Path]) -> None:
     page = page_of(run_folder())
     assert page.count("<table") == len(re.findall(r'<div class="table[^"]*">\s*<table', page))
+
+
+@pytest.mark.parametrize(
+    ("by", "folds", "words"),
+    [
+        ("subject", 1, "The study asked for 70 %, 15 % and 15 % to train, tune and be held out."),
+        ("subject", 3, "Of those who are not held out, the study asked for 82.4 % to train and 17.6 % to tune."),
+        ("file", 1, None),
+    ],
+)
+def test_the_shares_of_the_split_are_those_in_force(
+    run_folder: Callable[..., Path], by: str, folds: int, words: str | None
+) -> None:
+    run = run_folder(folds=folds)
+    profile = read_json(run / "profile.json")
+    profile["split"].update(by=by, fractions=[0.7, 0.15, 0.15])
+    write_json(run / "profile.json", profile)
+    shown = text_of(page_of(run)).replace("\N{NO-BREAK SPACE}", " ")
+    assert words in shown if words else "the study asked for" not in shown.lower()
