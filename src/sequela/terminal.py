@@ -121,7 +121,11 @@ def reading_tables(material: Material, splits: Sequence[Split]) -> list[Table]:
     asked.add_column("people", justify="right")
     with_label = len(np.unique(cohort.asked.person))
     asked.add_row("asked, with a label", _shown(len(cohort.asked.time)), _shown(with_label))
-    for reason, (predictions, people) in cohort.asked.excluded.items():
+    if material.settings.question.kind == "risk":
+        followed = material.labels == 1
+        had_it = len(np.unique(cohort.asked.person[followed]))
+        asked.add_row("of these, followed by the event", _shown(int(followed.sum())), _shown(had_it))
+    for reason, (predictions, people) in [*cohort.asked.excluded.items(), *splits[0].excluded.items()]:
         asked.add_row(reason, _shown(predictions), _shown(people))
     divided = Table(title="Split" if len(splits) < 3 else f"Split, the first of {len(splits) - 1} folds")
     divided.title_justify = "left"

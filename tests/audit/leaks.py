@@ -121,6 +121,16 @@ def length_of_stay_as_a_fact() -> Planted:
     return _fact(tables, "followed_days", last.astype(float)), FORECAST, "length_of_record", "followed_days"
 
 
+def end_of_follow_up_beside_every_visit() -> Planted:
+    tables = clinic(seed=12)
+    random = np.random.default_rng(12)
+    visits = table(tables, "visits")
+    last = visits.group_by("id").agg(until=pl.col("day").max()).sort("id")
+    until = last.with_columns(until=pl.col("until") + np.round(random.exponential(60, len(last)), 1))
+    beside = visits.join(until, on="id", maintain_order="left")
+    return with_table(tables, "visits", beside), FORECAST, "length_of_record", "until"
+
+
 def number_of_visits_as_a_fact() -> Planted:
     random = np.random.default_rng(13)
     tables = clinic(300, seed=13)
@@ -255,6 +265,7 @@ LEAKS: list[Callable[[], Planted]] = [
     age_plus_the_time,
     age_replaced_by_age_plus_the_time,
     length_of_stay_as_a_fact,
+    end_of_follow_up_beside_every_visit,
     number_of_visits_as_a_fact,
     a_countdown,
     the_next_value,

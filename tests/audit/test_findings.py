@@ -103,6 +103,20 @@ def test_what_is_to_be_written_to_accept_a_leak_is_toml() -> None:
     assert tomllib.loads(written)["accept"][0]["column"] == finding.column
 
 
+@pytest.mark.parametrize("where", ["people", "visits"])
+def test_levels_in_several_spellings_are_noted_without_their_words(where: str) -> None:
+    tables = clinic(seed=3)
+    rows = table(tables, where)
+    words = ["Frau", "frau", "FRAU ", "Herr", "m\u00e4nnlich", "M\u00c4NNLICH"]
+    several = pl.Series([words[row % 6] for row in range(len(rows))])
+    plain = pl.Series([words[3 * (row % 2)] for row in range(len(rows))])
+    audit = audited(with_table(tables, where, rows.with_columns(kind=several, one=plain)), FORECAST)
+    found = [one for one in audit.findings if one.finding == "several_spellings"]
+    assert [(one.column, one.severity) for one in found] == [("kind", "note")]
+    assert found[0].evidence.startswith("Of its 6 levels 3 differ")
+    assert "rau" not in found[0].evidence
+
+
 def test_no_count_of_few_people_is_told() -> None:
     for plant in LEAKS:
         tables, question, *_ = plant()

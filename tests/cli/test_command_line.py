@@ -182,6 +182,21 @@ def test_check_reads_and_trains_nothing(finished: Path, capfd: Capture) -> None:
     assert listing(finished) == before
 
 
+def test_check_tells_of_every_prediction_and_how_many_the_outcome_followed(tmp_path: Path, capfd: Capture) -> None:
+    write_study(tmp_path, {"split.by": "time"})
+    answer = in_process(["check", "study.toml"], tmp_path, capfd)
+    rows = {cells[1]: cells[2] for line in answer.out.splitlines() if len(cells := line.split("│")) == 5}
+    counts = {name.strip(): int(count.replace(",", "")) for name, count in rows.items() if count.strip().isdigit()}
+    parts = sum(counts[part] for part in ("train", "tuning", "held_out"))
+    assert counts["asked, with a label"] == parts + counts["the label became known after the training cut"]
+    assert "followed by the event" not in answer.out
+    outcome = {"code": "sbp", "above": 135, "within": "90d", "recurrent": True}
+    write_study(tmp_path, {"question": {"kind": "risk", "outcome": outcome}, "evaluate": {"baselines": ["logistic"]}})
+    answer = in_process(["check", "study.toml"], tmp_path, capfd)
+    assert answer.code == 0, answer.err
+    assert "of these, followed by the event" in answer.out
+
+
 def test_check_counts_empty_cells_in_one_line_a_table(tmp_path: Path, capfd: Capture) -> None:
     write_study(tmp_path, {"records.0.columns": None})
     header, *rows = (tmp_path / "visits.csv").read_text().splitlines()

@@ -62,6 +62,17 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
     "codec that is no text": ("id,day,sbp\n4711,0,1\n", {"encoding": "rot13"}, ["no encoding 'rot13'"]),
     "Parquet read as CSV": (b"PAR1xxxx", {}, ['source = "parquet"']),
     "spreadsheet": (b"PK\x03\x04xx", {}, ["Export the table as CSV"]),
+    "empty rows at the end": ("id,day,sbp\n4711,0,1\n,,\n,,NA\n", {}, ["rows 2, 3:", "id is missing", "delete them"]),
+    "the mark of UTF-8 under another encoding": (
+        b"\xef\xbb\xbfid,day,sbp\n4711,0,1\n",
+        {"encoding": "latin-1"},
+        ["mark of UTF-8", 'encoding = "utf-8"'],
+    ),
+    "UTF-8 under another encoding": (
+        "id,day,sex\n4711,0,m\u00e4nnlich\n".encode(),
+        {"encoding": "latin-1"},
+        ["UTF-8", 'encoding = "utf-8"'],
+    ),
     "missing id": ("id,day,sbp\n1,0,1\n,0,4711\nNA,0,1\n", {}, ["column 'id'", "rows 2, 3:", "id is missing"]),
     "missing time": ("id,day,sbp\n1,0,1\n4711,,1\n", {}, ["column 'day'", "row 2:", "time is missing"]),
     "no time unit": ("id,at,sbp\n4711,0,1\n", {"time": "at"}, ["column 'at'", 'time_unit = "days"']),

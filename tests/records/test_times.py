@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -14,6 +15,7 @@ from small_tables import reasons, table
 
 from sequela.errors import InputError, RecordsError
 from sequela.records import Clock, SeriesSettings, read_records
+from sequela.records.stamped import TURNED
 from sequela.records.times import iso_instants
 
 
@@ -102,6 +104,25 @@ def test_local_times_take_the_offset_before_a_change(
     assert records.events["time"][1] == day(utc)
     naive = pl.DataFrame({"id": [1], "at": [day(local)], "sbp": [1]})
     assert read_parquet(naive, time="at", time_zone=zone).events["time"].to_list() == [day(utc)]
+
+
+ZONES = ["UTC", "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Pacific/Apia", "Australia/Lord_Howe"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_local_times_that_a_change_skips_or_repeats_are_counted(read: Any, read_parquet: Any, zone: str) -> None:
+    begin, own = datetime(2011, 1, 1), ZoneInfo(zone)
+    local = [begin + timedelta(minutes=30 * step) for step in range(8 * 366 * 48)]
+    folds = [[at.replace(tzinfo=own, fold=fold).utcoffset() for fold in (0, 1)] for at in local]
+    expected = [first != second for first, second in folds]
+    assert any(expected) == (zone != "UTC")
+    assert iso_instants(pl.Series([at.isoformat() for at in local]), zone)["turned"].to_list() == expected
+    with_offset = pl.Series([f"{at.isoformat()}+01:00" for at in local[:2000]])
+    assert not iso_instants(with_offset, zone)["turned"].any()
+    rows = pl.DataFrame({"id": [1] * len(local), "at": local, "sbp": [1.0] * len(local)})
+    text = rows.with_columns(pl.col("at").dt.to_string("%Y-%m-%dT%H:%M")).write_csv()
+    for records in (read(text, time="at", time_zone=zone), read_parquet(rows, time="at", time_zone=zone)):
+        assert reasons(records).get((TURNED, None), 0) == sum(expected)
 
 
 def test_columns_of_times_are_read(read_parquet: Any) -> None:

@@ -255,3 +255,54 @@ def test_an_old_report_is_replaced_and_nothing_else_is_left(run_folder: Callable
     assert page == run / "report.html"
     assert {path.name for path in run.iterdir()} == before | {"report.html"}
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_coverage_does_not_tell_how_few_lie_outside(run_folder: Callable[..., Path]) -> None:
+    run = run_folder()
+    metrics = read_json(run / "metrics.json")
+    curves = read_json(run / "curves.json")
+    bands = curves["targets"][0]["error_by_history"]
+    exact = 1 - 7 / sum(band["predictions"] for band in bands)
+    rows = [row for row in metrics["measures"] if row["metric"] == "coverage"]
+    for row in [*rows, metrics["models"]["network"]["coverage"]]:
+        row.update(value=exact, low=exact - 0.0004, high=exact + 0.0004)
+    write_json(run / "metrics.json", metrics)
+    found = re.search(r'<section id="intervals".*?</section>', page_of(run), re.DOTALL)
+    assert found is not None
+    shown = text_of(found[0])
+    assert f" {100 * exact:.1f} [" not in shown
+    assert "over 99.9 –" in shown
+    assert "Shares are coarse where" in shown
+
+
+@pytest.mark.parametrize(("tuning", "words"), [(1874, "tuning people"), (0, "folds of training people")])
+def test_the_page_says_who_chose_the_best_baseline(run_folder: Callable[..., Path], tuning: int, words: str) -> None:
+    run = run_folder()
+    metrics = read_json(run / "metrics.json")
+    metrics["data"]["people"]["tuning"] = tuning
+    write_json(run / "metrics.json", metrics)
+    assert f"the best baseline, chosen {'on' if tuning else 'by'} {words}." in text_of(page_of(run))
+
+
+def test_tables_that_are_wider_than_a_telephone_scroll_by_themselves(run_folder: Callable[..., Path]) -> None:
+    page = page_of(run_folder())
+    assert page.count("<table") == len(re.findall(r'<div class="table[^"]*">\s*<table', page))
+
+
+@pytest.mark.parametrize(
+    ("by", "folds", "words"),
+    [
+        ("subject", 1, "The study asked for 70 %, 15 % and 15 % to train, tune and be held out."),
+        ("subject", 3, "Of those who are not held out, the study asked for 82.4 % to train and 17.6 % to tune."),
+        ("file", 1, None),
+    ],
+)
+def test_the_shares_of_the_split_are_those_in_force(
+    run_folder: Callable[..., Path], by: str, folds: int, words: str | None
+) -> None:
+    run = run_folder(folds=folds)
+    profile = read_json(run / "profile.json")
+    profile["split"].update(by=by, fractions=[0.7, 0.15, 0.15])
+    write_json(run / "profile.json", profile)
+    shown = text_of(page_of(run)).replace("\N{NO-BREAK SPACE}", " ")
+    assert words in shown if words else "the study asked for" not in shown.lower()

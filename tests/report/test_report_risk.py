@@ -355,6 +355,69 @@ def test_a_threshold_that_few_reach_has_coarse_shares(risk_folder: Callable[...,
     assert "Shares are coarse where" in found
 
 
+def _with_groups(run: Path, model: str, threshold: float, *, missed: int, false_alerts: int) -> dict[str, Any]:
+    """Make a model miss so many at a threshold, and alert falsely so often; return its net benefit there."""
+    metrics = read_json(run / "metrics.json")
+    rows = {
+        row["metric"]: row for row in metrics["measures"]
+        if row["model"] == model and row["threshold"] == threshold and row["recalibrated"]
+        and row["subgroup"] is None and row["weighting"] == "predictions"
+    }  # fmt: skip
+    events, free = rows["sensitivity"]["events"], rows["sensitivity"]["people"] - rows["sensitivity"]["events"]
+    rows["sensitivity"]["value"] = (events - missed) / events
+    rows["specificity"]["value"] = (free - false_alerts) / free
+    write_json(run / "metrics.json", metrics)
+    found: dict[str, Any] = rows["net_benefit"]
+    return found
+
+
+def test_a_net_benefit_does_not_tell_the_few_behind_it(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    exact = f"{_with_groups(run, 'network', 0.1, missed=40, false_alerts=300)['value']:.4f}"
+    assert exact in section(page_of(run), "results")
+    assert exact[:-1] in text_of(page_of(run).split("<nav")[0])
+    _with_groups(run, "network", 0.1, missed=4, false_alerts=300)
+    page = page_of(run)
+    acted = section(page, "benefit").split("If one acted")[1].split("20 % Network")[0]
+    for shown in (text_of(page.split("<nav")[0]), section(page, "results"), acted):
+        assert exact[:-1] not in shown
+        assert "about 0." in shown
+    metrics = read_json(run / "metrics.json")
+    pair = next(
+        row for row in metrics["comparisons"]
+        if (row["metric"], row["against"]) == ("net_benefit", "gradient_boosting") and row["threshold"] == 0.1
+    )  # fmt: skip
+    assert f"{abs(pair['difference']):.4f}" not in section(page, "results")
+    assert "not shown" in section(page, "results")
+
+
+def test_what_was_not_measured_is_not_called_withheld(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    metrics = read_json(run / "metrics.json")
+    nothing = {"value": None, "low": None, "high": None, "reason": "too few to say: made up"}
+    for one in [*metrics["measures"], *(each for found in metrics["models"].values() for each in found.values())]:
+        one.update(nothing, **({"events": 4} if "events" in one else {}))
+    for pair in metrics["comparisons"]:
+        pair.update(difference=None, low=None, high=None, reason="too few to say: made up")
+    write_json(run / "metrics.json", metrics)
+    page = page_of(run)
+    assert "Network – – – – – –" in section(page, "results")
+    assert "not shown" not in section(page, "results").replace("how many are not shown", "")
+    assert "is coarse where" not in section(page, "results")
+    assert "Observed:" not in section(page, "calibration")
+
+
+def test_few_between_two_thresholds_are_not_left_to_subtraction(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    _with_groups(run, "network", 0.1, missed=40, false_alerts=300)
+    _with_groups(run, "network", 0.2, missed=60, false_alerts=200)
+    line = section(page_of(run), "benefit").split("20 % Network")[1].split("Gradient boosting")[0]
+    assert "about" not in line
+    _with_groups(run, "network", 0.2, missed=44, false_alerts=200)
+    line = section(page_of(run), "benefit").split("20 % Network")[1].split("Gradient boosting")[0]
+    assert "about" in line
+
+
 @pytest.mark.parametrize("hostile", ['<script>alert("x")</script>', "</svg></style>$x_{", "a -->]]> & ' \" {{ 7*7 }}"])
 def test_hostile_names_stay_text(risk_folder: Callable[..., Path], hostile: str) -> None:
     run = risk_folder()

@@ -14,6 +14,8 @@ import pytest
 from small_study import PEOPLE, SECRET, outcomes_csv, visits_csv
 
 import sequela
+from sequela.report.formats import Metrics
+from sequela.report.performance import performance
 from sequela.study import Run
 from sequela.study.story import gather
 
@@ -265,3 +267,25 @@ def test_a_shift_of_what_was_not_measured_says_no_more_than_the_measures(run_ris
     assert measured["value"] is None
     assert all(point["value"] is None and point["reason"] == measured["reason"] for point in found["points"])
     assert found["verdict"] == f"There is no verdict: {measured['reason']}."
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_a_card_tells_how_good_the_network_is_and_no_small_count(risky: Run, few: bool) -> None:
+    metrics = Metrics.model_validate(json.loads(json.dumps(risky.metrics)))
+    predictions = risky.metrics["data"]["predictions"]["held_out"]
+    events = 7 if few else predictions // 2
+    rows = [row.model_copy(update={"events": events}) for row in metrics.measures]
+    told = performance(metrics.model_copy(update={"measures": rows}), people=50, predictions=predictions, thresholds=[])
+    hidden = {name for name, one in told.items() if (one["reason"] or "").startswith("withheld")}
+    assert hidden == ({"scaled_brier", "calibration_in_the_large"} if few else set())
+    own = risky.metrics["models"]["network"]
+    assert told["auroc"]["value"] == pytest.approx(own["auroc"]["value"], abs=5e-4)
+    assert all(len(f"{one[end]:.9g}".strip("-0.").replace(".", "")) <= 4 for one in told.values() for end in ("value",)
+               if one[end] is not None)  # fmt: skip
+
+
+def test_a_card_in_a_bundle_is_rounded(risky: Run) -> None:
+    card = json.loads((risky.folder / "bundle" / "card.json").read_text())
+    auroc = card["performance"]["auroc"]["value"]
+    assert auroc == float(f"{auroc:.3g}")
+    assert card["performance"].keys() == risky.metrics["models"]["network"].keys()

@@ -125,7 +125,7 @@ def _finding(name: str, what: Ahead, held: Relation, other: str | None, table_of
 def beyond_the_last(
     measured: Sequence[Measured], begin: Floats, last: Floats, table_of: Mapping[str, str]
 ) -> tuple[list[Finding], list[Ahead]]:
-    """Return facts that are never below the last time that a person is seen, and go with it: ends of follow-up.
+    """Return what never changes, is never below the last time of a person, and goes with it: ends of follow-up.
 
     Args:
         measured: columns as one number a person.
@@ -133,9 +133,9 @@ def beyond_the_last(
         table_of: the table of each code.
     """
     found, ends = [], []
-    for one in measured:
+    for one in [one for one in measured if one.lasting]:
         for start in (0.0, begin):
-            both = ~np.isnan(one.value) & np.isnan(one.days) & ~np.isnan(last) & (last > begin)
+            both = ~np.isnan(one.value) & ~np.isnan(last) & (last > begin)
             value, seen = one.value[both], (last - start)[both]
             if both.sum() < 50 or len(np.unique(value)) < KINDS or len(np.unique(seen)) < KINDS:
                 continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from sequela.audit.relation import FEWEST, KINDS
+from sequela.audit.relation import FEWEST, HOLDS, KINDS
 from sequela.audit.series import Floats, Series
 from sequela.audit.words import FEW
 from sequela.cohort import Cohort, FollowUpSettings, Question, RiskQuestion
@@ -17,6 +17,7 @@ from sequela.cohort.facts import AGE, Facts
 from sequela.records.durations import MICROSECONDS
 
 _DAY = MICROSECONDS["days"]
+_MANY = 50  # people
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,26 +44,38 @@ class Ahead:
 class Measured:
     """A column as one number a person: a fact, or the first number of a code, with the time it was measured.
 
-    `days` is NaN for a fact.
+    `days` is NaN for a fact. `lasting`: a fact, or a code with the same number at every record of a person.
     """
 
     name: str
     value: Floats  # [P]
     days: Floats  # [P]
+    lasting: bool = False
 
 
 def measured_of(series: Sequence[Series], facts: Facts, people: int) -> list[Measured]:
     """Return every numeric input as one number a person, those that most people have first; at most 200."""
     nothing = np.full(people, np.nan)
-    found = [Measured(name=name, value=value, days=nothing) for name, value in facts.numbers.items()]
+    found = [Measured(name=name, value=value, days=nothing, lasting=True) for name, value in facts.numbers.items()]
     if facts.birth is not None:
         found.append(Measured(name=AGE, value=-facts.birth / MICROSECONDS["years"], days=nothing))
     for one in series:
         if not np.isnan(one.number).all():
             value, when = one.of_each("first", people)
-            found.append(Measured(name=one.code, value=value, days=np.where(np.isnan(value), np.nan, when / _DAY)))
+            days = np.where(np.isnan(value), np.nan, when / _DAY)
+            found.append(Measured(name=one.code, value=value, days=days, lasting=_never_changes(one)))
     told = [one for one in found if _distinct(one.value) >= 2]
     return sorted(told, key=lambda one: -int((~np.isnan(one.value)).sum()))[:200]
+
+
+def _never_changes(one: Series) -> bool:
+    """True where a code stands several times in many people, and with one number in nearly each of them."""
+    rows = ~np.isnan(one.number)
+    _, start, often = np.unique(one.person[rows], return_index=True, return_counts=True)
+    number = one.number[rows]
+    same = np.minimum.reduceat(number, start) == np.maximum.reduceat(number, start)
+    repeated = often > 1
+    return bool(repeated.sum() >= _MANY and same[repeated].mean() >= HOLDS)
 
 
 def _distinct(value: Floats) -> int:

@@ -28,6 +28,7 @@ FINDINGS: dict[str, str] = {
     "available_before_it_happened": "values were available before they happened",
     "available_later": "values were available later than they are stamped",
     "availability_unknown": "nothing says when results could be known",
+    "several_spellings": "a column writes a word in several ways",
     "differs_by_split": "a column tells the parts of the split apart",
     "accepted_for_nothing": "the study accepts a finding that is not there",
 }

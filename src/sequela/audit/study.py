@@ -10,6 +10,7 @@ from sequela.audit.alone import told_alone
 from sequela.audit.columns import Column, column_at, fact_columns, sampled
 from sequela.audit.finding import Audit, Finding, concluded
 from sequela.audit.forecast_alone import told_ahead
+from sequela.audit.levels import spellings
 from sequela.audit.outcome_time import age_at_outcome, beyond_the_last, counts_down, holds_time_ahead, repeats
 from sequela.audit.people import copies, overlap
 from sequela.audit.quantities import measured_of, outcome_columns, span, times_ahead
@@ -55,6 +56,7 @@ def audit_study(
         *_of_columns(series, evidence, cohort, question, table_of),
         *_of_times(series, evidence, cohort, question, records.clock, when, table_of),
         *only_after(series, when, question, table_of),
+        *spellings(series, evidence.facts, table_of),
         *undated(evidence.facts, evidence.events, records.clock, table_of),
         *at_prediction(evidence.events, series, cohort, question),
         *availability(records),

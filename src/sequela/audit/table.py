@@ -155,7 +155,12 @@ def _of_each(rows: Examples) -> tuple[list[Measured], Floats, Floats, Floats]:
         value[who], when[who] = column.number[there[place]], time[there[place]]
         constant = np.isnan(_one_each(column.number, rows)[who]).mean() < 0.05
         measured.append(
-            Measured(name=column.name, value=value, days=np.full(rows.people, np.nan) if constant else when)
+            Measured(
+                name=column.name,
+                value=value,
+                days=np.full(rows.people, np.nan) if constant else when,
+                lasting=bool(constant),
+            )
         )
     begin, last = time[order[first]], time[order[first + count - 1]]
     return measured[:200], begin, last, count.astype(np.float64)

@@ -245,8 +245,9 @@ def _check_nobody_missing(split: Split, settings: SplitSettings) -> None:
     for part, name in enumerate(SPLIT_NAMES):
         if wanted[part] and not (split.part == part).any():
             people = "prediction" if settings.by in ("time", "within") else "person with a prediction"
+            other = ' With few people, by = "within" divides the course of each.' if settings.by == "subject" else ""
             raise CohortError(
                 f'[split] by = "{settings.by}" leaves no {people} in {name}: '
                 "there are too few, or the fractions, the split file or the source give it none. "
-                "Change them, or add people."
+                f"Change them, or add people.{other}"
             )

@@ -21,6 +21,7 @@ from sequela.records.settings import TableSettings
 
 _BLOCK = 1 << 23
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
+_ONE_BYTE = ("iso8859", "cp125")
 _ARCHIVES = {
     b"PAR1": ("a Parquet file", 'Set source = "parquet"'),
     b"PK\x03\x04": ("a spreadsheet or a zip archive", "Export the table as CSV, or unpack it"),
@@ -85,8 +86,13 @@ def _as_utf8(data: bytes, table: TableSettings, source: str) -> bytes:
     if not known:
         problem = f"there is no encoding '{table.encoding}'"
         raise RecordsError(source, problem, 'Name one that Python knows, such as "utf-8", "latin-1" or "utf-16"')
-    if codec.name in ("utf-8", "utf-8-sig", "ascii"):
-        data = data.removeprefix(codecs.BOM_UTF8)
+    if data.startswith(codecs.BOM_UTF8) and codec.name not in ("utf-8", "utf-8-sig", "ascii"):
+        problem = f'the file begins with the mark of UTF-8, and encoding = "{table.encoding}" is another'
+        raise RecordsError(source, problem, 'Set encoding = "utf-8"')
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if codec.name.startswith(_ONE_BYTE) and not data.isascii() and _is_utf8(data):
+        problem = f'its letters are written in UTF-8, and encoding = "{table.encoding}" would garble them'
+        raise RecordsError(source, problem, 'Set encoding = "utf-8"')
     try:
         if codec.name not in ("utf-8", "utf-8-sig"):
             data = data.decode(table.encoding).removeprefix("\ufeff").encode()
@@ -104,6 +110,15 @@ def _as_utf8(data: bytes, table: TableSettings, source: str) -> bytes:
     if b"\r" in data and b"\n" not in data:
         data = data.replace(b"\r", b"\n")
     return data
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Whether all letters beyond ASCII are sequences of UTF-8, as none that were written one byte each are."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _first_undecodable(data: bytes) -> int:

@@ -116,6 +116,8 @@ class Reading:
         ids = cells(raw, table)
         if ids.null_count():
             remedy = "Give every row its person's id"
+            if self._are_empty(ids.is_null()):
+                remedy = "These rows are empty, as spreadsheets leave them: delete them"
             raise self.origin.refusal("the id is missing", remedy, column=name, faulty=ids.is_null())
         if raw.dtype == pl.String:
             self.count(STRIPPED, int((raw.str.len_bytes() != ids.str.len_bytes()).sum()))
@@ -123,6 +125,11 @@ class Reading:
             fits = ids.cast(pl.Int64, strict=False)
             ids = fits if fits.null_count() == 0 else ids.cast(pl.String)
         return factorized(ids)
+
+    def _are_empty(self, rows: pl.Series) -> bool:
+        """Whether nothing stands in any of the other columns of these rows."""
+        rest = self.raw.frame.filter(rows)
+        return all((cells(rest[name], self.table).null_count() == len(rest)) for name in rest.columns)
 
 
 def factorized(column: pl.Series) -> tuple[pl.Series, pl.Series]:

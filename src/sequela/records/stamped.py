@@ -7,6 +7,7 @@ import polars as pl
 from sequela.records.parts import Part, Reading
 from sequela.records.times import INSTANT, Stamps, stamps
 
+TURNED = "local time that a change of the clocks skips or repeats, read with the offset before it"
 NO_STAMP = "no time of availability, known at its time"
 
 
@@ -34,6 +35,7 @@ def person_and_time(reading: Reading, *, rows: int, static_rows: bool = False) -
     if time.time.null_count() and not static_rows:
         remedy = "Give every row its time, or put facts that have none into a table of layout 'static' without `time`"
         raise origin.refusal("the time is missing", remedy, column=table.time, faulty=time.time.is_null())
+    reading.count(TURNED, time.turned)
     part.calendar, part.unit = time.calendar, table.time_unit
     part.all_days = time.all_days
     frame = frame.with_columns(time.time.alias("time"))

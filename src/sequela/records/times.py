@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -41,12 +42,14 @@ class Stamps:
         day_end: the last microsecond of the day where a stamp is a date only, else null. None: no stamp is.
         calendar: False = numbers counted from the origin; None = every cell is missing.
         all_days: every stamp is a date only.
+        turned: how many local times a change of the clocks skips or repeats.
     """
 
     time: pl.Series
     day_end: pl.Series | None
     calendar: bool | None
     all_days: bool
+    turned: int = 0
 
 
 def stamps(column: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
@@ -105,8 +108,9 @@ def _from_instants(column: pl.Series, table: TableSettings, origin: Origin) -> S
     else:
         local, is_utc = _microseconds(column)
         local = local.alias("time")
-        utc = local.to_frame().select(_utc(pl.col("time"), "UTC" if is_utc else table.time_zone)).to_series()
-        found = pl.DataFrame({"time": utc}).with_columns(day_end=pl.lit(None, INSTANT))
+        zone = "UTC" if is_utc else table.time_zone
+        utc = local.to_frame().select(_utc(pl.col("time"), zone)).to_series()
+        found = pl.DataFrame({"time": utc, "turned": _turned(local, zone)}).with_columns(day_end=pl.lit(None, INSTANT))
     return _checked(found, column.name, origin)
 
 
@@ -152,7 +156,8 @@ def _checked(found: pl.DataFrame, name: str, origin: Origin) -> Stamps:
         problem = f"years outside {_FIRST_YEAR} to {_LAST_YEAR}"
         raise origin.refusal(problem, "Correct the cells", column=name, faulty=faulty)
     days = end.count()
-    return Stamps(time, end if days else None, calendar=True, all_days=days == time.count())
+    turned = int(found["turned"].sum()) if "turned" in found.columns else 0
+    return Stamps(time, end if days else None, calendar=True, all_days=days == time.count(), turned=turned)
 
 
 def _from_numbers(number: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
@@ -174,7 +179,9 @@ def _unit_out_of_place(origin: Origin, name: str) -> RecordsError:
 
 
 def iso_instants(text: pl.Series, time_zone: str) -> pl.DataFrame:
-    """ISO 8601 texts as UTC: columns `time` (null where a text is none) and `day_end` (null where it has an hour)."""
+    """ISO 8601 texts as UTC: columns `time` (null where a text is none), `day_end` (null where it has an hour) and
+    `turned` (true where a change of the clocks skips or repeats the local time).
+    """
     starts = range(0, max(text.len(), 1), _CHUNK)
     chunks = (text.slice(start, _CHUNK).alias("text").to_frame() for start in starts)
     return pl.concat([_iso_chunk(chunk, time_zone) for chunk in chunks])
@@ -186,7 +193,11 @@ def _iso_chunk(chunk: pl.DataFrame, time_zone: str) -> pl.DataFrame:
     date = pl.when(pl.col("is_day") | pl.col("is_instant")).then(text.str.slice(0, 10))
     chunk = chunk.with_columns(date=date.str.to_date("%Y-%m-%d", strict=False).cast(INSTANT))
     if not chunk["is_instant"].any():
-        return chunk.select(time=_utc(pl.col("date"), time_zone), day_end=_day_end(pl.col("date"), time_zone))
+        return chunk.select(
+            time=_utc(pl.col("date"), time_zone),
+            day_end=_day_end(pl.col("date"), time_zone),
+            turned=pl.lit(value=False),
+        )
     chunk = chunk.with_columns(text=pl.when("is_instant").then(text))
     chunk = chunk.with_columns(
         hour=text.str.slice(11, 2).cast(pl.Int64, strict=False),
@@ -220,6 +231,8 @@ def _iso_chunk(chunk: pl.DataFrame, time_zone: str) -> pl.DataFrame:
     local = pl.when(fits).then(pl.col("date") + pl.duration(microseconds=clock))
     chunk = chunk.select("is_day", "date", "offset", local=local)
     exact = pl.col("local") - pl.duration(microseconds=pl.col("offset"))
+    without = pl.when(~pl.col("is_day") & pl.col("offset").is_null()).then(pl.col("local"))
+    turned = _turned(chunk.select(without).to_series(), time_zone)
     return chunk.select(
         time=pl.when("is_day")
         .then(_utc(pl.col("date"), time_zone))
@@ -227,6 +240,7 @@ def _iso_chunk(chunk: pl.DataFrame, time_zone: str) -> pl.DataFrame:
         .then(_utc(pl.col("local"), time_zone))
         .otherwise(exact),
         day_end=pl.when("is_day").then(_day_end(pl.col("date"), time_zone)),
+        turned=turned,
     )
 
 
@@ -250,6 +264,28 @@ def _utc(local: pl.Expr, time_zone: str) -> pl.Expr:
 
     # A skipped time takes the offset of the day before: 24 hours earlier, then 24 hours of elapsed time.
     return pl.coalesce(placed(local), placed(local - day) + day)
+
+
+def _turned(local: pl.Series, time_zone: str) -> pl.Series:
+    """Whether a change of the clocks of the zone skips or repeats each local time; only its days are looked at."""
+    zone, day = ZoneInfo(time_zone), local.dt.date()
+    turns = [one for one in day.drop_nulls().unique().to_list() if _clocks_change(one, zone)]
+    is_near = day.is_in(turns).fill_null(value=False)
+    near = local.filter(is_near)
+    first, second = (
+        near.dt.replace_time_zone(time_zone, ambiguous=which, non_existent="null") for which in ("earliest", "latest")
+    )
+    turned = is_near.to_numpy().copy()
+    turned[turned] = (first.is_null() | (first != second)).fill_null(value=True).to_numpy()
+    return pl.Series(turned)
+
+
+def _clocks_change(day: date, zone: ZoneInfo) -> bool:
+    """Whether a day of a year that is read begins with another offset than the next one."""
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        return False
+    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
+    return midnight.utcoffset() != (midnight + timedelta(days=1)).utcoffset()
 
 
 def end_of_day(instants: pl.Series, time_zone: str) -> pl.Series:

@@ -112,7 +112,7 @@ def _title(compared: Compared, target: str | None) -> str:
 
 
 def _numbers(compared: Compared, target: str | None, columns: Sequence[_Column]) -> Table:
-    table = plain_table(_title(compared, target), "* best baseline of its run, chosen on tuning people.")
+    table = plain_table(_title(compared, target), "* best baseline of its run.")
     table.padding = (0, 1, 0, 0)
     for heading in ("Run", "Model", *(_heading(*column) for column in columns)):
         table.add_column(heading, overflow="fold")

@@ -18,6 +18,7 @@ from sequela.report.svg import BLUE, INK, SOFT, as_svg, figure_style, new_axes
 from sequela.report.words import decimals_for, fixed, in_unit, label, metric_name, model_name, plain
 
 MOST_VARIABLES = 20
+_DARK = 0.74  # of the highest: from there on white stands out more than ink
 _WARM = LinearSegmentedColormap.from_list("loss", ["#f6f8fa", "#c6dcf0", "#5b97cb", "#0b3f73"], N=64)
 _MARKERS = {"network": "o", "hybrid": "D"}
 
@@ -181,7 +182,7 @@ def importance_map(importance: Importance, *, name: str, unit: str | None) -> Ma
 def _cell(axes: Axes, column: int, place: int, window: Estimate, highest: float, decimals: int) -> None:
     """A cell's number, bold where its interval lies above 0."""
     text = fixed(window.value, decimals)
-    color = "white" if (window.value or 0.0) > 0.6 * highest else INK if window.value is not None else SOFT
+    color = "white" if (window.value or 0.0) > _DARK * highest else INK if window.value is not None else SOFT
     axes.text(column, place, text, ha="center", va="center", fontsize=8, color=color,
               fontweight="bold" if _is_clear(window) else "normal")  # fmt: skip
 

@@ -12,7 +12,7 @@ from sequela.report.curve_formats import TargetCurves
 from sequela.report.files import RunFiles
 from sequela.report.headline import Number
 from sequela.report.privacy import guarded, shown_count
-from sequela.report.results import comparison_with, estimate_of, model_order
+from sequela.report.results import comparison_with, estimate_of, horizons_of, model_order
 from sequela.report.words import (
     HOURS,
     OUTCOMES,
@@ -72,10 +72,19 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
             data.next_record_sentence(profile, target=listed(metrics.target, last="or"), fixed_horizon=fixed_horizon),
             None if fixed_horizon else data.horizon_sentence(profile),
         ],
-        "coverage": tables.coverage(metrics, units=units, nominal=float(nominal)) if has_intervals else None,
+        "coverage": tables.coverage(metrics, units=units, nominal=float(nominal), values=_values(run))
+        if has_intervals
+        else None,
         "nominal": f"{plain(100 * float(nominal))}\N{NO-BREAK SPACE}%" if has_intervals else None,
         "fixed_horizon": fixed_horizon,
     }
+
+
+def _values(run: RunFiles) -> dict[str, int]:
+    """How many values of each target were forecast: as the figures tell, or at most."""
+    most = run.profile.split.predictions.held_out * max(1, len(horizons_of(run.metrics)))
+    bands = {one.target: sum(band.predictions for band in one.error_by_history) for one in run.curves.targets}
+    return {target: bands.get(target) or most for target in run.metrics.target}
 
 
 def _target(run: RunFiles, place: int, held_out: int) -> TargetView:

@@ -71,6 +71,13 @@ class Splits(Piece):
     held_out: int
 
 
+class Counts(Piece):
+    """People and predictions of each split."""
+
+    people: Splits
+    predictions: Splits
+
+
 class Metrics(Piece):
     """`metrics.json`: the headline numbers, everything measured, and the verdict."""
 
@@ -78,6 +85,7 @@ class Metrics(Piece):
     question: Literal["forecast", "risk"]
     target: list[str]
     units: dict[str, str | None] = {}
+    data: Counts | None = None
     models: dict[str, dict[str, Estimate]]
     measures: list[Measure] = []
     comparisons: list[Comparison] = []

@@ -65,7 +65,7 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "nothing_seen": shown_count(profile.asked.nothing_seen) if profile.asked.nothing_seen else None,
         "split": data.split(profile, totals, kind=metrics.question, tuning=_tuning(run)),
         "split_words": question.split_in_words(profile.split.by, profile.split.folds),
-        "fractions": question.percentages(profile.split.fractions) if profile.split.fractions else None,
+        "shares": question.shares_in_words(profile.split.by, profile.split.folds, profile.split.fractions),
         "network": network_view(run, totals),
         "prepared": preparation_view(profile),
         "preparation": question.preparation_in_words(

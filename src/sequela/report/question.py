@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sequela.report.words import duration, listed, plain
+from sequela.report.words import duration, listed, percent, plain
 
 _SPLITS = {
     "subject": "People were divided by a hash of their id and the study's seed, so the order of the rows plays no "
@@ -94,6 +94,22 @@ def split_in_words(by: str, folds: int) -> str:
     return text
 
 
+def shares_in_words(by: str, folds: int, fractions: Sequence[float] | None) -> str | None:
+    """The shares that the study asked for; None where a file says who is where.
+
+    Example:
+        >>> shares_in_words("subject", 3, [0.6, 0.2, 0.2])
+        'Of those who are not held out, the study asked for 75\\xa0% to train and 25\\xa0% to tune.'
+    """
+    if by == "file" or not fractions:
+        return None
+    if folds > 1:
+        train, tune = (percent(share / sum(fractions[:2])) for share in fractions[:2])
+        return f"Of those who are not held out, the study asked for {train} to train and {tune} to tune."
+    shares = listed([f"{plain(100 * fraction)}\N{NO-BREAK SPACE}%" for fraction in fractions])
+    return f"The study asked for {shares} to train, tune and be held out."
+
+
 def preparation_in_words(prepare: Mapping[str, Any], inputs: Sequence[str]) -> str:
     """What the network saw of the records."""
     missing, scale = prepare.get("missing", "last"), prepare.get("scale", "standard")
@@ -167,8 +183,3 @@ def seen_in_words(question: Mapping[str, Any]) -> str:
         return f"the records of the last {duration(history)}"
     at_records = question.get("at", "every record") in ("every record", "first record", "last record")
     return "this and all earlier records" if at_records else "all records until then"
-
-
-def percentages(fractions: Sequence[float]) -> str:
-    """Shares of a split, as a sentence lists them."""
-    return listed([f"{plain(100 * fraction)}\N{NO-BREAK SPACE}%" for fraction in fractions])

@@ -22,6 +22,12 @@ def model_order(metrics: Metrics, target: str | None = None) -> list[str]:
     return sorted(metrics.models, key=place)
 
 
+def chosen_in_words(metrics: Metrics) -> str:
+    """Who chose the best baseline."""
+    without = metrics.data is not None and metrics.data.people.tuning == 0
+    return "chosen by folds of training people" if without else "chosen on tuning people"
+
+
 def measures_of(
     metrics: Metrics, *, metric: str, target: str | None, weighting: Weighting = "predictions"
 ) -> list[Measure]:

@@ -15,9 +15,10 @@ from sequela.report.estimate_figures import Dots, dot_panels
 from sequela.report.files import RunFiles
 from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
 from sequela.report.headline import Number
+from sequela.report.performance import events_of
 from sequela.report.privacy import guarded, is_few, shown_count, shown_share
 from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
-from sequela.report.risk_tables import Crowd
+from sequela.report.risk_groups import Crowd, coarse_benefit, tells_few
 from sequela.report.words import (
     decimals_that_tell,
     fixed,
@@ -75,7 +76,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
     by_time = risk_tables.by_time(metrics, crowd)
     return {
         "results_contents": [pair for pair in _SECTIONS if pair[0] != "when" or by_time is not None],
-        "headline_rows": _headline_rows(metrics, first),
+        "headline_rows": _headline_rows(metrics, crowd, first),
         "outcome": outcome,
         "question": _named_origin(run, risk_question.risk_in_words(asked, outcome)),
         "question_notes": [],
@@ -86,7 +87,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "event_facts": _event_facts(run, totals),
         "results": risk_tables.results(metrics, crowd, threshold=first),
         "models_figure": _models_figure(metrics),
-        "comparisons": risk_tables.comparisons(metrics, threshold=first),
+        "comparisons": risk_tables.comparisons(metrics, crowd, threshold=first),
         "discrimination": risk_figures.discrimination(curves, name="discrimination-curves"),
         "prevalence": None if curves.prevalence is None else percent(curves.prevalence),
         "calibration": risk_tables.calibration(metrics, crowd),
@@ -119,9 +120,8 @@ def _named_origin(run: RunFiles, text: str) -> str:
 
 def crowd_of(run: RunFiles) -> Crowd:
     """How many the held-out numbers rest on."""
-    events = next((row.events for row in block_of(run.metrics) if row.events is not None), None)
     split = run.profile.split
-    return Crowd(split.people.held_out, split.predictions.held_out, events)
+    return Crowd(split.people.held_out, split.predictions.held_out, events_of(run.metrics))
 
 
 def _known(run: RunFiles) -> tripod.Known:
@@ -140,7 +140,7 @@ def _items_answered(items: Sequence[tripod.Item]) -> str:
     return f"Of {len(items)} parts, {counts[0]} are answered, {counts[1]} in part, and {rest} are left to the authors."
 
 
-def _headline_rows(metrics: Metrics, threshold: float | None) -> list[list[Number]]:
+def _headline_rows(metrics: Metrics, crowd: Crowd, threshold: float | None) -> list[list[Number]]:
     """AUROC of the own models and the best baseline; the differences; and what else decides."""
     best = metrics.best_baseline
     own = [model for model in OWN_MODELS if model in metrics.models]
@@ -157,11 +157,11 @@ def _headline_rows(metrics: Metrics, threshold: float | None) -> list[list[Numbe
         rows[0] += [_difference("Difference", pair) for _, pair in differences]
     else:
         rows.append([_difference(f"{model_name(model)} less baseline", pair) for model, pair in differences])
-    rows.append(_second_row(metrics, "hybrid" if len(own) > 1 else "network", threshold))
+    rows.append(_second_row(metrics, crowd, "hybrid" if len(own) > 1 else "network", threshold))
     return rows
 
 
-def _second_row(metrics: Metrics, model: str, threshold: float | None) -> list[Number]:
+def _second_row(metrics: Metrics, crowd: Crowd, model: str, threshold: float | None) -> list[Number]:
     name = model_name(model)
     numbers = [
         _number(f"{name}, AUPRC", headline_of(metrics, model, "auprc")),
@@ -169,7 +169,11 @@ def _second_row(metrics: Metrics, model: str, threshold: float | None) -> list[N
     ]
     if threshold is not None:
         benefit = headline_of(metrics, model, "net_benefit")
-        numbers.append(_number(f"{name}, net benefit at {threshold_in_words(threshold)}", benefit))
+        heading = f"{name}, net benefit at {threshold_in_words(threshold)}"
+        if benefit.value is not None and tells_few(metrics, model, threshold, crowd):
+            numbers.append(Number(heading, coarse_benefit(benefit, crowd.predictions), "", "", ""))
+        else:
+            numbers.append(_number(heading, benefit))
     return numbers
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from sequela.evaluate.measures import OWN_MODELS
 from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
+from sequela.report.performance import TELL_THE_EVENTS
 from sequela.report.privacy import (
     FEW,
     WITHHELD,
     is_exact,
-    is_few,
     shown_cases,
     shown_count,
     shown_parts,
     shown_share,
 )
-from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
+from sequela.report.results import block_of, chosen_in_words, difference_between, found_in, headline_of, model_order
+from sequela.report.risk_groups import Crowd, coarse_at, coarse_benefit, groups_at, tells_few
 from sequela.report.tables import Column, TableView, reasons
 from sequela.report.words import (
     DASH,
@@ -41,24 +41,10 @@ BASELINES = {
 }
 OUTCOMES = {"better": "better", "no_difference": "no clear difference", "worse": "worse"}
 _FOUR_DECIMALS = ("brier", "net_benefit")
-_TELL_THE_EVENTS = ("scaled_brier", "calibration_in_the_large")
 _TOO_FEW = f"{FEW} predictions with the event, or without it: numbers that would tell how many are not shown"
+_COARSE = f"Net benefit is coarse where one of the four groups behind it has {FEW} predictions."
 _BLOCK = [Column("AUROC", "stacked"), Column("AUPRC", "stacked"), Column("Calibration slope", "stacked"),
           Column("Predicted risk (%)", "number"), Column("Observed (%)", "number")]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Crowd:
-    """Those whom the held-out numbers rest on."""
-
-    people: int
-    predictions: int
-    events: int | None
-
-    @property
-    def has_few(self) -> bool:
-        """True where those with the event, or those without, are so few that nothing may tell how many."""
-        return self.events is None or is_few(self.events) or is_few(self.predictions - self.events)
 
 
 def names_of(metrics: Metrics, models: Sequence[str]) -> list[str]:
@@ -84,20 +70,30 @@ def results(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> Table
     models = model_order(metrics)
     columns = ["auroc", "auprc", "brier", "scaled_brier", "calibration_slope", "ici"]
     columns += ["net_benefit"] * (threshold is not None)
-    columns = [metric for metric in columns if not (crowd.has_few and metric in _TELL_THE_EVENTS)]
+    columns = [metric for metric in columns if not (crowd.has_few and metric in TELL_THE_EVENTS)]
     cells = [[headline_of(metrics, model, metric) for metric in columns] for model in models]
+    coarse = _coarse_models(metrics, models, threshold, crowd)
     headings = [metric_name(metric) for metric in columns]
     if threshold is not None:
         headings[-1] = f"Net benefit at {threshold_in_words(threshold)}"
     notes = ["Each number stands above its 95 % interval."]
     if metrics.best_baseline is not None:
-        notes.append("★ the best baseline, chosen on tuning people.")
+        notes.append(f"★ the best baseline, {chosen_in_words(metrics)}.")
     explained = "; ".join(BASELINES[model] for model in models if model in BASELINES)
     notes += [f"{explained[0].upper()}{explained[1:]}."] if explained else []
     notes += [f"{_TOO_FEW}."] if crowd.has_few else []
+    notes += [_COARSE] if coarse else []
     rows = [
-        [name, *(stacked(one, _decimals(metric)) for metric, one in zip(columns, row, strict=True))]
-        for name, row in zip(names_of(metrics, models), cells, strict=True)
+        [
+            name,
+            *(
+                coarse_benefit(one, crowd.predictions)
+                if metric == "net_benefit" and model in coarse
+                else stacked(one, _decimals(metric))
+                for metric, one in zip(columns, row, strict=True)
+            ),
+        ]
+        for name, model, row in zip(names_of(metrics, models), models, cells, strict=True)
     ]
     return TableView(
         caption=f'Risk of "{metrics.target[0]}" in held-out people, as each model gives it out',
@@ -106,6 +102,17 @@ def results(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> Table
         notes=[*notes, *reasons([one for row in cells for one in row])],
         strong=_strong(models),
     )
+
+
+def _coarse_models(metrics: Metrics, models: Iterable[str], threshold: float | None, crowd: Crowd) -> set[str]:
+    """The models whose net benefit, where there is one, is told in coarse steps."""
+    return {
+        model
+        for model in models
+        if threshold is not None
+        and headline_of(metrics, model, "net_benefit").value is not None
+        and tells_few(metrics, model, threshold, crowd)
+    }
 
 
 def _decimals(metric: str) -> int:
@@ -122,7 +129,7 @@ def calibration(metrics: Metrics, crowd: Crowd) -> TableView:
         if found_in(rows, model, "brier", recalibrated=recalibrated) is not None
     ]
     columns = ["calibration_in_the_large", "calibration_intercept", "calibration_slope", "ici", "brier"]
-    columns = [metric for metric in columns if not (crowd.has_few and metric in _TELL_THE_EVENTS)]
+    columns = [metric for metric in columns if not (crowd.has_few and metric in TELL_THE_EVENTS)]
     both = any(recalibrated for _, recalibrated in lines)
     found = [
         [found_in(rows, model, metric, recalibrated=recalibrated) for metric in columns]
@@ -138,7 +145,8 @@ def calibration(metrics: Metrics, crowd: Crowd) -> TableView:
         for (model, recalibrated), row in zip(lines, found, strict=True)
     ]
     observed = next((row for row in rows if row.metric == "observed_risk"), None)
-    notes = [] if observed is None else [f"Observed: {_observed(observed, crowd)} had the event."]
+    told = observed is not None and observed.value is not None
+    notes = [f"Observed: {_observed(observed, crowd)} had the event."] if told and observed else []
     notes.append("Perfectly calibrated: in the large 0, intercept 0, slope 1, ICI 0.")
     notes.append("A slope below 1 says that risks are too extreme, above 1 that they are too timid.")
     return TableView(
@@ -161,7 +169,7 @@ def _observed(row: Measure, crowd: Crowd) -> str:
     return unbroken(shown_share(row.value, of=crowd.predictions))
 
 
-def comparisons(metrics: Metrics, *, threshold: float | None) -> TableView | None:
+def comparisons(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> TableView | None:
     """Paired differences on the same people; None where nothing is compared."""
     pairs = list(dict.fromkeys((row.model, row.against) for row in metrics.comparisons))
     if not pairs:
@@ -171,18 +179,26 @@ def comparisons(metrics: Metrics, *, threshold: float | None) -> TableView | Non
     if threshold is not None:
         headings[-1] += f" at {threshold_in_words(threshold)}"
     found = [[difference_between(metrics, *pair, metric) for metric in columns] for pair in pairs]
+    models = {model for pair in pairs for model in pair}
+    coarse = _coarse_models(metrics, models, threshold, crowd)
     return TableView(
         caption="Paired differences on the same held-out people",
         columns=[Column("Difference"), *(Column(heading, "stacked") for heading in headings)],
         rows=[
             [
                 f"{model_name(model)} {MINUS} {model_name(against).lower()}",
-                *(_difference(one, _decimals(metric)) for metric, one in zip(columns, row, strict=True)),
+                *(
+                    _outcome(one)
+                    if metric == "net_benefit" and coarse & {model, against}
+                    else _difference(one, _decimals(metric))
+                    for metric, one in zip(columns, row, strict=True)
+                ),
             ]
             for (model, against), row in zip(pairs, found, strict=True)
         ],
         notes=[
             "Above zero the first model is better; for the Brier score, below zero.",
+            *[_COARSE] * bool(coarse),
             *reasons(Estimate(reason=one.reason) for row in found for one in row if one is not None),
         ],
     )
@@ -197,6 +213,13 @@ def _difference(pair: Comparison | None, decimals: int) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def _outcome(pair: Comparison | None) -> str:
+    """What a difference says that is not shown itself."""
+    if pair is None or pair.difference is None:
+        return DASH
+    return WITHHELD if pair.low is None or pair.outcome is None else f"{WITHHELD}\n{OUTCOMES[pair.outcome]}"
+
+
 def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableView | None:
     """What would follow from acting at each threshold: own models, the best baseline, and treating all."""
     rows = block_of(metrics)
@@ -205,12 +228,13 @@ def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableV
         return None
     body: list[list[str]] = []
     strong = set()
+    coarse = {model: coarse_at(rows, str(model), at, crowd) for model in models}
     for threshold in at:
         for place, model in enumerate(models):
             if model == "network":
                 strong.add(len(body))
             body.append([threshold_in_words(threshold) if not place else "", model_name(str(model)),
-                         *_acting(rows, str(model), threshold, crowd)])  # fmt: skip
+                         *_acting(rows, str(model), threshold, crowd, coarse=threshold in coarse[model])])  # fmt: skip
         everybody = found_in(rows, "treat_all", "net_benefit", threshold=threshold)
         if everybody is not None:
             body.append(["", model_name("treat_all"), "100", "100", "0", DASH, DASH, stacked(everybody, 4)])
@@ -221,7 +245,10 @@ def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableV
         "Treating nobody has the net benefit 0.",
     ]
     if any(WITHHELD in cell or "about" in cell or cell.startswith(("over", "under")) for row in body for cell in row):
-        notes.append(f"Shares are coarse where one of the four groups behind them has {FEW} predictions.")
+        notes.append(
+            f"Shares are coarse where one of the four groups behind them, or what lies between two thresholds, has "
+            f"{FEW} predictions."
+        )
     return TableView(
         caption="If one acted at these risks (%, as given out)",
         columns=[Column("Threshold"), Column("Model"), *(Column(heading, "stacked") for heading in (
@@ -232,33 +259,32 @@ def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableV
     )  # fmt: skip
 
 
-def _acting(rows: Sequence[Measure], model: str, threshold: float, crowd: Crowd) -> list[str]:
+def _acting(rows: Sequence[Measure], model: str, threshold: float, crowd: Crowd, *, coarse: bool) -> list[str]:
     """Alerts, sensitivity, specificity, predictive values and net benefit; coarse where they would tell few people."""
     found = {
         metric: found_in(rows, model, metric, threshold=threshold)
-        for metric in ("alerts_per_100", "sensitivity", "specificity", "ppv", "npv", "net_benefit")
+        for metric in ("alerts_per_100", "sensitivity", "specificity", "ppv", "npv")
+    }
+    benefit = found_in(rows, model, "net_benefit", threshold=threshold)
+    groups = groups_at(rows, model, threshold, crowd)
+    if groups is None:
+        return [*[DASH] * 5, stacked(benefit, 4)]
+    if not coarse:
+        scales = {"alerts_per_100": 1.0}
+        return [stacked(one, 1, times=scales.get(metric, 100.0)) for metric, one in found.items()] + [
+            stacked(benefit, 4)
+        ]
+    events, free = groups.true_alerts + groups.missed, groups.false_alerts + groups.quiet
+    bases = {
+        "alerts_per_100": events + free,
+        "sensitivity": events,
+        "specificity": free,
+        "ppv": groups.alerts,
+        "npv": events + free - groups.alerts,
     }
     shares = {metric: None if one is None else one.value for metric, one in found.items()}
-    sensitivity, specificity = shares["sensitivity"], shares["specificity"]
-    benefit = stacked(found["net_benefit"], 4)
-    if sensitivity is None or specificity is None or crowd.events is None:
-        return [*[DASH] * 5, benefit]
-    free = crowd.predictions - crowd.events
-    hits, quiet = round(sensitivity * crowd.events), round(specificity * free)
-    groups = (hits, crowd.events - hits, quiet, free - quiet)
-    if not any(map(is_few, groups)):
-        scales = {"alerts_per_100": 1.0}
-        return [stacked(found[metric], 1, times=scales.get(metric, 100.0)) for metric in list(found)[:5]] + [benefit]
-    alerts = hits + free - quiet
-    bases = {
-        "alerts_per_100": crowd.predictions,
-        "sensitivity": crowd.events,
-        "specificity": free,
-        "ppv": alerts,
-        "npv": crowd.predictions - alerts,
-    }
-    shares["alerts_per_100"] = alerts / crowd.predictions
-    return [_coarse(shares[metric], base) for metric, base in bases.items()] + [stacked(found["net_benefit"], 3)]
+    shares["alerts_per_100"] = groups.alerts / (events + free)
+    return [*(_coarse(shares[metric], of) for metric, of in bases.items()), coarse_benefit(benefit, events + free)]
 
 
 def _coarse(share: float | None, of: int) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sequela.report.formats import Comparison, Estimate, Metrics
 from sequela.report.privacy import guarded
-from sequela.report.results import difference_between, headline_of, model_order
+from sequela.report.results import chosen_in_words, difference_between, headline_of, model_order
 from sequela.report.words import DASH, MINUS, decimals_that_tell, fixed, interval, model_name, signed
 
 DECIMALS = 3
@@ -78,7 +78,7 @@ def _caption(numbers: Metrics, models: Sequence[str]) -> str:
         lines.append("No baseline stands beside the network.")
     else:
         lines.append(
-            "* best baseline, chosen on tuning people. Last column: AUROC; above zero the network ranks better."
+            f"* best baseline, {chosen_in_words(numbers)}. Last column: AUROC; above zero the network ranks better."
         )
     estimates: list[Estimate | Comparison | None] = [
         headline_of(numbers, model, metric) for model in models for metric in _COLUMNS

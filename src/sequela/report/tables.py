@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sequela.report.formats import Estimate, Metrics
-from sequela.report.privacy import guarded, shown_count
-from sequela.report.results import comparison_with, estimate_of, horizons_of, measures_of, model_order
+from sequela.report.performance import tells_who_is_outside
+from sequela.report.privacy import FEW, WITHHELD, guarded, shown_count, shown_share
+from sequela.report.results import chosen_in_words, comparison_with, estimate_of, horizons_of, measures_of, model_order
 from sequela.report.words import (
     DASH,
     MINUS,
@@ -98,7 +99,7 @@ def results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
     ]
     notes = []
     if metrics.best_baseline is not None:
-        notes.append("★ the best baseline, chosen on tuning people.")
+        notes.append(f"★ the best baseline, {chosen_in_words(metrics)}.")
         notes.append(
             f"Network {MINUS} model: the difference in RMSE, on the same people; below zero the network errs less."
         )
@@ -192,9 +193,19 @@ def by_horizon(metrics: Metrics, *, target: str, held_out: int) -> TableView | N
     )
 
 
-def coverage(metrics: Metrics, *, units: dict[str, str | None], nominal: float) -> TableView | None:
-    """How often the network's intervals held what came, and how wide they are; None where none were made."""
+def coverage(
+    metrics: Metrics, *, units: dict[str, str | None], nominal: float, values: dict[str, int]
+) -> TableView | None:
+    """How often the network's intervals held what came, and how wide they are; None where none were made.
+
+    Where 1 to 10 values lay outside of them, or within, the shares are coarse; `values`: how many there are by target.
+    """
     lines, estimates = [], []
+    coarse = {
+        target
+        for target in metrics.target
+        if tells_who_is_outside(estimate_of(metrics, "network", "coverage", target), values[target])
+    }
     for target in metrics.target:
         for weighting, words in (("predictions", "predictions equal"), ("people", "people equal")):
             observed = estimate_of(metrics, "network", "coverage", target, weighting=weighting)  # type: ignore[arg-type]
@@ -225,16 +236,24 @@ def coverage(metrics: Metrics, *, units: dict[str, str | None], nominal: float) 
                 target,
                 words,
                 fixed(100 * nominal, 1),
-                fixed(percent[place].value, 1),
-                brackets[place],
+                _coarse(percent[place], values[target]) if target in coarse else fixed(percent[place].value, 1),
+                DASH if target in coarse else brackets[place],
                 fixed(width.value, decimals),
                 widths[place],
                 units.get(target) or "the target's",
             ]
             for place, (target, words, _, width) in enumerate(lines)
         ],
-        notes=reasons(estimates),
+        notes=[
+            *[f"Shares are coarse where {FEW} values lay outside of their intervals, or within."] * bool(coarse),
+            *reasons(estimates),
+        ],
     )
+
+
+def _coarse(percent: Estimate, of: int) -> str:
+    text = WITHHELD if percent.value is None else shown_share(percent.value / 100, of=of)
+    return (text if text.startswith(("over", "under")) else WITHHELD).removesuffix(" %")
 
 
 def with_intervals(estimates: Sequence[Estimate]) -> list[tuple[str, str]]:

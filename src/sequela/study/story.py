@@ -31,6 +31,7 @@ from sequela.predict import Evidence, check_units, evidence
 from sequela.prepare import Cleaning, check_grid, cleaning_of, on_grid
 from sequela.prepare.units import unit_named
 from sequela.records import Records, read_records
+from sequela.study.card import card
 from sequela.study.environment import environment
 from sequela.study.fit import fit_split
 from sequela.study.folder import RunContent, check_folder, write_run
@@ -294,7 +295,7 @@ def run(
             "environment": facts,
         },
         predictions=predictions_table(material, fits),
-        bundle=replace(final.bundle, card=_card(material, fits, metrics)),
+        bundle=replace(final.bundle, card=card(material, fits, metrics)),
     )
     write_run(folder, content, force=force)
     return Run(folder=folder, metrics=metrics)
@@ -329,28 +330,6 @@ def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
         "data": split_counts(material, fits),
         **kind_of(material).judge(material, fits),
     }
-
-
-def _card(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[str, Any]:
-    """Return the card of the bundle: what it is for, what it learned from, how well it did."""
-    return {
-        "format": 1,
-        "name": material.settings.name,
-        "intended_use": (
-            f"{kind_of(material).intended_use(material)} "
-            "Not for decisions about single patients without a study of its own at the place of use."
-        ),
-        "data": {what: _coarse(counts) for what, counts in split_counts(material, fits).items()},
-        "performance": {name: metrics["models"]["network"][name] for name in metrics["models"]["network"]},
-        "best_baseline": metrics["best_baseline"],
-        "verdict": metrics["verdict"],
-        "performance_is_of": "this network" if len(fits) == 1 else "networks of the folds; this one was fitted on all",
-    }
-
-
-def _coarse(counts: dict[str, int]) -> dict[str, int | str]:
-    """Return the counts; 1 to 10 are not told, since a bundle is made to leave the house."""
-    return {name: "fewer than 11" if 0 < count < 11 else count for name, count in counts.items()}
 
 
 def _history(material: Material, fits: list[Fit]) -> dict[str, Any]:

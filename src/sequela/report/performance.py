@@ -1,0 +1,63 @@
+"""How well the network did, as it may be told outside of the house: rounded, and without what tells 1 to 10."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sequela.report.formats import Estimate, Metrics
+from sequela.report.privacy import is_few
+from sequela.report.results import block_of
+from sequela.report.risk_groups import Crowd, tells_few
+
+TELL_THE_EVENTS = ("scaled_brier", "calibration_in_the_large")
+_DIGITS = {"forecast": 4, "risk": 3}
+_WITHHELD = Estimate(reason="withheld: it would tell a count of 1 to 10")
+
+
+def performance(
+    metrics: Metrics, *, people: int, predictions: int, thresholds: Sequence[float]
+) -> dict[str, dict[str, Any]]:
+    """The network's headline by metric.
+
+    Args:
+        metrics: of the run.
+        people: held out.
+        predictions: of them; of a forecast the values of the first target that were forecast.
+        thresholds: of the study.
+    """
+    digits = _DIGITS[metrics.question]
+    hidden = _hidden(metrics, people, predictions, thresholds)
+    return {
+        name: (_WITHHELD if name in hidden else _rounded(one, digits)).model_dump()
+        for name, one in metrics.models["network"].items()
+    }
+
+
+def _hidden(metrics: Metrics, people: int, predictions: int, thresholds: Sequence[float]) -> set[str]:
+    if metrics.question == "forecast":
+        coverage = metrics.models["network"].get("coverage", Estimate())
+        return {"coverage"} if tells_who_is_outside(coverage, predictions) else set()
+    crowd = Crowd(people, predictions, events_of(metrics))
+    benefit = bool(thresholds) and tells_few(metrics, "network", thresholds[0], crowd)
+    return {*(TELL_THE_EVENTS if crowd.has_few else ()), *["net_benefit"] * benefit}
+
+
+def events_of(metrics: Metrics) -> int | None:
+    """The held-out predictions that the event followed."""
+    return next((row.events for row in block_of(metrics) if row.events is not None), None)
+
+
+def tells_who_is_outside(coverage: Estimate, of: int) -> bool:
+    """True where a share of values within their intervals tells that 1 to 10 lie outside, or within."""
+    if coverage.value is None:
+        return False
+    inside = round(coverage.value * of)
+    return is_few(inside) or is_few(of - inside)
+
+
+def _rounded(one: Estimate, digits: int) -> Estimate:
+    ends = {name: getattr(one, name) for name in ("value", "low", "high")}
+    return one.model_copy(
+        update={name: None if end is None else float(f"{end:.{digits}g}") for name, end in ends.items()}
+    )

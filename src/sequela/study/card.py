@@ -1,0 +1,49 @@
+"""The card of a bundle: what the model is for, on whom it learned, how well it did. It is made to leave the house."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sequela.cohort import HELD_OUT
+from sequela.report.formats import Metrics
+from sequela.report.performance import performance
+from sequela.study.kinds import kind_of
+from sequela.study.material import Fit, Material
+from sequela.study.profile import split_counts
+
+
+def card(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the card; nothing in it tells a count of 1 to 10."""
+    counts = split_counts(material, fits)
+    return {
+        "format": 1,
+        "name": material.settings.name,
+        "intended_use": (
+            f"{kind_of(material).intended_use(material)} "
+            "Not for decisions about single patients without a study of its own at the place of use."
+        ),
+        "data": {what: _coarse(by_split) for what, by_split in counts.items()},
+        "performance": performance(
+            Metrics.model_validate(metrics),
+            people=counts["people"]["held_out"],
+            predictions=_judged(material, fits),
+            thresholds=material.settings.evaluate.thresholds,
+        ),
+        "best_baseline": metrics["best_baseline"],
+        "verdict": metrics["verdict"],
+        "performance_is_of": "this network" if len(fits) == 1 else "networks of the folds; this one was fitted on all",
+    }
+
+
+def _judged(material: Material, fits: list[Fit]) -> int:
+    """Return the held-out predictions; of a forecast the held-out values of its first target."""
+    chosen = np.any([fit.split.part == HELD_OUT for fit in fits], axis=0)
+    labels = material.labels[chosen]
+    return len(labels) if labels.ndim == 1 else int((~np.isnan(labels[:, :, 0])).sum())
+
+
+def _coarse(counts: dict[str, int]) -> dict[str, int | str]:
+    """Return the counts; 1 to 10 are not told."""
+    return {name: "fewer than 11" if 0 < count < 11 else count for name, count in counts.items()}
