@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -14,7 +15,7 @@ from small_study import DOCUMENT, SECRET, write_study
 
 import sequela
 from sequela.bundle import read_bundle, write_bundle
-from sequela.errors import BundleError, InputError
+from sequela.errors import BundleError, InputError, RecordsError
 from sequela.study import Run
 
 MEMBERS = {"manifest.json", "study.json", "prepare.json", "weights.safetensors", "card.json", "after.json"}
@@ -195,3 +196,35 @@ def test_a_column_that_the_study_did_not_have_changes_no_prediction(tmp_path: Pa
     with pytest.warns(UserWarning, match="3 columns or codes are unknown to the bundle and not read"):
         found = loaded.predict(frames)
     assert found.equals(expected)
+
+
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on one long table of pressures, whose first person begins with a diagnosis that nobody else has."""
+    folder = tmp_path_factory.mktemp("coded")
+    keys = {"name": "events", "path": "events.csv", "layout": "long", "subject": "id", "time": "day"}
+    study = write_study(folder, {"records": [{**keys, "time_unit": "days"}], "evaluate.importance": False})
+    random = np.random.default_rng(3)
+    rows = [f"{p},{d},sbp,{random.normal(130, 10):.1f}" for p in range(60) for d in (1, 5, 9)]
+    (folder / "events.csv").write_text("\n".join(["id,day,code,numeric_value", "0,0,rare,", *rows, ""]))
+    return sequela.run(sequela.read_study(study), folder / "run").folder
+
+
+def test_who_has_nothing_but_rare_codes_gets_the_number_of_the_study(coded: Path) -> None:
+    loaded = sequela.load_bundle(coded / "bundle")
+    alone = pl.DataFrame({"id": [0], "day": [0], "code": ["rare"], "numeric_value": [None]})
+    with pytest.warns(UserWarning, match=r"1 of 1 input has no value .* 1 column or code is unknown to the bundle"):
+        found = loaded.predict(alone)
+    of_study = pl.read_parquet(coded / "predictions.parquet").filter(
+        (pl.col("subject_id") == 0) & (pl.col("prediction_time") == 0) & (pl.col("model") == "network")
+    )
+    assert found["predicted"].to_list() == of_study["predicted"].to_list()
+    assert found["flags"].to_list() == of_study["flags"].to_list() == ["nothing known; missing: sbp"]
+    assert "rare" not in (coded / "bundle" / "study.json").read_text()
+
+
+def test_many_people_without_a_single_input_are_refused(coded: Path) -> None:
+    loaded = sequela.load_bundle(coded / "bundle")
+    other = pl.DataFrame({"id": range(11), "day": 0, "code": "SBP", "numeric_value": 120.0})
+    with pytest.raises(RecordsError, match=r"none of the bundle's inputs .* Write the codes in column 'code' as the"):
+        loaded.predict(other)
