@@ -265,3 +265,27 @@ def test_a_shift_of_what_was_not_measured_says_no_more_than_the_measures(run_ris
     assert measured["value"] is None
     assert all(point["value"] is None and point["reason"] == measured["reason"] for point in found["points"])
     assert found["verdict"] == f"There is no verdict: {measured['reason']}."
+
+
+def test_what_is_told_of_variables_and_of_missing_values_is_of_the_risk_that_the_network_gives_out(
+    run_risk: Any,
+) -> None:
+    """An isotonic map makes ties, so the AUROC before it is another."""
+    run = run_risk(
+        {
+            **PLAIN,
+            "model.recalibrate": "isotonic",
+            "evaluate.missing_sensitivity": True,
+            "evaluate.importance": True,
+        }
+    )
+    metrics, curves = (json.loads((run.folder / f"{name}.json").read_text()) for name in ("metrics", "curves"))
+    headline = metrics["models"]["network"]["auroc"]
+    before = [row["value"] for row in metrics["measures"] if row["model"] == "network" and row["metric"] == "auroc"
+              and not row["recalibrated"] and row["at"] is None and row["subgroup"] is None]  # fmt: skip
+    assert headline["value"] not in before
+    unshifted = next(point for point in curves["missing_sensitivity"]["points"] if point["shift"] == 0)
+    assert {key: unshifted[key] for key in ("value", "low", "high")} == pytest.approx(
+        {key: headline[key] for key in ("value", "low", "high")}
+    )
+    assert curves["importance"]["baseline"] == pytest.approx(headline["value"])
