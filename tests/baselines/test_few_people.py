@@ -49,7 +49,7 @@ def test_boosting_that_nobody_could_judge_is_not_in_the_history(tmp_path: Path) 
 def test_tuning_people_without_the_first_target_leave_the_choice_to_folds(tmp_path: Path) -> None:
     changes = {
         "question.target": ["sbp", "dbp"],
-        "split": {"by": "file", "path": "split.csv", "fractions": [0.5, 0.25, 0.25]},
+        "split": {"by": "file", "path": "split.csv"},
         "evaluate.baselines": ["persistence", "mean"],
     }
     study = write_study(tmp_path, changes)
