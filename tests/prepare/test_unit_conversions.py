@@ -78,6 +78,27 @@ def test_a_factor_of_ones_own_goes_where_the_table_does_not() -> None:
     assert (both.steps["A"].factor, both.steps["A"].offset) == (1.8, 32.0)
 
 
+def test_each_source_may_have_a_factor_of_its_own() -> None:
+    found = parse_conversion("nmol/L, nmol/liter -> ng/mL * 0.4; ug/L -> ng/ml", "vitamin_d")
+    assert found is not None
+    assert found.target == "ng/mL"
+    assert {source: step.factor for source, step in found.steps.items()} == {
+        "nmol/L": 0.4,
+        "nmol/liter": 0.4,
+        "ug/L": pytest.approx(1.0),
+    }
+    table = events(("vitamin_d", 50.0, "nmol/L"), ("vitamin_d", 20.0, "ug/l"), ("vitamin_d", 30.0, "ng/mL"))
+    told, _ = converted(table, {"vitamin_d": found})
+    assert told["numeric_value"].to_list() == pytest.approx([20.0, 20.0, 30.0])
+
+
+def test_one_factor_serves_two_spellings_or_units_of_one_size() -> None:
+    for sources in ("mmol/L, MMOL/l, mmol per L", "10*9/L, 10*3/uL, K/mm3", "mg/L, ug/mL"):
+        found = parse_conversion(f"{sources} -> B * 2", "x")
+        assert found is not None
+        assert {step.factor for step in found.steps.values()} == {2.0}
+
+
 @pytest.mark.parametrize(
     "text", ["A -> B * 1e-3", "A -> B * 1.0E-3", "A->B*.001", "A -> B * 1e-3 + 0", "A -> B * +1e-3"]
 )
@@ -108,6 +129,11 @@ def test_a_unit_with_a_star_is_converted_to() -> None:
         ("mmol/L -> mg/dL * 0", "glucose", "leaves nothing"),
         ("mmol/L -> mg/dL * 1e999", "glucose", "leaves nothing"),
         ("mmol/L -> mg/dL * 2 * 3", "glucose", "expected a conversion such as"),
+        ("mmol/L, g/L -> mg/dL * 18", "glucose", r"one factor .* of mmol/L and of g/L\..*\* 18; g/L -> mg/dL \* 1\.5"),
+        ("A, kPa, mmHg -> B * 2", "x", "one factor cannot be that of kPa and of mmHg"),
+        ("mmol/L -> mg/dL; g/L -> g/dL", "glucose", "several units to convert to, mg/dL, g/dL"),
+        ("mmol/L -> mg/dL; MMOL/L -> mg/dL * 2", "glucose", "'MMOL/L' is converted twice"),
+        ("mmol/L -> mg/dL;", "glucose", "expected a conversion such as"),
     ],
 )
 def test_a_way_that_is_not_known_is_refused_with_the_remedy(text: str, code: str, message: str) -> None:

@@ -204,29 +204,63 @@ def parse_conversion(text: str, code: str) -> Conversion | None:
     """Return what `units` of a study says about a code, None where it only names the unit for the reader.
 
     Written as `"mmol/L -> mg/dL"`; with several sources as `"mmol/L, g/L -> mg/dL"`; with a factor of one's own, for
-    analytes that the table does not know, as `"nmol/L -> ng/mL * 0.4"` or with an offset as `"A -> B * 1.8 + 32"`.
+    analytes that the table does not know, as `"nmol/L -> ng/mL * 0.4"` or with an offset as `"A -> B * 1.8 + 32"`. A
+    semicolon parts sources with factors of their own: `"nmol/L -> ng/mL * 0.4; ug/L -> ng/mL"`.
 
     Raises:
-        StudyError: where the way is not known.
+        StudyError: where the way is not known, or is another for one source than for the next.
     """
     if "->" not in text:
         return None
-    written = _WRITTEN.fullmatch(text.strip())
+    steps: dict[str, Linear] = {}
+    targets = []
+    for part in text.split(";"):
+        target, found = _part(part.strip(), code, text)
+        targets.append(target)
+        before = {unit_named(source) or source for source in steps}
+        for source in found:
+            if (unit_named(source) or source) in before:
+                raise StudyError(f"[prepare] units of '{code}': '{source}' is converted twice. Write one way of it.")
+        steps |= found
+    if len({unit_named(target) or target for target in targets}) > 1:
+        raise StudyError(
+            f"[prepare] units of '{code}': there are several units to convert to, {', '.join(dict.fromkeys(targets))}. "
+            "Write one and the same in each part."
+        )
+    return Conversion(code=code, target=targets[0], steps=steps)
+
+
+def _part(part: str, code: str, text: str) -> tuple[str, dict[str, Linear]]:
+    """Return the target of one part of a conversion, and the way from each of its sources."""
+    written = _WRITTEN.fullmatch(part)
     if not written:
         raise StudyError(
             f"[prepare] units of '{code}': expected a conversion such as \"mmol/L -> mg/dL\", or with a factor of your "
             f'own "nmol/L -> ng/mL * 0.4", got "{text}". Write it so.'
         )
-    sources = [source.strip() for source in written["sources"].split(",")]
+    sources = list(dict.fromkeys(source.strip() for source in written["sources"].split(",")))
     target = written["target"].strip()
     if written["factor"] is None:
-        return Conversion(code=code, target=target, steps={s: _known_step(s, target, code) for s in sources})
+        return target, {source: _known_step(source, target, code) for source in sources}
     own = Linear(float(written["factor"]), float((written["offset"] or "0").replace(" ", "")))
     if own.factor == 0 or not math.isfinite(own.factor + own.offset):
         raise StudyError(
             f"[prepare] units of '{code}': a factor of 0 or without end leaves nothing of the values. Write another."
         )
-    return Conversion(code=code, target=target, steps=dict.fromkeys(sources, own))
+    _refuse_one_factor_for_several_units(sources, written["factor"], target, code)
+    return target, dict.fromkeys(sources, own)
+
+
+def _refuse_one_factor_for_several_units(sources: list[str], factor: str, target: str, code: str) -> None:
+    """Refuse one factor for sources that are known to be of different size; two spellings of one unit share it."""
+    known = {source: unit for source in sources if (unit := unit_named(source)) is not None}
+    first = next(iter(known), None)
+    for source, unit in known.items():
+        if first is not None and _UNITS[unit] != _UNITS[known[first]]:
+            raise StudyError(
+                f"[prepare] units of '{code}': one factor cannot be that of {first} and of {source}. Write each with "
+                f'its own: "{first} -> {target} * {factor}; {source} -> {target} * 1.5".'
+            )
 
 
 def _known_step(source: str, target: str, code: str) -> Linear:
