@@ -51,6 +51,7 @@ class Evidence:
     facts: Facts
     people: int
     implausible: pl.DataFrame  # subject_id, known, code of each value that was taken out
+    averaged: Mapping[str, int]  # by code, how many values were stated in another unit than one at their instant
     units: Mapping[str, str]  # by code, as the study names them
     written: Mapping[str, WrittenColumn]  # by code, the outcome's columns row by row
 
@@ -98,14 +99,15 @@ def evidence(
         now: the instant that it is, UTC; None: all is known.
     """
     inputs, outcomes = set_apart(records.events, records.outcomes, question)
-    events, implausible = cleaning.applied(inputs if now is None else known_by(inputs, now))
+    clean = cleaning.applied(inputs if now is None else known_by(inputs, now))
     people = len(records.subjects)
     return Evidence(
-        events=events,
+        events=clean.events,
         outcomes=outcomes,
-        facts=static_facts(events, people),
+        facts=static_facts(clean.events, people),
         people=people,
-        implausible=implausible,
+        implausible=clean.implausible,
+        averaged=clean.averaged,
         units=units or {},
         written=records.written,
     )

@@ -5,7 +5,9 @@ import polars as pl
 import pytest
 from preparing import events_of
 
+from sequela.cohort import build_timeline
 from sequela.errors import StudyError
+from sequela.prepare import Cleaning
 from sequela.prepare.units import converted, parse_conversion, step_between, unit_named
 
 # Factors of the SI conversion table of the AMA Manual of Style, as journals print them.
@@ -187,3 +189,29 @@ def test_values_that_are_not_converted_keep_their_bits_and_their_order() -> None
     assert found.drop("unit").equals(table.drop("unit"))
     empty, counted = converted(table.clear(), conversion("mmol/L -> mg/dL"))  # type: ignore[arg-type]
     assert empty.height == counted.height == 0
+
+
+def test_values_of_one_instant_in_several_units_become_their_mean_and_are_counted() -> None:
+    rows = [
+        *((0, 0, "glucose", 5.0, "mmol/L"), (0, 0, "glucose", 110.0, "mg/dL"), (0, 1, "glucose", 6.0, "mmol/L")),
+        *((0, 1, "hr", 70.0, None), (0, 1, "hr", 80.0, "bpm"), (1, 0, "glucose", 90.0, "mg/dL")),
+        *((0, None, "height", 1.6, None), (0, None, "height", 1.8, "m")),
+    ]
+    table = events_of(*(row[:4] for row in rows)).with_columns(unit=pl.Series([row[4] for row in rows]))
+    clean = Cleaning(conversions={"glucose": "mmol/L -> mg/dL"}, limits={"glucose": [0.0, 105.0]}).applied(table)
+    found = clean.events.select("subject_id", "code", "numeric_value", "unit").rows()
+    assert found == [
+        (0, "glucose", pytest.approx((90.078 + 110) / 2), "mg/dL"),
+        (0, "hr", 75.0, "bpm"),
+        (1, "glucose", 90.0, "mg/dL"),
+        (0, "height", pytest.approx(1.7), "m"),
+    ]
+    assert clean.averaged == {"glucose": 1, "height": 1, "hr": 1}
+    assert len(clean.implausible) == 1  # 6 mmol/L
+    assert build_timeline(clean.events, 2).stale == 0
+
+
+def test_values_that_became_known_apart_stay_apart() -> None:
+    table = events_of((0, 0, "hr", 70.0), (0, 0, "hr", 80.0, 2)).with_columns(unit=pl.Series(["bpm", None]))
+    clean = Cleaning().applied(table)
+    assert (len(clean.events), clean.averaged) == (2, {})

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
+from sequela.cohort.asof import known_time
 from sequela.errors import StudyError
 from sequela.prepare.quantities import quantity_of
 from sequela.records.words import nearest
 
+SEVERAL_UNITS = "several values at one instant, in several units, averaged"
 _MASS, _AMOUNT, _CHARGE = "mass concentration", "amount concentration", "charge concentration"
 
 # Unit in UCUM: what it measures, and how it becomes the base unit: factor, offset.
@@ -331,3 +333,43 @@ def _stated_step(conversion: Conversion, unit: str | None) -> Linear:
         f"[prepare] units of '{conversion.code}': the study converts {written} to {conversion.target}, and some values "
         f'{says}. Name every unit that the records state, such as "{written}, OTHER -> {conversion.target}".'
     )
+
+
+def several_units(events: pl.DataFrame) -> list[str]:
+    """Return the codes whose values state more than one unit, none at all counting as one."""
+    if events["unit"].null_count() == len(events):
+        return []
+    units = events.lazy().group_by("code").agg(pl.col("unit").n_unique()).collect()
+    return units.filter(pl.col("unit") > 1)["code"].sort().to_list()
+
+
+def averaged_over_units(events: pl.DataFrame, codes: Collection[str]) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Return the events with one value of a code at an instant, the mean of those that were stated in several units.
+
+    Records keep values of several units apart until they are in one.
+
+    Args:
+        events: contract 1, converted.
+        codes: whose values were stated in several units.
+
+    Returns:
+        The events; and by code how many values went into the mean of others.
+    """
+    if not codes:
+        return events, {}
+    keys = ["subject_id", "code", "time", "known"]
+    given = events.with_row_index("row").with_columns(known=known_time())
+    is_one_of_several = pl.col("code").is_in(codes) & pl.struct(keys).is_duplicated()
+    several = given.filter(is_one_of_several)
+    if several.is_empty():
+        return events, {}
+    one = several.group_by(keys, maintain_order=True).agg(
+        pl.col("row").first(),
+        pl.col("numeric_value").cast(pl.Float64).mean().cast(pl.Float32),
+        pl.col("text_value").drop_nulls().mode().sort().first(),
+        pl.col("unit").drop_nulls().first(),
+        pl.col("available_time").max(),
+    )
+    merged = pl.concat([given.filter(~is_one_of_several), one.select(given.columns)]).sort("row")
+    left = several.group_by("code").len("rows").join(one.group_by("code").len("left"), on="code").sort("code")
+    return merged.select(events.columns), {code: rows - kept for code, rows, kept in left.iter_rows()}
