@@ -73,6 +73,7 @@ def test_risks_of_class_weights_that_cannot_be_recalibrated_are_refused(loss: st
         "train.epochs": 1,
         "prepare.min_people": 50,  # and 30 tuning people
         "evaluate.baselines": ["logistic"],
+        "evaluate.trials": None,
     }
     study = write_risk_study(tmp_path, changes)
     if loss == "cross_entropy":

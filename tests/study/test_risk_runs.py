@@ -17,7 +17,7 @@ import sequela
 from sequela.study import Run
 from sequela.study.story import gather
 
-PLAIN = {"model": {"hidden": 3}, "train.epochs": 1, "evaluate.baselines": ["logistic"]}
+PLAIN = {"model": {"hidden": 3}, "train.epochs": 1, "evaluate.baselines": ["logistic"], "evaluate.trials": None}
 SOON = {"column": "died", "time": "died_on", "time_unit": "days", "within": "1y"}
 HIGH = {"code": "sbp", "above": 135, "within": "90d"}
 

@@ -39,6 +39,7 @@ from sequela.prepare.rules import (
 _MOST_WITHOUT_LOG = 0.05
 _FARTHEST = 1e30  # of a forecast far outside of all training values, which an exponential would make infinite
 _SHAPES_WITH_INVERSE = (0.0, 2.0)  # between them every real number is some value's transform, and no two share one
+_LARGEST = float(np.finfo(np.float32).max)
 _NARROWEST = 1e-9  # of transformed values, relative: narrower, double precision no longer tells them apart well
 
 
@@ -218,7 +219,8 @@ def _power_inverse(transformed: Floats, shape: float) -> Floats:
 def _likeliest_shape(values: Floats, *, target: bool) -> float:
     """Return lambda as scikit-learn finds it; 1, which changes nothing, where values do not vary.
 
-    Of a target, and where large values would all become nearly the same number, the nearest one from 0 to 2.
+    Of a target, and where large values would all become nearly the same number, or one beyond single precision, the
+    nearest one from 0 to 2.
     """
     known = values[~np.isnan(values)]
     if len(np.unique(known)) < 2:
@@ -232,8 +234,9 @@ def _likeliest_shape(values: Floats, *, target: bool) -> float:
         return inside
     rows = np.arange(len(known))
     bent = YeoJohnson(shape=shape).apply(Column(values=known, begin=rows, hours=rows.astype(np.float64)))
-    with np.errstate(invalid="ignore"):
-        return shape if bent.std() > _NARROWEST * np.abs(bent).max() else inside
+    largest = np.abs(bent).max()
+    with np.errstate(invalid="ignore", over="ignore"):
+        return shape if _NARROWEST * largest < bent.std() and largest < _LARGEST else inside
 
 
 class Smearing(RuleState):
