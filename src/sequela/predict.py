@@ -151,8 +151,30 @@ def say(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) 
         timeline: what became known.
         facts: static facts.
         sequences: R predictions and what they read.
+
+    Raises:
+        InputError: where a prediction is no finite number.
     """
-    return finished(bundle, outputs(bundle, timeline, facts, sequences))
+    with np.errstate(over="ignore", invalid="ignore"):
+        raw = _finite(outputs(bundle, timeline, facts, sequences))
+        said = finished(bundle, raw)
+        _finite(said.predicted)
+    return said
+
+
+def _finite(found: dict[str, Floats]) -> dict[str, Floats]:
+    """Return what models say; refuse what is no number.
+
+    Raises:
+        InputError: the numbers of a bundle are checked one by one, and some may still not go together.
+    """
+    if not all(np.isfinite(values).all() for values in found.values()):
+        raise InputError(
+            "Some predictions are no finite numbers: values in the records are far beyond those that the bundle was "
+            "fitted on, or the bundle is damaged or was changed by hand. Check the units, or copy the bundle again "
+            "from its run folder."
+        )
+    return found
 
 
 def outputs(

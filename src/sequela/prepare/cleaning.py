@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
-from sequela.prepare.derived import with_derived
+from sequela.errors import StudyError
+from sequela.prepare.derived import parse_formula, with_derived
 from sequela.prepare.plausible import plausible_limits, without_implausible
 from sequela.prepare.settings import PrepareSettings
 from sequela.prepare.units import Conversion, averaged_over_units, converted, parse_conversion, several_units
@@ -28,9 +29,21 @@ class Cleaning(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    limits: dict[str, list[float]] = {}
+    limits: dict[str, list[FiniteFloat]] = {}
     conversions: dict[str, str] = {}  # such as "mmol/L -> mg/dL"
     derived: dict[str, str] = {}  # such as "HR / SysABP"
+
+    @model_validator(mode="after")
+    def _can_be_applied(self) -> Cleaning:
+        if any(len(ends) != 2 or not ends[0] < ends[1] for ends in self.limits.values()):
+            raise ValueError("limits are a lowest and a highest value")
+        for formula in self.derived.values():
+            parse_formula(formula)
+        try:
+            _ = self._steps
+        except StudyError:
+            raise ValueError("a conversion of units cannot be read") from None
+        return self
 
     def applied(self, events: pl.DataFrame) -> Cleaned:
         """Return the clean events, and what was averaged or taken out.

@@ -34,7 +34,7 @@ _TABLES = (
 class GridState(Settings):
     """A regular clock: bins of one span, right-closed from the episode's start, and how a bin sums up its values."""
 
-    microseconds: Annotated[int, Field(gt=0)]
+    microseconds: Annotated[int, Field(gt=0, lt=1 << 62)]
     aggregate: dict[str, Aggregate]  # by code, "*" for the rest
 
 

@@ -21,7 +21,7 @@ import re
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, model_validator
 from sklearn.preprocessing import PowerTransformer
 
 from sequela.errors import StudyError
@@ -40,6 +40,7 @@ _MOST_WITHOUT_LOG = 0.05
 _FARTHEST = 1e30  # of a forecast far outside of all training values, which an exponential would make infinite
 _SHAPES_WITH_INVERSE = (0.0, 2.0)  # between them every real number is some value's transform, and no two share one
 _LARGEST = float(np.finfo(np.float32).max)
+_WHOLE = 1e-6  # how far shares may be from 1 together
 _NARROWEST = 1e-9  # of transformed values, relative: narrower, double precision no longer tells them apart well
 
 
@@ -242,8 +243,14 @@ def _likeliest_shape(values: Floats, *, target: bool) -> float:
 class Smearing(RuleState):
     """Training residuals on the transformed scale: the mean of each bin of people, and the share of residuals in it."""
 
-    residuals: list[FiniteFloat]
-    shares: list[FiniteFloat]
+    residuals: Annotated[list[FiniteFloat], Field(min_length=1)]
+    shares: list[Annotated[FiniteFloat, Field(ge=0)]]
+
+    @model_validator(mode="after")
+    def _has_whole_shares(self) -> Smearing:
+        if len(self.residuals) != len(self.shares) or abs(sum(self.shares) - 1) > _WHOLE:
+            raise ValueError("each bin of residuals needs its share, and together they are 1")
+        return self
 
 
 def fit_smearing(residuals: Floats, person: Rows, min_people: int) -> Smearing:
