@@ -8,7 +8,8 @@ import pytest
 from preparing import events_of
 
 from sequela.errors import StudyError
-from sequela.prepare import PrepareSettings, check_use, held_by_code
+from sequela.prepare import PrepareSettings
+from sequela.prepare.use import check_use, held_by_code
 
 EVENTS = events_of(
     *((0, 0, "crp", 5.0), (0, 0, "ward", "A"), (0, None, "height", 170.0), (0, None, "sex", "f")),

@@ -19,7 +19,6 @@ from sequela.prepare.targets import (
     scale_targets,
     unscale_targets,
 )
-from sequela.prepare.use import check_use, held_by_code
 
 __all__ = [
     "Cleaning",
@@ -29,12 +28,10 @@ __all__ = [
     "PreparedState",
     "ScaledTargets",
     "check_grid",
-    "check_use",
     "cleaning_of",
     "fit_preparation",
     "fit_smearing",
     "flag_words",
-    "held_by_code",
     "last_known_targets",
     "limited_timeline",
     "needs_last_target",

@@ -28,8 +28,9 @@ from sequela.cohort.columns import check_time_of_outcome
 from sequela.cohort.settings import ORIGIN
 from sequela.errors import StudyError
 from sequela.predict import Evidence, check_units, evidence
-from sequela.prepare import Cleaning, check_grid, check_use, cleaning_of, held_by_code, on_grid
+from sequela.prepare import Cleaning, check_grid, cleaning_of, on_grid
 from sequela.prepare.units import unit_named
+from sequela.prepare.use import check_use, held_by_code
 from sequela.records import Records, read_records
 from sequela.study.environment import environment
 from sequela.study.fit import fit_split
