@@ -162,7 +162,7 @@ def study_of(job: Job, changes: Mapping[str, Mapping[str, Any]] | None = None) -
 
     document = {
         **question(job.data, job.sets),
-        "evaluate": {"trials": job.trials, "baselines": [], "reason": "fitted by themselves, once a split"},
+        "evaluate": {"baselines": [], "reason": "fitted by themselves, once a split"},
         **{
             block: {**RECIPE.get(block, {}), **(changes or {}).get(block, {})}
             for block in ("prepare", "model", "train")

@@ -49,6 +49,8 @@ class Batch:
     target_known: Tensor  # bool, of the shape of `targets`
     weight: Tensor  # [R] float32, of the prediction in the loss
     provenance: Tensor | None = None  # [N, F] uint8, places in PROVENANCE; None where nobody asked for it
+    late_hours: Tensor | None = None  # [N, F] float32, from when what a step measured was taken to the step; None where
+    # nobody asked, or where everything was known when it was measured
     events: Events | None = None  # None where the preparation keeps no event codes
     summary: Tensor | None = None  # [R, J] float32, statistics of what each prediction sees, NaN where not known
 

@@ -31,6 +31,7 @@ from sequela.evaluate.measures import OWN_MODELS
 from sequela.evaluate.recalibration import UnchangedState
 from sequela.models import Ensemble, InputShape, ModelSettings, Network, build_forecast_network, build_risk_network
 from sequela.prepare import Cleaning, PreparedState
+from sequela.prepare.state import NumberState
 from sequela.records import TableSettings, TimeUnit
 from sequela.records.values import Kind
 from sequela.settings import Settings, wanted
@@ -230,6 +231,10 @@ def _check_parts(folder: Path, study: BundledStudy, prepared: PreparedState, aft
         _refuse(folder, "prepare.json", "its targets are not those of study.json")
     if not prepared.features and not prepared.words:
         _refuse(folder, "prepare.json", "it has no input")
+    rules = {feature.missing for feature in prepared.features if isinstance(feature, NumberState)}
+    for rule, joint in (("regression", prepared.regression), ("knn", prepared.knn)):
+        if rule in rules and joint is None:
+            _refuse(folder, "prepare.json", f"'{rule}' is missing, by which it fills gaps")
     if after is not None and after.interval is not None:
         horizons = len(question.horizons) if isinstance(question, ForecastQuestion) else 0
         if [len(row) for row in after.interval.half_width] != [len(targets)] * horizons:

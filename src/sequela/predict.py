@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +38,7 @@ from sequela.records.values import Kind
 from sequela.records.written import WrittenColumn
 
 _ROWS_AT_ONCE = 1 << 15
+_NO_COINCIDENCE = 11  # people who all lack every input, where one may have nothing but codes that are rare
 Floats = NDArray[np.float64]
 
 
@@ -50,6 +51,7 @@ class Evidence:
     facts: Facts
     people: int
     implausible: pl.DataFrame  # subject_id, known, code of each value that was taken out
+    averaged: Mapping[str, int]  # by code, how many values were stated in another unit than one at their instant
     units: Mapping[str, str]  # by code, as the study names them
     written: Mapping[str, WrittenColumn]  # by code, the outcome's columns row by row
 
@@ -97,14 +99,15 @@ def evidence(
         now: the instant that it is, UTC; None: all is known.
     """
     inputs, outcomes = set_apart(records.events, records.outcomes, question)
-    events, implausible = cleaning.applied(inputs if now is None else known_by(inputs, now))
+    clean = cleaning.applied(inputs if now is None else known_by(inputs, now))
     people = len(records.subjects)
     return Evidence(
-        events=events,
+        events=clean.events,
         outcomes=outcomes,
-        facts=static_facts(events, people),
+        facts=static_facts(clean.events, people),
         people=people,
-        implausible=implausible,
+        implausible=clean.implausible,
+        averaged=clean.averaged,
         units=units or {},
         written=records.written,
     )
@@ -148,8 +151,30 @@ def say(bundle: Bundle, timeline: Timeline, facts: Facts, sequences: Sequences) 
         timeline: what became known.
         facts: static facts.
         sequences: R predictions and what they read.
+
+    Raises:
+        InputError: where a prediction is no finite number.
     """
-    return finished(bundle, outputs(bundle, timeline, facts, sequences))
+    with np.errstate(over="ignore", invalid="ignore"):
+        raw = _finite(outputs(bundle, timeline, facts, sequences))
+        said = finished(bundle, raw)
+        _finite(said.predicted)
+    return said
+
+
+def _finite(found: dict[str, Floats]) -> dict[str, Floats]:
+    """Return what models say; refuse what is no number.
+
+    Raises:
+        InputError: the numbers of a bundle are checked one by one, and some may still not go together.
+    """
+    if not all(np.isfinite(values).all() for values in found.values()):
+        raise InputError(
+            "Some predictions are no finite numbers: values in the records are far beyond those that the bundle was "
+            "fitted on, or the bundle is damaged or was changed by hand. Check the units, or copy the bundle again "
+            "from its run folder."
+        )
+    return found
 
 
 def outputs(
@@ -374,9 +399,13 @@ class Predictor:
     def _predict(self, records: Records, now: str | float | None, at: str | None) -> LivePredictions:
         _check_clock(self.bundle, records)
         there = _presence(self.bundle, records)
-        if not there.has_any and _has_steps(records, there.strange):
+        unread = _unread_columns(self.bundle, records, there)
+        if not there.has_any and (
+            _people_with(records, unread) > 0 or _people_with(records, there.strange) >= _NO_COINCIDENCE
+        ):
             raise _made_of_nothing(self.bundle, records, there)
-        records = _read_columns(self.bundle, records, there)
+        if unread:
+            records = replace(records, events=records.events.filter(~pl.col("code").is_in(unread)))
         if at not in (None, "last"):
             raise InputError(f'`at` is "last" or is left out; it cannot be "{at}".')
         study = self.bundle.study
@@ -444,20 +473,20 @@ def _presence(bundle: Bundle, records: Records) -> Presence:
     )
 
 
-def _has_steps(records: Records, codes: Sequence[str]) -> bool:
-    """Say whether any of the codes stands in the records at a time."""
-    return not records.events.filter(pl.col("code").is_in(codes) & pl.col("time").is_not_null()).is_empty()
+def _people_with(records: Records, codes: Collection[str]) -> int:
+    """Return how many people have any of the codes at a time."""
+    rows = records.events.filter(pl.col("code").is_in(codes) & pl.col("time").is_not_null())
+    return rows["subject_id"].n_unique()
 
 
-def _read_columns(bundle: Bundle, records: Records, there: Presence) -> Records:
-    """Return the records without the columns that neither the bundle nor its study knows: no step comes of them.
+def _unread_columns(bundle: Bundle, records: Records, there: Presence) -> set[str]:
+    """Return the columns that neither the bundle nor its study knows: no step comes of them.
 
     Codes of a long table, which are what patients have, stay: in the study, too, rare ones were steps.
     """
     tables = zip(bundle.study.records, records.tables, strict=True)
     columns = {code for table, read in tables if table.layout != "long" for code in read.codes}
-    unread = columns.intersection(there.strange)
-    return replace(records, events=records.events.filter(~pl.col("code").is_in(unread))) if unread else records
+    return columns.intersection(there.strange)
 
 
 def _made_of_nothing(bundle: Bundle, records: Records, there: Presence) -> RecordsError:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from sequela.cohort import SPLIT_NAMES, Split
+from sequela.prepare.units import SEVERAL_UNITS
 from sequela.study import Watch
 from sequela.study.material import Material
 from sequela.train import Progress as Training
@@ -113,6 +114,8 @@ def reading_tables(material: Material, splits: Sequence[Split]) -> list[Table]:
         counted.add_column(column, justify="right" if column == "rows" else "left")
     for name, reason, codes_of_it, count in _folded(records.counts):
         counted.add_row(escape(name), escape(reason), escape(codes_of_it), _shown(count))
+    for code, rows in material.evidence.averaged.items():
+        counted.add_row("", SEVERAL_UNITS, escape(code), _shown(rows))
     for implausible, taken_out in material.evidence.implausible_by_code.items():
         counted.add_row("", "outside the plausible range", escape(implausible), _shown(taken_out))
     asked = Table(title="Question", title_justify="left")

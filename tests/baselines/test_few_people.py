@@ -49,7 +49,7 @@ def test_boosting_that_nobody_could_judge_is_not_in_the_history(tmp_path: Path) 
 def test_tuning_people_without_the_first_target_leave_the_choice_to_folds(tmp_path: Path) -> None:
     changes = {
         "question.target": ["sbp", "dbp"],
-        "split": {"by": "file", "path": "split.csv", "fractions": [0.5, 0.25, 0.25]},
+        "split": {"by": "file", "path": "split.csv"},
         "evaluate.baselines": ["persistence", "mean"],
     }
     study = write_study(tmp_path, changes)
@@ -73,6 +73,7 @@ def test_risks_of_class_weights_that_cannot_be_recalibrated_are_refused(loss: st
         "train.epochs": 1,
         "prepare.min_people": 50,  # and 30 tuning people
         "evaluate.baselines": ["logistic"],
+        "evaluate.trials": None,
     }
     study = write_risk_study(tmp_path, changes)
     if loss == "cross_entropy":

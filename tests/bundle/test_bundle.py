@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -14,7 +18,7 @@ from small_study import DOCUMENT, SECRET, write_study
 
 import sequela
 from sequela.bundle import read_bundle, write_bundle
-from sequela.errors import BundleError, InputError
+from sequela.errors import BundleError, InputError, RecordsError
 from sequela.study import Run
 
 MEMBERS = {"manifest.json", "study.json", "prepare.json", "weights.safetensors", "card.json", "after.json"}
@@ -195,3 +199,91 @@ def test_a_column_that_the_study_did_not_have_changes_no_prediction(tmp_path: Pa
     with pytest.warns(UserWarning, match="3 columns or codes are unknown to the bundle and not read"):
         found = loaded.predict(frames)
     assert found.equals(expected)
+
+
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on one long table of pressures, whose first person begins with a diagnosis that nobody else has."""
+    folder = tmp_path_factory.mktemp("coded")
+    keys = {"name": "events", "path": "events.csv", "layout": "long", "subject": "id", "time": "day"}
+    study = write_study(folder, {"records": [{**keys, "time_unit": "days"}], "evaluate.importance": False})
+    random = np.random.default_rng(3)
+    rows = [f"{p},{d},sbp,{random.normal(130, 10):.1f}" for p in range(60) for d in (1, 5, 9)]
+    (folder / "events.csv").write_text("\n".join(["id,day,code,numeric_value", "0,0,rare,", *rows, ""]))
+    return sequela.run(sequela.read_study(study), folder / "run").folder
+
+
+def test_who_has_nothing_but_rare_codes_gets_the_number_of_the_study(coded: Path) -> None:
+    loaded = sequela.load_bundle(coded / "bundle")
+    alone = pl.DataFrame({"id": [0], "day": [0], "code": ["rare"], "numeric_value": [None]})
+    with pytest.warns(UserWarning, match=r"1 of 1 input has no value .* 1 column or code is unknown to the bundle"):
+        found = loaded.predict(alone)
+    of_study = pl.read_parquet(coded / "predictions.parquet").filter(
+        (pl.col("subject_id") == 0) & (pl.col("prediction_time") == 0) & (pl.col("model") == "network")
+    )
+    assert found["predicted"].to_list() == of_study["predicted"].to_list()
+    assert found["flags"].to_list() == of_study["flags"].to_list() == ["nothing known; missing: sbp"]
+    assert "rare" not in (coded / "bundle" / "study.json").read_text()
+
+
+def test_many_people_without_a_single_input_are_refused(coded: Path) -> None:
+    loaded = sequela.load_bundle(coded / "bundle")
+    other = pl.DataFrame({"id": range(11), "day": 0, "code": "SBP", "numeric_value": 120.0})
+    with pytest.raises(RecordsError, match=r"none of the bundle's inputs .* Write the codes in column 'code' as the"):
+        loaded.predict(other)
+
+
+KNOTS = {"knots": [1.0, 2.0], "shares": [0.25, 0.75]}
+KNN = {"means": [0.0, 0.0], "spreads": [1.0, 1.0], "centroids": [[0.0, None]]}
+STEP = {"column": 0, "coefficients": [0.0] * 4, "intercept": 0.0}
+REGRESSION = {"means": [0.0] * 4, "low": [-1.0] * 4, "high": [1.0] * 4, "regressions": [STEP]}
+DO_NOT_GO_TOGETHER: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
+    ("prepare", lambda c: c["features"][0].update(quantiles=KNOTS | {"shares": [0.5]}), "one share for each knot"),
+    ("prepare", lambda c: c["features"][0].update(quantiles=KNOTS | {"knots": [2.0, 1.0]}), "must not fall"),
+    ("prepare", lambda c: c["features"][0].update(quantiles=KNOTS | {"shares": [0.5, 1.0]}), "between 0 and 1"),
+    ("prepare", lambda c: c["features"][0].update(carry_limit_hours=1e308), "carry_limit_hours"),
+    ("prepare", lambda c: c["features"][0].update(missing="knn"), "'knn' is missing"),
+    ("prepare", lambda c: c["features"].append(c["features"][0]), "twice"),
+    ("prepare", lambda c: c["targets"][0].update(transform={"kind": "yeo_johnson", "shape": -2.0}), "shape"),
+    ("prepare", lambda c: c["targets"][0].update(smearing={"residuals": [0.0], "shares": []}), "its share"),
+    ("prepare", lambda c: c.update(knn=KNN | {"centroids": [[0.0]]}), "for each variable"),
+    ("prepare", lambda c: c.update(knn=KNN | {"spreads": [1.0]}), "for each variable"),
+    ("prepare", lambda c: c.update(knn=KNN | {"means": [0.0], "spreads": [1.0], "centroids": []}), "numbers"),
+    ("prepare", lambda c: c.update(regression=REGRESSION | {"low": [0.0]}), "a lowest and a highest"),
+    ("prepare", lambda c: c.update(regression=REGRESSION | {"low": [2.0] * 4}), "above the highest"),
+    ("prepare", lambda c: c.update(regression=REGRESSION | {"regressions": [STEP | {"column": 4}]}), "one of"),
+    ("prepare", lambda c: c.update(regression=REGRESSION | {"regressions": [STEP | {"coefficients": []}]}), "for each"),
+    ("prepare", lambda c: c.update(grid={"microseconds": 10**30, "aggregate": {}}), "grid.microseconds"),
+    ("study", lambda c: c["cleaning"].update(limits={"sbp": [1.0]}), "a lowest and a highest"),
+    ("study", lambda c: c["cleaning"].update(limits={"sbp": [2.0, 1.0]}), "a lowest and a highest"),
+    ("study", lambda c: c["cleaning"].update(derived={"x": "never"}), "formula"),
+    ("study", lambda c: c["cleaning"].update(conversions={"sbp": "a -> b"}), "conversion"),
+]
+
+
+def changed(run: Run, folder: Path, member: str, change: Callable[[dict[str, Any]], Any]) -> Path:
+    """Return a copy of the bundle with a member changed, under its right digest."""
+    bundle = shutil.copytree(run.folder / "bundle", folder / "bundle")
+    content, manifest = (json.loads((bundle / f"{name}.json").read_text()) for name in (member, "manifest"))
+    change(content)
+    data = json.dumps(content).encode()
+    manifest["members"][f"{member}.json"] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (bundle / f"{member}.json").write_bytes(data)
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    return bundle
+
+
+@pytest.mark.parametrize(("member", "change", "says"), DO_NOT_GO_TOGETHER)
+def test_numbers_of_a_bundle_that_do_not_go_together_are_refused(
+    run: Run, tmp_path: Path, member: str, change: Callable[[dict[str, Any]], Any], says: str
+) -> None:
+    with pytest.raises(BundleError, match=rf"bundle/{member}\.json: .*{says}.* damaged or was changed by hand"):
+        read_bundle(changed(run, tmp_path, member, change))
+
+
+def test_predictions_that_are_no_numbers_are_refused(run: Run, tmp_path: Path) -> None:
+    folder = run.folder.parent
+    bundle = changed(run, tmp_path, "prepare", lambda c: c["targets"][0].update(spread=1.7e308, center=1.7e308))
+    paths = {name: folder / f"{name}.csv" for name in ("visits", "patients")}
+    with pytest.raises(InputError, match=r"no finite numbers: .* Check the units, or copy the bundle again"):
+        sequela.load_bundle(bundle).predict_files(paths)

@@ -91,7 +91,7 @@ def a_folder(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).mkdir()
 
 
-BY_FILE = {"split.by": "file", "split.path": "split.csv"}
+BY_FILE = {"split": {"by": "file", "path": "split.csv"}}
 ROW = f"{SECRET}9,400"
 THIRDS = [f"{SECRET}{n},{('train', 'tuning', 'held_out')[n % 3]}" for n in range(60)]
 
@@ -310,7 +310,7 @@ CASES: dict[str, Case] = {
         ["audit.accept", "'outcome_time'"], {"audit.accept": [{"finding": "outcome_tme", "reason": "x"}]}
     ),
     "the source's own splits where there are none": Case(
-        ["[split]", "source has none", "`path`"], {"split.by": "file"}
+        ["[split]", "source has none", "`path`"], {"split": {"by": "file"}}
     ),
     # The tables
     "a table that is missing": Case(["nowhere.csv", "no such file", "`path`"], {"records.0.path": "nowhere.csv"}),

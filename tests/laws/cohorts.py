@@ -154,6 +154,7 @@ def document(
 def questions(draw: st.DrawFn, *, calendar: bool) -> dict[str, Any]:
     """Draw a question; "origin" needs times that are numbers."""
     begins: list[Any] = ["first record", {"code": "ADMI"}] + ([] if calendar else ["origin"])
+    horizon = draw(st.sampled_from(["next record", "1d", ["12h", "2d"]]))
     return {
         "target": draw(st.sampled_from(["sbp", ["sbp", "crp"]])),
         "from": draw(st.sampled_from(begins)),
@@ -163,8 +164,8 @@ def questions(draw: st.DrawFn, *, calendar: bool) -> dict[str, Any]:
                 ["every record", "every record", "first record", "last record", "30h", ["12h", "3d"], "every 6h"]
             )
         ),
-        "horizon": draw(st.sampled_from(["next record", "1d", ["12h", "2d"]])),
-        "tolerance": draw(st.sampled_from(["auto", "2d"])),
+        "horizon": horizon,
+        "tolerance": "auto" if horizon == "next record" else draw(st.sampled_from(["auto", "2d"])),
         "history": draw(st.sampled_from(["all", "all", "36h", "10d"])),
         "min_records": draw(st.integers(0, 3)),
     }
@@ -207,15 +208,23 @@ def preparations(draw: st.DrawFn, *, on_a_clock: bool) -> dict[str, Any]:
     transforms += [{"crp": "log", "sbp": "yeo_johnson"}]
     rules = draw(st.booleans())
     grid = draw(st.sampled_from(["none", "6h"])) if on_a_clock else "none"
+    outliers = draw(st.sampled_from(["none", "none", "iqr", "mad", {"sbp": "hampel", "*": "iqr"}]))
+    filled: Any = (
+        {"sbp": draw(missing), "ward": draw(st.sampled_from(["zero", "mean", "last"])), "*": draw(missing)}
+        if rules
+        else draw(missing)
+    )
+    carried = ("last", "decay")  # of what else a study fills in, a limit is refused
+    limits: list[Any] = ["none", "none"]
+    limits += ["24h"] * ((filled if isinstance(filled, str) else filled["*"]) in carried)
+    limits += [{"sbp": "36h"}] * ((filled if isinstance(filled, str) else filled["sbp"]) in carried)
     return {
         "plausible": draw(st.sampled_from(["none", {"sbp": [60, 250]}, {"sbp": [60, 250], "*": "default"}])),
         "units": draw(st.sampled_from([{}, {}, {"crp": "mg/L -> mg/dL * 2"}])),
-        "outliers": draw(st.sampled_from(["none", "none", "iqr", "mad", {"sbp": "hampel", "*": "iqr"}])),
-        "outlier_action": draw(st.sampled_from(["flag", "missing", "clip"])),
-        "missing": {"sbp": draw(missing), "ward": draw(st.sampled_from(["zero", "mean", "last"])), "*": draw(missing)}
-        if rules
-        else draw(missing),
-        "carry_limit": draw(st.sampled_from(["none", "none", "24h", {"sbp": "36h"}])),
+        "outliers": outliers,
+        "outlier_action": "flag" if outliers == "none" else draw(st.sampled_from(["flag", "missing", "clip"])),
+        "missing": filled,
+        "carry_limit": draw(st.sampled_from(limits)),
         "transform": draw(st.sampled_from(transforms)),
         "scale": {"glu": draw(scale), "*": draw(scale)} if rules else draw(scale),
         "derived": draw(st.sampled_from([{}, {}, {"ratio": "sbp / glu"}, {"either": "crp | glu"}])),

@@ -13,7 +13,6 @@ from laws import ROWS, Ready, same_bits
 
 from sequela.bundle import write_bundle
 from sequela.cohort import RiskQuestion, build_timeline, one_each, one_pass
-from sequela.errors import RecordsError
 from sequela.predict import Predictor, load_bundle, said_table, say
 from sequela.prepare import flag_words, needs_own_sequences, on_grid
 from sequela.prepare.rows import RowPreparation
@@ -76,10 +75,7 @@ def check_one_number(fitted: Ready, folder: Path, seed: int) -> None:
     _check_threads(predictor, case, whole)
     names = fitted.material.records.subjects["source_id"].cast(pl.String).to_list()
     for name in generator.choice(names, 2, replace=False).tolist():
-        table = _of_one(predictor, case.inputs(rows_of(case.frames, name)), name)
-        if table is None:
-            continue
-        alone = said(table)
+        alone = said(_of_one(predictor, case.inputs(rows_of(case.frames, name)), name))
         asked = {key: numbers for key, numbers in whole.items() if str(key[0]) == name}
         assert_agree(asked, alone, "alone", complete=True)
     _check_one_record_at_a_time(fitted, predictor, whole, generator)
@@ -104,15 +100,9 @@ def known_by(frames: Frames, day: float) -> Frames:
     return {**frames, **{name: rows if len(rows) else frames[name][:1] for name, rows in cut.items()}}
 
 
-def _of_one(predictor: Predictor, tables: Frames, name: str, **more: Any) -> pl.DataFrame | None:
-    """Return what a bundle says of one person; None where it refuses: all that they have is too rare to be an input."""
-    try:
-        found = predictor.predict(tables, **more)
-    except RecordsError as refused:
-        if "predictions would be made of nothing" not in str(refused):
-            raise
-        return None
-    return found.filter(pl.col("subject_id") == name)
+def _of_one(predictor: Predictor, tables: Frames, name: str, **more: Any) -> pl.DataFrame:
+    """Return what a bundle says of one person, also where all that they have is too rare to be an input."""
+    return predictor.predict(tables, **more).filter(pl.col("subject_id") == name)
 
 
 def _check_threads(predictor: Predictor, case: Case, whole: Said) -> None:
@@ -136,8 +126,6 @@ def _check_one_record_at_a_time(
         for frames in (case.frames, known_by(case.frames, day)):
             one = rows_of(frames, name)
             table = _of_one(predictor, case.inputs(one), name, now=written)
-            if table is None:
-                continue
             at_that_time = said(table)
             assert_agree(whole, at_that_time, "one record at a time")
             begin = clock.to_source(pl.Series([start]).cast(pl.Datetime("us")))[0]

@@ -20,7 +20,7 @@ from sequela.cohort.facts import AGE, Facts
 from sequela.errors import CohortError, StudyError
 from sequela.explain import Histories
 from sequela.explain.exchange import Exchange
-from sequela.predict import outputs
+from sequela.predict import finished, outputs
 from sequela.study.importance import HistoriesNetwork
 
 QUIET = {"suppress_health_check": [HealthCheck.filter_too_much, HealthCheck.too_slow]}
@@ -64,7 +64,8 @@ def of(fitted: Ready, seen: Seen) -> tuple:
 
 
 def said_anew(fitted: Ready, given: Histories) -> np.ndarray:
-    said = outputs(fitted.bundle, *seen_of(fitted, given), only_network=True)["network"]
+    raw = outputs(fitted.bundle, *seen_of(fitted, given), only_network=True)
+    said = finished(fitted.bundle, raw).predicted["network"]
     return said if said.ndim == 1 else said[:, :, 0]
 
 

@@ -18,7 +18,7 @@ SPLITS = ["subject", "time", "within", "order", "file"]
 
 
 def check(case: Case, by: str, seed: int) -> None:
-    keys = {"by": by} | ({"path": "split.csv"} if by == "file" else {})
+    keys = {"by": by} | ({"path": "split.csv", "fractions": [0.7, 0.15, 0.15]} if by == "file" else {})
     risk = case.document["question"].get("kind") == "risk"
     asked = {"outcome": {"code": "DISCH", "within": "2d"}, "to": "last record"} if risk else {"target": "sbp"}
     case = case.changed(split=keys, prepare={"plausible": "none"}, question=asked)  # no value decides who is asked

@@ -37,7 +37,7 @@ def gathered(case: Case) -> Material:
 def check(case: Case, by: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if by == "file":
-            case = case.changed(split={"path": "split.csv"})
+            case = case.changed(split={"path": "split.csv", "fractions": [0.7, 0.15, 0.15]})
             rows = [(f"p{n}", ["train", "tuning", "held_out"][n % 3]) for n in range(5)]
             pl.DataFrame(rows, schema=["subject_id", "split"], orient="row").write_csv(Path(folder) / "split.csv")
         material = gathered(case.changed(split={"by": by}))

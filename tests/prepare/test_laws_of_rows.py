@@ -47,6 +47,14 @@ def preparations(draw: st.DrawFn) -> PrepareSettings:
     }
     if draw(st.booleans()):
         keys |= {"grid": "2h", "aggregate": by_code("mean", "last", "min", "max", "sum")}
+    for key, goes_with, nothing in (
+        ("outlier_action", "outliers", ("flag", "none")),
+        ("carry_limit", "missing", ("none", "zero", "mean")),
+    ):
+        table, rules = (
+            k if isinstance(k, dict) else dict.fromkeys(("x", "y", "*"), k) for k in (keys[key], keys[goes_with])
+        )
+        keys[key] = {code: nothing[0] if rules[code] in nothing[1:] else value for code, value in table.items()}
     return PrepareSettings(min_people=draw(st.integers(1, 2)), **keys)
 
 

@@ -124,6 +124,21 @@ def test_flags_name_what_is_missing_out_of_range_unseen_and_implausible() -> Non
     ]
 
 
+def test_nothing_is_known_where_records_hold_no_input() -> None:
+    training = Course(*((p, 0, "x", 10.0 * (p % 4)) for p in range(40)), *((p, 1, "fall", None) for p in range(40)))
+    state = training.fit(min_people=2)
+    assert [word.code for word in state.words] == ["fall"]
+    new = Course((0, 0, "rare", None), (1, 0, "fall", None), (2, 0, "x", 15.0), (3, 0, "rare", 5.0), people=5)
+    _, gone = without_implausible(events_of((0, 0, "x", 1.0)), {})
+    assert flag_words(new.timeline, new.facts, state, new.sequences, gone) == [
+        "nothing known; missing: x",
+        "missing: x",
+        "",
+        "nothing known; missing: x",
+        "nothing known; missing: x",
+    ]
+
+
 def _rows(events: object) -> list[tuple[object, ...]]:
     frame = events.with_columns(hour=events["time"].dt.epoch("us") / HOUR)  # type: ignore[attr-defined]
     values = frame.select("subject_id", "hour", "code", "numeric_value", "text_value").rows()

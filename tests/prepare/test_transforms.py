@@ -139,3 +139,12 @@ def test_a_linear_transform_needs_no_smearing() -> None:
     far = Smearing(residuals=[9.0], shares=[1.0])
     assert smeared_inverse(NoTransform(), np.array([1.0]), far).tolist() == [1.0]
     assert smeared_inverse(Difference(), np.array([1.0]), far, np.array([5.0])).tolist() == [6.0]
+
+
+def test_a_shape_that_takes_values_beyond_single_precision_is_none() -> None:
+    """Without a scale such values would be infinite as inputs."""
+    values = np.array([128.0, 133.0, 133.5, 133.8, 134.0])
+    bent = fit_transform("yeo_johnson", one_person(values), "x")
+    assert isinstance(bent, YeoJohnson)
+    assert bent.shape == 2.0
+    assert np.isfinite(bent.apply(one_person(values)).astype(np.float32)).all()

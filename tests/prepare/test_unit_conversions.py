@@ -5,7 +5,9 @@ import polars as pl
 import pytest
 from preparing import events_of
 
+from sequela.cohort import build_timeline
 from sequela.errors import StudyError
+from sequela.prepare import Cleaning
 from sequela.prepare.units import converted, parse_conversion, step_between, unit_named
 
 # Factors of the SI conversion table of the AMA Manual of Style, as journals print them.
@@ -78,6 +80,27 @@ def test_a_factor_of_ones_own_goes_where_the_table_does_not() -> None:
     assert (both.steps["A"].factor, both.steps["A"].offset) == (1.8, 32.0)
 
 
+def test_each_source_may_have_a_factor_of_its_own() -> None:
+    found = parse_conversion("nmol/L, nmol/liter -> ng/mL * 0.4; ug/L -> ng/ml", "vitamin_d")
+    assert found is not None
+    assert found.target == "ng/mL"
+    assert {source: step.factor for source, step in found.steps.items()} == {
+        "nmol/L": 0.4,
+        "nmol/liter": 0.4,
+        "ug/L": pytest.approx(1.0),
+    }
+    table = events(("vitamin_d", 50.0, "nmol/L"), ("vitamin_d", 20.0, "ug/l"), ("vitamin_d", 30.0, "ng/mL"))
+    told, _ = converted(table, {"vitamin_d": found})
+    assert told["numeric_value"].to_list() == pytest.approx([20.0, 20.0, 30.0])
+
+
+def test_one_factor_serves_two_spellings_or_units_of_one_size() -> None:
+    for sources in ("mmol/L, MMOL/l, mmol per L", "10*9/L, 10*3/uL, K/mm3", "mg/L, ug/mL"):
+        found = parse_conversion(f"{sources} -> B * 2", "x")
+        assert found is not None
+        assert {step.factor for step in found.steps.values()} == {2.0}
+
+
 @pytest.mark.parametrize(
     "text", ["A -> B * 1e-3", "A -> B * 1.0E-3", "A->B*.001", "A -> B * 1e-3 + 0", "A -> B * +1e-3"]
 )
@@ -108,6 +131,11 @@ def test_a_unit_with_a_star_is_converted_to() -> None:
         ("mmol/L -> mg/dL * 0", "glucose", "leaves nothing"),
         ("mmol/L -> mg/dL * 1e999", "glucose", "leaves nothing"),
         ("mmol/L -> mg/dL * 2 * 3", "glucose", "expected a conversion such as"),
+        ("mmol/L, g/L -> mg/dL * 18", "glucose", r"one factor .* of mmol/L and of g/L\..*\* 18; g/L -> mg/dL \* 1\.5"),
+        ("A, kPa, mmHg -> B * 2", "x", "one factor cannot be that of kPa and of mmHg"),
+        ("mmol/L -> mg/dL; g/L -> g/dL", "glucose", "several units to convert to, mg/dL, g/dL"),
+        ("mmol/L -> mg/dL; MMOL/L -> mg/dL * 2", "glucose", "'MMOL/L' is converted twice"),
+        ("mmol/L -> mg/dL;", "glucose", "expected a conversion such as"),
     ],
 )
 def test_a_way_that_is_not_known_is_refused_with_the_remedy(text: str, code: str, message: str) -> None:
@@ -161,3 +189,29 @@ def test_values_that_are_not_converted_keep_their_bits_and_their_order() -> None
     assert found.drop("unit").equals(table.drop("unit"))
     empty, counted = converted(table.clear(), conversion("mmol/L -> mg/dL"))  # type: ignore[arg-type]
     assert empty.height == counted.height == 0
+
+
+def test_values_of_one_instant_in_several_units_become_their_mean_and_are_counted() -> None:
+    rows = [
+        *((0, 0, "glucose", 5.0, "mmol/L"), (0, 0, "glucose", 110.0, "mg/dL"), (0, 1, "glucose", 6.0, "mmol/L")),
+        *((0, 1, "hr", 70.0, None), (0, 1, "hr", 80.0, "bpm"), (1, 0, "glucose", 90.0, "mg/dL")),
+        *((0, None, "height", 1.6, None), (0, None, "height", 1.8, "m")),
+    ]
+    table = events_of(*(row[:4] for row in rows)).with_columns(unit=pl.Series([row[4] for row in rows]))
+    clean = Cleaning(conversions={"glucose": "mmol/L -> mg/dL"}, limits={"glucose": [0.0, 105.0]}).applied(table)
+    found = clean.events.select("subject_id", "code", "numeric_value", "unit").rows()
+    assert found == [
+        (0, "glucose", pytest.approx((90.078 + 110) / 2), "mg/dL"),
+        (0, "hr", 75.0, "bpm"),
+        (1, "glucose", 90.0, "mg/dL"),
+        (0, "height", pytest.approx(1.7), "m"),
+    ]
+    assert clean.averaged == {"glucose": 1, "height": 1, "hr": 1}
+    assert len(clean.implausible) == 1  # 6 mmol/L
+    assert build_timeline(clean.events, 2).stale == 0
+
+
+def test_values_that_became_known_apart_stay_apart() -> None:
+    table = events_of((0, 0, "hr", 70.0), (0, 0, "hr", 80.0, 2)).with_columns(unit=pl.Series(["bpm", None]))
+    clean = Cleaning().applied(table)
+    assert (len(clean.events), clean.averaged) == (2, {})

@@ -137,6 +137,36 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"layout": "long"},
         ["column 'numeric_value'", "rows 1, 2:"],
     ),
+    "limits of detection": (
+        "id,day,crp\n1,0,< 4711\n1,1,<4711\n1,2,7\n1,3,≤4711 mg/L\n",
+        {},
+        ["column 'crp'", "rows 1, 2, 4:", "limits", "half of it", "`na`", "`categorical`"],
+    ),
+    "limits of detection, few of them": (
+        "id,day,crp\n1,0,<4711\n1,1,6\n1,2,7\n1,3,8\n",
+        {},
+        ["column 'crp'", "row 1:", "limits", "half of it", "`na`", "`categorical`"],
+    ),
+    "limits of detection and other text": (
+        "id,day,crp\n1,0,<4711\n1,1,SECRET\n1,2,7\n",
+        {},
+        ["column 'crp'", "rows 1, 2:", "text", "`na`", "`categorical`"],
+    ),
+    "limits with a decimal comma": (
+        "id;day;tnt\n1;0;<0,4711\n1;1;>=90,5ng/L\n",
+        {"delimiter": ";", "decimal": ","},
+        ["column 'tnt'", "rows 1, 2:", "limits"],
+    ),
+    "limits in a series": (
+        "id,r1,r2\n1,<4711,\n2,<4711,5\n",
+        {"layout": "series", "series": SeriesSettings(code="hcg")},
+        ["column 'r1'", "rows 1, 2:", "limits"],
+    ),
+    "limits in a long table": (
+        "id,day,code,numeric_value\n1,0,hcg,<4711\n1,1,hcg,>4711\n1,1,sex,f\n",
+        {"layout": "long"},
+        ["column 'numeric_value'", "rows 1, 2:", "limits", "list the code in `categorical`"],
+    ),
     "nan as text": ("id,day,sbp\n4711,0,1\n4711,2,nan\n", {}, ["column 'sbp'", "row 2:"]),
     "infinite": ("id,day,sbp\n4711,0,1\n4711,2,-inf\n", {}, ["column 'sbp'", "row 2:", "finite"]),
     "overflow": ("id,day,sbp\n4711,0,1\n4711,2,1e400\n", {}, ["column 'sbp'", "row 2:", "finite"]),

@@ -32,6 +32,14 @@ def test_texts_like_numbers_in_groups_may_be_categories(read: Any) -> None:
     assert values(read('id,day,x\n1,0,"1,234.5"\n', categorical=["x"])) == [("x", None, "1,234.5")]
 
 
+def test_texts_like_limits_may_be_categories(read: Any) -> None:
+    for text in ("<b", "5-6", "<5-6", "a<5", "<2020-01-01", "<inf"):
+        assert values(read(f'id,day,x\n1,0,"{text}"\n')) == [("x", None, text)]
+    ages = "id,day,x\n1,0,<18\n1,1,18-65\n1,2,>65\n"
+    assert [row[2] for row in values(read(ages, categorical=["x"]))] == ["<18", "18-65", ">65"]
+    assert values(read("id,day,x\n1,0,<5\n1,1,<5\n1,2,7\n", na=["<5"])) == [("x", 7.0, None)]
+
+
 def test_categorical_numbers_have_one_spelling(read: Any, read_parquet: Any) -> None:
     text = "id,day,g\n1,0,3\n1,1,3.0\n1,2,2.50\n1,3,007\n1,4,-1\n"
     spelled = [row[2] for row in values(read(text, categorical=["g"]))]

@@ -27,7 +27,7 @@ Case = tuple[Material, Split, Numbers, Numbers]
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """The material, its split, and of the training predictions the rows and the folds of their people."""
-    changes = {"model.wide": True, "train.epochs": 1, "evaluate.baselines": ["logistic"]}
+    changes = {"model.wide": True, "train.epochs": 1, "evaluate.baselines": ["logistic"], "evaluate.trials": None}
     study = sequela.read_study(write_risk_study(tmp_path_factory.mktemp("members"), changes))
     material = gather(study)
     split = divide(study, material)[0]

@@ -19,7 +19,7 @@ from sequela.report.performance import performance
 from sequela.study import Run
 from sequela.study.story import gather
 
-PLAIN = {"model": {"hidden": 3}, "train.epochs": 1, "evaluate.baselines": ["logistic"]}
+PLAIN = {"model": {"hidden": 3}, "train.epochs": 1, "evaluate.baselines": ["logistic"], "evaluate.trials": None}
 SOON = {"column": "died", "time": "died_on", "time_unit": "days", "within": "1y"}
 HIGH = {"code": "sbp", "above": 135, "within": "90d"}
 
@@ -289,3 +289,27 @@ def test_a_card_in_a_bundle_is_rounded(risky: Run) -> None:
     auroc = card["performance"]["auroc"]["value"]
     assert auroc == float(f"{auroc:.3g}")
     assert card["performance"].keys() == risky.metrics["models"]["network"].keys()
+
+
+def test_what_is_told_of_variables_and_of_missing_values_is_of_the_risk_that_the_network_gives_out(
+    run_risk: Any,
+) -> None:
+    """An isotonic map makes ties, so the AUROC before it is another."""
+    run = run_risk(
+        {
+            **PLAIN,
+            "model.recalibrate": "isotonic",
+            "evaluate.missing_sensitivity": True,
+            "evaluate.importance": True,
+        }
+    )
+    metrics, curves = (json.loads((run.folder / f"{name}.json").read_text()) for name in ("metrics", "curves"))
+    headline = metrics["models"]["network"]["auroc"]
+    before = [row["value"] for row in metrics["measures"] if row["model"] == "network" and row["metric"] == "auroc"
+              and not row["recalibrated"] and row["at"] is None and row["subgroup"] is None]  # fmt: skip
+    assert headline["value"] not in before
+    unshifted = next(point for point in curves["missing_sensitivity"]["points"] if point["shift"] == 0)
+    assert {key: unshifted[key] for key in ("value", "low", "high")} == pytest.approx(
+        {key: headline[key] for key in ("value", "low", "high")}
+    )
+    assert curves["importance"]["baseline"] == pytest.approx(headline["value"])

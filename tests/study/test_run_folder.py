@@ -16,6 +16,7 @@ import sequela
 from sequela.errors import RunError
 from sequela.study import Run
 from sequela.study import folder as folder_module
+from sequela.study import story as story_module
 from sequela.study.settings import parse_study
 
 FILES = {
@@ -141,6 +142,21 @@ def test_a_run_folder_that_exists_is_replaced_only_by_force(run_study: Any) -> N
     assert {path.name for path in second.folder.iterdir()} == FILES
     assert "seed = 1" in (second.folder / "study.toml").read_text()
     assert [path.name for path in second.folder.parent.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("out", [".", "..", "../run", "bundle/.."])
+def test_a_run_folder_that_the_command_runs_in_is_refused_before_anything_is_read(
+    run_study: Any, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    run = run_study()
+    (run.folder.parent / "metrics.json").touch()  # so that ".." passes for a run folder
+    study = sequela.read_study(run.folder.parent / "study.toml")
+    monkeypatch.chdir(run.folder)
+    monkeypatch.setattr(story_module, "gather", lambda *_: pytest.fail("it went on"))
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    with pytest.raises(RunError, match="runs inside of that folder"):
+        sequela.run(study, out, force=True)
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("fault", [ValueError("a fault"), KeyboardInterrupt(), OSError(28, "No space left on device")])

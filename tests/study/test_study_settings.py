@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -103,11 +104,11 @@ CHANGES: list[dict[str, Any]] = [
     {},
     {"split": {}, "model": {}, "train": {}, "evaluate": {}},
     {"question.from": {"code": ["A", "B"]}, "question.to": "96h", "question.horizon": ["6h", "1d"]},
-    {"question.target": ["sbp", "dbp"], "question.at": ["1y", "3y"], "question.tolerance": "3d"},
+    {"question.target": ["sbp", "dbp"], "question.horizon": "9d", "question.tolerance": "3d"},
     {"prepare.plausible": {"sbp": [40, 300]}, "prepare.missing": {"*": "mean", "sbp": "last"}, "prepare.scale": "none"},
     {"model.hidden": [5, 4], "model.interval": 0.8, "model.dropout": 0, "train.learning_rate": 1},
     {"split.fractions": [1, 0, 0], "train.patience": 0},
-    {"split.by": "file", "split.path": "split.csv", "records.0.path": ["a.csv", "b.csv"], "records.0.na": ["-9"]},
+    {"split": {"by": "file", "path": "split.csv"}, "records.0.path": ["a.csv", "b.csv"], "records.0.na": ["-9"]},
     {"evaluate.baselines": [], "evaluate.reason": "a quotation \" and a line\nbreak", "name": "Ünï \\ \"code\""},
     {"records.1.layout": "series", "records.1.series": {"code": "hr"}, "report.individuals": True},
 ]  # fmt: skip
@@ -253,3 +254,57 @@ def test_a_study_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
 def test_a_number_is_refused_as_it_was_written() -> None:
     """2.0 where a whole number stands: not "cannot be 2, write a whole number"."""
     assert "'train.epochs' cannot be 2.0. Write a whole number." in str(refused({"train.epochs": 2.0}))
+
+
+IDLE: list[tuple[dict[str, Any], str]] = [
+    ({"question.tolerance": "3d"}, "question.tolerance .* horizon = "),
+    ({"split": {"by": "file", "path": "split.csv", "fractions": [0.5, 0.25, 0.25]}}, "`fractions`"),
+    ({"split.by": "order", "split.seed": 1}, "`seed`"),
+    ({"split.by": "time", "split.seed": 1}, "`seed`"),
+    ({"prepare.outlier_action": "clip"}, "`outlier_action` goes with `outliers`: "),
+    ({"prepare.outlier_action": {"sbp": "clip"}, "prepare.outliers": {"dbp": "iqr"}}, "`outlier_action`.* of 'sbp'"),
+    ({"prepare.outlier_action": "clip", "prepare.outliers": {"sbp": "none"}}, "`outlier_action`"),
+    ({"prepare.carry_limit": "1d", "prepare.missing": "mean"}, "`carry_limit` goes with missing = "),
+    ({"prepare.carry_limit": {"sbp": "1d"}, "prepare.missing": {"sbp": "zero"}}, "`carry_limit` .* of 'sbp'"),
+    ({"evaluate.thresholds": [0.5]}, "evaluate.thresholds is for a risk"),
+    ({"evaluate.trials": 3}, "evaluate.trials is for a risk"),
+]
+RISK = {"question": {"kind": "risk", "outcome": {"code": "sbp", "above": 135, "within": "90d"}}}
+IDLE_OF_A_RISK: list[tuple[dict[str, Any], str]] = [
+    ({"model.interval": 0.8}, "model.interval is for a forecast"),
+    ({"evaluate.trials": 3, "evaluate.baselines": ["logistic"]}, "evaluate.trials goes with gradient boosting"),
+    (
+        {"prepare.clinical": {"amounts": ["sbp"]}, "evaluate": {"baselines": [], "reason": "a test"}},
+        "prepare.clinical makes columns for",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [*IDLE, *(({**RISK, "evaluate": {}, **changes}, says) for changes, says in IDLE_OF_A_RISK)],
+    ids=lambda value: str(value) if isinstance(value, str) else "",
+)
+def test_a_key_that_can_do_nothing_is_refused(changes: dict[str, Any], says: str) -> None:
+    refusal = refused(changes)
+    assert refusal is not None
+    assert re.search(says, str(refusal)), refusal
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"question.tolerance": "3d", "question.horizon": "9d"},
+        {"split": {"by": "file", "path": "split.csv", "fractions": [0.7, 0.15, 0.15], "seed": 0}},
+        {"prepare.outlier_action": "clip", "prepare.outliers": {"sbp": "iqr"}},
+        {"prepare.outlier_action": {"sbp": "clip", "*": "flag"}, "prepare.outliers": {"sbp": "iqr"}},
+        {"prepare.carry_limit": "1d", "prepare.missing": {"sbp": "mean"}},
+        {"prepare.carry_limit": {"sbp": "none"}, "prepare.missing": "mean"},
+        {**RISK, "evaluate": {"baselines": ["logistic"], "trials": 8}, "model.interval": "none"},
+        {**RISK, "evaluate": {"baselines": [], "reason": "a test"}, "prepare.clinical": {"amounts": ["sbp"]},
+         "model.wide": True},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_key_that_can_do_something_or_asks_for_nothing_is_read(changes: dict[str, Any]) -> None:
+    assert parse_study(tomllib.loads(resolved(parsed(changes))), "study.toml") == parsed(changes)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from hypothesis import given
@@ -93,17 +94,24 @@ def test_what_is_hidden_was_never_measured(seed: int, way: str) -> None:
         {"transform": "difference", "grid": "20d", "carry_limit": {"sbp": "40d"}},
     ],
 )
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "late"])
 def test_a_hidden_history_is_what_preparation_makes_of_records_without_the_measurements(
-    prepare: dict[str, object], share: float, tmp_path: Path
+    prepare: dict[str, object], share: float, late: bool, tmp_path: Path
 ) -> None:
-    asked = {"question.at": "every 20d"} if "grid" in prepare else {}
-    study = sequela.read_study(write_study(tmp_path, {"prepare": {"min_people": 2} | prepare} | asked, people=12))
+    changes: dict[str, object] = {"prepare": {"min_people": 2} | prepare}
+    changes |= {"question.at": "every 20d"} if "grid" in prepare else {}
+    changes |= {"records.0.available": "known"} if late else {}
+    study = sequela.read_study(write_study(tmp_path, changes, people=12))
+    visits = pl.read_csv(tmp_path / "visits.csv")
+    known = pl.col("day") + pl.int_range(pl.len()) * 7 % 5 * (pl.int_range(pl.len()) % 3 > 0)
+    visits.with_columns(known=known).write_csv(tmp_path / "visits.csv")
     material = gather(study)
     timeline, sequences, facts = material.timeline, material.sequences, material.evidence.facts
     labels = {"sbp": material.labels.reshape(-1)}
     state, _ = fit_preparation(timeline, facts, sequences, labels, study.settings.prepare)
     columns = RowPreparation(timeline, state).columns
-    collation = Collation(timeline, facts, state, sequences, provenance=True)
+    collation = Collation(timeline, facts, state, sequences, provenance=True, lateness=True)
+    assert (collation.batch(np.arange(3))[0].late_hours is not None) == (late and "grid" not in prepare)
     hidden_in_all = 0
     for sequence in range(len(collation)):
         batch, _ = collation.batch(np.array([sequence]))

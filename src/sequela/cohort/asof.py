@@ -211,7 +211,7 @@ def no_levels(cells: int) -> NDArray[np.int32]:
 def _without_stale(cells: pl.DataFrame) -> pl.DataFrame:
     """Return the cells that are at least as new as all known before, the newest one a step.
 
-    Where one instant holds several (a code in two units), the highest stands: the order of rows decides nothing.
+    Of several at one instant, which cleaned records do not hold, the highest stands: the order of rows decides nothing.
     """
     place = ["subject_id", "known", "variable"]
     again = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in place)

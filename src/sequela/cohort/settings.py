@@ -183,3 +183,11 @@ class SplitSettings(Settings):
         if self.by != "file" and self.path is not None:
             raise ValueError('`path` goes with by = "file" only: set that, or remove `path`')
         return self
+
+    @model_validator(mode="after")
+    def _keys_have_something_to_act_on(self) -> SplitSettings:
+        if self.by == "file" and self.fractions != SplitSettings.model_fields["fractions"].default:
+            raise ValueError('with by = "file" the file says who is where: remove `fractions`, or set another `by`')
+        if self.by != "subject" and self.seed != 0:
+            raise ValueError(f'by = "{self.by}" leaves nothing to chance: remove `seed`, or set by = "subject"')
+        return self

@@ -40,6 +40,7 @@ class Collation:
         *,
         imputed_shift: float = 0.0,
         provenance: bool = False,
+        lateness: bool = False,
         summary: NDArray[np.floating] | None = None,
         once: bool = False,
     ) -> None:
@@ -53,13 +54,14 @@ class Collation:
             targets: of the R predictions, in their order; None where they are not known.
             imputed_shift: standard deviations that are added to every number that was not measured.
             provenance: batches say where each value comes from.
+            lateness: batches say how late each value was known, where one was.
             summary: [R, J] statistics of what each prediction sees, where a network wants them.
             once: each sequence will be asked for once, so that no row is worth keeping.
         """
         self.sequences, self.targets = sequences, targets
         self._preparation = RowPreparation(timeline, state)
         self._words = Words(timeline, state) if state.words else None
-        self._shift, self._provenance = imputed_shift, provenance
+        self._shift, self._provenance, self._lateness = imputed_shift, provenance, lateness
         self._summary = None if summary is None else summary.astype(np.float32)
         self._static = prepare_static(facts, state, sequences, np.arange(len(sequences.person)))
         self._lag = sequences.read_lag_hours(timeline)
@@ -92,7 +94,8 @@ class Collation:
         return float(self._row_offsets[-1]) / max(len(self), 1)
 
     def _bytes(self) -> int:
-        return int(self._row_offsets[-1]) * (10 * len(self._preparation.columns.center) + 4)
+        each = 14 if self._lateness else 10
+        return int(self._row_offsets[-1]) * (each * len(self._preparation.columns.center) + 4)
 
     def _prepare_all(self) -> PreparedRows:
         parts = [self._prepared(chosen) for chosen in self._chunks(np.arange(len(self)))]
@@ -102,7 +105,9 @@ class Collation:
         return PreparedRows(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
     def _prepared(self, chosen: Rows, place: Rows | None = None) -> PreparedRows:
-        rows = self._preparation.rows(self.sequences, chosen, place=place, provenance=self._provenance)
+        rows = self._preparation.rows(
+            self.sequences, chosen, place=place, provenance=self._provenance, lateness=self._lateness
+        )
         if self._shift:
             rows.values[:] += np.where(rows.observed, 0, self._preparation.deviation * np.float32(self._shift))
         return rows
@@ -164,6 +169,7 @@ class Collation:
             target_known=torch.from_numpy(known),
             weight=torch.ones(len(prediction)),
             provenance=None if rows.provenance is None else torch.from_numpy(rows.provenance),
+            late_hours=None if rows.late_hours is None else torch.from_numpy(rows.late_hours),
             summary=None if self._summary is None else torch.from_numpy(self._summary[prediction]),
             events=None if self._words is None else self._words.events(self.sequences, chosen, place_of_row),
         )
@@ -182,6 +188,7 @@ class Collation:
             gap_hours=kept.gap_hours[packed],
             hours=kept.hours[packed],
             provenance=None if kept.provenance is None else kept.provenance[packed],
+            late_hours=None if kept.late_hours is None else kept.late_hours[packed],
         )
 
 

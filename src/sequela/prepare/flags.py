@@ -10,6 +10,7 @@ from sequela.cohort.asof import NEVER, Rows, Sequences, Timeline, last_at_or_bef
 from sequela.cohort.facts import AGE, Facts
 from sequela.prepare.rows import RowPreparation
 from sequela.prepare.state import CategoryState, PreparedState, StaticNumberState, column_names
+from sequela.prepare.words import Words
 
 Claim = tuple[str, NDArray[np.bool_]]  # "missing: sbp", for which of the R predictions it is true
 
@@ -21,7 +22,7 @@ def flag_words(
 ) -> list[str]:
     """Return for each prediction its warnings, "" where there are none; such as "missing: hdl; out of range: sbp".
 
-    - "nothing known": no record was known yet.
+    - "nothing known": no record of an input was known yet.
     - "missing": no value of a code that the network uses was known.
     - "out of range": the last known value lies outside of the usual range of training people, or what was known last
       was implausible and taken out.
@@ -34,8 +35,9 @@ def flag_words(
         sequences: the R predictions.
         implausible: subject_id, known and code of each value that was taken out.
     """
-    claims = [("nothing known", sequences.read < 0)]
     last, since = _last_known(RowPreparation(timeline, state), sequences)
+    is_known = (since != NEVER).any(axis=1) | _has_words(Words(timeline, state), sequences)
+    claims = [("nothing known", ~is_known)]
     claims += _about_steps(state, last, since)
     claims += _about_facts(facts, state, sequences)
     claims += _about_implausible(implausible, state, sequences, since)
@@ -57,6 +59,14 @@ def _about_steps(state: PreparedState, last: NDArray[np.float32], since: Rows) -
             claims.append((f"out of range: {feature.code}", known[:, begin] & outside))
         begin = end
     return claims
+
+
+def _has_words(words: Words, sequences: Sequences) -> NDArray[np.bool_]:
+    """Return for each prediction whether an event of the vocabulary was known."""
+    cells = words.timeline.cell_offsets
+    before = np.concatenate([[0], np.cumsum(words.word(np.arange(cells[-1])) >= 0)])[cells]
+    first = sequences.first[sequences.sequence]
+    return np.asarray(before[np.maximum(sequences.read + 1, first)] > before[first])
 
 
 def _last_known(preparation: RowPreparation, sequences: Sequences) -> tuple[NDArray[np.float32], Rows]:

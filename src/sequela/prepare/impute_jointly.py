@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import FiniteFloat
+from pydantic import Field, FiniteFloat, model_validator
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - makes the next line possible
@@ -64,6 +64,22 @@ class RegressionFill(RuleState):
     low: list[FiniteFloat]  # [2F]
     high: list[FiniteFloat]  # [2F]
     regressions: list[Regression]  # in order, all rounds
+
+    @model_validator(mode="after")
+    def _columns_are_counted(self) -> RegressionFill:
+        width = len(self.means)
+        if len(self.low) != width or len(self.high) != width or width % 2:
+            raise ValueError("regressions need a mean, a lowest and a highest value for each column, now and before")
+        if any(low > high for low, high in zip(self.low, self.high, strict=True)):
+            raise ValueError("a lowest value of a regression lies above the highest")
+        if any(not 0 <= step.column < width or len(step.coefficients) != width for step in self.regressions):
+            raise ValueError("a regression is of one of the columns, and has a coefficient for each")
+        return self
+
+    @property
+    def variables(self) -> int:
+        """Return F."""
+        return len(self.means) // 2
 
     @property
     def lookback(self) -> Lookback:
@@ -112,9 +128,20 @@ class CentroidFill(RuleState):
 
     rule: Literal["knn"] = "knn"
     means: list[FiniteFloat]  # [F]
-    spreads: list[FiniteFloat]  # [F]
+    spreads: list[Annotated[FiniteFloat, Field(gt=0)]]  # [F]
     centroids: list[list[FiniteFloat | None]]  # [C, F], null where fewer than min_people people know the variable
-    neighbours: int = _NEIGHBOURS
+    neighbours: Annotated[int, Field(ge=1)] = _NEIGHBOURS
+
+    @model_validator(mode="after")
+    def _variables_are_counted(self) -> CentroidFill:
+        if {len(self.spreads), *map(len, self.centroids)} != {len(self.means)}:
+            raise ValueError("centroids need a mean, a spread and a value or null for each variable")
+        return self
+
+    @property
+    def variables(self) -> int:
+        """Return F."""
+        return len(self.means)
 
     def fill(self, values: Floats, before: Floats) -> Filled:
         """Return the values [N, F] without gaps.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from pydantic import FiniteFloat
+from pydantic import FiniteFloat, model_validator
 from scipy.special import ndtr, ndtri
 
 from sequela.prepare.rules import Floats, Rows, RuleState, bins_of_people
@@ -25,6 +25,16 @@ class QuantileScale(RuleState):
     scale: Literal["quantile"] = "quantile"
     knots: list[FiniteFloat]
     shares: list[FiniteFloat]  # between 0 and 1, both excluded
+
+    @model_validator(mode="after")
+    def _rises(self) -> QuantileScale:
+        if len(self.knots) != len(self.shares):
+            raise ValueError("a quantile scale needs one share for each knot")
+        if self.knots != sorted(self.knots) or self.shares != sorted(self.shares):
+            raise ValueError("the knots of a quantile scale, and their shares, must not fall")
+        if self.shares and not 0 < self.shares[0] <= self.shares[-1] < 1:
+            raise ValueError("shares of a quantile scale lie between 0 and 1")
+        return self
 
     def apply(self, values: Floats) -> Floats:
         """Return normal quantiles [N]; missing stays missing, and a value that never varied is 0."""

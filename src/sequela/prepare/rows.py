@@ -8,6 +8,7 @@ else. So one pass over a whole history and a history cut at a prediction time gi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ class PreparedRows:
     gap_hours: NDArray[np.float32]  # [N, F]
     hours: NDArray[np.float32]  # [N]
     provenance: NDArray[np.uint8] | None = None  # [N, F]
+    late_hours: NDArray[np.float32] | None = None  # [N, F] from a measurement to when it was known, 0 where none stands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,13 @@ class RowPreparation:
         return BUILT and not self._ruled and not self._told
 
     def rows(
-        self, sequences: Sequences, chosen: Rows, *, place: Rows | None = None, provenance: bool = False
+        self,
+        sequences: Sequences,
+        chosen: Rows,
+        *,
+        place: Rows | None = None,
+        provenance: bool = False,
+        lateness: bool = False,
     ) -> PreparedRows:
         """Return the prepared rows of the chosen sequences.
 
@@ -81,19 +89,35 @@ class RowPreparation:
             chosen: numbers of sequences [S].
             place: where each row is written [N]; None: one sequence after the other, in the order of `chosen`.
             provenance: say where each value comes from.
+            lateness: say how late each value was known, where one was.
         """
         lengths = sequences.lengths[chosen]
         filled = self._filled(sequences, chosen, place, provenance=provenance)
         source = spread_out(sequences.first[chosen], lengths)
         since = self.timeline.step_time[source] - np.repeat(sequences.episode_start[chosen], lengths)
         hours = (since / MICROSECONDS_PER_HOUR).astype(np.float32)
+        late = self._late_hours(source) if lateness and self._is_late else None
         return PreparedRows(
             values=filled.values,
             observed=filled.observed,
             gap_hours=filled.gap_hours,
             hours=hours if place is None else _placed(hours, place),
             provenance=filled.provenance,
+            late_hours=late if late is None or place is None else _placed(late, place),
         )
+
+    @cached_property
+    def _is_late(self) -> bool:
+        """True where something was known later than it was measured."""
+        timeline = self.timeline
+        return bool((timeline.cell_time != np.repeat(timeline.step_time, np.diff(timeline.cell_offsets))).any())
+
+    def _late_hours(self, source: Rows) -> NDArray[np.float32]:
+        """Return from when each value of the rows was measured to when it was known [N, F]; 0 where none stands."""
+        _, observed, measured = measured_rows(cells_of(self.timeline), self.columns, source, timed=True)
+        assert measured is not None
+        late = np.where(observed, self.timeline.step_time[source][:, None] - measured, 0)
+        return (late / MICROSECONDS_PER_HOUR).astype(np.float32)
 
     def _filled(self, sequences: Sequences, chosen: Rows, place: Rows | None, *, provenance: bool) -> Filled:
         if not self._told:

@@ -34,7 +34,7 @@ _TABLES = (
 class GridState(Settings):
     """A regular clock: bins of one span, right-closed from the episode's start, and how a bin sums up its values."""
 
-    microseconds: Annotated[int, Field(gt=0)]
+    microseconds: Annotated[int, Field(gt=0, lt=1 << 62)]
     aggregate: dict[str, Aggregate]  # by code, "*" for the rest
 
 
@@ -112,7 +112,27 @@ class PrepareSettings(Settings):
     def _keys_have_something_to_act_on(self) -> PrepareSettings:
         if self.grid == NONE and "aggregate" in self.model_fields_set and set(_singles(self.aggregate)) != {"mean"}:
             raise ValueError('`aggregate` goes with a `grid`: write grid = "1h", or remove `aggregate`')
+        for code, action in _by_code(self.outlier_action):
+            outliers = _singles(self.outliers) if code == REST else [rule_for(self.outliers, code, NONE)]
+            if action != "flag" and set(outliers) <= {NONE}:
+                raise ValueError(
+                    f'`outlier_action` goes with `outliers`{_of(code)}: write outliers = "iqr" (or another rule), or '
+                    "remove `outlier_action`"
+                )
+        for code, limit in _by_code(self.carry_limit):
+            missing = self.missing_rules if code == REST else [rule_for(self.missing, code, "last")]
+            if limit != NONE and set(missing) <= {"zero", "mean"}:
+                raise ValueError(
+                    f'`carry_limit` goes with missing = "last"{_of(code)}: write that, or remove `carry_limit`'
+                )
         return self
+
+    @property
+    def missing_rules(self) -> list[str]:
+        """Return what `missing` says of any code; codes that a table without "*" does not name have "last"."""
+        if isinstance(self.missing, str):
+            return [self.missing]
+        return [*self.missing.values(), *(["last"] if REST not in self.missing else [])]
 
     @property
     def limits(self) -> dict[str, list[float]]:
@@ -194,6 +214,14 @@ def rule_for(rules: Rule | Mapping[str, Rule], code: str, default: Rule) -> Rule
     if not isinstance(rules, Mapping):
         return rules
     return rules[code] if code in rules else rules.get(REST, default)
+
+
+def _by_code(value: str | Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(REST, value)] if isinstance(value, str) else list(value.items())
+
+
+def _of(code: str) -> str:
+    return "" if code == REST else f" of '{code}'"
 
 
 def _singles(value: str | Mapping[str, str]) -> list[str]:

@@ -15,6 +15,7 @@ from sequela.prepare.settings import GridState, Missing, OutlierAction
 from sequela.prepare.transforms import Difference, Log, NoTransform, Smearing, TransformState, YeoJohnson
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
+CarryLimit = Annotated[FiniteFloat, Field(gt=0, le=2.5e9)]  # in microseconds a whole number of 64 bits
 
 
 class _State(BaseModel):
@@ -34,7 +35,7 @@ class NumberState(_State):
     spread: Positive
     fill: FiniteFloat  # stands where nothing is known, before it is centred: the training mean, or what 0 becomes
     missing: Missing
-    carry_limit_hours: Positive | None = None  # for how long the last value stands; None: for ever
+    carry_limit_hours: CarryLimit | None = None  # for how long the last value stands; None: for ever
     deviation: Annotated[FiniteFloat, Field(ge=0)] = 1.0  # standard deviation of prepared training values
     typical_gap_hours: Positive  # the median training gap between two measurements
     usual: tuple[FiniteFloat, FiniteFloat] | None  # means of the min_people most extreme personal minima, maxima
@@ -63,7 +64,7 @@ class CategoryState(_State):
     levels: list[str]
     shares: list[FiniteFloat]  # of training values, one a level and the last for all others
     missing: Missing
-    carry_limit_hours: Positive | None = None
+    carry_limit_hours: CarryLimit | None = None
     typical_gap_hours: Positive
 
 
@@ -108,6 +109,12 @@ class TargetState(_State):
     fill: FiniteFloat = 0.0  # of `difference`: stands for the value known last where nothing was, the mean of labels
     smearing: Smearing | None = None  # of `log` and `yeo_johnson`, once a network has left residuals
 
+    @model_validator(mode="after")
+    def _comes_back(self) -> TargetState:
+        if isinstance(self.transform, YeoJohnson) and not 0 <= self.transform.shape <= 2:
+            raise ValueError("a target's shape lies between 0 and 2, or forecasts do not come back from it")
+        return self
+
 
 class PreparedState(_State):
     """Everything that preparation learned from training people."""
@@ -115,7 +122,7 @@ class PreparedState(_State):
     features: list[Annotated[NumberState | CategoryState, Field(discriminator="kind")]]
     static: list[Annotated[StaticNumberState | StaticCategoryState, Field(discriminator="kind")]]
     targets: list[TargetState]
-    min_people: int
+    min_people: Annotated[int, Field(ge=1)]
     regression: RegressionFill | None = None  # over the scaled first columns of the numbers, in their order
     knn: CentroidFill | None = None  # over the same
     words: list[WordState] = []  # what comes as events, in the order of their ids
@@ -127,6 +134,18 @@ class PreparedState(_State):
         for feature in self.features:
             if isinstance(feature, CategoryState) and len(feature.shares) != len(feature.levels) + 1:
                 raise ValueError("a category needs one share for each level and one for all others")
+        return self
+
+    @model_validator(mode="after")
+    def _names_and_gaps_are_counted(self) -> PreparedState:
+        numbers = [feature.code for feature in self.features if isinstance(feature, NumberState)]
+        categories = [feature.code for feature in self.features if isinstance(feature, CategoryState)]
+        for codes in (numbers, categories, [fact.code for fact in self.static], [word.name for word in self.words]):
+            if len(set(codes)) < len(codes):
+                raise ValueError("a code stands there twice")
+        for joint in (self.regression, self.knn):
+            if joint is not None and joint.variables != len(numbers):
+                raise ValueError("what fills gaps from all numbers needs as many variables as there are numbers")
         return self
 
     @property

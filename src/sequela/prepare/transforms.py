@@ -22,7 +22,7 @@ import re
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, model_validator
 from sklearn.preprocessing import PowerTransformer
 
 from sequela.errors import StudyError
@@ -40,6 +40,8 @@ from sequela.prepare.rules import (
 
 _MOST_WITHOUT_LOG = 0.05
 _SHAPES_WITH_INVERSE = (0.0, 2.0)  # between them every real number is some value's transform, and no two share one
+_LARGEST = float(np.finfo(np.float32).max)
+_WHOLE = 1e-6  # how far shares may be from 1 together
 _NARROWEST = 1e-9  # of transformed values, relative: narrower, double precision no longer tells them apart well
 
 
@@ -218,7 +220,8 @@ def _power_inverse(transformed: Floats, shape: float) -> Floats:
 def _likeliest_shape(values: Floats, *, target: bool) -> float:
     """Return lambda as scikit-learn finds it; 1, which changes nothing, where values do not vary.
 
-    Of a target, and where large values would all become nearly the same number, the nearest one from 0 to 2.
+    Of a target, and where large values would all become nearly the same number, or one beyond single precision, the
+    nearest one from 0 to 2.
     """
     known = values[~np.isnan(values)]
     if len(np.unique(known)) < 2:
@@ -232,15 +235,22 @@ def _likeliest_shape(values: Floats, *, target: bool) -> float:
         return inside
     rows = np.arange(len(known))
     bent = YeoJohnson(shape=shape).apply(Column(values=known, begin=rows, hours=rows.astype(np.float64)))
-    with np.errstate(invalid="ignore"):
-        return shape if bent.std() > _NARROWEST * np.abs(bent).max() else inside
+    largest = np.abs(bent).max()
+    with np.errstate(invalid="ignore", over="ignore"):
+        return shape if _NARROWEST * largest < bent.std() and largest < _LARGEST else inside
 
 
 class Smearing(RuleState):
     """Training residuals on the transformed scale: the mean of each bin of people, and the share of residuals in it."""
 
-    residuals: list[FiniteFloat]
-    shares: list[FiniteFloat]
+    residuals: Annotated[list[FiniteFloat], Field(min_length=1)]
+    shares: list[Annotated[FiniteFloat, Field(ge=0)]]
+
+    @model_validator(mode="after")
+    def _has_whole_shares(self) -> Smearing:
+        if len(self.residuals) != len(self.shares) or abs(sum(self.shares) - 1) > _WHOLE:
+            raise ValueError("each bin of residuals needs its share, and together they are 1")
+        return self
 
 
 def fit_smearing(residuals: Floats, person: Rows, min_people: int) -> Smearing:

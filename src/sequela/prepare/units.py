@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
+from sequela.cohort.asof import known_time
 from sequela.errors import StudyError
 from sequela.prepare.quantities import quantity_of
 from sequela.records.words import nearest
 
+SEVERAL_UNITS = "several values at one instant, in several units, averaged"
 _MASS, _AMOUNT, _CHARGE = "mass concentration", "amount concentration", "charge concentration"
 
 # Unit in UCUM: what it measures, and how it becomes the base unit: factor, offset.
@@ -204,29 +206,63 @@ def parse_conversion(text: str, code: str) -> Conversion | None:
     """Return what `units` of a study says about a code, None where it only names the unit for the reader.
 
     Written as `"mmol/L -> mg/dL"`; with several sources as `"mmol/L, g/L -> mg/dL"`; with a factor of one's own, for
-    analytes that the table does not know, as `"nmol/L -> ng/mL * 0.4"` or with an offset as `"A -> B * 1.8 + 32"`.
+    analytes that the table does not know, as `"nmol/L -> ng/mL * 0.4"` or with an offset as `"A -> B * 1.8 + 32"`. A
+    semicolon parts sources with factors of their own: `"nmol/L -> ng/mL * 0.4; ug/L -> ng/mL"`.
 
     Raises:
-        StudyError: where the way is not known.
+        StudyError: where the way is not known, or is another for one source than for the next.
     """
     if "->" not in text:
         return None
-    written = _WRITTEN.fullmatch(text.strip())
+    steps: dict[str, Linear] = {}
+    targets = []
+    for part in text.split(";"):
+        target, found = _part(part.strip(), code, text)
+        targets.append(target)
+        before = {unit_named(source) or source for source in steps}
+        for source in found:
+            if (unit_named(source) or source) in before:
+                raise StudyError(f"[prepare] units of '{code}': '{source}' is converted twice. Write one way of it.")
+        steps |= found
+    if len({unit_named(target) or target for target in targets}) > 1:
+        raise StudyError(
+            f"[prepare] units of '{code}': there are several units to convert to, {', '.join(dict.fromkeys(targets))}. "
+            "Write one and the same in each part."
+        )
+    return Conversion(code=code, target=targets[0], steps=steps)
+
+
+def _part(part: str, code: str, text: str) -> tuple[str, dict[str, Linear]]:
+    """Return the target of one part of a conversion, and the way from each of its sources."""
+    written = _WRITTEN.fullmatch(part)
     if not written:
         raise StudyError(
             f"[prepare] units of '{code}': expected a conversion such as \"mmol/L -> mg/dL\", or with a factor of your "
             f'own "nmol/L -> ng/mL * 0.4", got "{text}". Write it so.'
         )
-    sources = [source.strip() for source in written["sources"].split(",")]
+    sources = list(dict.fromkeys(source.strip() for source in written["sources"].split(",")))
     target = written["target"].strip()
     if written["factor"] is None:
-        return Conversion(code=code, target=target, steps={s: _known_step(s, target, code) for s in sources})
+        return target, {source: _known_step(source, target, code) for source in sources}
     own = Linear(float(written["factor"]), float((written["offset"] or "0").replace(" ", "")))
     if own.factor == 0 or not math.isfinite(own.factor + own.offset):
         raise StudyError(
             f"[prepare] units of '{code}': a factor of 0 or without end leaves nothing of the values. Write another."
         )
-    return Conversion(code=code, target=target, steps=dict.fromkeys(sources, own))
+    _refuse_one_factor_for_several_units(sources, written["factor"], target, code)
+    return target, dict.fromkeys(sources, own)
+
+
+def _refuse_one_factor_for_several_units(sources: list[str], factor: str, target: str, code: str) -> None:
+    """Refuse one factor for sources that are known to be of different size; two spellings of one unit share it."""
+    known = {source: unit for source in sources if (unit := unit_named(source)) is not None}
+    first = next(iter(known), None)
+    for source, unit in known.items():
+        if first is not None and _UNITS[unit] != _UNITS[known[first]]:
+            raise StudyError(
+                f"[prepare] units of '{code}': one factor cannot be that of {first} and of {source}. Write each with "
+                f'its own: "{first} -> {target} * {factor}; {source} -> {target} * 1.5".'
+            )
 
 
 def _known_step(source: str, target: str, code: str) -> Linear:
@@ -297,3 +333,43 @@ def _stated_step(conversion: Conversion, unit: str | None) -> Linear:
         f"[prepare] units of '{conversion.code}': the study converts {written} to {conversion.target}, and some values "
         f'{says}. Name every unit that the records state, such as "{written}, OTHER -> {conversion.target}".'
     )
+
+
+def several_units(events: pl.DataFrame) -> list[str]:
+    """Return the codes whose values state more than one unit, none at all counting as one."""
+    if events["unit"].null_count() == len(events):
+        return []
+    units = events.lazy().group_by("code").agg(pl.col("unit").n_unique()).collect()
+    return units.filter(pl.col("unit") > 1)["code"].sort().to_list()
+
+
+def averaged_over_units(events: pl.DataFrame, codes: Collection[str]) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Return the events with one value of a code at an instant, the mean of those that were stated in several units.
+
+    Records keep values of several units apart until they are in one.
+
+    Args:
+        events: contract 1, converted.
+        codes: whose values were stated in several units.
+
+    Returns:
+        The events; and by code how many values went into the mean of others.
+    """
+    if not codes:
+        return events, {}
+    keys = ["subject_id", "code", "time", "known"]
+    given = events.with_row_index("row").with_columns(known=known_time())
+    is_one_of_several = pl.col("code").is_in(codes) & pl.struct(keys).is_duplicated()
+    several = given.filter(is_one_of_several)
+    if several.is_empty():
+        return events, {}
+    one = several.group_by(keys, maintain_order=True).agg(
+        pl.col("row").first(),
+        pl.col("numeric_value").cast(pl.Float64).mean().cast(pl.Float32),
+        pl.col("text_value").drop_nulls().mode().sort().first(),
+        pl.col("unit").drop_nulls().first(),
+        pl.col("available_time").max(),
+    )
+    merged = pl.concat([given.filter(~is_one_of_several), one.select(given.columns)]).sort("row")
+    left = several.group_by("code").len("rows").join(one.group_by("code").len("left"), on="code").sort("code")
+    return merged.select(events.columns), {code: rows - kept for code, rows, kept in left.iter_rows()}

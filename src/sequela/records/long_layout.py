@@ -10,7 +10,16 @@ from sequela.records.origin import remedy_for
 from sequela.records.parts import Part, Reading, factorized
 from sequela.records.settings import TableSettings
 from sequela.records.stamped import person_and_time
-from sequela.records.values import NAN, as_number, canonical, cells, otherwise_written, refuse_infinite, typed
+from sequela.records.values import (
+    NAN,
+    as_number,
+    canonical,
+    cells,
+    otherwise_written,
+    refuse_infinite,
+    text_among_numbers,
+    typed,
+)
 from sequela.records.written import note_column
 
 EMPTY = "empty cell"
@@ -136,7 +145,7 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
         if faulty.any():
             otherwise = faulty & otherwise_written(read, table)
             known = [spot for spot, code in enumerate(codes) if reading.kinds.get(code) == "number"]
-            is_text = _text_codes(place, known, reading, column, (faulty, otherwise), number, is_text)
+            is_text = _text_codes(place, known, reading, read, (faulty, otherwise), number, is_text)
     if is_text is not None:
         both = pl.DataFrame({"text": read, "number": number, "is_text": is_text})
         both = both.select(text=pl.when("is_text").then("text"), number=pl.when(~pl.col("is_text")).then("number"))
@@ -150,7 +159,7 @@ def _text_codes(
     place: pl.Series,
     known: list[int],
     reading: Reading,
-    column: str,
+    read: pl.Series,
     faults: tuple[pl.Series, pl.Series],
     number: pl.Series,
     is_text: pl.Series | None,
@@ -170,9 +179,9 @@ def _text_codes(
     mixed = with_text.filter(with_text.is_in([*with_number, *known, *misread]))
     wrong = faulty & place.is_in(mixed.to_list())
     if wrong.any():
-        problem = "expected numbers as in the other rows of the same code, here stands text"
-        remedy = "Correct the cells, add the word to `na`, set `decimal`, or list the code in `categorical`"
-        raise reading.origin.refusal(problem, remedy, column=column, faulty=wrong)
+        among = " as in the other rows of the same code"
+        problem, remedy = text_among_numbers(read.filter(wrong), reading.table, where=among, listed="the code")
+        raise reading.origin.refusal(problem, remedy, column=read.name, faulty=wrong)
     marked = place.is_in(with_text.to_list())
     return marked if is_text is None else marked | is_text
 

@@ -14,6 +14,8 @@ Kind = Literal["number", "text"]
 FLOAT32_MAX = 3.4028234663852886e38
 _PLAIN_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _THOUSANDS = r"^[+-]?[0-9]{1,3}([.,' ’\u{a0}\u{202f}][0-9]{3})+([.,][0-9]+)?$"
+_BEYOND = r"^(?:<=?|>=?|=<|=>|≤|≥|⩽|⩾|＜|＞)\s*"
+_UNIT_IN_CELL = r"\s*[^\s\d.,+-]\S*$"
 NAN = "not a number (NaN), read as missing"
 
 
@@ -65,10 +67,24 @@ def as_number(text: pl.Series, table: TableSettings) -> pl.Series:
 
 
 def otherwise_written(text: pl.Series, table: TableSettings) -> pl.Series:
-    """True where a text is a number with the decimal sign that the table does not have, or with parted thousands."""
+    """True where a text is a number as the table has none.
+
+    With the other decimal sign, with parted thousands, or as a limit: "<5", "≥ 90", "<0.01 ng/mL".
+    """
+    return as_number(text, table).is_null() & (_with_other_sign(text, table) | is_limit(text, table))
+
+
+def is_limit(text: pl.Series, table: TableSettings) -> pl.Series:
+    """True where a text is a sign such as "<" or "≥" before a number, with a unit behind it or without."""
+    bare = text.str.replace(_BEYOND, "")
+    number = bare.str.replace(_UNIT_IN_CELL, "")
+    read = as_number(number, table).is_finite().fill_null(value=False) | _with_other_sign(number, table)
+    return text.str.contains(_BEYOND) & read
+
+
+def _with_other_sign(text: pl.Series, table: TableSettings) -> pl.Series:
     other = table.model_copy(update={"decimal": "." if table.decimal == "," else ","})
-    read = as_number(text, other).is_not_null() | text.str.contains(_THOUSANDS)
-    return as_number(text, table).is_null() & read
+    return as_number(text, other).is_not_null() | text.str.contains(_THOUSANDS)
 
 
 def canonical(column: pl.Series, table: TableSettings) -> pl.Series:
@@ -118,8 +134,9 @@ def column_values(
 ) -> Values:
     """The values of one column of a wide table.
 
-    A text column is numeric where at least half of its cells are numbers, whatever their decimal sign and whether or
-    not their thousands are parted; then every cell must be one as the table has it. Else all its cells are categories.
+    A text column is numeric where at least half of its cells are numbers, whatever their decimal sign, whether or not
+    their thousands are parted, and limits such as "<5" among them; then every cell must be a number as the table has
+    it. Else all its cells are categories.
 
     Args:
         raw: the column as the source holds it.
@@ -152,21 +169,48 @@ def column_values(
         number = as_number(read, table)
         if kind is None and 2 * (number.count() + otherwise_written(read, table).sum()) < read.count():
             return Values(text=read, odd=odd)
-        refuse_text(read.is_not_null() & number.is_null(), origin, column=name)
+        refuse_text(read, read.is_not_null() & number.is_null(), table, origin)
     refuse_infinite(number, origin, column=name)
     return Values(number=number, odd=odd)
 
 
-def refuse_text(faulty: pl.Series, origin: Origin, *, column: str) -> None:
+def refuse_text(text: pl.Series, faulty: pl.Series, table: TableSettings, origin: Origin) -> None:
     """Refuses text where numbers are expected.
+
+    Args:
+        text: the cells.
+        faulty: those that are no numbers.
+        table: the table's settings.
+        origin: where its rows come from.
 
     Raises:
         RecordsError: some row is True.
     """
     if faulty.any():
-        problem = "expected numbers, here stands text"
-        remedy = "Correct the cells, add the word to `na`, set `decimal`, or list it in `categorical`"
-        raise origin.refusal(problem, remedy, column=column, faulty=faulty)
+        problem, remedy = text_among_numbers(text.filter(faulty), table)
+        raise origin.refusal(problem, remedy, column=text.name, faulty=faulty)
+
+
+def text_among_numbers(
+    text: pl.Series, table: TableSettings, *, where: str = "", listed: str = "it"
+) -> tuple[str, str]:
+    """What is wrong with texts among numbers, and what to do.
+
+    Args:
+        text: the cells at fault.
+        table: the table's settings.
+        where: behind "expected numbers": among which.
+        listed: what `categorical` would list.
+    """
+    problem = f"expected numbers{where}, here stands text"
+    remedy = f"Correct the cells, add the word to `na`, set `decimal`, or list {listed} in `categorical`"
+    if is_limit(text, table).all():
+        problem = f"expected numbers{where}, here stand limits, such as those of detection"
+        remedy = (
+            'Choose what stands for a "<" or ">" and its number, such as the limit itself or half of it, and write '
+            f"that into the cells; or read them as missing through `na`; or list {listed} in `categorical`"
+        )
+    return problem, remedy
 
 
 def refuse_infinite(number: pl.Series, origin: Origin, *, column: str) -> None:

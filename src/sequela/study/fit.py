@@ -305,6 +305,7 @@ def _collation(parts: _Parts, predictions: Numbers) -> Collation:
         material.sequences.take(predictions),
         kind_of(material).targets(material, parts.prepared, predictions),
         provenance=material.settings.model.sees_provenance,
+        lateness=material.settings.train.hide > 0,
         summary=summary_for(material.settings.model, parts.examples.take(predictions).statistics),
     )
 

@@ -46,6 +46,14 @@ def check_folder(folder: Path, *, force: bool) -> None:
     is_run = folder.is_dir() and ((folder / "metrics.json").is_file() or not any(folder.iterdir()))
     if folder.is_symlink() or not is_run:
         raise RunError(f"{folder}: it is no run folder, so --force does not replace it. Choose another --out.")
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise RunError(
+            f"{folder}: this command runs inside of that folder, so --force cannot replace it. Go to another folder "
+            "first, or choose another --out."
+        )
+    above = folder.absolute().parent
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise RunError(f"{folder}: nothing can be written to {above}. Choose another --out.")
 
 
 def write_run(folder: Path, content: RunContent, *, force: bool) -> None:

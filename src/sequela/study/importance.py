@@ -15,7 +15,7 @@ from sequela.cohort import HELD_OUT, Sequences, Timeline, build_timeline
 from sequela.cohort.ask import histories
 from sequela.cohort.episodes import Asked
 from sequela.explain import HeldOut, Histories, ImportanceSettings, variable_importance
-from sequela.predict import outputs
+from sequela.predict import finished, outputs
 from sequela.prepare import PreparedState
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 from sequela.study.material import Fit, Floats, Material, Numbers
@@ -86,7 +86,7 @@ def _taken(asked: Asked, rows: Numbers) -> Asked:
 
 
 class HistoriesNetwork:
-    """What the network says of histories: risks [R], or forecasts of the first target [R, horizons].
+    """What the network says of histories in the end: risks [R], or forecasts of the first target [R, horizons].
 
     Statistics that its wide part sees are told once for histories as they are; of an exchanged code alone anew.
     """
@@ -102,7 +102,7 @@ class HistoriesNetwork:
         sequences = histories(timeline, given.asked, bundle.study.question, alone=bundle.study.own_sequences)
         statistics = self._statistics(given, timeline, sequences) if bundle.study.model.wide else None
         raw = outputs(bundle, timeline, given.facts, sequences, only_network=True, statistics=statistics)
-        said = raw["network"]
+        said = finished(bundle, raw).predicted["network"]
         return said if said.ndim == 1 else said[:, :, 0]
 
     def _statistics(self, given: Histories, timeline: Timeline, sequences: Sequences) -> WindowStatistics:

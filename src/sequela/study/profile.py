@@ -10,6 +10,7 @@ import polars as pl
 from sequela.cohort import HELD_OUT, SPLIT_NAMES, TRAIN, Timeline
 from sequela.cohort.facts import AGE
 from sequela.prepare import preparation_summary, suspected_units
+from sequela.prepare.units import SEVERAL_UNITS
 from sequela.study.kinds import kind_of
 from sequela.study.material import Fit, Material
 
@@ -88,7 +89,7 @@ def _preparation(material: Material, fit: Fit) -> dict[str, Any]:
 def reading(material: Material) -> dict[str, Any]:
     """Return what a profile says of the records alone."""
     records, cohort = material.records, material.cohort
-    counts = [*records.counts.to_dicts(), *_stale(material)]
+    counts = [*records.counts.to_dicts(), *_averaged(material), *_stale(material)]
     return {
         "format": 1,
         "name": material.settings.name,
@@ -112,6 +113,14 @@ def reading(material: Material) -> dict[str, Any]:
         "instants": len(cohort.timeline.step_time),
         "counts": counts,
     }
+
+
+def _averaged(material: Material) -> list[dict[str, Any]]:
+    table_of = {code: table.name for table in material.records.tables for code in table.codes}
+    return [
+        {"table": table_of[code], "reason": SEVERAL_UNITS, "code": code, "rows": rows}
+        for code, rows in material.evidence.averaged.items()
+    ]
 
 
 def _stale(material: Material) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 from sequela.cohort import HELD_OUT
 from sequela.evaluate import Estimate, Resamples, auroc, bootstrap_metric
 from sequela.evaluate.verdict import decimals, spoken
-from sequela.predict import outputs
+from sequela.predict import finished, outputs
 from sequela.study.material import Fit, Floats, Material
 from sequela.study.watch import Watch
 
@@ -59,10 +59,10 @@ def _by_shift(material: Material, fits: Sequence[Fit], metric: str, watch: Watch
 def _shifted(material: Material, fit: Fit, rows: np.ndarray[Any, np.dtype[np.int64]], shift: float) -> Floats:
     cohort = material.cohort
     sequences = cohort.sequences.take(rows)
-    said = outputs(
+    raw = outputs(
         fit.bundle, cohort.timeline, material.evidence.facts, sequences, imputed_shift=shift, only_network=True
     )
-    return said["network"]
+    return finished(fit.bundle, raw).predicted["network"]
 
 
 def _first(values: Floats) -> Floats:

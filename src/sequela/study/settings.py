@@ -13,7 +13,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sequela.audit import AuditSettings
 from sequela.baselines import FORECAST_BASELINES, RISK_BASELINES
-from sequela.cohort import Question, SplitSettings
+from sequela.cohort import ForecastQuestion, Question, SplitSettings
+from sequela.cohort.settings import NEXT_RECORD
 from sequela.errors import StudyError
 from sequela.models import FORECAST_LOSSES, RISK_LOSSES, ModelSettings
 from sequela.prepare import PrepareSettings, needs_own_sequences
@@ -112,10 +113,38 @@ class StudySettings(Settings):
             raise ValueError("prepare.clinical is for a risk: remove it")
         if kind == "forecast" and self.evaluate.subgroups:
             raise ValueError("evaluate.subgroups is for a risk: remove it")
+        for key in ("thresholds", "trials"):
+            if kind == "forecast" and getattr(self.evaluate, key) != EvaluateSettings.model_fields[key].default:
+                raise ValueError(f"evaluate.{key} is for a risk: remove it")
+        if kind == "risk" and self.model.interval not in ("none", ModelSettings.model_fields["interval"].default):
+            raise ValueError('model.interval is for a forecast: write interval = "none", or remove it')
         if kind == "forecast" and self.train.refit:
             raise ValueError(
                 "train.refit is for a risk, since the intervals around forecasts need people who taught nothing: write "
                 "refit = false, or remove it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _keys_have_something_to_act_on(self) -> StudySettings:
+        question, trials = self.question, EvaluateSettings.model_fields["trials"].default
+        if (
+            isinstance(question, ForecastQuestion)
+            and question.horizons == [NEXT_RECORD]
+            and question.tolerance != "auto"
+        ):
+            raise ValueError(
+                'question.tolerance goes with a horizon in time: write horizon = "6h" (or another duration), or '
+                "remove `tolerance`, since the next record is the next one whenever it comes"
+            )
+        if self.evaluate.trials != trials and "gradient_boosting" not in self.baselines:
+            raise ValueError(
+                "evaluate.trials goes with gradient boosting as a baseline: add it to `baselines`, or remove `trials`"
+            )
+        if not (self.prepare.clinical.is_empty or self.baselines or self.model.hybrid or self.model.wide):
+            raise ValueError(
+                "prepare.clinical makes columns for baselines, a hybrid and a wide part, and there is none of them: "
+                "add one, or remove `clinical`"
             )
         return self
 
@@ -139,11 +168,7 @@ class StudySettings(Settings):
 
     @model_validator(mode="after")
     def _hidden_measurements_are_carried_over(self) -> StudySettings:
-        missing = self.prepare.missing
-        rules = (
-            [missing] if isinstance(missing, str) else [*missing.values(), *(["last"] if "*" not in missing else [])]
-        )
-        others = sorted({rule for rule in rules if rule not in _HIDEABLE})
+        others = sorted({rule for rule in self.prepare.missing_rules if rule not in _HIDEABLE})
         if self.train.hide > 0 and others:
             raise ValueError(
                 f'train.hide carries the last value over what it hides, but prepare.missing is "{others[0]}": write '

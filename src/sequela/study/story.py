@@ -30,6 +30,7 @@ from sequela.errors import StudyError
 from sequela.predict import Evidence, check_units, evidence
 from sequela.prepare import Cleaning, check_grid, cleaning_of, on_grid
 from sequela.prepare.units import unit_named
+from sequela.prepare.use import check_use, held_by_code
 from sequela.records import Records, read_records
 from sequela.study.card import card
 from sequela.study.environment import environment
@@ -106,6 +107,7 @@ def asked_of(study: Study, records: Records, watch: Watch | None = None) -> Mate
     _check_origin(records, settings)
     is_measured = pl.col("time").is_not_null() & pl.col("numeric_value").is_not_null()
     settings.prepare.check_codes(records.events["code"].unique(), records.events.filter(is_measured)["code"].unique())
+    check_use(settings.prepare, held_by_code(records.events, settings.prepare.derived))
     cleaning = _cleaning(records, settings)
     seen = evidence(records, settings.question, cleaning, units=settings.prepare.unit_names)
     _check_plausible_targets(seen, settings)

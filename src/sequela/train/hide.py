@@ -80,11 +80,14 @@ def with_some_hidden(
     measurements = int(unmeasured.measurement.max()) + 1 if len(unmeasured.measurement) else 0
     chance = torch.rand(len(batch.values), measurements, generator=generator)
     chance = chance.index_select(1, unmeasured.measurement)
-    tensors = (batch.values, batch.gap_hours, batch.observed, chance, shares, batch.batch_sizes)
+    # A measurement that was known late ends the gap before it, and begins the next one, when it was taken.
+    gap_hours = batch.gap_hours if batch.late_hours is None else batch.gap_hours - batch.late_hours
+    tensors = (batch.values, gap_hours, batch.observed, chance, shares, batch.batch_sizes)
     made: tuple[Tensor, Tensor, Tensor] | None = None
     if operator.at_hand():
         made = operator._native.hide(tensors, get_num_threads())
     values, gaps, observed = plain_hide(*tensors) if made is None else made
+    gaps = gaps if batch.late_hours is None else gaps + batch.late_hours
     hidden = replace(batch, values=values, gap_hours=gaps, observed=observed, provenance=None)
     if unmeasured.is_zero_for_ever and batch.provenance is None:
         return hidden
