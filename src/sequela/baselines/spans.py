@@ -51,7 +51,7 @@ def span_statistics(
     Args:
         timeline: what became known.
         facts: static facts.
-        state: fitted preparation; it says which codes and levels there are. Values are taken as they were measured.
+        state: fitted preparation; it says which codes and levels there are. Values are taken as the timeline has them.
         sequences: the R predictions.
         hours: lengths of the spans.
     """

@@ -13,6 +13,7 @@ from sequela.baselines.windows import WindowStatistics, window_statistics
 from sequela.cohort.asof import Rows, Sequences, Timeline, build_timeline, one_pass
 from sequela.cohort.facts import Facts, static_facts
 from sequela.prepare.clinical import ClinicalSettings, amount_codes
+from sequela.prepare.measured import limited_timeline
 from sequela.prepare.state import PreparedState
 from sequela.records.events import SCHEMA
 
@@ -25,6 +26,8 @@ def statistics_of(
 ) -> WindowStatistics:
     """Return running statistics for a forecast, those of the whole history, the last day and hours for a risk.
 
+    Values that stand out are taken out or moved where the study says so.
+
     Args:
         kind: of the question.
         timeline: what became known.
@@ -32,7 +35,12 @@ def statistics_of(
         state: fitted preparation; it says which codes and levels there are.
         sequences: the R predictions and what they read.
     """
-    return _STATISTICS[kind](timeline, facts, state, sequences)
+    return _STATISTICS[kind](_told(kind, timeline, state), facts, state, sequences)
+
+
+def _told(kind: Kind, timeline: Timeline, state: PreparedState) -> Timeline:
+    """Return the timeline that statistics read: those of a forecast leave out by themselves what stands out."""
+    return limited_timeline(timeline, state) if kind == "risk" else timeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +88,7 @@ def statistics_with_other(
     touched = _touched(state, code, clinical_as_before=began_as_before)
     if len(place) < len(names):  # two columns of one name
         return statistics_of(kind, timeline, facts, state, sequences)
-    anew = statistics_of(kind, timeline, facts, touched, sequences)
+    anew = _STATISTICS[kind](_told(kind, timeline, state), facts, touched, sequences)
     matrix = known.statistics.matrix.copy()
     there = [number for number, name in enumerate(anew.names) if name in place]
     matrix[:, [place[anew.names[number]] for number in there]] = anew.matrix[:, there]
