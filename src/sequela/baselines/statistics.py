@@ -92,13 +92,11 @@ def statistics_with_other(
     matrix = known.statistics.matrix.copy()
     there = [number for number, name in enumerate(anew.names) if name in place]
     matrix[:, [place[anew.names[number]] for number in there]] = anew.matrix[:, there]
-    of_target = [target.code == code for target in state.targets]
-    return WindowStatistics(
-        matrix=matrix,
-        names=names,
-        last_target=np.where(of_target, anew.last_target, known.statistics.last_target),
-        mean_target=np.where(of_target, anew.mean_target, known.statistics.mean_target),
-    )
+    last_target, mean_target = known.statistics.last_target.copy(), known.statistics.mean_target.copy()
+    targets = state.targets[: last_target.shape[1]]  # those of a risk are none
+    of_target = [k for k, target in enumerate(targets) if target.code == code]
+    last_target[:, of_target], mean_target[:, of_target] = anew.last_target, anew.mean_target
+    return WindowStatistics(matrix=matrix, names=names, last_target=last_target, mean_target=mean_target)
 
 
 def _touched(state: PreparedState, code: str, *, clinical_as_before: bool) -> PreparedState:
@@ -108,6 +106,7 @@ def _touched(state: PreparedState, code: str, *, clinical_as_before: bool) -> Pr
         update={
             "features": [feature for feature in state.features if feature.code == code],
             "words": [word for word in state.words if word.code == code],
+            "targets": [target for target in state.targets if target.code == code],
             "clinical": clinical,
         }
     )
