@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from sequela.evaluate.measures import OWN_MODELS
 from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
 
 Weighting = Literal["predictions", "people"]
@@ -20,6 +21,13 @@ def model_order(metrics: Metrics, target: str | None = None) -> list[str]:
         return own, float("inf") if value is None or own < 2 else sign * value, model
 
     return sorted(metrics.models, key=place)
+
+
+def without_best(metrics: Metrics) -> str:
+    """Return why no baseline is marked as the best one, as a sentence without its full stop."""
+    if set(metrics.models) <= set(OWN_MODELS):
+        return "No baseline stands beside the network"
+    return "No baseline is the best: training and tuning people are too few to choose one"
 
 
 def measures_of(
