@@ -114,6 +114,8 @@ def test_statistics_are_those_of_the_cells_of_each_span(history: int | None, row
             count = found.matrix[r, place[f"count c{suffix}"]]
             assert count == len(slowly(timeline, sequences, r, "c", hours))
         cells = slowly(timeline, sequences, r, "c", None)
+        since = (now - timeline.cell_time[cells[-1]]) / HOUR if cells else np.nan
+        assert np.isclose(found.matrix[r, place["hours since c"]], since, equal_nan=True)
         last = timeline.levels[timeline.cell_level[cells[-1]]][1] if cells else None
         levels = {name.removeprefix("last c = "): said for name, said in place.items() if name.startswith("last c = ")}
         assert {"a", "b", "(other)"} <= levels.keys()  # and z, where as many people have it

@@ -156,3 +156,12 @@ def test_statistics_leave_out_or_move_what_stands_out_as_the_study_says(
     )
     columns = [found.names.index(f"{name} y") for name in ("min", "max", "mean", "count")]
     assert found.matrix[2, columns].tolist() == of_y
+
+
+@pytest.mark.parametrize("kind", ["risk", "forecast"])
+def test_categories_say_how_often_and_how_long_ago(kind: Kind) -> None:
+    timeline = timeline_of([(0, 1, "c", 0, 0), (0, 3, "c", 1, 2), (0, 4, "x", 1, 0), (0, 30, "c", 2, 0)])
+    found = statistics_of(kind, timeline, facts_of(HEIGHTS), state(), asked(timeline, None))
+    columns = [found.names.index(name) for name in ("count c", "hours since c", "last c = a", "last c = b")]
+    assert np.array_equal(found.matrix[0, columns], [0, np.nan, np.nan, np.nan], equal_nan=True)
+    assert found.matrix[1:4, columns].tolist() == [[1, 1, 1, 0], [2, 5, 0, 1], [2, 17, 0, 1]]

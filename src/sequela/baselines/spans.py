@@ -42,9 +42,9 @@ def span_statistics(
     """Return for each prediction, span of time and code: last, first, min, max, mean, std, median, count, hours since.
 
     A span of h hours holds what was measured in (t - h, t] and known at t; None is all that the prediction may see.
-    Categories give their last level, once, and a count for each span; codes that come as events (the first 256 of the
-    vocabulary) a count for each span, and their last amount where they have one. What the study asks for as
-    `[prepare.clinical]`, hours since the episode began, the number of records and the static facts follow.
+    Categories give their last level and the hours since, once, and a count for each span; codes that come as events
+    (the first 256 of the vocabulary) a count for each span, and their last amount where they have one. What the study
+    asks for as `[prepare.clinical]`, hours since the episode began, the number of records and the static facts follow.
     Work grows with the cells that all predictions see together; at most four million cells are held at once.
 
     Args:
@@ -89,6 +89,7 @@ def _of_feature(
     seen = cells.seen(feature.code, isinstance(feature, CategoryState))
     if isinstance(feature, CategoryState):
         yield from _last_level(seen, feature, cells.timeline)
+        yield f"hours since {feature.code}", _single(seen.hours_since)
     for length in hours:
         span = seen.of_last(length)
         if isinstance(feature, CategoryState):

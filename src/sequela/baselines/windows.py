@@ -19,7 +19,7 @@ from sequela.cohort.facts import Facts
 from sequela.prepare.collate import pack
 from sequela.prepare.rows import RowPreparation, prepare_static
 from sequela.prepare.spread import spread_out
-from sequela.prepare.state import NumberState, PreparedState, column_names
+from sequela.prepare.state import CategoryState, NumberState, PreparedState, column_names
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
@@ -50,9 +50,10 @@ class WindowStatistics:
 def window_statistics(timeline: Timeline, facts: Facts, state: PreparedState, sequences: Sequences) -> WindowStatistics:
     """Return for each prediction and code: last, first, min, max, mean, std, count, last change, hours since the last.
 
-    Categories give their last level. Codes that come as events (the first 256 of the vocabulary) give a count, the
-    hours since the last, and its amount where they have one. Of each target the five values before the last follow,
-    each with its hours since; then the hours since the episode began, the number of records and the static facts.
+    Categories give their last level, a count and the hours since the last. Codes that come as events (the first 256 of
+    the vocabulary) give a count, the hours since the last, and its amount where they have one. Of each target the five
+    values before the last follow, each with its hours since; then the hours since the episode began, the number of
+    records and the static facts.
     """
     preparation = RowPreparation(timeline, state)
     is_number = np.array(
@@ -84,7 +85,7 @@ def window_statistics(timeline: Timeline, facts: Facts, state: PreparedState, se
     )
 
 
-def _begins(state: PreparedState) -> list[tuple[object, int]]:
+def _begins(state: PreparedState) -> list[tuple[NumberState | CategoryState, int]]:
     widths = [len(column_names(feature)) for feature in state.features]
     begins = np.cumsum([0, *widths])[:-1]
     return list(zip(state.features, begins.tolist(), strict=True))
@@ -128,10 +129,7 @@ def _of_words(timeline: Timeline, sequences: Sequences, state: PreparedState) ->
     for word in state.words[:MOST_WORDS]:
         seen = seen_word(cells, state, word)
         yield f"count {word.name}", seen.count.astype(np.float64)
-        since = np.full(len(seen.now), np.nan)
-        some = seen.count > 0
-        since[some] = (seen.now[some] - seen.time[seen.stop[some] - 1]) / MICROSECONDS_PER_HOUR
-        yield f"hours since {word.name}", since
+        yield f"hours since {word.name}", seen.hours_since
         if has_amounts(word):
             yield f"last {word.name}", last_number(cells.seen(word.code, categorical=False))
 
@@ -144,12 +142,17 @@ def _before_the_last(before: Floats, codes: list[str]) -> Iterator[tuple[str, Fl
 
 
 def _by_statistic(parts: Floats, state: PreparedState, is_number: NDArray[np.bool_]) -> tuple[list[str], list[Floats]]:
+    begins = {begin: feature.code for feature, begin in _begins(state)}
     names, columns = [], []
     for place, statistic in enumerate(_Running.STATISTICS):
         for column, code in enumerate(state.columns):
             if is_number[column] or statistic == "last":
                 names.append(f"{statistic} {code}")
-                columns.append(parts[:, place, column])
+            elif statistic in ("count", "hours since") and column in begins:  # of a category, whatever its level
+                names.append(f"{statistic} {begins[column]}")
+            else:
+                continue
+            columns.append(parts[:, place, column])
     return names, columns
 
 
