@@ -46,6 +46,37 @@ def test_boosting_that_nobody_could_judge_is_not_in_the_history(tmp_path: Path) 
     assert found.metrics["best_baseline"] == "logistic"
 
 
+def test_baselines_of_a_single_training_person_stand_there_and_none_is_the_best(tmp_path: Path) -> None:
+    changes = {
+        "split": {"by": "file", "path": "split.csv", "fractions": [0.5, 0.0, 0.5]},
+        "prepare.min_people": 1,
+        "model": {"hidden": 1, "interval": "none"},
+        "train": {"epochs": 1, "patience": 0},
+    }
+    study = write_study(tmp_path, changes)
+    rows = ["0,train", *(f"{person},held_out" for person in range(1, 60))]
+    (tmp_path / "split.csv").write_text("subject_id,split\n" + "\n".join(rows) + "\n")
+    found = run(study)
+    assert set(found.metrics["models"]) == {"network", "persistence", "mean"}
+    assert found.metrics["best_baseline"] is None
+    assert "too few to choose one" in found.metrics["verdict"]
+    assert "No baseline is the best: training and tuning people are too few to choose one." in found.report.read_text()
+
+
+def test_a_fold_in_which_nobody_can_judge_leaves_the_choice_to_the_others(tmp_path: Path) -> None:
+    changes = {
+        "split": {"fractions": [0.5, 0.0, 0.5], "folds": 2},  # of three people: one is left to train on, or two
+        "prepare.min_people": 1,
+        "model": {"hidden": 1, "interval": "none"},
+        "train": {"epochs": 1, "patience": 0},
+    }
+    found = run(write_study(tmp_path, changes, people=3))
+    fits = json.loads((found.folder / "history.json").read_text())["fits"]
+    judged = [fit["selection_rmse"] for fit in fits if fit["selection_rmse"]]
+    assert len(judged) == 1
+    assert found.metrics["best_baseline"] == min(judged[0], key=judged[0].__getitem__)
+
+
 def test_tuning_people_without_the_first_target_leave_the_choice_to_folds(tmp_path: Path) -> None:
     changes = {
         "question.target": ["sbp", "dbp"],

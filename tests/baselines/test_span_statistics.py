@@ -115,6 +115,8 @@ def test_statistics_are_those_of_the_cells_of_each_span(history: int | None, row
             count = found.matrix[r, place[f"count c{suffix}"]]
             assert count == len(slowly(timeline, sequences, r, "c", hours))
         cells = slowly(timeline, sequences, r, "c", None)
+        since = (now - timeline.cell_time[cells[-1]]) / HOUR if cells else np.nan
+        assert np.isclose(found.matrix[r, place["hours since c"]], since, equal_nan=True)
         last = timeline.levels[timeline.cell_level[cells[-1]]][1] if cells else None
         levels = {name.removeprefix("last c = "): said for name, said in place.items() if name.startswith("last c = ")}
         assert {"a", "b", "(other)"} <= levels.keys()  # and z, where as many people have it
@@ -206,7 +208,7 @@ def test_a_code_that_these_records_do_not_hold_is_missing() -> None:
 def test_events_are_counted_in_each_span(rows: list[Row]) -> None:
     timeline = timeline_of([*SEEN_BY_ALL, *rows])
     sequences = asked(timeline)
-    words = [WordState(code="y"), WordState(code="c", level="a"), WordState(code="c", level="(other)")]
+    words = [WordState(code="y", unit_amount=2.0), WordState(code="c", level="a"), WordState(code="c", level="(other)")]
     found = statistics(timeline, sequences, fitted(timeline).model_copy(update={"words": words}))
     for r in range(len(sequences.read)):
         for hours in SPAN_HOURS:
@@ -216,6 +218,10 @@ def test_events_are_counted_in_each_span(rows: list[Row]) -> None:
             expected = (len(slowly(timeline, sequences, r, "y", hours)), is_a, len(cells) - is_a)
             said = [found.matrix[r, found.names.index(f"count {word.name}{suffix}")] for word in words]
             assert said == list(expected)
+        of_y = slowly(timeline, sequences, r, "y", None)
+        last = timeline.cell_number[of_y[-1]] if of_y else np.nan
+        place = len(found.names) - 1 - found.names[::-1].index("last y")  # y is a column too: its word comes after it
+        assert np.array_equal(found.matrix[r, place], last, equal_nan=True)
 
 
 def test_an_event_without_a_value_is_no_measurement() -> None:

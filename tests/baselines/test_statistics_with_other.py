@@ -16,6 +16,7 @@ from sequela.baselines.statistics import Kind
 from sequela.cohort import Sequences, Timeline, build_timeline, one_each, one_pass
 from sequela.cohort.facts import Facts, static_facts
 from sequela.prepare import PreparedState, PrepareSettings, fit_preparation
+from sequela.prepare.outliers import FixedLimits
 
 HOUR = 3_600_000_000
 PEOPLE = 4
@@ -85,7 +86,9 @@ def state() -> PreparedState:
     )[0]
     assert fitted.words
     assert len(fitted.features) > 2
-    return fitted
+    limits = {"outliers": FixedLimits(rule="mad", low=-2.0, high=2.0), "outlier_action": "missing"}
+    features = [part.model_copy(update=limits if part.code == "y" else {}) for part in fitted.features]
+    return fitted.model_copy(update={"features": features})
 
 
 @pytest.mark.parametrize("kind", ["risk", "forecast"])
@@ -111,7 +114,7 @@ def test_what_one_code_does_not_touch_keeps_its_bits(
 
 
 def test_a_history_that_begins_earlier_changes_amounts_of_other_codes() -> None:
-    rest: list[Row] = [(0, 1, "y", 6, 0), (0, 10, "y", 3, 0)]
+    rest: list[Row] = [(0, 1, "y", 5, 0), (0, 10, "y", 3, 0)]
     one, other = timeline_of(rest), timeline_of([*rest, (0, -5, "x", 1, 0)])
     fitted, facts = state(), facts_of(HEIGHTS)
     known = known_statistics("risk", one, facts, fitted, asked(one, None))
@@ -120,3 +123,31 @@ def test_a_history_that_begins_earlier_changes_amounts_of_other_codes() -> None:
     amount = whole.names.index("y an hour")
     assert known.statistics.matrix[4, amount] != whole.matrix[4, amount]
     assert found.matrix.tobytes() == whole.matrix.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["risk", "forecast"])
+@pytest.mark.parametrize(
+    ("action", "of_y"), [("flag", [1.0, 9.0, 5.0, 2]), ("clip", [1.0, 2.0, 1.5, 2]), ("missing", [1.0, 1.0, 1.0, 1])]
+)
+def test_statistics_leave_out_or_move_what_stands_out_as_the_study_says(
+    kind: Kind, action: str, of_y: list[float]
+) -> None:
+    fitted = state()
+    acting = [
+        part.model_copy(update={"outlier_action": action} if part.code == "y" else {}) for part in fitted.features
+    ]
+    timeline = timeline_of([(0, 1, "y", 3, 0), (0, 3, "y", 27, 0)])
+    found = statistics_of(
+        kind, timeline, facts_of(HEIGHTS), fitted.model_copy(update={"features": acting}), asked(timeline, None)
+    )
+    columns = [found.names.index(f"{name} y") for name in ("min", "max", "mean", "count")]
+    assert found.matrix[2, columns].tolist() == of_y
+
+
+@pytest.mark.parametrize("kind", ["risk", "forecast"])
+def test_categories_say_how_often_and_how_long_ago(kind: Kind) -> None:
+    timeline = timeline_of([(0, 1, "c", 0, 0), (0, 3, "c", 1, 2), (0, 4, "x", 1, 0), (0, 30, "c", 2, 0)])
+    found = statistics_of(kind, timeline, facts_of(HEIGHTS), state(), asked(timeline, None))
+    columns = [found.names.index(name) for name in ("count c", "hours since c", "last c = a", "last c = b")]
+    assert np.array_equal(found.matrix[0, columns], [0, np.nan, np.nan, np.nan], equal_nan=True)
+    assert found.matrix[1:4, columns].tolist() == [[1, 1, 1, 0], [2, 5, 0, 1], [2, 17, 0, 1]]

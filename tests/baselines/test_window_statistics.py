@@ -11,6 +11,7 @@ from sequela.baselines import windows as windows_module
 from sequela.cohort import Sequences, Timeline, build_timeline, one_each, one_pass
 from sequela.cohort.facts import static_facts
 from sequela.prepare import PreparedState, PrepareSettings, fit_preparation
+from sequela.prepare.state import WordState
 
 HOUR = 3_600_000_000
 Row = tuple[int, int, str, float, int]
@@ -28,17 +29,22 @@ def timeline_of(rows: list[tuple[int, int, str, int, int]]) -> Timeline:
     return build_timeline(frame.with_columns(instants, text_value=pl.lit(None, pl.String)), 4)
 
 
-def slowly(timeline: Timeline, sequences: Sequences, r: int, code: str) -> list[float]:
-    """Return what the module promises, read off the cells one by one."""
+def seen_cells(timeline: Timeline, sequences: Sequences, r: int, code: str) -> list[int]:
+    """Return the cells of a code that a prediction sees, looked for one by one."""
     variable = [name for name, _ in timeline.variables].index(code)
     first = sequences.first[sequences.sequence[r]]
     rows = range(first, sequences.read[r] + 1) if sequences.read[r] >= 0 else range(0)
-    cells = [
+    return [
         m
         for row in rows
         for m in range(timeline.cell_offsets[row], timeline.cell_offsets[row + 1])
         if timeline.cell_variable[m] == variable
     ]
+
+
+def slowly(timeline: Timeline, sequences: Sequences, r: int, code: str) -> list[float]:
+    """Return what the module promises, read off the cells one by one."""
+    cells = seen_cells(timeline, sequences, r, code)
     if not cells:
         return [*[np.nan] * 6, 0.0, np.nan, np.nan]
     value = timeline.cell_number[cells].astype(np.float64)
@@ -65,6 +71,13 @@ def test_statistics_are_those_of_the_cells_that_a_prediction_sees(
             columns = [found.names.index(f"{name} {code}") for name in names]
             expected = slowly(timeline, sequences, r, code)
             assert np.allclose(found.matrix[r, columns], expected, rtol=1e-9, atol=1e-9, equal_nan=True)
+        before = seen_cells(timeline, sequences, r, "x")[:-1][::-1]
+        for back in range(5):
+            columns = [found.names.index(f"{name}{back + 1} before the last x") for name in ("", "hours since ")]
+            cell = before[back] if back < len(before) else None
+            since = None if cell is None else (time[r] - timeline.cell_time[cell]) / HOUR
+            of_cell = [np.nan, np.nan] if cell is None else [float(timeline.cell_number[cell]), since]
+            assert np.allclose(found.matrix[r, columns], of_cell, rtol=1e-9, atol=1e-9, equal_nan=True)
     assert found.matrix[:, found.names.index("hours since the start")].tolist() == (time / HOUR).tolist()
     known = sequences.read - sequences.first[sequences.sequence] + 1
     records = found.matrix[:, found.names.index("records")]
@@ -93,3 +106,45 @@ def test_statistics_do_not_depend_on_the_rows_walked_at_once(monkeypatch: pytest
     whole = window_statistics(timeline, facts, state, sequences).matrix  # type: ignore[arg-type]
     monkeypatch.setattr(windows_module, "_ROWS_AT_ONCE", 3)
     assert window_statistics(timeline, facts, state, sequences).matrix.tobytes() == whole.tobytes()  # type: ignore[arg-type]
+
+
+@given(rows=st.lists(VALUES, min_size=2, max_size=30))
+@settings(max_examples=25)
+def test_events_give_a_count_the_hours_since_and_the_last_amount(rows: list[tuple[int, int, str, int, int]]) -> None:
+    timeline = timeline_of([*rows, (0, 0, "x", 1, 0), (0, 0, "y", 1, 0)])
+    person, time = np.repeat(np.arange(4), 3), np.tile(np.array([-2, 8, 40]) * HOUR, 4)
+    sequences = one_pass(timeline, person=person, episode_start=np.zeros(12, dtype=np.int64), time=time)
+    state, facts = fitted(timeline, sequences)
+    features = [feature for feature in state.features if feature.code == "x"]
+    for unit, amounts in ((2.0, True), (1.0, False)):
+        words = [WordState(code="y", unit_amount=unit)]
+        found = window_statistics(
+            timeline, facts, state.model_copy(update={"features": features, "words": words}), sequences
+        )
+        place = {name: column for column, name in enumerate(found.names)}
+        assert ("last y" in place) == amounts
+        for r in range(12):
+            cells = seen_cells(timeline, sequences, r, "y")
+            since = (time[r] - timeline.cell_time[cells[-1]]) / HOUR if cells else np.nan
+            assert found.matrix[r, place["count y"]] == len(cells)
+            assert np.array_equal(found.matrix[r, place["hours since y"]], since, equal_nan=True)
+            if amounts:
+                last = timeline.cell_number[cells[-1]] if cells else np.nan
+                assert np.array_equal(found.matrix[r, place["last y"]], last, equal_nan=True)
+
+
+@given(rows=st.lists(VALUES, min_size=2, max_size=30))
+@settings(max_examples=25)
+def test_what_a_target_was_last_is_known_also_where_too_few_people_have_it(
+    rows: list[tuple[int, int, str, int, int]],
+) -> None:
+    timeline = timeline_of([*rows, (0, 0, "x", 1, 0), (0, 0, "y", 1, 0)])
+    person, time = np.repeat(np.arange(4), 3), np.tile(np.array([-2, 8, 40]) * HOUR, 4)
+    sequences = one_pass(timeline, person=person, episode_start=np.zeros(12, dtype=np.int64), time=time)
+    state, facts = fitted(timeline, sequences)
+    whole = window_statistics(timeline, facts, state, sequences)
+    without = state.model_copy(update={"features": [part for part in state.features if part.code == "y"]})
+    found = window_statistics(timeline, facts, without, sequences)
+    assert not any(name.endswith(" x") for name in found.names)
+    assert np.array_equal(found.last_target, whole.last_target, equal_nan=True)
+    assert np.allclose(found.mean_target, whole.mean_target, rtol=1e-9, equal_nan=True)

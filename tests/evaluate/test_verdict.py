@@ -127,6 +127,15 @@ def test_a_study_without_baselines_says_why():
     )
 
 
+def test_baselines_that_nobody_could_judge_are_not_called_none():
+    models = {"network": NETWORK, "linear": headline(15.0)}
+    said = verdict(models, [compared(-0.8, -1.0, -0.6, "better")], best_baseline=None, people=99)
+    assert said.endswith(
+        "has no best baseline beside it: training and tuning people are too few to choose one, and held-out people "
+        "must not; no verdict."
+    )
+
+
 def test_nothing_to_score_gives_no_verdict():
     said = verdict({"network": headline(None, reason="no held-out prediction has an observed target here")}, [],
                    best_baseline="linear", people=0)  # fmt: skip

@@ -35,6 +35,14 @@ class Spans:
         """Return the number of cells of each span [R]."""
         return self.stop - self.first
 
+    @property
+    def hours_since(self) -> NDArray[np.float64]:
+        """Return the hours since the last cell of each span was measured [R], NaN where it is empty."""
+        found = np.full(len(self.now), np.nan)
+        some = self.count > 0
+        found[some] = (self.now[some] - self.time[self.stop[some] - 1]) / MICROSECONDS_PER_HOUR
+        return found
+
     def where(self, kept: NDArray[np.bool_]) -> Spans:
         """Return the spans without the cells that are not kept."""
         before = np.concatenate([[0], np.cumsum(kept)])

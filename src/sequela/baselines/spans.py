@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from sequela.baselines.clinical import clinical_columns
 from sequela.baselines.seen import CellsByVariable, Spans
 from sequela.baselines.windows import WindowStatistics
+from sequela.baselines.words import MOST_WORDS, has_amounts, last_number, seen_word
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.cohort.facts import Facts
 from sequela.prepare.measured import limited_timeline
 from sequela.prepare.rows import prepare_static
 from sequela.prepare.spread import spread_out
 from sequela.prepare.state import CategoryState, NumberState, PreparedState, WordState
+from sequela.prepare.words import OTHER_LEVEL
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
@@ -28,9 +30,6 @@ Column = NDArray[np.float32]
 SPAN_STATISTICS = ("last", "first", "min", "max", "mean", "std", "median", "count", "hours since")
 SPAN_HOURS: tuple[float | None, ...] = (None, 24.0, 6.0)
 """All that is seen, the last day, the last six hours."""
-
-_MOST_WORDS = 256
-_OTHER_LEVEL = "(other)"
 
 
 def span_statistics(
@@ -44,9 +43,9 @@ def span_statistics(
     """Return for each prediction, span of time and code: last, first, min, max, mean, std, median, count, hours since.
 
     A span of h hours holds what was measured in (t - h, t] and known at t; None is all that the prediction may see.
-    Categories give their last level, once, and a count for each span; codes that come as events (the first 256 of the
-    vocabulary) a count for each span. What the study asks for as `[prepare.clinical]`, hours since the episode began,
-    the number of records and the static facts follow.
+    Categories give their last level and the hours since, once, and a count for each span; codes that come as events
+    (the first 256 of the vocabulary) a count for each span, and their last amount where they have one. What the study
+    asks for as `[prepare.clinical]`, hours since the episode began, the number of records and the static facts follow.
     Work grows with the cells that all predictions see together; at most four million cells are held at once.
 
     Args:
@@ -61,7 +60,7 @@ def span_statistics(
     limits = limited_timeline(timeline, state)
     limited = cells if limits is timeline else CellsByVariable(limits, sequences)
     parts = [part for feature in state.features for part in _of_feature(limited, feature, hours)]
-    parts += [part for word in state.words[:_MOST_WORDS] for part in _of_word(cells, state, word, hours)]
+    parts += [part for word in state.words[:MOST_WORDS] for part in _of_word(cells, state, word, hours)]
     parts += [(name, _single(column)) for name, column in clinical_columns(cells, facts, state.clinical, sequences)]
     begun = sequences.episode_start[sequences.sequence]
     records = np.where(sequences.read >= 0, sequences.read - sequences.first[sequences.sequence] + 1, 0)
@@ -94,6 +93,7 @@ def _of_feature(
     seen = cells.seen(feature.code, isinstance(feature, CategoryState))
     if isinstance(feature, CategoryState):
         yield from _last_level(seen, feature, cells.timeline)
+        yield f"hours since {feature.code}", _single(seen.hours_since)
     for length in hours:
         span = seen.of_last(length)
         if isinstance(feature, CategoryState):
@@ -107,15 +107,12 @@ def _of_feature(
 def _of_word(
     cells: CellsByVariable, state: PreparedState, word: WordState, hours: Sequence[float | None]
 ) -> Iterator[Part]:
-    """Yield how often a code, or a category of a code of many, came in each span."""
-    seen = cells.seen(word.code, word.level is not None, valued=False)
-    if word.level is not None:
-        named = {other.level for other in state.words if other.code == word.code} - {_OTHER_LEVEL}
-        is_other = [code == word.code and level not in named for code, level in cells.timeline.levels]
-        is_it = [(code, level) == (word.code, word.level) for code, level in cells.timeline.levels]
-        seen = seen.where(np.array(is_other if word.level == _OTHER_LEVEL else is_it, dtype=bool)[seen.level])
+    """Yield how often a code, or a category of a code of many, came in each span, and its last amount."""
+    seen = seen_word(cells, state, word)
     for length in hours:
         yield f"count {word.name}{_suffix(length)}", _single(seen.of_last(length).count)
+    if has_amounts(word):
+        yield f"last {word.name}", _single(last_number(cells.seen(word.code, categorical=False)))
 
 
 def _last_level(seen: Spans, feature: CategoryState, timeline: Timeline) -> Iterator[Part]:
@@ -125,7 +122,7 @@ def _last_level(seen: Spans, feature: CategoryState, timeline: Timeline) -> Iter
     of_level = np.array([place.get(level, len(feature.levels)) for level in timeline.levels], dtype=np.int64)
     last = np.full(len(known), -1)
     last[known] = of_level[seen.level[seen.stop[known] - 1]]
-    for number, level in enumerate([*feature.levels, "(other)"]):
+    for number, level in enumerate([*feature.levels, OTHER_LEVEL]):
         yield f"last {feature.code} = {level}", _single(np.where(known, last == number, np.nan))
 
 

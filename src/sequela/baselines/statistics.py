@@ -25,6 +25,8 @@ def statistics_of(
 ) -> WindowStatistics:
     """Return running statistics for a forecast, those of the whole history, the last day and hours for a risk.
 
+    Values that stand out are taken out or moved where the study says so.
+
     Args:
         kind: of the question.
         timeline: what became known.
@@ -80,17 +82,15 @@ def statistics_with_other(
     touched = _touched(state, code, clinical_as_before=began_as_before)
     if len(place) < len(names):  # two columns of one name
         return statistics_of(kind, timeline, facts, state, sequences)
-    anew = statistics_of(kind, timeline, facts, touched, sequences)
+    anew = _STATISTICS[kind](timeline, facts, touched, sequences)
     matrix = known.statistics.matrix.copy()
     there = [number for number, name in enumerate(anew.names) if name in place]
     matrix[:, [place[anew.names[number]] for number in there]] = anew.matrix[:, there]
-    of_target = [target.code == code for target in state.targets]
-    return WindowStatistics(
-        matrix=matrix,
-        names=names,
-        last_target=np.where(of_target, anew.last_target, known.statistics.last_target),
-        mean_target=np.where(of_target, anew.mean_target, known.statistics.mean_target),
-    )
+    last_target, mean_target = known.statistics.last_target.copy(), known.statistics.mean_target.copy()
+    targets = state.targets[: last_target.shape[1]]  # those of a risk are none
+    of_target = [k for k, target in enumerate(targets) if target.code == code]
+    last_target[:, of_target], mean_target[:, of_target] = anew.last_target, anew.mean_target
+    return WindowStatistics(matrix=matrix, names=names, last_target=last_target, mean_target=mean_target)
 
 
 def _touched(state: PreparedState, code: str, *, clinical_as_before: bool) -> PreparedState:
@@ -100,6 +100,7 @@ def _touched(state: PreparedState, code: str, *, clinical_as_before: bool) -> Pr
         update={
             "features": [feature for feature in state.features if feature.code == code],
             "words": [word for word in state.words if word.code == code],
+            "targets": [target for target in state.targets if target.code == code],
             "clinical": clinical,
         }
     )

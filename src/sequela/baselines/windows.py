@@ -6,22 +6,26 @@ a statistic depends on nothing after the row that is read, and its bits on no ot
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sequela.baselines.seen import CellsByVariable, Spans
+from sequela.baselines.words import MOST_WORDS, has_amounts, last_number, seen_word
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.cohort.facts import Facts
 from sequela.prepare.collate import pack
 from sequela.prepare.rows import RowPreparation, prepare_static
 from sequela.prepare.spread import spread_out
-from sequela.prepare.state import NumberState, PreparedState, column_names
+from sequela.prepare.state import CategoryState, NumberState, PreparedState, column_names
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
 Matrix = Floats | NDArray[np.float32]
 _ROWS_AT_ONCE = 1 << 19
+_VALUES_BEFORE = 5  # of a target, before its last one (docs/decisions/recent_values_for_baselines.md)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,18 +50,28 @@ class WindowStatistics:
 def window_statistics(timeline: Timeline, facts: Facts, state: PreparedState, sequences: Sequences) -> WindowStatistics:
     """Return for each prediction and code: last, first, min, max, mean, std, count, last change, hours since the last.
 
-    Categories give their last level; static facts, the hours since the episode began and the number of records follow.
+    Categories give their last level, a count and the hours since the last. Codes that come as events (the first 256 of
+    the vocabulary) give a count, the hours since the last, and its amount where they have one. Of each target the five
+    values before the last follow, each with its hours since; then the hours since the episode began, the number of
+    records and the static facts.
     """
     preparation = RowPreparation(timeline, state)
     is_number = np.array(
         [isinstance(feature, NumberState) for feature in state.features for _ in column_names(feature)]
     )
     count = len(sequences.read)
+    place = {feature.code: begin for feature, begin in _begins(state) if isinstance(feature, NumberState)}
+    followed = [code for code in (target.code for target in state.targets) if code in place]
     parts = np.full((count, len(_Running.STATISTICS), len(is_number)), np.nan)
     parts[:, _Running.STATISTICS.index("count")] = 0.0
+    before = np.full((count, _VALUES_BEFORE, 2, len(followed)), np.nan)
     for chosen, reads in sequences.runs(_ROWS_AT_ONCE):
-        parts[reads] = _walk(preparation, sequences, chosen, reads)
+        targets = np.array([place[code] for code in followed], dtype=np.int64)
+        parts[reads], before[reads] = _walk(preparation, sequences, chosen, reads, targets)
     names, columns = _by_statistic(parts, state, is_number)
+    told = [*_of_words(timeline, sequences, state), *_before_the_last(before, followed)]
+    names += [name for name, _ in told]
+    columns += [column for _, column in told]
     columns += [
         (sequences.read_time - sequences.episode_start[sequences.sequence]) / MICROSECONDS_PER_HOUR,
         np.where(sequences.read >= 0, sequences.read - sequences.first[sequences.sequence] + 1, 0).astype(np.float64),
@@ -65,35 +79,80 @@ def window_statistics(timeline: Timeline, facts: Facts, state: PreparedState, se
     names += ["hours since the start", "records"]
     static = prepare_static(facts, state, sequences, np.arange(len(sequences.person))).astype(np.float64)
     matrix = np.concatenate([np.stack(columns, axis=1), static[sequences.sequence]], axis=1)
-    place = {feature.code: begin for feature, begin in _begins(state) if isinstance(feature, NumberState)}
-    target = [place.get(target.code) for target in state.targets]
+    last_target, mean_target = _of_targets(parts, place, timeline, sequences, state)
     return WindowStatistics(
-        matrix=matrix,
-        names=names + state.static_columns,
-        last_target=_of_targets(parts, "last", target),
-        mean_target=_of_targets(parts, "mean", target),
+        matrix=matrix, names=names + state.static_columns, last_target=last_target, mean_target=mean_target
     )
 
 
-def _begins(state: PreparedState) -> list[tuple[object, int]]:
+def _begins(state: PreparedState) -> list[tuple[NumberState | CategoryState, int]]:
     widths = [len(column_names(feature)) for feature in state.features]
     begins = np.cumsum([0, *widths])[:-1]
     return list(zip(state.features, begins.tolist(), strict=True))
 
 
-def _of_targets(parts: Floats, statistic: str, columns: list[int | None]) -> Floats:
-    of = parts[:, _Running.STATISTICS.index(statistic)]
-    nothing = np.full(len(parts), np.nan)
-    return np.stack([nothing if column is None else of[:, column] for column in columns], axis=1)
+def _of_targets(
+    parts: Floats, place: dict[str, int], timeline: Timeline, sequences: Sequences, state: PreparedState
+) -> tuple[Floats, Floats]:
+    """Return the last value and the mean of each target [R, targets], also of one that too few people have to be used.
+
+    What a person's own last value was is known, whatever others have; nothing is learned from it.
+    """
+    codes = [target.code for target in state.targets]
+    last, mean = np.full((len(parts), len(codes)), np.nan), np.full((len(parts), len(codes)), np.nan)
+    cells = CellsByVariable(timeline, sequences) if set(codes) - set(place) else None
+    for k, code in enumerate(codes):
+        if cells is None or code in place:
+            last[:, k] = parts[:, _Running.STATISTICS.index("last"), place[code]]
+            mean[:, k] = parts[:, _Running.STATISTICS.index("mean"), place[code]]
+        else:
+            seen = cells.seen(code, categorical=False)
+            last[:, k], mean[:, k] = last_number(seen), _mean(seen)
+    return last, mean
+
+
+def _mean(seen: Spans) -> Floats:
+    """Return the mean number of each span [R], NaN where it is empty."""
+    found = np.full(len(seen.first), np.nan)
+    for chosen in seen.runs():
+        count = seen.count[chosen]
+        values = seen.number[spread_out(seen.first[chosen], count)].astype(np.float64)
+        found[chosen] = np.add.reduceat(values, np.cumsum(count) - count) / count
+    return found
+
+
+def _of_words(timeline: Timeline, sequences: Sequences, state: PreparedState) -> Iterator[tuple[str, Floats]]:
+    """Yield how often each event came, how long ago the last was, and its amount where it has one."""
+    if not state.words:
+        return
+    cells = CellsByVariable(timeline, sequences)
+    for word in state.words[:MOST_WORDS]:
+        seen = seen_word(cells, state, word)
+        yield f"count {word.name}", seen.count.astype(np.float64)
+        yield f"hours since {word.name}", seen.hours_since
+        if has_amounts(word):
+            yield f"last {word.name}", last_number(cells.seen(word.code, categorical=False))
+
+
+def _before_the_last(before: Floats, codes: list[str]) -> Iterator[tuple[str, Floats]]:
+    for k, code in enumerate(codes):
+        for back in range(_VALUES_BEFORE):
+            yield f"{back + 1} before the last {code}", before[:, back, 0, k]
+            yield f"hours since {back + 1} before the last {code}", before[:, back, 1, k]
 
 
 def _by_statistic(parts: Floats, state: PreparedState, is_number: NDArray[np.bool_]) -> tuple[list[str], list[Floats]]:
+    begins = {begin: feature.code for feature, begin in _begins(state)}
     names, columns = [], []
     for place, statistic in enumerate(_Running.STATISTICS):
         for column, code in enumerate(state.columns):
             if is_number[column] or statistic == "last":
                 names.append(f"{statistic} {code}")
-                columns.append(parts[:, place, column])
+            elif statistic in ("count", "hours since") and column in begins:  # of a category, whatever its level
+                names.append(f"{statistic} {begins[column]}")
+            else:
+                continue
+            columns.append(parts[:, place, column])
     return names, columns
 
 
@@ -110,14 +169,19 @@ class _Running:
     lowest: Floats
     highest: Floats
     time: Floats
+    followed: Rows  # [K] columns of targets
+    before: Floats  # [S, values, 2, K] what these were before the last, the newest first, and when
 
     STATISTICS = ("last", "first", "min", "max", "mean", "std", "count", "change", "hours since")
 
     @classmethod
-    def nothing_yet(cls, sequences: int, columns: int) -> _Running:
+    def nothing_yet(cls, sequences: int, columns: int, followed: Rows) -> _Running:
         zeros = {"count", "mean", "squares"}
+        each = [part.name for part in fields(cls) if part.name not in ("followed", "before")]
         return cls(
-            **{part.name: np.full((sequences, columns), 0.0 if part.name in zeros else np.nan) for part in fields(cls)}
+            **{name: np.full((sequences, columns), 0.0 if name in zeros else np.nan) for name in each},
+            followed=followed,
+            before=np.full((sequences, _VALUES_BEFORE, 2, len(followed)), np.nan),
         )
 
     def add(self, value: Floats, observed: NDArray[np.bool_], time: Floats) -> None:
@@ -128,6 +192,9 @@ class _Running:
         change = np.where(observed, value - mean, 0.0)
         mean += change / np.maximum(count, 1)
         self.squares[:n] += change * np.where(observed, value - mean, 0.0)
+        newest = np.stack([self.last[:n, self.followed], self.time[:n, self.followed]], axis=1)
+        moved = np.concatenate([newest[:, None], self.before[:n, :-1]], axis=1)
+        self.before[:n] = np.where(observed[:, None, None, self.followed], moved, self.before[:n])
         self.previous[:n] = np.where(observed, self.last[:n], self.previous[:n])
         self.last[:n] = np.where(observed, value, self.last[:n])
         self.first[:n] = np.where(observed & (count == 1), value, self.first[:n])
@@ -153,9 +220,19 @@ class _Running:
         )
         return np.stack(columns, axis=1)
 
+    def before_at(self, rank: Rows, now: Floats) -> Floats:
+        """Return the values before the last and the hours since, of some sequences [n, values, 2, K]."""
+        found = self.before[rank]
+        found[:, :, 1] = now[:, None, None] - found[:, :, 1]
+        return found
 
-def _walk(preparation: RowPreparation, sequences: Sequences, chosen: Rows, reads: Rows) -> Floats:
-    """Return the statistics [reads, statistics, F] of the predictions that read the chosen sequences."""
+
+def _walk(
+    preparation: RowPreparation, sequences: Sequences, chosen: Rows, reads: Rows, followed: Rows
+) -> tuple[Floats, Floats]:
+    """Return what the predictions say that read the chosen sequences: statistics [reads, statistics, F], and the
+    values of the followed columns before the last, with the hours since [reads, values, 2, K].
+    """
     timeline = preparation.timeline
     lengths = sequences.lengths[chosen]
     place, sizes, order = pack(lengths)
@@ -166,9 +243,10 @@ def _walk(preparation: RowPreparation, sequences: Sequences, chosen: Rows, reads
     course = preparation.course(sequences, chosen)
     value, observed = course.values[in_order], course.observed[in_order]
     measured = None if course.time is None else course.time[in_order]
-    running = _Running.nothing_yet(len(order), value.shape[1])
+    running = _Running.nothing_yet(len(order), value.shape[1], followed)
     out = np.full((len(reads), len(_Running.STATISTICS), value.shape[1]), np.nan)
     out[:, _Running.STATISTICS.index("count")] = 0.0
+    before = np.full((len(reads), _VALUES_BEFORE, 2, len(followed)), np.nan)
 
     rank = np.full(len(chosen), -1)
     rank[order] = np.arange(len(order))
@@ -187,5 +265,6 @@ def _walk(preparation: RowPreparation, sequences: Sequences, chosen: Rows, reads
         asked = by_step[edges[t] : edges[t + 1]]
         if len(asked):
             out[asked] = running.at(rank[local[asked]], now[asked])
+            before[asked] = running.before_at(rank[local[asked]], now[asked])
         begin += size
-    return out
+    return out, before

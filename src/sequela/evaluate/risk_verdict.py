@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sequela.evaluate.measures import OWN_MODELS
-from sequela.evaluate.verdict import MIN_PEOPLE, spoken
+from sequela.evaluate.verdict import MIN_PEOPLE, spoken, without_best
 
 _NAMES = {"auroc": "AUROC", "auprc": "AUPRC", "brier": "Brier score"}
 
@@ -28,7 +28,7 @@ def risk_verdict(
     Args:
         models: the headline of `metrics.json`.
         comparisons: those of `metrics.json`.
-        best_baseline: chosen on tuning people; None when the study has no baselines.
+        best_baseline: chosen on tuning people; None when the study has no baselines, or nobody could choose.
         people: held-out people that the measures rest on.
         reason: why the study has no baselines.
 
@@ -58,8 +58,7 @@ def risk_verdict(
     count = f"{people:,}" if people >= MIN_PEOPLE else f"fewer than {MIN_PEOPLE}"
     opening = f"On {count} held-out people the network's AUROC ({_with_interval(own)})"
     if best_baseline is None:
-        why = f" ({reason})" if reason else ""
-        return f"{opening} stands alone: the study has no baselines{why}, so nothing says whether it earns its place."
+        return f"{opening} {without_best(models, reason)}"
     sentence = f"{opening} {_judged('network', models, comparisons, best_baseline)}."
     hybrid = models.get("hybrid", {}).get("auroc")
     if hybrid is None or hybrid["value"] is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sequela.evaluate.bootstrap import FEWEST_PEOPLE
@@ -27,7 +27,7 @@ def verdict(
     Args:
         models: the headline of `metrics.json`.
         comparisons: those of `metrics.json`; the first entry of model, baseline and rmse is used: the first target.
-        best_baseline: chosen on tuning people; None when the study has no baselines.
+        best_baseline: chosen on tuning people; None when the study has no baselines, or nobody could choose.
         people: held-out people that the measures rest on.
         unit: of the target, where known.
         reason: why the study has no baselines.
@@ -53,15 +53,27 @@ def verdict(
     count = f"{people:,}" if people >= MIN_PEOPLE else f"fewer than {MIN_PEOPLE}"
     opening = f"On {count} held-out people the network's"
     if best_baseline is None:
-        why = f" ({reason})" if reason else ""
-        return (
-            f"{opening} {_error(own, decimals(own['value']), unit)} stands alone: the study has no baselines{why}, "
-            "so nothing says whether it earns its place."
-        )
+        return f"{opening} {_error(own, decimals(own['value']), unit)} {without_best(models, reason)}"
     sentence = f"{opening} {_judged('network', models, comparisons, best_baseline, unit)}"
     if "hybrid" not in models:
         return sentence
     return f"{sentence} The hybrid's {_judged('hybrid', models, comparisons, best_baseline, unit)}"
+
+
+def without_best(models: Collection[str], reason: str | None) -> str:
+    """Return why nothing is decided where no baseline is the best one.
+
+    Args:
+        models: by name.
+        reason: why the study has no baselines, where it has none.
+    """
+    if set(models) <= set(OWN_MODELS):
+        why = f" ({reason})" if reason else ""
+        return f"stands alone: the study has no baselines{why}, so nothing says whether it earns its place."
+    return (
+        "has no best baseline beside it: training and tuning people are too few to choose one, and held-out people "
+        "must not; no verdict."
+    )
 
 
 def decimals(error: float, *differences: float | None) -> int:

@@ -16,6 +16,7 @@ from sequela.report.findings import audit_view
 from sequela.report.network import loss_in_words, network_view, searches
 from sequela.report.preparation import preparation_view
 from sequela.report.privacy import guarded, shown_count
+from sequela.report.results import without_best
 from sequela.report.words import listed, model_name, span, unbroken
 
 _TEMPLATES = Environment(
@@ -54,6 +55,7 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "verdict": unbroken(guarded(metrics.verdict)),
         "what": listed(metrics.target),
         "best": model_name(metrics.best_baseline) if metrics.best_baseline else None,
+        "without_best": without_best(metrics),
         "no_baselines_reason": str(run.setting("evaluate", "reason", "") or ""),
         "totals": totals,
         "events": shown_count(profile.events),

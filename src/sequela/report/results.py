@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from sequela.evaluate.measures import OWN_MODELS
 from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
 
 Weighting = Literal["predictions", "people"]
@@ -26,6 +27,13 @@ def chosen_in_words(metrics: Metrics) -> str:
     """Who chose the best baseline."""
     without = metrics.data is not None and metrics.data.people.tuning == 0
     return "chosen by folds of training people" if without else "chosen on tuning people"
+
+
+def without_best(metrics: Metrics) -> str:
+    """Return why no baseline is marked as the best one, as a sentence without its full stop."""
+    if set(metrics.models) <= set(OWN_MODELS):
+        return "No baseline stands beside the network"
+    return "No baseline is the best: training and tuning people are too few to choose one"
 
 
 def measures_of(

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sequela.report.formats import Comparison, Estimate, Metrics
 from sequela.report.privacy import guarded
-from sequela.report.results import chosen_in_words, difference_between, headline_of, model_order
+from sequela.report.results import chosen_in_words, difference_between, headline_of, model_order, without_best
 from sequela.report.words import DASH, MINUS, decimals_that_tell, fixed, interval, model_name, signed
 
 DECIMALS = 3
@@ -75,7 +75,7 @@ def difference_above_interval(pair: Comparison | None, *, decimals: int = DECIMA
 def _caption(numbers: Metrics, models: Sequence[str]) -> str:
     lines = ["Risks as given out, after recalibration where there is one. Slope: 1 is calibrated."]
     if numbers.best_baseline is None:
-        lines.append("No baseline stands beside the network.")
+        lines.append(f"{without_best(numbers)}.")
     else:
         lines.append(
             f"* best baseline, {chosen_in_words(numbers)}. Last column: AUROC; above zero the network ranks better."

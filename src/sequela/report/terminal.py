@@ -10,7 +10,7 @@ from rich.text import Text
 
 from sequela.report.formats import Estimate, Metrics
 from sequela.report.privacy import guarded
-from sequela.report.results import chosen_in_words, comparison_with, estimate_of, model_order
+from sequela.report.results import chosen_in_words, comparison_with, estimate_of, model_order, without_best
 from sequela.report.risk_terminal import plain_table, risk_table
 from sequela.report.words import (
     DASH,
@@ -106,7 +106,7 @@ def _title(numbers: Metrics) -> str:
 def _caption(numbers: Metrics) -> str:
     lines = [f"* best baseline, {chosen_in_words(numbers)}. Last column: below zero the network errs less."]
     if numbers.best_baseline is None:
-        lines = ["No baseline stands beside the network."]
+        lines = [f"{without_best(numbers)}."]
     shown = [(model, target) for target in numbers.target for model in numbers.models]
     estimates = [estimate_of(numbers, model, metric, target) for model, target in shown for metric in _METRICS]
     pairs = [comparison_with(numbers, model, "rmse", target) for model, target in shown]

@@ -109,9 +109,13 @@ def held_out(fits: list[Fit]) -> HeldOut:
 
 
 def best_baseline(fits: list[Fit]) -> str | None:
-    """Return the baseline with the smallest loss on people that it was not fitted on, over the labels of all folds."""
-    names = list(fits[0].selection)
-    return min(names, key=lambda name: sum(fit.selection_total[name] for fit in fits)) if names else None
+    """Return the baseline with the smallest loss on people that it was not fitted on, over the labels of all folds.
+
+    None where nobody could judge any. A fold in which nobody had a label to judge by leaves the choice to the others.
+    """
+    totals = {name: sum(fit.selection_total[name] for fit in fits) for name in fits[0].selection_total}
+    judged = [name for name in totals if np.isfinite(totals[name]) and any(name in fit.selection for fit in fits)]
+    return min(judged, key=totals.__getitem__) if judged else None
 
 
 def bundled_study(material: Material) -> BundledStudy:
