@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge
 
 from sequela.baselines.examples import Examples, Standardised, folds
+from sequela.baselines.ridge import RidgeModel, RidgePath
 from sequela.baselines.windows import Matrix, WindowStatistics
 from sequela.cohort.asof import Rows
 
@@ -114,6 +114,8 @@ def _carry(name: str, fallback: Floats, labels: Floats) -> Predict:
 def _known(examples: Examples, output: tuple[int, int]) -> tuple[Matrix, Floats, Rows]:
     label = examples.labels[:, output[0], output[1]]
     known = ~np.isnan(label)
+    if known.all():  # nothing is left out, and nothing copied
+        return examples.statistics.matrix, label, examples.person
     return examples.statistics.matrix[known], label[known], examples.person[known]
 
 
@@ -132,24 +134,28 @@ def _fit_linear(
     table = Standardised(matrix)
     judge, judge_label, _ = _known(tuning, output) if tuning is not None else (matrix[:0], label[:0], person[:0])
     if len(judge_label):
-        judged = [(table(matrix), label, table(judge), judge_label)]
+        ridge = RidgePath(table(matrix), label)
+        models = [ridge.model(penalty) for penalty in _RIDGE_PENALTIES]
+        model = models[_least(_errors(models, table(judge), judge_label))]
     else:
-        judged = []
-        for rest, fold in folds(person):
+        errors = np.zeros(len(_RIDGE_PENALTIES))
+        inner_folds = folds(person)
+        for rest, fold in inner_folds:
             inner = Standardised(matrix[rest])
-            judged.append((inner(matrix[rest]), label[rest], inner(matrix[fold]), label[fold]))
+            ridge = RidgePath(inner(matrix[rest]), label[rest])
+            errors += _errors([ridge.model(penalty) for penalty in _RIDGE_PENALTIES], inner(matrix[fold]), label[fold])
+        model = RidgePath(table(matrix), label).model(_RIDGE_PENALTIES[_least(errors)] if inner_folds else 1.0)
+    weights, intercept = model.weights, model.intercept
+    return lambda statistics: table.weighed(statistics.matrix, weights) + intercept
 
-    def error(penalty: float) -> float:
-        return sum(
-            float(np.sum((Ridge(alpha=penalty).fit(x, y).predict(x_judged) - y_judged) ** 2))
-            for x, y, x_judged, y_judged in judged
-        )
 
-    penalty = min(_RIDGE_PENALTIES, key=error) if judged else 1.0
-    model = Ridge(alpha=penalty).fit(table(matrix), label)
-    weights, intercept = np.asarray(model.coef_, dtype=np.float64), float(model.intercept_)
-    # A sum over each row by itself: a matrix product may give other bits where other rows stand beside it.
-    return lambda statistics: (table(statistics.matrix) * weights).sum(axis=1) + intercept
+def _errors(models: Sequence[RidgeModel], rows: Floats, label: Floats) -> Floats:
+    """Return the sum of squared errors of each model."""
+    return np.array([np.sum((model(rows) - label) ** 2) for model in models])
+
+
+def _least(errors: Floats) -> int:
+    return min(range(len(errors)), key=errors.__getitem__)
 
 
 def _fit_boosting(

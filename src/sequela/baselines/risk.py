@@ -144,8 +144,7 @@ def _logistic_path(training: Examples, penalties: Sequence[float]) -> list[Predi
 
 def _linear_risk(table: Standardised, weights: Floats, intercept: float) -> PredictRisk:
     def predict(statistics: WindowStatistics) -> Floats:
-        # A sum over each row by itself: a matrix product may give other bits where other rows stand beside it.
-        margin = (table(statistics.matrix) * weights).sum(axis=1) + intercept
+        margin = table.weighed(statistics.matrix, weights) + intercept
         return np.asarray(1 / (1 + np.exp(-margin)))
 
     return predict

@@ -21,7 +21,7 @@ from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
 Matrix = Floats | NDArray[np.float32]
-_ROWS_AT_ONCE = 1 << 19
+_CELLS_AT_ONCE = 1 << 25  # of the statistics of one walk: 256 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,27 +52,24 @@ def window_statistics(timeline: Timeline, facts: Facts, state: PreparedState, se
     is_number = np.array(
         [isinstance(feature, NumberState) for feature in state.features for _ in column_names(feature)]
     )
+    names, kept = _by_statistic(state, is_number)
     count = len(sequences.read)
-    parts = np.full((count, len(_Running.STATISTICS), len(is_number)), np.nan)
-    parts[:, _Running.STATISTICS.index("count")] = 0.0
-    for chosen, reads in sequences.runs(_ROWS_AT_ONCE):
-        parts[reads] = _walk(preparation, sequences, chosen, reads)
-    names, columns = _by_statistic(parts, state, is_number)
-    columns += [
-        (sequences.read_time - sequences.episode_start[sequences.sequence]) / MICROSECONDS_PER_HOUR,
-        np.where(sequences.read >= 0, sequences.read - sequences.first[sequences.sequence] + 1, 0).astype(np.float64),
-    ]
-    names += ["hours since the start", "records"]
-    static = prepare_static(facts, state, sequences, np.arange(len(sequences.person))).astype(np.float64)
-    matrix = np.concatenate([np.stack(columns, axis=1), static[sequences.sequence]], axis=1)
+    since = (sequences.read_time - sequences.episode_start[sequences.sequence]) / MICROSECONDS_PER_HOUR
+    records = np.where(sequences.read >= 0, sequences.read - sequences.first[sequences.sequence] + 1, 0)
+    static = prepare_static(facts, state, sequences, np.arange(len(sequences.person)))
+    matrix = np.empty((count, len(kept) + 2 + static.shape[1]))
+    matrix[:, len(kept)], matrix[:, len(kept) + 1] = since, records
+    matrix[:, len(kept) + 2 :] = static[sequences.sequence]
     place = {feature.code: begin for feature, begin in _begins(state) if isinstance(feature, NumberState)}
     target = [place.get(target.code) for target in state.targets]
-    return WindowStatistics(
-        matrix=matrix,
-        names=names + state.static_columns,
-        last_target=_of_targets(parts, "last", target),
-        mean_target=_of_targets(parts, "mean", target),
-    )
+    last, mean = np.empty((count, len(target))), np.empty((count, len(target)))
+    at_once = max(_CELLS_AT_ONCE // (len(_Running.STATISTICS) * max(len(is_number), 1)), 1)
+    for chosen, reads in sequences.runs(at_once):
+        parts = _walk(preparation, sequences, chosen, reads)
+        matrix[reads, : len(kept)] = parts.reshape(len(reads), -1)[:, kept]
+        last[reads], mean[reads] = _of_targets(parts, "last", target), _of_targets(parts, "mean", target)
+    names += ["hours since the start", "records"]
+    return WindowStatistics(matrix=matrix, names=names + state.static_columns, last_target=last, mean_target=mean)
 
 
 def _begins(state: PreparedState) -> list[tuple[object, int]]:
@@ -87,14 +84,15 @@ def _of_targets(parts: Floats, statistic: str, columns: list[int | None]) -> Flo
     return np.stack([nothing if column is None else of[:, column] for column in columns], axis=1)
 
 
-def _by_statistic(parts: Floats, state: PreparedState, is_number: NDArray[np.bool_]) -> tuple[list[str], list[Floats]]:
-    names, columns = [], []
+def _by_statistic(state: PreparedState, is_number: NDArray[np.bool_]) -> tuple[list[str], Rows]:
+    """Return the names of the columns, and the place of each among all statistics of all columns [statistics, F]."""
+    names, kept = [], []
     for place, statistic in enumerate(_Running.STATISTICS):
         for column, code in enumerate(state.columns):
             if is_number[column] or statistic == "last":
                 names.append(f"{statistic} {code}")
-                columns.append(parts[:, place, column])
-    return names, columns
+                kept.append(place * len(is_number) + column)
+    return names, np.array(kept, dtype=np.int64)
 
 
 @dataclass
