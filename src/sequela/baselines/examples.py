@@ -14,6 +14,7 @@ from sequela.cohort.asof import Rows
 
 Floats = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
+Told = Callable[[str], None]  # is told what is fitted now
 
 _FOLDS = 5
 _CELLS_AT_ONCE = 1 << 22
@@ -42,6 +43,10 @@ class Examples:
         )
         labels = np.concatenate([self.labels, others.labels])
         return Examples(statistics=statistics, labels=labels, person=np.concatenate([self.person, others.person]))
+
+
+def nobody_told(words: str) -> None:
+    """Tell nobody what is fitted now."""
 
 
 def folds(person: Rows) -> list[tuple[Chosen, Chosen]]:

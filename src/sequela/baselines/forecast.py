@@ -9,7 +9,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from sequela.baselines.examples import Examples, Standardised, folds
+from sequela.baselines.examples import Examples, Standardised, Told, folds, nobody_told
 from sequela.baselines.ridge import RidgeModel, RidgePath
 from sequela.baselines.windows import Matrix, WindowStatistics
 from sequela.cohort.asof import Rows
@@ -40,7 +40,13 @@ class FittedBaselines:
 
 
 def fit_forecast_baselines(
-    names: Sequence[str], training: Examples, tuning: Examples | None, *, seed: int, threads: int
+    names: Sequence[str],
+    training: Examples,
+    tuning: Examples | None,
+    *,
+    seed: int,
+    threads: int,
+    told: Told = nobody_told,
 ) -> FittedBaselines:
     """Return fitted baselines.
 
@@ -53,12 +59,17 @@ def fit_forecast_baselines(
         tuning: examples of tuning people, or None.
         seed: of the boosting.
         threads: that LightGBM may use.
+        told: is told what is fitted now.
     """
-    predict = {name: _fit(name, training, tuning, seed, threads) for name in names}
+    predict = {}
+    for name in names:
+        told(name)
+        predict[name] = _fit(name, training, tuning, seed, threads)
     judged = [(predict, tuning)] if tuning is not None and _labels(tuning) else []
     if not judged:
         labelled = training.take(np.asarray(~np.isnan(training.labels[:, :, 0]).all(axis=1)))
-        for rest, fold in folds(labelled.person):
+        for number, (rest, fold) in enumerate(folds(labelled.person), start=1):
+            told(f"judging them by the others, fold {number}")
             fit, judges = labelled.take(rest), labelled.take(fold)
             judged.append(({name: _fit(name, fit, judges, seed, threads) for name in names}, judges))
     return FittedBaselines(

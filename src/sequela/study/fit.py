@@ -25,6 +25,11 @@ from sequela.train.hide import Unmeasured
 _WORTH_SHARING = 20_000_000  # numbers in a table of statistics; below, threads wait for each other more than they help
 
 
+def _which_fit(number: int, fits: int) -> str:
+    """Return which of several fits one is, in words; nothing for a single one."""
+    return f" (fit {number} of {fits})" if fits > 1 else ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Parts:
     """What the parts of one fit share."""
@@ -42,7 +47,7 @@ class _Parts:
     @property
     def which(self) -> str:
         """Return which of several fits this is, in words; nothing for a single one."""
-        return f" (fit {self.number} of {self.fits})" if self.fits > 1 else ""
+        return _which_fit(self.number, self.fits)
 
     @property
     def with_tuning_people(self) -> _Parts:
@@ -78,6 +83,7 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
     """Return what training and tuning people taught, and what each model then says of everybody."""
     kind, settings, facts = kind_of(material), material.settings, material.evidence.facts
     training, tuning = np.flatnonzero(split.part == TRAIN), np.flatnonzero(split.part == TUNING)
+    watch.stage("Fitting the preparation" + _which_fit(number, fits))
     kind.check_labels(material, training)
     _check_members(material, training)
     prepared, unused = fit_preparation(
@@ -106,6 +112,7 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
     statistics = parts.examples.statistics
     judging = statistics.take(tuning)
     if settings.model.hybrid:
+        watch.part("hybrid")
         trees = _fit_trees(first, final)
         bundle = replace(bundle, trees=trees.final)
         raw["hybrid"] = trees.final.predict(statistics, final.mean)
@@ -152,6 +159,7 @@ def _teach(parts: _Parts) -> _Taught:
     """Return the networks that the training people teach, judged by tuning people as far as there are any."""
     material, cohort = parts.material, parts.material.cohort
     members, histories, warning = _train_members(parts)
+    parts.watch.stage("Predicting for everybody" + parts.which)
     study, network = bundled_study(material), as_one(members)
     bundle = Bundle(study=study, prepared=parts.prepared, network=network, after=None, card={})
     statistics = parts.examples.statistics
@@ -283,6 +291,7 @@ def _fit_baselines(parts: _Parts) -> Baselines:
         examples.take(parts.tuning) if len(parts.tuning) else None,
         seed=parts.material.settings.train.seed,
         threads=_threads(examples),
+        told=parts.watch.part,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import polars as pl
@@ -39,9 +40,16 @@ class Kind(Protocol):
         """
 
     def fit_baselines(
-        self, material: Material, training: Examples, tuning: Examples | None, *, seed: int, threads: int
+        self,
+        material: Material,
+        training: Examples,
+        tuning: Examples | None,
+        *,
+        seed: int,
+        threads: int,
+        told: Callable[[str], None],
     ) -> Baselines:
-        """Return what the network must beat, fitted."""
+        """Return what the network must beat, fitted; `told` is told which."""
 
     def judge(self, material: Material, fits: list[Fit]) -> dict[str, Any]:
         """Return the measures of `metrics.json` and the verdict."""
