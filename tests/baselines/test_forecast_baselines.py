@@ -81,11 +81,21 @@ def test_many_penalties_give_the_lines_of_scikit_learn() -> None:
     random = np.random.default_rng(0)
     for count in (5, 40, 300):  # fewer rows than columns, and more
         rows, label = random.normal(size=(count, 12)), random.normal(size=count)
-        ridge = RidgePath(rows.copy(), label)
+        ridge = RidgePath(lambda: [(rows.copy(), label)])  # noqa: B023 - called at once
         for penalty in _RIDGE_PENALTIES:
             model, expected = ridge.model(penalty), Ridge(alpha=penalty).fit(rows, label)
             assert np.allclose(model.weights, expected.coef_, rtol=1e-9, atol=1e-12)
             assert np.isclose(model.intercept, expected.intercept_, rtol=1e-9, atol=1e-12)
+
+
+def test_lines_from_blocks_are_those_of_all_rows() -> None:
+    random = np.random.default_rng(0)
+    rows, label = random.normal(size=(300, 12)) + 3, random.normal(size=300)
+    parts = (slice(0, 100), slice(100, 200), slice(200, 300))
+    whole = RidgePath(lambda: [(rows.copy(), label)]).model(10.0)
+    blocks = RidgePath(lambda: [(rows[part].copy(), label[part]) for part in parts]).model(10.0)
+    assert np.allclose(blocks.weights, whole.weights, rtol=1e-11)
+    assert np.isclose(blocks.intercept, whole.intercept, rtol=1e-11)
 
 
 def test_a_standardised_table_does_not_depend_on_the_rows_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,9 +105,14 @@ class Standardised:
             patterns = np.packbits(known[:, self.incomplete], axis=0)
             self.incomplete = self.incomplete[np.sort(np.unique(patterns, axis=1, return_index=True)[1])]
 
+    @property
+    def width(self) -> int:
+        """Return the number of standardised columns and indicators."""
+        return len(self.mean) + len(self.incomplete)
+
     def __call__(self, matrix: Matrix) -> Floats:
         """Return the standardised rows [R, C + indicators] of a matrix [R, C]."""
-        rows = np.empty((len(matrix), len(self.mean) + len(self.incomplete)))
+        rows = np.empty((len(matrix), self.width))
         for some in _blocks(matrix):
             rows[some] = self._of(matrix[some])
         return rows

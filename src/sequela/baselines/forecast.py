@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sequela.baselines.examples import Examples, Standardised, Told, folds, nobody_told
-from sequela.baselines.ridge import RidgeModel, RidgePath
+from sequela.baselines.ridge import Blocks, RidgeModel, RidgePath
 from sequela.baselines.windows import Matrix, WindowStatistics
 from sequela.cohort.asof import Rows
 
@@ -23,6 +23,7 @@ FORECAST_BASELINES = (PERSISTENCE, MEAN, LINEAR, GRADIENT_BOOSTING)
 _RIDGE_PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 _MOST_TREES, _TREES_WITHOUT_GAIN = 2000, 50
 _FEWEST_IN_LEAF = 20
+_CELLS_AT_ONCE = 1 << 27  # of a standardised table: 1 GiB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,24 +146,37 @@ def _fit_linear(
     table = Standardised(matrix)
     judge, judge_label, _ = _known(tuning, output) if tuning is not None else (matrix[:0], label[:0], person[:0])
     if len(judge_label):
-        ridge = RidgePath(table(matrix), label)
+        ridge = RidgePath(_rows(table, matrix, label))
         models = [ridge.model(penalty) for penalty in _RIDGE_PENALTIES]
-        model = models[_least(_errors(models, table(judge), judge_label))]
+        model = models[_least(_errors(models, _rows(table, judge, judge_label)))]
     else:
         errors = np.zeros(len(_RIDGE_PENALTIES))
         inner_folds = folds(person)
         for rest, fold in inner_folds:
-            inner = Standardised(matrix[rest])
-            ridge = RidgePath(inner(matrix[rest]), label[rest])
-            errors += _errors([ridge.model(penalty) for penalty in _RIDGE_PENALTIES], inner(matrix[fold]), label[fold])
-        model = RidgePath(table(matrix), label).model(_RIDGE_PENALTIES[_least(errors)] if inner_folds else 1.0)
+            others = matrix[rest]
+            inner = Standardised(others)
+            ridge = RidgePath(_rows(inner, others, label[rest]))
+            models = [ridge.model(penalty) for penalty in _RIDGE_PENALTIES]
+            errors += _errors(models, _rows(inner, matrix[fold], label[fold]))
+        model = RidgePath(_rows(table, matrix, label)).model(_RIDGE_PENALTIES[_least(errors)] if inner_folds else 1.0)
     weights, intercept = model.weights, model.intercept
     return lambda statistics: table.weighed(statistics.matrix, weights) + intercept
 
 
-def _errors(models: Sequence[RidgeModel], rows: Floats, label: Floats) -> Floats:
+def _rows(table: Standardised, matrix: Matrix, label: Floats) -> Blocks:
+    """Return standardised rows with their labels in blocks; studies of some ten thousand people are one block."""
+    step = max(_CELLS_AT_ONCE // table.width, 1)
+    return lambda: (
+        (table(matrix[begin : begin + step]), label[begin : begin + step]) for begin in range(0, len(label), step)
+    )
+
+
+def _errors(models: Sequence[RidgeModel], blocks: Blocks) -> Floats:
     """Return the sum of squared errors of each model."""
-    return np.array([np.sum((model(rows) - label) ** 2) for model in models])
+    errors = np.zeros(len(models))
+    for rows, label in blocks():
+        errors += [np.sum((model(rows) - label) ** 2) for model in models]
+    return errors
 
 
 def _least(errors: Floats) -> int:
