@@ -110,8 +110,9 @@ def fit_baselines(
     )
 
 
-def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
+def judge(material: Material, fits: list[Fit], told: Callable[[str], None]) -> dict[str, Any]:
     """Return the measures of `metrics.json`: every model on the same held-out predictions, and the verdict."""
+    del told  # this is quick
     settings, unseen, question = material.settings, held_out(fits), question_of(material)
     labels, person = material.labels[unseen.prediction], material.cohort.asked.person[unseen.prediction]
     observed = ~np.isnan(labels)

@@ -51,8 +51,8 @@ class Kind(Protocol):
     ) -> Baselines:
         """Return what the network must beat, fitted; `told` is told which."""
 
-    def judge(self, material: Material, fits: list[Fit]) -> dict[str, Any]:
-        """Return the measures of `metrics.json` and the verdict."""
+    def judge(self, material: Material, fits: list[Fit], told: Callable[[str], None]) -> dict[str, Any]:
+        """Return the measures of `metrics.json` and the verdict; `told` is told which predictions are judged."""
 
     def curves(self, material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[str, Any]:
         """Return what the figures draw."""

@@ -118,7 +118,7 @@ def fit_baselines(
     )
 
 
-def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
+def judge(material: Material, fits: list[Fit], told: Callable[[str], None]) -> dict[str, Any]:
     """Return the measures of `metrics.json`: every model on the same held-out predictions, and the verdict."""
     settings, unseen = material.settings, held_out(fits)
     asked = _asked(material, unseen.prediction)
@@ -130,6 +130,7 @@ def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
         resamples=Resamples(asked.person, settings.evaluate.bootstrap, settings.train.seed),
         thresholds=settings.evaluate.thresholds,
         subgroups=levels_of(material, unseen.prediction),
+        told=told,
     )
     best = best_baseline(fits)
     return {

@@ -274,7 +274,7 @@ def run(
     if folded:
         final = fit_split(material, everyone, watch=watch, number=len(splits) + 1, fits=len(splits) + 1)
     watch.stage("Judging on held-out people")
-    metrics = judge(material, fits)
+    metrics = judge(material, fits, watch)
     drawn = kind_of(material).curves(material, fits, metrics) | {
         "importance": importance(material, fits, watch),
         "missing_sensitivity": missing_sensitivity(material, fits, metrics, watch),
@@ -320,14 +320,14 @@ def check_tuning(splits: list[Split], settings: StudySettings) -> None:
             )
 
 
-def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
+def judge(material: Material, fits: list[Fit], watch: Watch) -> dict[str, Any]:
     """Return `metrics.json`: every model on the same held-out predictions, and the verdict."""
     question = material.settings.question
     return {
         "format": 1,
         "question": question.kind,
         "data": split_counts(material, fits),
-        **kind_of(material).judge(material, fits),
+        **kind_of(material).judge(material, fits, watch.part),
     }
 
 
