@@ -17,7 +17,7 @@ from sequela.predict import as_said, finished, last_targets, mean_of_members, me
 from sequela.prepare import Collation, PreparedState, fit_preparation, fit_smearing
 from sequela.prepare.rows import RowPreparation
 from sequela.study.kinds import kind_of
-from sequela.study.material import Baselines, Fit, Floats, Material, Numbers, bundled_study
+from sequela.study.material import NO_BASELINES, Baselines, Fit, Floats, Material, Numbers, bundled_study
 from sequela.study.watch import Watch
 from sequela.train import History, threads_for_step, train
 from sequela.train.hide import Unmeasured
@@ -79,8 +79,17 @@ class _Taught:
         return Stacked(examples=parts.examples.take(parts.training), outputs=unseen[parts.training])
 
 
-def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fits: int) -> Fit:
-    """Return what training and tuning people taught, and what each model then says of everybody."""
+def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fits: int, compared: bool = True) -> Fit:
+    """Return what training and tuning people taught, and what each model then says of everybody.
+
+    Args:
+        material: as gathered.
+        split: who teaches and who judges.
+        watch: is told.
+        number: of this fit.
+        fits: how many there are.
+        compared: False for a fit on everybody, that nobody is left to judge: without baselines.
+    """
     kind, settings, facts = kind_of(material), material.settings, material.evidence.facts
     training, tuning = np.flatnonzero(split.part == TRAIN), np.flatnonzero(split.part == TUNING)
     watch.stage("Fitting the preparation" + _which_fit(number, fits))
@@ -108,7 +117,8 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
     bundle = final.bundle
     raw = {"network": as_said(bundle, final.mean)}
     of_tuning = {"network": as_said(first.bundle, first.mean[tuning])}
-    watch.stage("Fitting the baselines" + parts.which)
+    if compared or settings.model.hybrid:
+        watch.stage("Fitting the baselines" + parts.which)
     statistics = parts.examples.statistics
     judging = statistics.take(tuning)
     if settings.model.hybrid:
@@ -117,7 +127,7 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         bundle = replace(bundle, trees=trees.final)
         raw["hybrid"] = trees.final.predict(statistics, final.mean)
         of_tuning["hybrid"] = trees.first.predict(judging, first.mean[tuning])
-    baselines = _fit_baselines(parts)
+    baselines = _fit_baselines(parts) if compared else NO_BASELINES
     raw |= {name: predict(statistics) for name, predict in baselines.predict.items()}
     of_tuning |= {name: predict(judging) for name, predict in baselines.first.items()}
     after = kind.after_training(material, of_tuning, tuning)

@@ -272,7 +272,8 @@ def run(
     ]
     final = fits[0]
     if folded:
-        final = fit_split(material, everyone, watch=watch, number=len(splits) + 1, fits=len(splits) + 1)
+        count = len(splits) + 1
+        final = fit_split(material, everyone, watch=watch, number=count, fits=count, compared=False)
     watch.stage("Judging on held-out people")
     metrics = judge(material, fits, watch)
     drawn = kind_of(material).curves(material, fits, metrics) | {
