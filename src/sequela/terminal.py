@@ -8,7 +8,15 @@ import numpy as np
 import polars as pl
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from sequela.cohort import SPLIT_NAMES, Split
@@ -27,10 +35,14 @@ _STOPPED = {
 
 
 class TerminalWatch(Watch):
-    """Stages as lines; training as a bar with loss and time left, or in a log as a few lines. Use it with `with`."""
+    """Stages as lines; training as a bar with loss and time left, or in a log as a few lines. Use it with `with`.
+
+    On a terminal the time since the last line runs below it.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self._waiting: Progress | None = None
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -44,11 +56,20 @@ class TerminalWatch(Watch):
         """Print the stage."""
         self._end()
         self.console.print(f"{words} ...", highlight=False, markup=False)
+        self._wait()
+
+    def part(self, words: str) -> None:
+        """Name the part beside the running time, or in a log on a line of its own."""
+        self._end()
+        if not self.console.is_terminal:
+            self.console.print(f"- {words}", highlight=False, markup=False)
+        self._wait(words)
 
     def note(self, words: str) -> None:
         """Print what a user should know."""
         self._end()
         self.console.print(words, highlight=False, markup=False)
+        self._wait()
 
     def warn(self, words: str) -> None:
         """Print what a user should think about."""
@@ -75,6 +96,7 @@ class TerminalWatch(Watch):
 
     def _move(self, words: str, done: int, of: int, losses: str) -> None:
         if self._progress is None:
+            self._end()
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -92,8 +114,19 @@ class TerminalWatch(Watch):
         """End the bar and say why training ended."""
         self._end()
         self.console.print(_STOPPED[stopped])
+        self._wait()
+
+    def _wait(self, words: str = "") -> None:
+        if self.console.is_terminal:
+            columns = SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
+            self._waiting = Progress(*columns, console=self.console, transient=True)
+            self._waiting.start()
+            self._waiting.add_task(escape(words), total=None)
 
     def _end(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
         if self._progress is not None:
             self._progress.stop()
             self._progress = None

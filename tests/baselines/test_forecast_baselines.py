@@ -9,8 +9,10 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from sequela.baselines import Examples, FittedBaselines, WindowStatistics, fit_forecast_baselines
-from sequela.baselines.examples import folds
+from sequela.baselines import examples as examples_module
+from sequela.baselines.examples import Standardised, folds
 from sequela.baselines.forecast import _RIDGE_PENALTIES
+from sequela.baselines.ridge import RidgePath
 
 Floats = NDArray[np.float64]
 
@@ -73,6 +75,39 @@ def test_a_linear_prediction_has_the_same_bits_whatever_stands_beside_it() -> No
     for r in range(0, 60, 7):
         one = np.arange(60) == r
         assert predict(new.take(one).statistics).tobytes() == whole[one].tobytes()
+
+
+def test_many_penalties_give_the_lines_of_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    for count in (5, 40, 300):  # fewer rows than columns, and more
+        rows, label = random.normal(size=(count, 12)), random.normal(size=count)
+        ridge = RidgePath(lambda: [(rows.copy(), label)])  # noqa: B023 - called at once
+        for penalty in _RIDGE_PENALTIES:
+            model, expected = ridge.model(penalty), Ridge(alpha=penalty).fit(rows, label)
+            assert np.allclose(model.weights, expected.coef_, rtol=1e-9, atol=1e-12)
+            assert np.isclose(model.intercept, expected.intercept_, rtol=1e-9, atol=1e-12)
+
+
+def test_lines_from_blocks_are_those_of_all_rows() -> None:
+    random = np.random.default_rng(0)
+    rows, label = random.normal(size=(300, 12)) + 3, random.normal(size=300)
+    parts = (slice(0, 100), slice(100, 200), slice(200, 300))
+    whole = RidgePath(lambda: [(rows.copy(), label)]).model(10.0)
+    blocks = RidgePath(lambda: [(rows[part].copy(), label[part]) for part in parts]).model(10.0)
+    assert np.allclose(blocks.weights, whole.weights, rtol=1e-11)
+    assert np.isclose(blocks.intercept, whole.intercept, rtol=1e-11)
+
+
+def test_a_standardised_table_does_not_depend_on_the_rows_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = examples(0).statistics.matrix
+    weights = np.arange(1.0, 5.0 + int(np.isnan(matrix).any(axis=0).sum()))
+    whole = Standardised(matrix, limit=2.0)
+    monkeypatch.setattr(examples_module, "_CELLS_AT_ONCE", 30)
+    parts = Standardised(matrix, limit=2.0)
+    assert parts.mean.tobytes() == whole.mean.tobytes()
+    assert parts.std.tobytes() == whole.std.tobytes()
+    assert parts(matrix).tobytes() == whole(matrix).tobytes()
+    assert parts.weighed(matrix, weights).tobytes() == (whole(matrix) * weights).sum(axis=1).tobytes()
 
 
 @pytest.mark.parametrize("with_tuning", [True, False])

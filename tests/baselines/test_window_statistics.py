@@ -104,7 +104,7 @@ def test_statistics_do_not_depend_on_the_rows_walked_at_once(monkeypatch: pytest
     )
     state, facts = fitted(timeline, sequences)
     whole = window_statistics(timeline, facts, state, sequences).matrix  # type: ignore[arg-type]
-    monkeypatch.setattr(windows_module, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(windows_module, "_CELLS_AT_ONCE", 60)  # a few rows
     assert window_statistics(timeline, facts, state, sequences).matrix.tobytes() == whole.tobytes()  # type: ignore[arg-type]
 
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,14 @@ def test_a_study_without_intervals_has_no_member_for_them(run: Run, tmp_path: Pa
     write_bundle(type(bundle)(**vars(bundle) | {"after": None}), tmp_path / "bundle")
     assert {path.name for path in (tmp_path / "bundle").iterdir()} == MEMBERS - {"after.json"}
     assert read_bundle(tmp_path / "bundle").after is None
+
+
+def test_a_bundle_is_read_without_the_compiler_of_torch(run: Run) -> None:
+    words = (
+        "import sys; from sequela import load_bundle; load_bundle(sys.argv[1]); "
+        "sys.exit(any(name in sys.modules for name in ('torch._dynamo', 'sympy')))"
+    )
+    subprocess.run([sys.executable, "-c", words, str(run.folder / "bundle")], check=True)
 
 
 def test_reading_and_writing_again_changes_no_bit(run: Run, tmp_path: Path) -> None:

@@ -257,6 +257,16 @@ def test_an_interruption_before_training_writes_nothing(
     assert listing(finished) == before
 
 
+def test_a_long_stage_names_its_parts_beside_the_running_time_and_in_a_log_on_lines() -> None:
+    for is_terminal in (True, False):
+        shown = io.StringIO()
+        with TerminalWatch(Console(file=shown, force_terminal=is_terminal, width=120)) as watch:
+            watch.stage("Fitting the baselines")
+            watch.part("settings [2 of 8]")
+        for words in ("Fitting the baselines ...", "settings [2 of 8]", "0:00:00" if is_terminal else "- settings"):
+            assert words in shown.getvalue()
+
+
 def test_training_is_shown_as_a_bar_on_a_terminal() -> None:
     shown = io.StringIO()
     with TerminalWatch(Console(file=shown, force_terminal=True, width=120)) as watch:

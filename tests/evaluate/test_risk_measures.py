@@ -154,7 +154,11 @@ def test_landmarks_and_subgroups_are_scored_on_their_own_rows():
     sex = np.where(person % 2 == 0, "female", "male")
     level = [None if whose < 5 else each for whose, each in zip(person, sex, strict=True)]
     asked = RiskAsked(event, person, at_hours=hours)
-    found = risk_measures(asked, predicted, resamples=Resamples(person, 50), thresholds=[0.2], subgroups={"sex": level})
+    told = []
+    found = risk_measures(
+        asked, predicted, resamples=Resamples(person, 50), thresholds=[0.2], subgroups={"sex": level}, told=told.append
+    )
+    assert told == ["all predictions", "predictions at 6h", "predictions at 12h", "subgroup sex"]
     rows = hours == 6
     each = row(found, model="network", metric="auroc", at="6h")
     assert each["value"] == pytest.approx(auroc(event[rows], predicted["network"][rows]))

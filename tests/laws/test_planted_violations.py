@@ -297,7 +297,7 @@ def boosting_draws_by_chance(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         study.forecast,
         "fit_forecast_baselines",
-        lambda *given, seed, threads: fit(*given, seed=chance.randrange(2**30), threads=threads),
+        lambda *given, seed, **more: fit(*given, seed=chance.randrange(2**30), **more),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from small_study import PEOPLE
 
 import sequela
-from sequela.study import Run
+from sequela.study import Run, Watch
 
 
 def predictions(run: Run) -> pl.DataFrame:
@@ -19,6 +19,23 @@ def predictions(run: Run) -> pl.DataFrame:
 
 def network(run: Run) -> pl.DataFrame:
     return predictions(run).filter(model="network")
+
+
+class Listening(Watch):
+    """Keeps the stages that it is told."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+
+    def stage(self, words: str) -> None:
+        self.stages.append(words)
+
+
+def test_with_folds_baselines_are_fitted_where_somebody_judges_them(run_study: Any) -> None:
+    watch = Listening()
+    run_study({"split.folds": 2, "train.epochs": 1}, watch=watch)
+    fitted = [words for words in watch.stages if words.startswith("Fitting the baselines")]
+    assert fitted == [f"Fitting the baselines (fit {number} of 3)" for number in (1, 2)]
 
 
 def test_with_folds_everyone_is_held_out_once_and_the_bundle_is_fitted_on_all(run_study: Any) -> None:

@@ -204,8 +204,10 @@ def age_at_outcome(
     times = [what for what in ahead if what.years is not None]
     found = []
     for one in measured:
+        if _AGE.search(one.name) is None:
+            continue
         rising = [rise for what in times if (rise := _rise(one.value, what, begin)) is not None]
-        if _AGE.search(one.name) is None or not rising:
+        if not rising:
             continue
         what, correlation, slope, count = max(rising, key=lambda rise: rise[1] * rise[3] ** 0.5)
         found.append(

@@ -13,6 +13,7 @@ from sequela.cohort import Split, SplitSettings
 from sequela.cohort.asof import Rows
 
 _SPARE_BITS = 20  # a coincidence anywhere among all pairs has then a chance of one in a million
+_SIGN = ["rows", "sum", "other", "xor"]  # of a history: two that agree in these are the same
 
 
 def overlap(person: Rows, splits: Sequence[Split], split_by: SplitSettings) -> list[Finding]:
@@ -94,6 +95,26 @@ def copied_people(events: pl.DataFrame, count: int) -> list[Rows]:
     them since variables go together; one that weighs no more than all pairs of people explain is let be.
     """
     rows = _relative(events)
+    signed = rows.group_by("subject_id").agg(
+        pl.len().alias("rows"),
+        pl.col("key").sum().alias("sum"),
+        (pl.col("key") // 128).sum().alias("other"),
+        pl.col("key").bitwise_xor().alias("xor"),
+    )
+    alike = signed.filter(pl.len().over(_SIGN) > 1)
+    if alike.is_empty():  # as nearly always: then nothing has to be weighed, which costs more than all of the above
+        return []
+    groups = (
+        alike.join(_heavy(rows, count), on="subject_id", how="semi")
+        .group_by(_SIGN)
+        .agg("subject_id")
+        .filter(pl.col("subject_id").list.len() > 1)
+    )
+    return [np.sort(np.array(who)) for who in groups["subject_id"].to_list()]
+
+
+def _heavy(rows: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return the people whose histories weigh more than chance explains."""
     told = rows.with_columns(
         bits=-(pl.len().over("code", "value") / pl.len().over("code")).log(2),
         gap_bits=-(pl.len().over("gap") / pl.len()).log(2),
@@ -108,21 +129,7 @@ def copied_people(events: pl.DataFrame, count: int) -> list[Rows]:
         )
     )
     needed = 2 * np.log2(max(count, 2)) + _SPARE_BITS
-    heavy = weight.filter((pl.col("bits") + pl.col("gap_bits")) / 2 >= needed)
-    signed = (
-        rows.join(heavy, on="subject_id", how="semi")
-        .group_by("subject_id")
-        .agg(
-            pl.len().alias("rows"),
-            pl.col("key").sum().alias("sum"),
-            (pl.col("key") // 128).sum().alias("other"),
-            pl.col("key").bitwise_xor().alias("xor"),
-        )
-    )
-    groups = (
-        signed.group_by("rows", "sum", "other", "xor").agg("subject_id").filter(pl.col("subject_id").list.len() > 1)
-    )
-    return [np.sort(np.array(who)) for who in groups["subject_id"].to_list()]
+    return weight.filter((pl.col("bits") + pl.col("gap_bits")) / 2 >= needed)
 
 
 def _relative(events: pl.DataFrame) -> pl.DataFrame:

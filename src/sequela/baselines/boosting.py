@@ -11,7 +11,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from sequela.baselines.examples import Examples
+from sequela.baselines.examples import Examples, Told, nobody_told
 from sequela.baselines.search import (
     NOBODY,
     Chosen,
@@ -88,11 +88,15 @@ def always(seed: int, threads: int) -> dict[str, object]:
     }
 
 
-def boosted_probability(judged: Judged, seed: int, threads: int, trials: int) -> Chosen:
+def boosted_probability(judged: Judged, seed: int, threads: int, trials: int, told: Told = nobody_told) -> Chosen:
     """Return LightGBM with the settings that judged best, and all that were tried."""
     fixed = always(seed, threads) | {"objective": "binary", "metric": "binary_logloss"}
     races = [_Race(fit, judge, fixed) for fit, judge in judged.pairs if len(fit.labels) >= FEWEST_ROWS]
-    tried = [_tried(races, settings) for settings in drawn_settings(max(trials, 1) if races else 1, seed)]
+    tried = []
+    drawn = drawn_settings(max(trials, 1) if races else 1, seed)
+    for number, settings in enumerate(drawn, start=1):
+        told(f"gradient_boosting, settings {number} of {len(drawn)}")
+        tried.append(_tried(races, settings))
     judge = judged.by if races else NOBODY
     search = Search(space=SPACE, judge=judge, fitted_on=judged.taught, trials=[trial for trial, _ in tried])
     trial, boosters = tried[search.chosen]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,10 @@ from sequela.cohort.asof import Rows
 
 Floats = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
+Told = Callable[[str], None]  # is told what is fitted now
 
 _FOLDS = 5
+_CELLS_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,10 @@ class Examples:
         )
         labels = np.concatenate([self.labels, others.labels])
         return Examples(statistics=statistics, labels=labels, person=np.concatenate([self.person, others.person]))
+
+
+def nobody_told(words: str) -> None:
+    """Tell nobody what is fitted now."""
 
 
 def folds(person: Rows) -> list[tuple[Chosen, Chosen]]:
@@ -90,18 +97,52 @@ class Standardised:
         known = ~np.isnan(matrix)
         count = np.maximum(known.sum(axis=0), 1)
         self.limit = limit
-        self.mean = np.where(known, matrix, 0.0).sum(axis=0, dtype=np.float64) / count
-        self.std = np.sqrt((np.where(known, matrix - self.mean, 0.0) ** 2).sum(axis=0) / count)
+        self.mean = _sum(matrix, lambda part, there: np.where(there, part, 0.0)) / count
+        self.std = np.sqrt(_sum(matrix, lambda part, there: np.where(there, part - self.mean, 0.0) ** 2) / count)
         self.std[self.std < 1e-12] = 1.0
         self.incomplete = np.flatnonzero(~known.all(axis=0))
         if distinct:
             patterns = np.packbits(known[:, self.incomplete], axis=0)
             self.incomplete = self.incomplete[np.sort(np.unique(patterns, axis=1, return_index=True)[1])]
 
+    @property
+    def width(self) -> int:
+        """Return the number of standardised columns and indicators."""
+        return len(self.mean) + len(self.incomplete)
+
     def __call__(self, matrix: Matrix) -> Floats:
         """Return the standardised rows [R, C + indicators] of a matrix [R, C]."""
+        rows = np.empty((len(matrix), self.width))
+        for some in _blocks(matrix):
+            rows[some] = self._of(matrix[some])
+        return rows
+
+    def weighed(self, matrix: Matrix, weights: Floats) -> Floats:
+        """Return the sum of each standardised row times the weights [R]; its bits depend on no other row."""
+        found = np.empty(len(matrix))
+        for some in _blocks(matrix):
+            # A sum over each row by itself: a matrix product may give other bits where other rows stand beside it.
+            found[some] = (self._of(matrix[some]) * weights).sum(axis=1)
+        return found
+
+    def _of(self, matrix: Matrix) -> Floats:
         missing = np.isnan(matrix)
         filled = np.where(missing, 0.0, (matrix - self.mean) / self.std)
         if np.isfinite(self.limit):
             filled = np.clip(filled, -self.limit, self.limit)
         return np.ascontiguousarray(np.concatenate([filled, missing[:, self.incomplete]], axis=1))
+
+
+def _sum(matrix: Matrix, of: Callable[[Matrix, Chosen], Matrix]) -> Floats:
+    """Return the sum of each column of what becomes of a matrix; rows are added one after the other, as NumPy does."""
+    total: Floats | None = None
+    for some in _blocks(matrix):
+        part = of(matrix[some], ~np.isnan(matrix[some]))
+        total = part.sum(axis=0, dtype=np.float64) if total is None else np.concatenate([total[None], part]).sum(axis=0)
+    return np.zeros(matrix.shape[1]) if total is None else total
+
+
+def _blocks(matrix: Matrix) -> Iterator[slice]:
+    """Yield the rows of a matrix in blocks, so that what is made on the way stays small."""
+    step = max(_CELLS_AT_ONCE // max(matrix.shape[1], 1), 1)
+    return (slice(begin, begin + step) for begin in range(0, len(matrix), step))

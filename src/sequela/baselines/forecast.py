@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge
 
-from sequela.baselines.examples import Examples, Standardised, folds
+from sequela.baselines.examples import Examples, Standardised, Told, folds, nobody_told
+from sequela.baselines.ridge import Blocks, RidgeModel, RidgePath
 from sequela.baselines.windows import Matrix, WindowStatistics
 from sequela.cohort.asof import Rows
 
@@ -23,6 +23,7 @@ FORECAST_BASELINES = (PERSISTENCE, MEAN, LINEAR, GRADIENT_BOOSTING)
 _RIDGE_PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 _MOST_TREES, _TREES_WITHOUT_GAIN = 2000, 50
 _FEWEST_IN_LEAF = 20
+_CELLS_AT_ONCE = 1 << 27  # of a standardised table: 1 GiB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,13 @@ class FittedBaselines:
 
 
 def fit_forecast_baselines(
-    names: Sequence[str], training: Examples, tuning: Examples | None, *, seed: int, threads: int
+    names: Sequence[str],
+    training: Examples,
+    tuning: Examples | None,
+    *,
+    seed: int,
+    threads: int,
+    told: Told = nobody_told,
 ) -> FittedBaselines:
     """Return fitted baselines.
 
@@ -53,12 +60,17 @@ def fit_forecast_baselines(
         tuning: examples of tuning people, or None.
         seed: of the boosting.
         threads: that LightGBM may use.
+        told: is told what is fitted now.
     """
-    predict = {name: _fit(name, training, tuning, seed, threads) for name in names}
+    predict = {}
+    for name in names:
+        told(name)
+        predict[name] = _fit(name, training, tuning, seed, threads)
     judged = [(predict, tuning)] if tuning is not None and _labels(tuning) else []
     if not judged:
         labelled = training.take(np.asarray(~np.isnan(training.labels[:, :, 0]).all(axis=1)))
-        for rest, fold in folds(labelled.person):
+        for number, (rest, fold) in enumerate(folds(labelled.person), start=1):
+            told(f"judging them by the others, fold {number}")
             fit, judges = labelled.take(rest), labelled.take(fold)
             judged.append(({name: _fit(name, fit, judges, seed, threads) for name in names}, judges))
     return FittedBaselines(
@@ -114,6 +126,8 @@ def _carry(name: str, fallback: Floats, labels: Floats) -> Predict:
 def _known(examples: Examples, output: tuple[int, int]) -> tuple[Matrix, Floats, Rows]:
     label = examples.labels[:, output[0], output[1]]
     known = ~np.isnan(label)
+    if known.all():  # nothing is left out, and nothing copied
+        return examples.statistics.matrix, label, examples.person
     return examples.statistics.matrix[known], label[known], examples.person[known]
 
 
@@ -132,24 +146,41 @@ def _fit_linear(
     table = Standardised(matrix)
     judge, judge_label, _ = _known(tuning, output) if tuning is not None else (matrix[:0], label[:0], person[:0])
     if len(judge_label):
-        judged = [(table(matrix), label, table(judge), judge_label)]
+        ridge = RidgePath(_rows(table, matrix, label))
+        models = [ridge.model(penalty) for penalty in _RIDGE_PENALTIES]
+        model = models[_least(_errors(models, _rows(table, judge, judge_label)))]
     else:
-        judged = []
-        for rest, fold in folds(person):
-            inner = Standardised(matrix[rest])
-            judged.append((inner(matrix[rest]), label[rest], inner(matrix[fold]), label[fold]))
+        errors = np.zeros(len(_RIDGE_PENALTIES))
+        inner_folds = folds(person)
+        for rest, fold in inner_folds:
+            others = matrix[rest]
+            inner = Standardised(others)
+            ridge = RidgePath(_rows(inner, others, label[rest]))
+            models = [ridge.model(penalty) for penalty in _RIDGE_PENALTIES]
+            errors += _errors(models, _rows(inner, matrix[fold], label[fold]))
+        model = RidgePath(_rows(table, matrix, label)).model(_RIDGE_PENALTIES[_least(errors)] if inner_folds else 1.0)
+    weights, intercept = model.weights, model.intercept
+    return lambda statistics: table.weighed(statistics.matrix, weights) + intercept
 
-    def error(penalty: float) -> float:
-        return sum(
-            float(np.sum((Ridge(alpha=penalty).fit(x, y).predict(x_judged) - y_judged) ** 2))
-            for x, y, x_judged, y_judged in judged
-        )
 
-    penalty = min(_RIDGE_PENALTIES, key=error) if judged else 1.0
-    model = Ridge(alpha=penalty).fit(table(matrix), label)
-    weights, intercept = np.asarray(model.coef_, dtype=np.float64), float(model.intercept_)
-    # A sum over each row by itself: a matrix product may give other bits where other rows stand beside it.
-    return lambda statistics: (table(statistics.matrix) * weights).sum(axis=1) + intercept
+def _rows(table: Standardised, matrix: Matrix, label: Floats) -> Blocks:
+    """Return standardised rows with their labels in blocks; studies of some ten thousand people are one block."""
+    step = max(_CELLS_AT_ONCE // table.width, 1)
+    return lambda: (
+        (table(matrix[begin : begin + step]), label[begin : begin + step]) for begin in range(0, len(label), step)
+    )
+
+
+def _errors(models: Sequence[RidgeModel], blocks: Blocks) -> Floats:
+    """Return the sum of squared errors of each model."""
+    errors = np.zeros(len(models))
+    for rows, label in blocks():
+        errors += [np.sum((model(rows) - label) ** 2) for model in models]
+    return errors
+
+
+def _least(errors: Floats) -> int:
+    return min(range(len(errors)), key=errors.__getitem__)
 
 
 def _fit_boosting(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from sequela.baselines.boosting import FEWEST_ROWS, boosted_probability
-from sequela.baselines.examples import Examples, Standardised
+from sequela.baselines.examples import Examples, Standardised, Told, nobody_told
 from sequela.baselines.search import (
     Chosen,
     Judged,
@@ -62,6 +62,7 @@ def fit_risk_baselines(
     threads: int,
     trials: int = 8,
     again: bool = False,
+    told: Told = nobody_told,
 ) -> FittedRiskBaselines:
     """Return fitted baselines that give probabilities.
 
@@ -73,6 +74,7 @@ def fit_risk_baselines(
         threads: that LightGBM may use.
         trials: settings of the boosting that are tried, the usual ones first and then random ones.
         again: True fits the models once more, on training and tuning people, with what these chose.
+        told: is told what is fitted now.
     """
     training, tuning = _labelled(training), None if tuning is None else _labelled(tuning)
     judged = judged_pairs(training, tuning, again=again)
@@ -81,9 +83,10 @@ def fit_risk_baselines(
         if _too_little(training):
             chosen[name] = _constant(training.labels)
         elif name == LOGISTIC:
+            told(name)
             chosen[name] = _logistic(judged)
         else:
-            chosen[name] = boosted_probability(judged, seed, threads, trials)
+            chosen[name] = boosted_probability(judged, seed, threads, trials, told)
     searches = {name: one.search for name, one in chosen.items() if one.search is not None}
     scores = {name: searches[name].score if name in searches else judged.score(chosen[name].first) for name in names}
     return FittedRiskBaselines(
@@ -144,8 +147,7 @@ def _logistic_path(training: Examples, penalties: Sequence[float]) -> list[Predi
 
 def _linear_risk(table: Standardised, weights: Floats, intercept: float) -> PredictRisk:
     def predict(statistics: WindowStatistics) -> Floats:
-        # A sum over each row by itself: a matrix product may give other bits where other rows stand beside it.
-        margin = (table(statistics.matrix) * weights).sum(axis=1) + intercept
+        margin = table.weighed(statistics.matrix, weights) + intercept
         return np.asarray(1 / (1 + np.exp(-margin)))
 
     return predict

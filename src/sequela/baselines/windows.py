@@ -24,7 +24,7 @@ from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
 Matrix = Floats | NDArray[np.float32]
-_ROWS_AT_ONCE = 1 << 19
+_CELLS_AT_ONCE = 1 << 25  # of the statistics of one walk: 256 MB
 _VALUES_BEFORE = 5  # of a target, before its last one (docs/decisions/recent_values_for_baselines.md)
 
 
@@ -59,27 +59,33 @@ def window_statistics(timeline: Timeline, facts: Facts, state: PreparedState, se
     is_number = np.array(
         [isinstance(feature, NumberState) for feature in state.features for _ in column_names(feature)]
     )
-    count = len(sequences.read)
     place = {feature.code: begin for feature, begin in _begins(state) if isinstance(feature, NumberState)}
     followed = [code for code in (target.code for target in state.targets) if code in place]
-    parts = np.full((count, len(_Running.STATISTICS), len(is_number)), np.nan)
-    parts[:, _Running.STATISTICS.index("count")] = 0.0
-    before = np.full((count, _VALUES_BEFORE, 2, len(followed)), np.nan)
-    for chosen, reads in sequences.runs(_ROWS_AT_ONCE):
-        targets = np.array([place[code] for code in followed], dtype=np.int64)
-        parts[reads], before[reads] = _walk(preparation, sequences, chosen, reads, targets)
-    names, columns = _by_statistic(parts, state, is_number)
-    told = [*_of_words(timeline, sequences, state), *_before_the_last(before, followed)]
-    names += [name for name, _ in told]
-    columns += [column for _, column in told]
-    columns += [
-        (sequences.read_time - sequences.episode_start[sequences.sequence]) / MICROSECONDS_PER_HOUR,
-        np.where(sequences.read >= 0, sequences.read - sequences.first[sequences.sequence] + 1, 0).astype(np.float64),
-    ]
-    names += ["hours since the start", "records"]
-    static = prepare_static(facts, state, sequences, np.arange(len(sequences.person))).astype(np.float64)
-    matrix = np.concatenate([np.stack(columns, axis=1), static[sequences.sequence]], axis=1)
-    last_target, mean_target = _of_targets(parts, place, timeline, sequences, state)
+    columns = np.array([place[code] for code in followed], dtype=np.int64)
+    of_steps, kept = _by_statistic(state, is_number)
+    words = _names_of_words(state)
+    names = [*of_steps, *words, *_names_before(followed), "hours since the start", "records"]
+    static = prepare_static(facts, state, sequences, np.arange(len(sequences.person)))
+    matrix = np.empty((len(sequences.read), len(names) + static.shape[1]))
+    last_target, mean_target = _of_rare_targets(timeline, sequences, state, place)
+    of_target = np.flatnonzero([target.code in place for target in state.targets])
+    told = len(kept) + len(words)
+    at_once = max(_CELLS_AT_ONCE // (len(_Running.STATISTICS) * max(len(is_number), 1)), 1)
+    for chosen, reads in sequences.runs(at_once):
+        parts, before = _walk(preparation, sequences, chosen, reads, columns)
+        matrix[reads, : len(kept)] = parts.reshape(len(reads), -1)[:, kept]
+        matrix[reads, told : len(names) - 2] = before.transpose(0, 3, 1, 2).reshape(len(reads), -1)
+        last_target[np.ix_(reads, of_target)] = parts[:, _Running.STATISTICS.index("last"), columns]
+        mean_target[np.ix_(reads, of_target)] = parts[:, _Running.STATISTICS.index("mean"), columns]
+    for column, values in enumerate(_of_words(timeline, sequences, state), start=len(kept)):
+        matrix[:, column] = values
+    matrix[:, len(names) - 2] = (
+        sequences.read_time - sequences.episode_start[sequences.sequence]
+    ) / MICROSECONDS_PER_HOUR
+    matrix[:, len(names) - 1] = np.where(
+        sequences.read >= 0, sequences.read - sequences.first[sequences.sequence] + 1, 0
+    )
+    matrix[:, len(names) :] = static[sequences.sequence]
     return WindowStatistics(
         matrix=matrix, names=names + state.static_columns, last_target=last_target, mean_target=mean_target
     )
@@ -91,21 +97,18 @@ def _begins(state: PreparedState) -> list[tuple[NumberState | CategoryState, int
     return list(zip(state.features, begins.tolist(), strict=True))
 
 
-def _of_targets(
-    parts: Floats, place: dict[str, int], timeline: Timeline, sequences: Sequences, state: PreparedState
+def _of_rare_targets(
+    timeline: Timeline, sequences: Sequences, state: PreparedState, place: dict[str, int]
 ) -> tuple[Floats, Floats]:
-    """Return the last value and the mean of each target [R, targets], also of one that too few people have to be used.
+    """Return the last value and the mean [R, targets] of targets that too few people have to be used, NaN of others.
 
     What a person's own last value was is known, whatever others have; nothing is learned from it.
     """
     codes = [target.code for target in state.targets]
-    last, mean = np.full((len(parts), len(codes)), np.nan), np.full((len(parts), len(codes)), np.nan)
+    last, mean = (np.full((len(sequences.read), len(codes)), np.nan) for _ in range(2))
     cells = CellsByVariable(timeline, sequences) if set(codes) - set(place) else None
     for k, code in enumerate(codes):
-        if cells is None or code in place:
-            last[:, k] = parts[:, _Running.STATISTICS.index("last"), place[code]]
-            mean[:, k] = parts[:, _Running.STATISTICS.index("mean"), place[code]]
-        else:
+        if cells is not None and code not in place:
             seen = cells.seen(code, categorical=False)
             last[:, k], mean[:, k] = last_number(seen), _mean(seen)
     return last, mean
@@ -121,29 +124,42 @@ def _mean(seen: Spans) -> Floats:
     return found
 
 
-def _of_words(timeline: Timeline, sequences: Sequences, state: PreparedState) -> Iterator[tuple[str, Floats]]:
+def _names_of_words(state: PreparedState) -> list[str]:
+    """Return the names of what `_of_words` yields."""
+    return [
+        f"{statistic} {word.name}"
+        for word in state.words[:MOST_WORDS]
+        for statistic in ("count", "hours since", *(["last"] if has_amounts(word) else []))
+    ]
+
+
+def _of_words(timeline: Timeline, sequences: Sequences, state: PreparedState) -> Iterator[Floats]:
     """Yield how often each event came, how long ago the last was, and its amount where it has one."""
     if not state.words:
         return
     cells = CellsByVariable(timeline, sequences)
     for word in state.words[:MOST_WORDS]:
         seen = seen_word(cells, state, word)
-        yield f"count {word.name}", seen.count.astype(np.float64)
-        yield f"hours since {word.name}", seen.hours_since
+        yield seen.count.astype(np.float64)
+        yield seen.hours_since
         if has_amounts(word):
-            yield f"last {word.name}", last_number(cells.seen(word.code, categorical=False))
+            yield last_number(cells.seen(word.code, categorical=False))
 
 
-def _before_the_last(before: Floats, codes: list[str]) -> Iterator[tuple[str, Floats]]:
-    for k, code in enumerate(codes):
-        for back in range(_VALUES_BEFORE):
-            yield f"{back + 1} before the last {code}", before[:, back, 0, k]
-            yield f"hours since {back + 1} before the last {code}", before[:, back, 1, k]
+def _names_before(codes: list[str]) -> list[str]:
+    """Return the names of the values before the last: by code, the newest first, each with the hours since."""
+    return [
+        f"{since}{back + 1} before the last {code}"
+        for code in codes
+        for back in range(_VALUES_BEFORE)
+        for since in ("", "hours since ")
+    ]
 
 
-def _by_statistic(parts: Floats, state: PreparedState, is_number: NDArray[np.bool_]) -> tuple[list[str], list[Floats]]:
+def _by_statistic(state: PreparedState, is_number: NDArray[np.bool_]) -> tuple[list[str], Rows]:
+    """Return the names of the columns, and the place of each among all statistics of all columns [statistics, F]."""
     begins = {begin: feature.code for feature, begin in _begins(state)}
-    names, columns = [], []
+    names, kept = [], []
     for place, statistic in enumerate(_Running.STATISTICS):
         for column, code in enumerate(state.columns):
             if is_number[column] or statistic == "last":
@@ -152,8 +168,8 @@ def _by_statistic(parts: Floats, state: PreparedState, is_number: NDArray[np.boo
                 names.append(f"{statistic} {begins[column]}")
             else:
                 continue
-            columns.append(parts[:, place, column])
-    return names, columns
+            kept.append(place * len(is_number) + column)
+    return names, np.array(kept, dtype=np.int64)
 
 
 @dataclass

@@ -9,7 +9,7 @@ counted by predictions and by people.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,6 +83,7 @@ def risk_measures(
     resamples: Resamples,
     thresholds: Sequence[float] = (0.1, 0.2),
     subgroups: Mapping[str, Sequence[str | None]] | None = None,
+    told: Callable[[str], None] = lambda words: None,
 ) -> Measures:
     """Score every model on the same predictions, with 95 % intervals over people.
 
@@ -94,6 +95,7 @@ def risk_measures(
         resamples: of all held-out people; give the same to every other measure of the study.
         thresholds: risks from which on somebody is alerted; the first is the headline's.
         subgroups: [R] level by name of the subgroup; None where it is not known.
+        told: is told which predictions are scored now.
 
     Raises:
         ValueError: lengths that differ, a risk outside of 0 to 1, a threshold that cannot be, a recalibrated model
@@ -101,7 +103,10 @@ def risk_measures(
     """
     risks = checked_risks(asked, predicted, recalibrated or {}, thresholds)
     found = Measures({}, [], [])
+    words = ""
     for block in _blocks(asked, subgroups or {}):
+        if block.in_words != words:
+            told(words := block.in_words)
         scores = RiskScores(asked, risks, block, resamples, thresholds)
         found.measures.extend(_rows(scores, asked, thresholds))
         if block.is_whole:
@@ -121,6 +126,13 @@ class RiskBlock:
     rows: NDArray[np.intp]
     at: str | None = None
     subgroup: Row | None = None
+
+    @property
+    def in_words(self) -> str:
+        """Return which predictions these are; a level is not named."""
+        if self.subgroup is not None:
+            return f"subgroup {self.subgroup['name']}"
+        return "all predictions" if self.at is None else f"predictions at {self.at}"
 
     @property
     def is_whole(self) -> bool:

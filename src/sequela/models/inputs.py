@@ -35,9 +35,11 @@ class StepInputs(nn.Module):
         self.inputs = tuple(inputs)
         self.gap_unit_hours: Tensor
         self.hours_unit: Tensor
-        unit = torch.as_tensor(shape.gap_unit_hours, dtype=torch.float32)
-        self.register_buffer("gap_unit_hours", unit)
-        self.register_buffer("hours_unit", unit.mean() if len(unit) else torch.tensor(shape.hours_unit))
+        # A mean on "meta", where a network is made for its shapes alone, would load torch's compiler.
+        unit = torch.as_tensor(shape.gap_unit_hours, dtype=torch.float32, device="cpu")
+        mean = unit.mean().item() if len(unit) else shape.hours_unit
+        self.register_buffer("gap_unit_hours", torch.tensor(unit.tolist(), dtype=torch.float32))
+        self.register_buffer("hours_unit", torch.tensor(mean, dtype=torch.float32))
         fades = any(mean is not None for mean in shape.decay_towards)
         self.decay = ValueDecay(shape) if fades else None
         self.embedding = EventEmbedding(shape.events) if shape.events else None
@@ -82,7 +84,8 @@ class ValueDecay(nn.Module):
         self.unit: Tensor
         self.register_buffer("columns", torch.tensor(chosen), persistent=False)
         self.register_buffer("mean", torch.tensor([mean for mean in shape.decay_towards if mean is not None]))
-        unit = torch.as_tensor(shape.gap_unit_hours, dtype=torch.float32)
+        # On the processor also where a network is made for its shapes alone: a mean on "meta" loads torch's compiler.
+        unit = torch.as_tensor(shape.gap_unit_hours, dtype=torch.float32, device="cpu")
         self.register_buffer("unit", unit[chosen], persistent=False)
         self.weight = nn.Parameter(torch.rand(len(chosen)) / 10)
         self.bias = nn.Parameter(torch.zeros(len(chosen)))

@@ -16,11 +16,16 @@ from sequela.models import HeadedNetwork, Network, parameter_count, seed_of_memb
 from sequela.predict import as_said, finished, last_targets, mean_of_members, member_outputs, summary_for
 from sequela.prepare import Collation, PreparedState, fit_preparation, fit_smearing
 from sequela.study.kinds import kind_of
-from sequela.study.material import Baselines, Fit, Floats, Material, Numbers, bundled_study
+from sequela.study.material import NO_BASELINES, Baselines, Fit, Floats, Material, Numbers, bundled_study
 from sequela.study.watch import Watch
 from sequela.train import History, threads_for_step, train
 
 _WORTH_SHARING = 20_000_000  # numbers in a table of statistics; below, threads wait for each other more than they help
+
+
+def _which_fit(number: int, fits: int) -> str:
+    """Return which of several fits one is, in words; nothing for a single one."""
+    return f" (fit {number} of {fits})" if fits > 1 else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +45,7 @@ class _Parts:
     @property
     def which(self) -> str:
         """Return which of several fits this is, in words; nothing for a single one."""
-        return f" (fit {self.number} of {self.fits})" if self.fits > 1 else ""
+        return _which_fit(self.number, self.fits)
 
     @property
     def with_tuning_people(self) -> _Parts:
@@ -72,10 +77,20 @@ class _Taught:
         return Stacked(examples=parts.examples.take(parts.training), outputs=unseen[parts.training])
 
 
-def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fits: int) -> Fit:
-    """Return what training and tuning people taught, and what each model then says of everybody."""
+def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fits: int, compared: bool = True) -> Fit:
+    """Return what training and tuning people taught, and what each model then says of everybody.
+
+    Args:
+        material: as gathered.
+        split: who teaches and who judges.
+        watch: is told.
+        number: of this fit.
+        fits: how many there are.
+        compared: False for a fit on everybody, that nobody is left to judge: without baselines.
+    """
     kind, settings, facts = kind_of(material), material.settings, material.evidence.facts
     training, tuning = np.flatnonzero(split.part == TRAIN), np.flatnonzero(split.part == TUNING)
+    watch.stage("Fitting the preparation" + _which_fit(number, fits))
     kind.check_labels(material, training)
     _check_members(material, training)
     on_a_grid = settings.prepare.grid_state is not None
@@ -102,15 +117,17 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
     bundle = final.bundle
     raw = {"network": as_said(bundle, final.mean)}
     of_tuning = {"network": as_said(first.bundle, first.mean[tuning])}
-    watch.stage("Fitting the baselines" + parts.which)
+    if compared or settings.model.hybrid:
+        watch.stage("Fitting the baselines" + parts.which)
     statistics = parts.examples.statistics
     judging = statistics.take(tuning)
     if settings.model.hybrid:
+        watch.part("hybrid")
         trees = _fit_trees(first, final)
         bundle = replace(bundle, trees=trees.final)
         raw["hybrid"] = trees.final.predict(statistics, final.mean)
         of_tuning["hybrid"] = trees.first.predict(judging, first.mean[tuning])
-    baselines = _fit_baselines(parts)
+    baselines = _fit_baselines(parts) if compared else NO_BASELINES
     raw |= {name: predict(statistics) for name, predict in baselines.predict.items()}
     of_tuning |= {name: predict(judging) for name, predict in baselines.first.items()}
     after = kind.after_training(material, of_tuning, tuning)
@@ -152,6 +169,7 @@ def _teach(parts: _Parts) -> _Taught:
     """Return the networks that the training people teach, judged by tuning people as far as there are any."""
     material, cohort = parts.material, parts.material.cohort
     members, histories, warning = _train_members(parts)
+    parts.watch.stage("Predicting for everybody" + parts.which)
     study, network = bundled_study(material), as_one(members)
     bundle = Bundle(study=study, prepared=parts.prepared, network=network, after=None, card={})
     statistics = parts.examples.statistics
@@ -281,6 +299,7 @@ def _fit_baselines(parts: _Parts) -> Baselines:
         examples.take(parts.tuning) if len(parts.tuning) else None,
         seed=parts.material.settings.train.seed,
         threads=_threads(examples),
+        told=parts.watch.part,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -88,10 +89,18 @@ def after_training(material: Material, of_tuning: dict[str, Floats], tuning: Num
 
 
 def fit_baselines(
-    material: Material, training: Examples, tuning: Examples | None, *, seed: int, threads: int
+    material: Material,
+    training: Examples,
+    tuning: Examples | None,
+    *,
+    seed: int,
+    threads: int,
+    told: Callable[[str], None],
 ) -> Baselines:
-    """Return what the network must beat, fitted."""
-    fitted = fit_forecast_baselines(material.settings.baselines, training, tuning, seed=seed, threads=threads)
+    """Return what the network must beat, fitted; `told` is told which."""
+    fitted = fit_forecast_baselines(
+        material.settings.baselines, training, tuning, seed=seed, threads=threads, told=told
+    )
     rmse, labels = fitted.selection_rmse, fitted.judging_labels
     return Baselines(
         predict=fitted.predict,
@@ -101,8 +110,9 @@ def fit_baselines(
     )
 
 
-def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
+def judge(material: Material, fits: list[Fit], told: Callable[[str], None]) -> dict[str, Any]:
     """Return the measures of `metrics.json`: every model on the same held-out predictions, and the verdict."""
+    del told  # this is quick
     settings, unseen, question = material.settings, held_out(fits), question_of(material)
     labels, person = material.labels[unseen.prediction], material.cohort.asked.person[unseen.prediction]
     observed = ~np.isnan(labels)

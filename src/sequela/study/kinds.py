@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import polars as pl
@@ -39,12 +40,19 @@ class Kind(Protocol):
         """
 
     def fit_baselines(
-        self, material: Material, training: Examples, tuning: Examples | None, *, seed: int, threads: int
+        self,
+        material: Material,
+        training: Examples,
+        tuning: Examples | None,
+        *,
+        seed: int,
+        threads: int,
+        told: Callable[[str], None],
     ) -> Baselines:
-        """Return what the network must beat, fitted."""
+        """Return what the network must beat, fitted; `told` is told which."""
 
-    def judge(self, material: Material, fits: list[Fit]) -> dict[str, Any]:
-        """Return the measures of `metrics.json` and the verdict."""
+    def judge(self, material: Material, fits: list[Fit], told: Callable[[str], None]) -> dict[str, Any]:
+        """Return the measures of `metrics.json` and the verdict; `told` is told which predictions are judged."""
 
     def curves(self, material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[str, Any]:
         """Return what the figures draw."""

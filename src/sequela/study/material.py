@@ -52,6 +52,9 @@ class Baselines:
     search: dict[str, Any] = field(default_factory=dict)  # settings that were tried
 
 
+NO_BASELINES = Baselines(predict={}, first={}, selection={}, selection_total={})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fit:
     """A fitted bundle and what every model says of all R predictions."""

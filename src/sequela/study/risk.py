@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,15 @@ def after_training(material: Material, of_tuning: dict[str, Floats], tuning: Num
 
 
 def fit_baselines(
-    material: Material, training: Examples, tuning: Examples | None, *, seed: int, threads: int
+    material: Material,
+    training: Examples,
+    tuning: Examples | None,
+    *,
+    seed: int,
+    threads: int,
+    told: Callable[[str], None],
 ) -> Baselines:
-    """Return what the network must beat, fitted."""
+    """Return what the network must beat, fitted; `told` is told which."""
     fitted = fit_risk_baselines(
         material.settings.baselines,
         training,
@@ -99,6 +106,7 @@ def fit_baselines(
         threads=threads,
         trials=material.settings.evaluate.trials,
         again=material.settings.train.refit,
+        told=told,
     )
     labels, losses = (training if tuning is None else tuning).labels, fitted.selection_log_loss
     return Baselines(
@@ -110,7 +118,7 @@ def fit_baselines(
     )
 
 
-def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
+def judge(material: Material, fits: list[Fit], told: Callable[[str], None]) -> dict[str, Any]:
     """Return the measures of `metrics.json`: every model on the same held-out predictions, and the verdict."""
     settings, unseen = material.settings, held_out(fits)
     asked = _asked(material, unseen.prediction)
@@ -122,6 +130,7 @@ def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
         resamples=Resamples(asked.person, settings.evaluate.bootstrap, settings.train.seed),
         thresholds=settings.evaluate.thresholds,
         subgroups=levels_of(material, unseen.prediction),
+        told=told,
     )
     best = best_baseline(fits)
     return {

@@ -275,9 +275,10 @@ def run(
     ]
     final = fits[0]
     if folded:
-        final = fit_split(material, everyone, watch=watch, number=len(splits) + 1, fits=len(splits) + 1)
+        count = len(splits) + 1
+        final = fit_split(material, everyone, watch=watch, number=count, fits=count, compared=False)
     watch.stage("Judging on held-out people")
-    metrics = judge(material, fits)
+    metrics = judge(material, fits, watch)
     drawn = kind_of(material).curves(material, fits, metrics) | {
         "importance": importance(material, fits, watch),
         "missing_sensitivity": missing_sensitivity(material, fits, metrics, watch),
@@ -323,14 +324,14 @@ def check_tuning(splits: list[Split], settings: StudySettings) -> None:
             )
 
 
-def judge(material: Material, fits: list[Fit]) -> dict[str, Any]:
+def judge(material: Material, fits: list[Fit], watch: Watch) -> dict[str, Any]:
     """Return `metrics.json`: every model on the same held-out predictions, and the verdict."""
     question = material.settings.question
     return {
         "format": 1,
         "question": question.kind,
         "data": split_counts(material, fits),
-        **kind_of(material).judge(material, fits),
+        **kind_of(material).judge(material, fits, watch.part),
     }
 
 

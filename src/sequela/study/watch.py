@@ -11,6 +11,9 @@ class Watch:
     def stage(self, words: str) -> None:
         """A stage of the story begins, such as "Reading records"."""
 
+    def part(self, words: str) -> None:
+        """A part of a long stage begins, such as one baseline."""
+
     def note(self, words: str) -> None:
         """Something that a user should know."""
 
