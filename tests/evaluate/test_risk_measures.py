@@ -311,8 +311,10 @@ def test_the_verdict_speaks_of_the_hybrid_and_hides_few_people():
     sentence = risk_verdict(found.models, found.comparisons, best_baseline="logistic", people=7)
     assert "On fewer than 11 held-out people" in sentence
     assert "The hybrid's AUROC" in sentence
-    alone = risk_verdict(found.models, [], best_baseline=None, people=150, reason="none exists")
+    own = {name: found.models[name] for name in ("network", "hybrid")}
+    alone = risk_verdict(own, [], best_baseline=None, people=150, reason="none exists")
     assert "no baselines (none exists)" in alone
+    assert "has no best baseline beside it" in risk_verdict(found.models, [], best_baseline=None, people=150)
     with pytest.raises(ValueError, match="lacks its AUROC"):
         risk_verdict(found.models, [], best_baseline="logistic", people=150)
     with pytest.raises(ValueError, match="no network"):

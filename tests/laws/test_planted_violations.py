@@ -87,9 +87,9 @@ def scaled_by_the_whole_course(patch: pytest.MonkeyPatch) -> None:
 def statistics_of_the_whole_course(patch: pytest.MonkeyPatch) -> None:
     walk = windows._walk
 
-    def to_the_end(preparation: Any, sequences: Sequences, chosen: Any, reads: Any) -> Any:
+    def to_the_end(preparation: Any, sequences: Sequences, chosen: Any, reads: Any, followed: Any) -> Any:
         last = np.where(sequences.read >= 0, sequences.stop[sequences.sequence] - 1, -1)
-        return walk(preparation, replace(sequences, read=last), chosen, reads)
+        return walk(preparation, replace(sequences, read=last), chosen, reads, followed)
 
     patch.setattr(windows, "_walk", to_the_end)
 
