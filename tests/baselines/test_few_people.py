@@ -48,7 +48,7 @@ def test_boosting_that_nobody_could_judge_is_not_in_the_history(tmp_path: Path) 
 
 def test_baselines_of_a_single_training_person_stand_there_and_none_is_the_best(tmp_path: Path) -> None:
     changes = {
-        "split": {"by": "file", "path": "split.csv", "fractions": [0.5, 0.0, 0.5]},
+        "split": {"by": "file", "path": "split.csv"},
         "prepare.min_people": 1,
         "model": {"hidden": 1, "interval": "none"},
         "train": {"epochs": 1, "patience": 0},
