@@ -74,7 +74,8 @@ def _older(table: Table, state: RuleState, place: int, row: int) -> np.ndarray:
     same = (table.begin == table.begin[row]) & (np.arange(len(table.begin)) <= row)
     measured = np.flatnonzero(same & ~np.isnan(table.values[:, place]))
     old = np.ones(len(table.begin), dtype=bool)
-    old[measured[-lookback.amount :]] = False
+    newest = np.unique(table.hours[measured])[-lookback.amount :]  # a measurement and its corrections are of one time
+    old[measured[np.isin(table.hours[measured], newest)]] = False
     if lookback.within_hours is not None:
         old |= same & (table.hours[row] - table.hours > lookback.within_hours)
     return old

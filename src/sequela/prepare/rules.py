@@ -41,8 +41,8 @@ class Column:
 class Lookback:
     """How far back a causal rule looks, within the sequence.
 
-    values: so many measured values of the same variable, this one included; state: everything before, summed up in a
-    state of fixed size.
+    values: so many measurements of the same variable, this one included, each with its corrections; state: everything
+    before, summed up in a state of fixed size.
     """
 
     kind: Literal["values", "state"]
