@@ -107,7 +107,7 @@ def test_rules_by_code_fall_back_to_the_star_and_then_to_the_default() -> None:
 def test_codes_of_too_few_people_are_left_out_with_a_reason() -> None:
     state, unused = NUMBERS.fit_with_reasons(min_people=2)
     assert state.columns == ["x"]
-    assert unused == {"y": "fewer than 2 training people have a value"}
+    assert unused == {"y": "fewer than 2 training people have a value that a prediction sees"}
     with pytest.raises(CohortError, match="min_people = 3"):
         NUMBERS.fit(min_people=3)
 

@@ -116,7 +116,7 @@ class _Variables:
             chosen = cells.of(variable)
             people = cells.people(chosen)
             if people < self.least:
-                self.unused[code] = f"fewer than {self.least} training people have a value"
+                self.unused[code] = f"fewer than {self.least} training people have a value that a prediction sees"
                 continue
             self.people[variable] = people
             if categorical:
