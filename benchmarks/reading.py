@@ -17,7 +17,6 @@ import itertools
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from memory import peak_gib
 from numpy.typing import NDArray
 
 CORES = 2
@@ -123,7 +123,7 @@ def until_training_started(study: Path) -> dict[str, float]:
         sequela.run(sequela.read_study(study), Path(folder) / "run")
     if not finished:
         raise SystemExit("The run ended without an optimisation step.")
-    return {"seconds": finished[0], "peak_gib": _peak_gib(), "steps": float(len(finished))}
+    return {"seconds": finished[0], "peak_gib": peak_gib(), "steps": float(len(finished))}
 
 
 def _process_age_seconds() -> float:
@@ -134,15 +134,6 @@ def _process_age_seconds() -> float:
     except (OSError, ValueError):
         return 0.0
     return up - ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _peak_gib() -> float:
-    """VmHWM where there is one: ru_maxrss may still hold the parent's size from before exec."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 2**20
-    except (OSError, StopIteration):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 # --- the measuring process -------------------------------------------------------------------------------------------

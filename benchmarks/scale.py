@@ -21,7 +21,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from memory import peak_gib
 from numpy.typing import NDArray
 
 BAR_SLOPE, BAR_GIB_OF_20_000 = 1.1, 3.0
@@ -143,7 +143,7 @@ class _Clock:
     def begins(self, words: str) -> None:
         """End the stage, and begin another."""
         at = (time.perf_counter(), time.process_time())
-        cost = {"seconds": at[0] - self._at[0], "processor_seconds": at[1] - self._at[1], "peak_gib": _peak_gib()}
+        cost = {"seconds": at[0] - self._at[0], "processor_seconds": at[1] - self._at[1], "peak_gib": peak_gib()}
         before = self.stages.get(self.now, dict.fromkeys(cost, 0.0))
         self.stages[self.now] = {
             name: max(before[name], value) if name == "peak_gib" else before[name] + value
@@ -152,14 +152,6 @@ class _Clock:
         with suppress(OSError):  # from here on the peak is the next stage's
             Path("/proc/self/clear_refs").write_text("5")
         self.now, self._at = words, at
-
-
-def _peak_gib() -> float:
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 2**20
-    except (OSError, StopIteration):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 # --- the measuring process -------------------------------------------------------------------------------------------

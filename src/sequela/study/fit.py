@@ -297,7 +297,6 @@ def _fit_baselines(parts: _Parts) -> Baselines:
         parts.material,
         examples.take(parts.training),
         examples.take(parts.tuning) if len(parts.tuning) else None,
-        seed=parts.material.settings.train.seed,
         threads=_threads(examples),
         told=parts.watch.part,
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from sequela.baselines import Examples, fit_forecast_baselines
+from sequela.baselines.examples import Told
 from sequela.bundle import AfterState, IntervalState
 from sequela.cohort import ForecastQuestion
 from sequela.cohort.labels import Labels, horizon_hours
@@ -89,17 +89,11 @@ def after_training(material: Material, of_tuning: dict[str, Floats], tuning: Num
 
 
 def fit_baselines(
-    material: Material,
-    training: Examples,
-    tuning: Examples | None,
-    *,
-    seed: int,
-    threads: int,
-    told: Callable[[str], None],
+    material: Material, training: Examples, tuning: Examples | None, *, threads: int, told: Told
 ) -> Baselines:
     """Return what the network must beat, fitted; `told` is told which."""
     fitted = fit_forecast_baselines(
-        material.settings.baselines, training, tuning, seed=seed, threads=threads, told=told
+        material.settings.baselines, training, tuning, seed=material.settings.train.seed, threads=threads, told=told
     )
     rmse, labels = fitted.selection_rmse, fitted.judging_labels
     return Baselines(
@@ -110,7 +104,7 @@ def fit_baselines(
     )
 
 
-def judge(material: Material, fits: list[Fit], told: Callable[[str], None]) -> dict[str, Any]:
+def judge(material: Material, fits: list[Fit], told: Told) -> dict[str, Any]:
     """Return the measures of `metrics.json`: every model on the same held-out predictions, and the verdict."""
     del told  # this is quick
     settings, unseen, question = material.settings, held_out(fits), question_of(material)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import polars as pl
 
 from sequela.baselines import Examples
+from sequela.baselines.examples import Told
 from sequela.bundle import AfterState
 from sequela.models import Network
 from sequela.prepare import PreparedState, ScaledTargets
@@ -40,18 +40,11 @@ class Kind(Protocol):
         """
 
     def fit_baselines(
-        self,
-        material: Material,
-        training: Examples,
-        tuning: Examples | None,
-        *,
-        seed: int,
-        threads: int,
-        told: Callable[[str], None],
+        self, material: Material, training: Examples, tuning: Examples | None, *, threads: int, told: Told
     ) -> Baselines:
         """Return what the network must beat, fitted; `told` is told which."""
 
-    def judge(self, material: Material, fits: list[Fit], told: Callable[[str], None]) -> dict[str, Any]:
+    def judge(self, material: Material, fits: list[Fit], told: Told) -> dict[str, Any]:
         """Return the measures of `metrics.json` and the verdict; `told` is told which predictions are judged."""
 
     def curves(self, material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from sequela.baselines import Examples, fit_risk_baselines
+from sequela.baselines.examples import Told
 from sequela.bundle import AfterState
 from sequela.cohort import RiskLabels, RiskQuestion
 from sequela.errors import CohortError
@@ -89,20 +89,14 @@ def after_training(material: Material, of_tuning: dict[str, Floats], tuning: Num
 
 
 def fit_baselines(
-    material: Material,
-    training: Examples,
-    tuning: Examples | None,
-    *,
-    seed: int,
-    threads: int,
-    told: Callable[[str], None],
+    material: Material, training: Examples, tuning: Examples | None, *, threads: int, told: Told
 ) -> Baselines:
     """Return what the network must beat, fitted; `told` is told which."""
     fitted = fit_risk_baselines(
         material.settings.baselines,
         training,
         tuning,
-        seed=seed,
+        seed=material.settings.train.seed,
         threads=threads,
         trials=material.settings.evaluate.trials,
         again=material.settings.train.refit,
@@ -118,7 +112,7 @@ def fit_baselines(
     )
 
 
-def judge(material: Material, fits: list[Fit], told: Callable[[str], None]) -> dict[str, Any]:
+def judge(material: Material, fits: list[Fit], told: Told) -> dict[str, Any]:
     """Return the measures of `metrics.json`: every model on the same held-out predictions, and the verdict."""
     settings, unseen = material.settings, held_out(fits)
     asked = _asked(material, unseen.prediction)
