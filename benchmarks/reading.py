@@ -99,13 +99,13 @@ def _arguments() -> argparse.Namespace:
 def until_training_started(study: Path) -> dict[str, float]:
     """Seconds to the first finished optimisation step, and the peak of memory after STEPS of them.
 
-    The one place that knows how sequela is called: a run of the study, left from inside torch's own hook after a step.
+    The one place that knows how sequela is called: a run of the study, left by the watch that is told of each step.
     """
     began = _process_age_seconds(), time.perf_counter()
     import torch
-    from torch.optim.optimizer import register_optimizer_step_post_hook
 
     import sequela
+    from sequela.study import Watch
 
     torch.set_num_threads(CORES)
     finished: list[float] = []
@@ -113,14 +113,14 @@ def until_training_started(study: Path) -> dict[str, float]:
     class Started(BaseException):
         """Not an Exception, so that nothing on the way takes it for a fault."""
 
-    def after_step(*_: object) -> None:
-        finished.append(began[0] + time.perf_counter() - began[1])
-        if len(finished) == STEPS:
-            raise Started
+    class Steps(Watch):
+        def training(self, *_: object) -> None:
+            finished.append(began[0] + time.perf_counter() - began[1])
+            if len(finished) == STEPS:
+                raise Started
 
-    register_optimizer_step_post_hook(after_step)
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Started):
-        sequela.run(sequela.read_study(study), Path(folder) / "run")
+        sequela.run(sequela.read_study(study), Path(folder) / "run", watch=Steps())
     if not finished:
         raise SystemExit("The run ended without an optimisation step.")
     return {"seconds": finished[0], "peak_gib": peak_gib(), "steps": float(len(finished))}
