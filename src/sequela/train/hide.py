@@ -45,8 +45,22 @@ class Unmeasured:
         """True where 0 stands before the first value, and each value until the next."""
         return not self.fill.any() and bool(self.limit_hours.isinf().all())
 
+    @classmethod
+    def plainly(cls, columns: int) -> Unmeasured:
+        """Return that each column is a measurement, the last value stands for ever, and before the first stands 0."""
+        carried = torch.full((columns,), PROVENANCE.index("carried"), dtype=torch.uint8)
+        return cls(
+            measurement=torch.arange(columns),
+            fill=torch.zeros(columns),
+            limit_hours=torch.full((columns,), torch.inf),
+            empty=carried,
+            stands=carried,
+        )
 
-def with_some_hidden(batch: Batch, share: float, generator: torch.Generator, unmeasured: Unmeasured) -> Batch:
+
+def with_some_hidden(
+    batch: Batch, share: float, generator: torch.Generator, unmeasured: Unmeasured | None = None
+) -> Batch:
     """Return the batch as preparation would have made it had some measurements, drawn by chance, not been taken.
 
     A network that is trained so leans on many variables instead of few, and learns more slowly by heart. Each sequence
@@ -58,8 +72,9 @@ def with_some_hidden(batch: Batch, share: float, generator: torch.Generator, unm
         batch: of training people.
         share: mean share of the measurements that is hidden, up to 0.5.
         generator: of the chance.
-        unmeasured: of the preparation that made the batch.
+        unmeasured: of the preparation that made the batch; None: `Unmeasured.plainly`.
     """
+    unmeasured = unmeasured or Unmeasured.plainly(batch.values.shape[1])
     sequences = int(batch.batch_sizes[0]) if len(batch.batch_sizes) else 0
     shares = 2 * share * torch.rand(sequences, 1, generator=generator)
     measurements = int(unmeasured.measurement.max()) + 1 if len(unmeasured.measurement) else 0
