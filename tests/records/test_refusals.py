@@ -167,6 +167,43 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"layout": "long"},
         ["column 'numeric_value'", "rows 1, 2:", "limits", "list the code in `categorical`"],
     ),
+    "numbers with a unit": (
+        "id,day,sbp\n1,0,4711 mmHg\n1,1,4712mmHg\n1,2,5 mmHg\n1,3,6mmHg\n1,4,high\n1,5,\n",
+        {},
+        ["column 'sbp'", "rows 1, 2, 3, 4, 5:", "text", "`categorical`"],
+    ),
+    "numbers with a unit, and some without": (
+        "id,day,sbp\n1,0,4711 mmHg\n1,1,7\n1,2,8\n",
+        {},
+        ["column 'sbp'", "row 1:", "something beside them", "`units`", "120/80", "`categorical`"],
+    ),
+    "numbers with a remark": (
+        "id,day,ph\n1,0,7.4 (high)\n1,1,7.5 (high)\n1,2,4711.1 L\n1,3,7.3 L\n",
+        {},
+        ["column 'ph'", "rows 1, 2, 3, 4:", "something beside them"],
+    ),
+    "two numbers in a cell": ("id,day,bp\n1,0,120/80\n1,1,4711/80\n", {}, ["rows 1, 2:", "something beside them"]),
+    "numbers that are about so": ("id,day,bp\n1,0,~120\n1,1,~ 4711\n1,2,~8\n", {}, ["rows 1, 2, 3:", "beside them"]),
+    "numbers after a typesetter's minus": (
+        "id,day,be\n1,0,\u22121\n1,1,\u22124711\n1,2,3\n1,3,?\n",
+        {},
+        ["rows 1, 2, 4:", "text"],
+    ),
+    "numbers with a unit and a decimal comma": (
+        "id;day;crp\n1;0;4,711 mg/L\n1;1;5,5 mg/L\n",
+        {"delimiter": ";", "decimal": ","},
+        ["rows 1, 2:", "something beside them"],
+    ),
+    "numbers with a unit in a series": (
+        "id,r1,r2\n1,4711 %,\n2,,5 %\n",
+        {"layout": "series", "series": SeriesSettings(code="fio2")},
+        ["column 'r1'", "row 1:", "something beside them"],
+    ),
+    "numbers with a unit in a long table": (
+        "id,day,code,numeric_value\n1,0,fio2,4711 %\n1,1,fio2,5 %\n1,1,sex,1 f\n1,1,side,1 l\n1,2,dose,2 l\n",
+        {"layout": "long"},
+        ["column 'numeric_value'", "rows 1, 2:", "column `unit`", "list the code in `categorical`"],
+    ),
     "nan as text": ("id,day,sbp\n4711,0,1\n4711,2,nan\n", {}, ["column 'sbp'", "row 2:"]),
     "infinite": ("id,day,sbp\n4711,0,1\n4711,2,-inf\n", {}, ["column 'sbp'", "row 2:", "finite"]),
     "overflow": ("id,day,sbp\n4711,0,1\n4711,2,1e400\n", {}, ["column 'sbp'", "row 2:", "finite"]),

@@ -40,6 +40,14 @@ def test_texts_like_limits_may_be_categories(read: Any) -> None:
     assert values(read("id,day,x\n1,0,<5\n1,1,<5\n1,2,7\n", na=["<5"])) == [("x", 7.0, None)]
 
 
+def test_numbers_that_are_a_part_of_a_name_are_categories(read: Any) -> None:
+    for names in (["1 - mild", "2 - moderate"], ["T1", "T2"], ["1+", "neg"], ["18-30", "31-45"], ["1:40", "1:80"]):
+        text = "id,day,x\n" + "".join(f"1,{day},{name}\n" for day, name in enumerate(names))
+        assert [row[2] for row in values(read(text))] == names
+    grades = "id,day,x\n1,0,1+\n1,1,2+\n1,2,2A\n"
+    assert [row[2] for row in values(read(grades, categorical=["x"]))] == ["1+", "2+", "2A"]
+
+
 def test_categorical_numbers_have_one_spelling(read: Any, read_parquet: Any) -> None:
     text = "id,day,g\n1,0,3\n1,1,3.0\n1,2,2.50\n1,3,007\n1,4,-1\n"
     spelled = [row[2] for row in values(read(text, categorical=["g"]))]

@@ -227,17 +227,21 @@ def _joined(pieces: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | None:
-    """Successive readings of one code are of one kind: numbers where half of all cells are, with either sign."""
+    """Successive readings of one code are of one kind: numbers where half of all cells are, however written."""
     numbers = present = 0
+    unread = [pl.Series(dtype=pl.String)]
     for raw in columns:
         read = cells(raw, table)
         if read.dtype == pl.String:
-            numbers += as_number(read, table).count() + int(otherwise_written(read, table).sum())
+            number = as_number(read, table)
+            numbers += number.count()
+            unread.append(read.filter(read.is_not_null() & number.is_null()))
         elif read.dtype.is_numeric():
             numbers += read.count()
         present += read.count()
     if not present:
         return None
+    numbers += int(otherwise_written(pl.concat(unread), table).sum())
     return "number" if 2 * numbers >= present else "text"
 
 

@@ -143,9 +143,8 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
         if is_text is not None:
             faulty &= ~is_text
         if faulty.any():
-            otherwise = faulty & otherwise_written(read, table)
             known = [spot for spot, code in enumerate(codes) if reading.kinds.get(code) == "number"]
-            is_text = _text_codes(place, known, reading, read, (faulty, otherwise), number, is_text)
+            is_text = _text_codes(place, known, reading, read, faulty, number, is_text)
     if is_text is not None:
         both = pl.DataFrame({"text": read, "number": number, "is_text": is_text})
         both = both.select(text=pl.when("is_text").then("text"), number=pl.when(~pl.col("is_text")).then("number"))
@@ -160,7 +159,7 @@ def _text_codes(
     known: list[int],
     reading: Reading,
     read: pl.Series,
-    faults: tuple[pl.Series, pl.Series],
+    faulty: pl.Series,
     number: pl.Series,
     is_text: pl.Series | None,
 ) -> pl.Series:
@@ -168,11 +167,10 @@ def _text_codes(
 
     Half of the texts or more that are numbers, but not written as the table has them, make the code's values numbers.
     """
-    faulty, otherwise = faults
-    signs = (
-        pl.DataFrame({"code": place, "other": otherwise}).filter(faulty).group_by("code").agg(pl.col("other").mean())
-    )
-    misread = signs.filter(pl.col("other") >= 0.5)["code"].to_list()
+    text = pl.DataFrame({"code": place, "text": read}).filter(faulty)
+    otherwise = otherwise_written(text["text"], reading.table, text["code"])
+    shares = text.select("code", other=otherwise).group_by("code").agg(pl.col("other").mean())
+    misread = shares.filter(pl.col("other") >= 0.5)["code"].to_list()
     with_text = place.filter(faulty).unique()
     free = number.is_not_null() if is_text is None else number.is_not_null() & ~is_text
     with_number = place.filter(free).unique().to_list()
