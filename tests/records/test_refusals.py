@@ -413,6 +413,18 @@ def test_ids_that_lost_their_zeros_in_one_table_are_refused(tmp_path: Path) -> N
     assert len(read_records(tables, tmp_path, frames=frames, kinds={}).subjects) == 3
 
 
+def test_ids_with_a_decimal_point_and_without_are_refused(tmp_path: Path) -> None:
+    """As in files of one table, where an export without a missing id writes whole numbers."""
+    (tmp_path / "a.csv").write_text("id,day,sbp\n1,0,1\n2,0,1\n")
+    (tmp_path / "b.csv").write_text("id,day,sbp\n2.0,1,1\n3.0,1,1\n")
+    with pytest.raises(
+        RecordsError, match=r"^a\.csv, b\.csv, column 'id': ids .* decimal point .*7\.0 and 7\. Write ids"
+    ):
+        read_records([table(path=["a.csv", "b.csv"])], tmp_path)
+    assert len(read_records([table(path=["b.csv"])], tmp_path).subjects) == 2
+    assert len(read_records([table(path=["a.csv", "b.csv"])], tmp_path, kinds={}).subjects) == 4
+
+
 def test_availability_is_of_the_kind_of_the_times(tmp_path: Path) -> None:
     frame = pl.DataFrame({"id": [1], "at": ["2020-01-05"], "seen": [3], "sbp": [1]})
     with pytest.raises(RecordsError, match="column 'seen'"):
