@@ -204,6 +204,16 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"layout": "long"},
         ["column 'numeric_value'", "rows 1, 2:", "column `unit`", "list the code in `categorical`"],
     ),
+    "dates as values": (
+        "id,day,left\n1,0,2020-01-05\n1,1,2020-01-06T10:30\n1,2,\n1,3,SECRET\n",
+        {},
+        ["column 'left'", "rows 1, 2:", "dates", "`columns`", "`time`", "`categorical`"],
+    ),
+    "births that are not called so": (
+        "id,birth\n4711,1950-01-05\n",
+        {"layout": "static"},
+        ["column 'birth'", "row 1:", '"MEDS_BIRTH"', "`rename`"],
+    ),
     "nan as text": ("id,day,sbp\n4711,0,1\n4711,2,nan\n", {}, ["column 'sbp'", "row 2:"]),
     "infinite": ("id,day,sbp\n4711,0,1\n4711,2,-inf\n", {}, ["column 'sbp'", "row 2:", "finite"]),
     "overflow": ("id,day,sbp\n4711,0,1\n4711,2,1e400\n", {}, ["column 'sbp'", "row 2:", "finite"]),

@@ -210,6 +210,14 @@ def test_an_earlier_reading_settles_what_a_code_is(tmp_path: Any) -> None:
     assert values(told) == [("grade", None, "3")]
 
 
+def test_a_column_that_an_earlier_reading_did_not_know_refuses_nothing(tmp_path: Any) -> None:
+    for cells in (["120 mmHg", "80 mmHg"], ["<5", "<5"], ["2020-01-05", "2020-01-06"], ["1", "?"]):
+        frame = pl.DataFrame({"id": ["1", "1"], "day": ["0", "1"], "sbp": ["120", "130"], "new": cells})
+        told = read_records([table()], tmp_path, frames={"t": frame}, kinds={"sbp": "number"}).events
+        assert told.filter(code="new")["text_value"].to_list() == cells
+        assert told.filter(code="sbp")["numeric_value"].to_list() == [120, 130]
+
+
 def test_an_empty_cell_of_one_person_alone_is_no_event(tmp_path: Any) -> None:
     rows = {"id": [1, 1, 2, 2], "day": [0, 1, 0, 1], "code": ["sbp", "visit", "sbp", "visit"]}
     both = pl.DataFrame(rows | {"numeric_value": [None, None, 120.0, None]})

@@ -19,7 +19,7 @@ from sequela.records.physionet2012 import physionet2012_part
 from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
-from sequela.records.times import INSTANT, LATEST, Stamps, as_iso, stamps
+from sequela.records.times import INSTANT, LATEST, Stamps, as_iso, refuse_dates, stamps
 from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, otherwise_written
 from sequela.records.written import note_column
 
@@ -53,11 +53,15 @@ def _wide_part(reading: Reading) -> Part:
             part.calendar = _one_kind(part, read, reading, column)
             values = Values(number=read.time)
         else:
-            kind = reading.kinds.get(code)
+            # A column that an earlier reading did not know is no input: its cells refuse nothing.
+            kind = reading.kinds.get(code, "text" if reading.kinds else None)
             is_category = column in table.categorical
-            if code in reading.apart or table.role == "outcome":
+            is_outcome = code in reading.apart or table.role == "outcome"
+            if is_outcome:
                 raw = as_iso(raw, reading.origin)
             values = column_values(raw, table, reading.origin, kind=kind, categorical=is_category)
+            if values.text is not None and kind is None and not (is_category or is_outcome):
+                refuse_dates(values.text, reading.origin)
             if code in reading.apart:
                 note_column(part, code, column, {"numeric_value": values.number, "text_value": values.text})
         odd[code] = values.odd
