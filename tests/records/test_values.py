@@ -19,11 +19,10 @@ def values(records: Any) -> list[tuple[Any, ...]]:
 
 
 def test_columns_mostly_text_are_categories_cell_by_cell(read: Any) -> None:
-    assert values(read("id,day,grade\n1,0,I\n1,1,II\n1,2,3.0\n")) == [
-        ("grade", None, "I"),
-        ("grade", None, "II"),
-        ("grade", None, "3.0"),
-    ]
+    records = read("id,day,grade\n1,0,I\n1,1,II\n1,2,3.0\n")
+    assert values(records) == [("grade", None, "I"), ("grade", None, "II"), ("grade", None, "3.0")]
+    assert reasons(records) == {("number in a column of categories, read as one of them", "grade"): 1}
+    assert not reasons(read("id,day,grade\n1,0,I\n1,1,II\n1,2,3.0\n", categorical=["grade"]))
 
 
 def test_texts_like_numbers_in_groups_may_be_categories(read: Any) -> None:

@@ -20,6 +20,7 @@ _ANY_NUMBER = r"[0-9]+(?:[.,][0-9]+)*|[.,][0-9]+"
 # "0 mmHg", "0/0", "0 (high)", "0+", "~ 0"; but no range ("0-0") and no name ("T0").
 _ACCOMPANIED = r"^(?:[~≈±*$€£(−–'’]+\s*[+-]?0|[+-]?0\s*(?:[^0\s.,–—-]|[–—-]\s*[^0\s]))"
 NAN = "not a number (NaN), read as missing"
+AMONG_CATEGORIES = "number in a column of categories, read as one of them"
 
 
 @dataclass
@@ -192,6 +193,8 @@ def column_values(
         number = as_number(read, table)
         faulty = read.is_not_null() & number.is_null()
         if kind is None and 2 * (number.count() + otherwise_written(read.filter(faulty), table).sum()) < read.count():
+            if numbers := number.count():
+                odd[AMONG_CATEGORIES] = numbers
             return Values(text=read, odd=odd)
         refuse_text(read, faulty, table, origin)
     refuse_infinite(number, origin, column=name)
