@@ -209,6 +209,11 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {},
         ["column 'left'", "rows 1, 2:", "dates", "`columns`", "`time`", "`categorical`"],
     ),
+    "dates as values, not in ISO 8601": (
+        "id,day,left\n1,0,5/1/2020\n1,1,06.11.2020 10:30\n1,2,SECRET\n",
+        {},
+        ["column 'left'", "rows 1, 2:", "dates"],
+    ),
     "births that are not called so": (
         "id,birth\n4711,1950-01-05\n",
         {"layout": "static"},

@@ -26,7 +26,7 @@ def test_columns_mostly_text_are_categories_cell_by_cell(read: Any) -> None:
 
 
 def test_texts_like_numbers_in_groups_may_be_categories(read: Any) -> None:
-    for text in ("1.2.3", "12 13", "01.02.2020", "1234 567"):
+    for text in ("1.2.3", "12 13", "1234 567"):
         assert values(read(f'id,day,x\n1,0,"{text}"\n')) == [("x", None, text)]
     assert values(read('id,day,x\n1,0,"1,234.5"\n', categorical=["x"])) == [("x", None, "1,234.5")]
 

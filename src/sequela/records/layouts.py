@@ -19,8 +19,8 @@ from sequela.records.physionet2012 import physionet2012_part
 from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
-from sequela.records.times import INSTANT, LATEST, Stamps, as_iso, refuse_dates, stamps
-from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, otherwise_written
+from sequela.records.times import INSTANT, LATEST, Stamps, as_iso, stamps
+from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, otherwise_written, refuse_dates
 from sequela.records.written import note_column
 
 _NAMELESS = re.compile(r"|Unnamed: [0-9]+|__index_level_[0-9]+__")  # the latter two in files that pandas wrote

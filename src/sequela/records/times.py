@@ -139,22 +139,6 @@ def as_iso(column: pl.Series, origin: Origin) -> pl.Series:
     return local.dt.to_string(f"%Y-%m-%dT%H:%M:%S%.6f{'Z' if is_utc else ''}")
 
 
-def refuse_dates(text: pl.Series, origin: Origin) -> None:
-    """Refuses categories of which at least half are dates or instants in ISO 8601.
-
-    Raises:
-        RecordsError: names the rows.
-    """
-    is_date = (text.str.contains(_DAY) | text.str.contains(_INSTANT)).fill_null(value=False)
-    if 2 * is_date.sum() >= text.count():
-        problem = "values are numbers or categories, here stand dates"
-        remedy = (
-            "Leave the column out by listing `columns`; give what happened then a table with that `time`; name births "
-            "\"MEDS_BIRTH\" through `rename`, in layout 'static'; or list it in `categorical`"
-        )
-        raise origin.refusal(problem, remedy, column=text.name, faulty=is_date)
-
-
 def _refuse_years_outside(first: int, last: int, column: pl.Series, origin: Origin) -> None:
     """Looks at the numbers that a column of dates or instants is made of: Polars panics at years far out."""
     unit = getattr(column.dtype, "time_unit", None)

@@ -11,6 +11,7 @@ from sequela.records.origin import Origin
 from sequela.records.settings import TableSettings
 
 Kind = Literal["number", "text"]
+_DATE = r"^(?:[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].*)?|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}(?: .*)?)$"
 FLOAT32_MAX = 3.4028234663852886e38
 _PLAIN_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _THOUSANDS = r"^[+-]?[0-9]{1,3}([.,' ’\u{a0}\u{202f}][0-9]{3})+([.,][0-9]+)?$"
@@ -91,8 +92,9 @@ def otherwise_written(text: pl.Series, table: TableSettings, code: pl.Series | N
 
 
 def is_accompanied(text: pl.Series) -> pl.Series:
-    """True where a text is a number with something beside it, such as a unit, a remark or another number."""
-    return text.to_frame("text").select(_without_digits(pl.col("text")).str.contains(_ACCOMPANIED)).to_series()
+    """True where a text is a number with something beside it, such as a unit, a remark or another number; no date."""
+    beside = _without_digits(pl.col("text")).str.contains(_ACCOMPANIED)
+    return text.to_frame("text").select(beside & ~pl.col("text").str.contains(_DATE)).to_series()
 
 
 def _without_digits(text: pl.Expr) -> pl.Expr:
@@ -216,6 +218,22 @@ def refuse_text(text: pl.Series, faulty: pl.Series, table: TableSettings, origin
     if faulty.any():
         problem, remedy = text_among_numbers(text.filter(faulty), table)
         raise origin.refusal(problem, remedy, column=text.name, faulty=faulty)
+
+
+def refuse_dates(text: pl.Series, origin: Origin) -> None:
+    """Refuses categories of which at least half are dates, in ISO 8601 or such as 31.5.2024.
+
+    Raises:
+        RecordsError: names the rows.
+    """
+    is_date = text.str.contains(_DATE).fill_null(value=False)
+    if 2 * is_date.sum() >= text.count():
+        problem = "values are numbers or categories, here stand dates"
+        remedy = (
+            "Leave the column out by listing `columns`; give what happened then a table with that `time`; name births "
+            "\"MEDS_BIRTH\" through `rename`, in layout 'static'; or list it in `categorical`"
+        )
+        raise origin.refusal(problem, remedy, column=text.name, faulty=is_date)
 
 
 def text_among_numbers(
