@@ -328,6 +328,16 @@ FRAMES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         {},
         ["Date"],
     ),
+    "codes that lost their last digits": (
+        DAYS | {"dx": [9.99000011000000103e17, 5.0]},
+        {"categorical": ["dx"]},
+        ["column 'dx'", "row 1:", "rounded", "as text"],
+    ),
+    "codes of a long table that lost their last digits": (
+        DAYS | {"code": [5.0, 9.99000011000000103e17], "numeric_value": [1.0, 2.0]},
+        {"layout": "long"},
+        ["column 'code'", "row 2:", "rounded"],
+    ),
     "lists as values": (DAYS | {"sbp": [[1], [2]]}, {}, ["column 'sbp'", "List"]),
     "an index that pandas kept": (
         DAYS | {"sbp": [1, 2], "__index_level_0__": [8, 9]},

@@ -17,6 +17,7 @@ from sequela.records.values import (
     cells,
     otherwise_written,
     refuse_infinite,
+    refuse_rounded,
     text_among_numbers,
     typed,
 )
@@ -61,7 +62,10 @@ def coded_rows(reading: Reading, *, static_rows: bool = False) -> Part:
     table, rows = reading.table, reading.raw.frame.height
     part = person_and_time(reading, rows=rows, static_rows=static_rows)
     raw = typed(reading.take(table.code), table, reading.origin, name=table.code)
-    code = canonical(cells(raw, table), table) if raw.dtype != pl.String else cells(raw, table)
+    code = cells(raw, table)
+    if code.dtype != pl.String:
+        refuse_rounded(code, reading.origin)
+        code = canonical(code, table)
     if code.null_count():
         remedy = 'Give every row its code, or take the code out of `na` ("NA" may be sodium)'
         raise reading.origin.refusal("the code is missing", remedy, column=table.code, faulty=code.is_null())
@@ -149,6 +153,7 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
         both = pl.DataFrame({"text": read, "number": number, "is_text": is_text})
         both = both.select(text=pl.when("is_text").then("text"), number=pl.when(~pl.col("is_text")).then("number"))
         number = both["number"]
+        refuse_rounded(both["text"].alias(column), origin)
         part.events = part.events.with_columns(canonical(both["text"], table).alias("text"))
     refuse_infinite(number, origin, column=column)
     part.events = part.events.with_columns(number.alias("number"))

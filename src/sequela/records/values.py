@@ -133,6 +133,21 @@ def canonical(column: pl.Series, table: TableSettings) -> pl.Series:
     return frame.select(spelled.alias(column.name)).to_series()
 
 
+def refuse_rounded(column: pl.Series, origin: Origin) -> None:
+    """Refuses categories that are whole numbers of more digits than the column's type holds: several became one.
+
+    Raises:
+        RecordsError: names the rows.
+    """
+    if not column.dtype.is_float():
+        return
+    first = 2.0**24 if column.dtype == pl.Float32 else 2.0**53
+    faulty = (column.abs() >= first).fill_null(value=False)
+    if faulty.any():
+        problem = f"whole numbers of so many digits are rounded in a column of type {column.dtype}, and these are names"
+        raise origin.refusal(problem, "Write them as text or as integers", column=column.name, faulty=faulty)
+
+
 def _spelled(number: pl.Expr) -> pl.Expr:
     whole = (number == number.round()) & (number.abs() < 2.0**53)
     return pl.when(whole).then(number.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(number.cast(pl.String))
@@ -184,6 +199,7 @@ def column_values(
     if read.null_count() == read.len():
         return Values(odd=odd)
     if categorical:
+        refuse_rounded(read, origin)
         return Values(text=canonical(read, table), odd=odd)
     if read.dtype != pl.String:
         if kind == "text":
