@@ -231,6 +231,7 @@ PUBLIC: dict[str, list[str]] = {
         "divide",
         "gather",
         "read_study",
+        "rehearse",
         "run",
     ],
     "sequela.train": [

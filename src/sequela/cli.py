@@ -94,7 +94,7 @@ def check(
 
 def _check_study(study: Path, changes: list[str] | None) -> None:
     from sequela.audit import audit_tables
-    from sequela.study import attack, divide, gather, read_study
+    from sequela.study import attack, divide, gather, read_study, rehearse
     from sequela.terminal import TerminalWatch, reading_tables
 
     with TerminalWatch(Console(stderr=True)) as watch:
@@ -105,6 +105,8 @@ def _check_study(study: Path, changes: list[str] | None) -> None:
     for shown in [*reading_tables(material, splits), *audit_tables(audit)]:
         _page().print(shown)
     audit.stop_at_leaks()
+    with TerminalWatch(Console(stderr=True)) as watch:
+        rehearse(material, splits, watch)
 
 
 def _check_table(

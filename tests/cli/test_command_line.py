@@ -182,6 +182,14 @@ def test_check_reads_and_trains_nothing(finished: Path, capfd: Capture) -> None:
     assert listing(finished) == before
 
 
+def test_check_shows_what_is_there_and_refuses_what_a_run_would(tmp_path: Path, capfd: Capture) -> None:
+    write_study(tmp_path, {"prepare.min_people": 500})
+    answer = in_process(["check", "study.toml"], tmp_path, capfd)
+    assert answer.code == 2
+    assert "visits.csv" in answer.out
+    assert "min_people = 500" in answer.error
+
+
 def test_check_tells_of_every_prediction_and_how_many_the_outcome_followed(tmp_path: Path, capfd: Capture) -> None:
     write_study(tmp_path, {"split.by": "time"})
     answer = in_process(["check", "study.toml"], tmp_path, capfd)

@@ -19,7 +19,7 @@ from sequela.study.profile import reading
 from sequela.study.story import split_request
 
 # Reasons that say how something was read, where nothing was left out.
-_KEPT = "no time of availability|superseded|available before|spaces around"
+_KEPT = "no time of availability|superseded|available before|spaces around|of categories"
 
 
 def check_rows_are_counted(case: Case, material: Material) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from sequela.errors import StudyError
-from sequela.prepare.derived import with_derived
+from sequela.prepare.derived import not_finite, with_derived
 from sequela.records.events import SCHEMA
 
 BEGIN = datetime(1970, 1, 1)
@@ -52,6 +52,15 @@ def test_of_two_values_of_one_instant_the_one_counts_that_counts_elsewhere_in_wh
 
 def test_nothing_is_made_before_both_are_known() -> None:
     assert made("a / b", ("a", 0, None, 6), ("b", 1, 5, 2)) == [(5.0, 3.0)]
+
+
+def test_what_is_no_finite_number_is_counted_and_not_made() -> None:
+    rows: list[Row] = [("a", 0, None, 6), ("b", 0, None, 0), ("a", 1, None, 0), ("b", 2, None, 3), ("a", 3, None, 3e38)]
+    formulas = {"new": "a / b", "newer": "new * a", "either": "a | b"}
+    found = with_derived(events(*rows), formulas)
+    assert found.filter(code="new")["numeric_value"].to_list() == [0.0, pytest.approx(1e38)]
+    assert found.filter(code="newer")["numeric_value"].to_list() == [0.0]
+    assert not_finite(found, formulas) == {"new": 2, "newer": 1}
 
 
 def test_either_takes_the_first_code_where_both_were_measured() -> None:

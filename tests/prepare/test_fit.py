@@ -22,7 +22,8 @@ def test_scaling_is_that_of_scikit_learn_in_any_unit(scale: str, values: list[in
     array = np.array(values, dtype=np.float64) * unit
     center, spread = scaling(array, scale)  # type: ignore[arg-type]
     expected = SCALERS[scale]().fit_transform(array[:, None])[:, 0]
-    if len(set(values)) > 1 and spread != 1.0:
+    low, high = np.quantile(array, [0.25, 0.75])
+    if len(set(values)) > 1 and spread != 1.0 and (scale != "robust" or high > low):
         assert np.allclose((array - center) / spread, expected, rtol=1e-6, atol=1e-6)
 
 
@@ -43,6 +44,11 @@ def test_a_typing_error_does_not_undo_the_robust_scale() -> None:
     values[3] = 1e12
     center, spread = scaling(values, "robust")
     assert (center, spread) == pytest.approx((50.5, 49.5), rel=0.02)
+
+
+def test_numbers_that_are_mostly_equal_have_the_standard_deviation_as_robust_scale() -> None:
+    values = np.array([0.0] * 8 + [500.0, 1500.0])
+    assert scaling(values, "robust") == pytest.approx((0.0, values.std()))
 
 
 def test_values_that_a_transform_brings_close_together_are_prepared_to_the_last_digits() -> None:

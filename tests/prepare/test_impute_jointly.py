@@ -139,6 +139,15 @@ def test_regressions_do_not_run_away_from_training_values() -> None:
     assert np.all(np.abs(told - mean) <= 5 * spread + 1e-9)
 
 
+@pytest.mark.parametrize("fit", [fit_regression, fit_centroids])
+def test_a_huge_number_that_never_changes_is_told_as_it_is(fit: Any) -> None:
+    values = np.random.default_rng(4).normal(size=(60, 3))
+    values[:, 0] = 1e30
+    values[::7] = np.nan
+    state = fit(values, np.full((60, 3), np.nan), np.arange(60), min_people=5, seed=0)
+    assert np.allclose(state.fill(values, values).values[:, 0], 1e30, rtol=1e-6)
+
+
 def test_the_values_before_are_those_of_the_same_sequence() -> None:
     values = np.array([[1.0], [np.nan], [3.0], [4.0], [np.nan]])
     found = values_before(values, np.array([0, 0, 0, 3, 3]), np.arange(5.0))

@@ -31,8 +31,7 @@ def test_a_value_that_is_written_as_a_fence_does_not_stand_out() -> None:
 
 
 def test_the_past_median_and_its_spread_are_those_of_scipy() -> None:
-    rows = np.arange(len(VALUES))
-    median, spread = past_median_and_spread(VALUES, np.zeros_like(rows), rows, 7, 3)
+    median, spread = past_median_and_spread(one_person(VALUES), 7, 3)
     assert np.allclose(median, numbers("outliers", "hampel_median"), rtol=0, atol=1e-12, equal_nan=True)
     assert np.allclose(spread, numbers("outliers", "hampel_spread"), rtol=0, atol=1e-12, equal_nan=True)
 
@@ -47,6 +46,18 @@ def test_hampel_says_nothing_of_the_first_three_values_of_a_person() -> None:
     values = np.array([1.0, 500.0, 2.0, 900.0, 1.0, 1.0, 1.0, 900.0])
     column = Column(values=values, begin=np.array([0, 0, 0, 0, 4, 4, 4, 4]), hours=np.arange(8.0))
     assert HampelLimits(least_spread=1.0).limits(column).touched(values).tolist() == [False, False, False, True] * 2
+
+
+def test_hampel_counts_a_value_and_its_correction_once_as_each_was_known() -> None:
+    """The third value, 1200, is corrected to 120 before the fourth comes; of the second person nothing is."""
+    values = np.array([118.0, 122.0, 1200.0, 120.0, 121.0, 119.0, 100.0, 101.0])
+    measured = np.array([0.0, 1.0, 2.0, 2.0, 3.0, 4.0, 4.0, 5.0])
+    begin = np.array([0, 0, 0, 0, 0, 0, 6, 6])
+    column = Column(values=values, begin=begin, hours=np.arange(8.0), measured_hours=measured)
+    median, spread = past_median_and_spread(column, 7, 1)
+    assert np.array_equal(median, [np.nan, 118, 120, 120, 120, 120.5, np.nan, 100], equal_nan=True)
+    assert spread[5] == pytest.approx(1.4826)
+    assert np.isnan(past_median_and_spread(column, 7, 3)[0][:4]).all()
 
 
 def test_a_constant_history_does_not_make_every_small_change_an_outlier() -> None:

@@ -167,6 +167,58 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"layout": "long"},
         ["column 'numeric_value'", "rows 1, 2:", "limits", "list the code in `categorical`"],
     ),
+    "numbers with a unit": (
+        "id,day,sbp\n1,0,4711 mmHg\n1,1,4712mmHg\n1,2,5 mmHg\n1,3,6mmHg\n1,4,high\n1,5,\n",
+        {},
+        ["column 'sbp'", "rows 1, 2, 3, 4, 5:", "text", "`categorical`"],
+    ),
+    "numbers with a unit, and some without": (
+        "id,day,sbp\n1,0,4711 mmHg\n1,1,7\n1,2,8\n",
+        {},
+        ["column 'sbp'", "row 1:", "something beside them", "`units`", "120/80", "`categorical`"],
+    ),
+    "numbers with a remark": (
+        "id,day,ph\n1,0,7.4 (high)\n1,1,7.5 (high)\n1,2,4711.1 L\n1,3,7.3 L\n",
+        {},
+        ["column 'ph'", "rows 1, 2, 3, 4:", "something beside them"],
+    ),
+    "two numbers in a cell": ("id,day,bp\n1,0,120/80\n1,1,4711/80\n", {}, ["rows 1, 2:", "something beside them"]),
+    "numbers that are about so": ("id,day,bp\n1,0,~120\n1,1,~ 4711\n1,2,~8\n", {}, ["rows 1, 2, 3:", "beside them"]),
+    "numbers after a typesetter's minus": (
+        "id,day,be\n1,0,\u22121\n1,1,\u22124711\n1,2,3\n1,3,?\n",
+        {},
+        ["rows 1, 2, 4:", "text"],
+    ),
+    "numbers with a unit and a decimal comma": (
+        "id;day;crp\n1;0;4,711 mg/L\n1;1;5,5 mg/L\n",
+        {"delimiter": ";", "decimal": ","},
+        ["rows 1, 2:", "something beside them"],
+    ),
+    "numbers with a unit in a series": (
+        "id,r1,r2\n1,4711 %,\n2,,5 %\n",
+        {"layout": "series", "series": SeriesSettings(code="fio2")},
+        ["column 'r1'", "row 1:", "something beside them"],
+    ),
+    "numbers with a unit in a long table": (
+        "id,day,code,numeric_value\n1,0,fio2,4711 %\n1,1,fio2,5 %\n1,1,sex,1 f\n1,1,side,1 l\n1,2,dose,2 l\n",
+        {"layout": "long"},
+        ["column 'numeric_value'", "rows 1, 2:", "column `unit`", "list the code in `categorical`"],
+    ),
+    "dates as values": (
+        "id,day,left\n1,0,2020-01-05\n1,1,2020-01-06T10:30\n1,2,\n1,3,SECRET\n",
+        {},
+        ["column 'left'", "rows 1, 2:", "dates", "`columns`", "`time`", "`categorical`"],
+    ),
+    "dates as values, not in ISO 8601": (
+        "id,day,left\n1,0,5/1/2020\n1,1,06.11.2020 10:30\n1,2,SECRET\n",
+        {},
+        ["column 'left'", "rows 1, 2:", "dates"],
+    ),
+    "births that are not called so": (
+        "id,birth\n4711,1950-01-05\n",
+        {"layout": "static"},
+        ["column 'birth'", "row 1:", '"MEDS_BIRTH"', "`rename`"],
+    ),
     "nan as text": ("id,day,sbp\n4711,0,1\n4711,2,nan\n", {}, ["column 'sbp'", "row 2:"]),
     "infinite": ("id,day,sbp\n4711,0,1\n4711,2,-inf\n", {}, ["column 'sbp'", "row 2:", "finite"]),
     "overflow": ("id,day,sbp\n4711,0,1\n4711,2,1e400\n", {}, ["column 'sbp'", "row 2:", "finite"]),
@@ -276,6 +328,16 @@ FRAMES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         {},
         ["Date"],
     ),
+    "codes that lost their last digits": (
+        DAYS | {"dx": [9.99000011000000103e17, 5.0]},
+        {"categorical": ["dx"]},
+        ["column 'dx'", "row 1:", "rounded", "as text"],
+    ),
+    "codes of a long table that lost their last digits": (
+        DAYS | {"code": [5.0, 9.99000011000000103e17], "numeric_value": [1.0, 2.0]},
+        {"layout": "long"},
+        ["column 'code'", "row 2:", "rounded"],
+    ),
     "lists as values": (DAYS | {"sbp": [[1], [2]]}, {}, ["column 'sbp'", "List"]),
     "an index that pandas kept": (
         DAYS | {"sbp": [1, 2], "__index_level_0__": [8, 9]},
@@ -374,6 +436,18 @@ def test_ids_that_lost_their_zeros_in_one_table_are_refused(tmp_path: Path) -> N
     whole = pl.concat([facts.cast({"id": pl.String}), pl.DataFrame({"id": ["099"], "sex": ["m"]})])
     assert len(read_records(tables, tmp_path, frames=frames | {"facts": whole}).subjects) == 3
     assert len(read_records(tables, tmp_path, frames=frames, kinds={}).subjects) == 3
+
+
+def test_ids_with_a_decimal_point_and_without_are_refused(tmp_path: Path) -> None:
+    """As in files of one table, where an export without a missing id writes whole numbers."""
+    (tmp_path / "a.csv").write_text("id,day,sbp\n1,0,1\n2,0,1\n")
+    (tmp_path / "b.csv").write_text("id,day,sbp\n2.0,1,1\n3.0,1,1\n")
+    with pytest.raises(
+        RecordsError, match=r"^a\.csv, b\.csv, column 'id': ids .* decimal point .*7\.0 and 7\. Write ids"
+    ):
+        read_records([table(path=["a.csv", "b.csv"])], tmp_path)
+    assert len(read_records([table(path=["b.csv"])], tmp_path).subjects) == 2
+    assert len(read_records([table(path=["a.csv", "b.csv"])], tmp_path, kinds={}).subjects) == 4
 
 
 def test_availability_is_of_the_kind_of_the_times(tmp_path: Path) -> None:

@@ -19,15 +19,14 @@ def values(records: Any) -> list[tuple[Any, ...]]:
 
 
 def test_columns_mostly_text_are_categories_cell_by_cell(read: Any) -> None:
-    assert values(read("id,day,grade\n1,0,I\n1,1,II\n1,2,3.0\n")) == [
-        ("grade", None, "I"),
-        ("grade", None, "II"),
-        ("grade", None, "3.0"),
-    ]
+    records = read("id,day,grade\n1,0,I\n1,1,II\n1,2,3.0\n")
+    assert values(records) == [("grade", None, "I"), ("grade", None, "II"), ("grade", None, "3.0")]
+    assert reasons(records) == {("number in a column of categories, read as one of them", "grade"): 1}
+    assert not reasons(read("id,day,grade\n1,0,I\n1,1,II\n1,2,3.0\n", categorical=["grade"]))
 
 
 def test_texts_like_numbers_in_groups_may_be_categories(read: Any) -> None:
-    for text in ("1.2.3", "12 13", "01.02.2020", "1234 567"):
+    for text in ("1.2.3", "12 13", "1234 567"):
         assert values(read(f'id,day,x\n1,0,"{text}"\n')) == [("x", None, text)]
     assert values(read('id,day,x\n1,0,"1,234.5"\n', categorical=["x"])) == [("x", None, "1,234.5")]
 
@@ -38,6 +37,14 @@ def test_texts_like_limits_may_be_categories(read: Any) -> None:
     ages = "id,day,x\n1,0,<18\n1,1,18-65\n1,2,>65\n"
     assert [row[2] for row in values(read(ages, categorical=["x"]))] == ["<18", "18-65", ">65"]
     assert values(read("id,day,x\n1,0,<5\n1,1,<5\n1,2,7\n", na=["<5"])) == [("x", 7.0, None)]
+
+
+def test_numbers_that_are_a_part_of_a_name_are_categories(read: Any) -> None:
+    for names in (["1 - mild", "2 - moderate"], ["T1", "T2"], ["1+", "neg"], ["18-30", "31-45"], ["1:40", "1:80"]):
+        text = "id,day,x\n" + "".join(f"1,{day},{name}\n" for day, name in enumerate(names))
+        assert [row[2] for row in values(read(text))] == names
+    grades = "id,day,x\n1,0,1+\n1,1,2+\n1,2,2A\n"
+    assert [row[2] for row in values(read(grades, categorical=["x"]))] == ["1+", "2+", "2A"]
 
 
 def test_categorical_numbers_have_one_spelling(read: Any, read_parquet: Any) -> None:
@@ -200,6 +207,14 @@ def test_an_earlier_reading_settles_what_a_code_is(tmp_path: Any) -> None:
     long = pl.DataFrame({"id": ["1"], "day": ["0"], "code": ["grade"], "numeric_value": ["3"]})
     told = read_records([table(layout="long")], tmp_path, frames={"t": long}, kinds={"grade": "text"})
     assert values(told) == [("grade", None, "3")]
+
+
+def test_a_column_that_an_earlier_reading_did_not_know_refuses_nothing(tmp_path: Any) -> None:
+    for cells in (["120 mmHg", "80 mmHg"], ["<5", "<5"], ["2020-01-05", "2020-01-06"], ["1", "?"]):
+        frame = pl.DataFrame({"id": ["1", "1"], "day": ["0", "1"], "sbp": ["120", "130"], "new": cells})
+        told = read_records([table()], tmp_path, frames={"t": frame}, kinds={"sbp": "number"}).events
+        assert told.filter(code="new")["text_value"].to_list() == cells
+        assert told.filter(code="sbp")["numeric_value"].to_list() == [120, 130]
 
 
 def test_an_empty_cell_of_one_person_alone_is_no_event(tmp_path: Any) -> None:

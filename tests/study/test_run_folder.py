@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from small_study import SECRET, study_document
+from small_study import SECRET, study_document, write_study
 
 import sequela
 from sequela.errors import RunError
-from sequela.study import Run
+from sequela.study import Run, gather
 from sequela.study import folder as folder_module
 from sequela.study import story as story_module
+from sequela.study.profile import reading
 from sequela.study.settings import parse_study
 
 FILES = {
@@ -119,6 +120,15 @@ def test_a_variable_is_missing_at_the_steps_that_hold_no_value_of_it(run_study: 
     assert found["crp"]["missing_share"] == pytest.approx(1 - 60 / profile["instants"])
     assert found["sbp"]["missing_share"] == pytest.approx(1 - 360 / profile["instants"])
     assert found["height"]["missing_share"] == 0
+
+
+def test_a_derived_value_that_is_no_finite_number_is_counted(tmp_path: Path) -> None:
+    changes = {"records.0.columns": ["sbp", "dbp"], "prepare.derived": {"ratio": "sbp / dbp", "sum": "sbp + dbp"}}
+    path = write_study(tmp_path, changes)
+    table = tmp_path / "visits.csv"
+    table.write_text(table.read_text().replace(",76.9,", ",0,", 1))
+    counts = reading(gather(sequela.read_study(path)))["counts"]
+    assert [(count["code"], count["rows"]) for count in counts if "finite" in count["reason"]] == [("ratio", 1)]
 
 
 def test_what_leaves_the_hospital_names_no_person_and_no_path(plain: Run) -> None:

@@ -88,11 +88,31 @@ def with_derived(events: pl.DataFrame, formulas: Mapping[str, str]) -> pl.DataFr
     return events.sort(*by_person, nulls_last=False, maintain_order=True) if formulas else events
 
 
+def not_finite(events: pl.DataFrame, formulas: Mapping[str, str]) -> dict[str, int]:
+    """Return by new code at how many instants the formula gives no finite number, as 1 / 0, and so nothing was made.
+
+    Args:
+        events: with those that the formulas made (`with_derived`).
+        formulas: by the new code.
+    """
+    found = {}
+    for name, formula in formulas.items():
+        left, sign, right = parse_formula(formula)
+        if sign != _OR:
+            found[name] = int(
+                (~_computed(_timed(events, left, right), left, sign, right)["numeric_value"].is_finite()).sum()
+            )
+    return {name: instants for name, instants in found.items() if instants}
+
+
+def _timed(events: pl.DataFrame, *codes: str) -> pl.DataFrame:
+    is_measured = pl.col("time").is_not_null() & pl.col("numeric_value").is_not_null()
+    return events.filter(pl.col("code").is_in(codes) & is_measured)
+
+
 def _derived(events: pl.DataFrame, name: str, parts: Parts) -> pl.DataFrame:
     left, sign, right = parts
-    timed = events.filter(
-        pl.col("code").is_in([left, right]) & pl.col("time").is_not_null() & pl.col("numeric_value").is_not_null()
-    )
+    timed = _timed(events, left, right)
     if sign == _OR:
         units = {unit_named(unit) or unit for unit in timed["unit"].drop_nulls().unique()}
         if len(units) > 1:
@@ -101,6 +121,19 @@ def _derived(events: pl.DataFrame, name: str, parts: Parts) -> pl.DataFrame:
                 f'{len(units)} units. Convert one of the two in [prepare] `units`, such as "kPa -> mmHg".'
             )
         return _either(timed, left).with_columns(code=pl.lit(name))
+    made = _computed(timed, left, sign, right).filter(pl.col("numeric_value").is_finite())
+    return made.select(
+        "subject_id",
+        pl.col("known").alias("time"),
+        pl.lit(name).alias("code"),
+        "numeric_value",
+        *(pl.lit(None, dtype=events.schema[column]).alias(column) for column in ("text_value", "unit")),
+        pl.lit(None, dtype=events.schema["available_time"]).alias("available_time"),
+    )
+
+
+def _computed(timed: pl.DataFrame, left: str, sign: str, right: str) -> pl.DataFrame:
+    """Return what two codes give whenever one of them becomes known; null before both are."""
     # Of two values of one instant (a code that came in two units) the highest stands, as in a timeline.
     measured = timed.sort("subject_id", known_time(), "time", "numeric_value")
     newest = pl.col("time").cum_max().over("subject_id", "code")
@@ -110,16 +143,7 @@ def _derived(events: pl.DataFrame, name: str, parts: Parts) -> pl.DataFrame:
         right=pl.col("numeric_value").filter(pl.col("code") == right).last(),
     )
     carried = both.with_columns(pl.col("left", "right").forward_fill().over("subject_id"))
-    value = _SIGNS[sign].cast(pl.Float32)
-    made = carried.with_columns(numeric_value=value).filter(pl.col("numeric_value").is_finite())
-    return made.select(
-        "subject_id",
-        pl.col("known").alias("time"),
-        pl.lit(name).alias("code"),
-        "numeric_value",
-        *(pl.lit(None, dtype=events.schema[column]).alias(column) for column in ("text_value", "unit")),
-        pl.lit(None, dtype=events.schema["available_time"]).alias("available_time"),
-    )
+    return carried.with_columns(numeric_value=_SIGNS[sign].cast(pl.Float32))
 
 
 def _either(timed: pl.DataFrame, left: str) -> pl.DataFrame:

@@ -302,7 +302,8 @@ def scaling(values: Floats, scale: Scale, *, rounding: float = _SINGLE) -> tuple
     Args:
         values: at least one, finite.
         scale: standard (mean, standard deviation with divisor n), minmax (lowest, highest - lowest),
-            robust (median, interquartile range), none (0, 1) or quantile (0, 1: ranks have their scale).
+            robust (median, interquartile range; the standard deviation where half of the values or more are equal),
+            none (0, 1) or quantile (0, 1: ranks have their scale).
         rounding: of the values, relative; a spread below it is none.
 
     Example:
@@ -316,7 +317,10 @@ def scaling(values: Floats, scale: Scale, *, rounding: float = _SINGLE) -> tuple
         center, spread = values.min(), values.max() - values.min()
     elif scale == "robust":
         low, center, high = np.quantile(values, [0.25, 0.5, 0.75])
-        spread, largest = high - low, max(abs(low), abs(high))  # a single typing error says nothing of the quartiles
+        spread = high - low
+        if spread > rounding * max(abs(low), abs(high)):  # a single typing error says nothing of the quartiles
+            return float(center), float(spread)
+        spread = values.std()
     else:
         center = values.mean()
         spread = np.sqrt(np.mean((values - center) ** 2))

@@ -313,11 +313,15 @@ def people_for(person: Rows, seed: int, min_people: int, most_rows: int = _ROWS_
 
 
 def _means_and_spreads(values: Floats) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation of each column [F]; 0 without a value, and 1 where they do not vary."""
+    """Return mean and standard deviation of each column [F].
+
+    Without a value the mean is 0; where values do not vary the deviation is 1, or what single precision tells apart.
+    """
     known = [column[~np.isnan(column)] for column in values.T]
     means = np.array([column.mean() if len(column) else 0.0 for column in known])
     spreads = np.array([column.std() if len(column) else 1.0 for column in known])
-    return means, np.where(spreads > 1e-7 * np.maximum(np.abs(means), 1e-300), spreads, 1.0)
+    least = 1e-7 * np.abs(means)
+    return means, np.where(spreads > np.maximum(least, 1e-307), spreads, np.maximum(least, 1.0))
 
 
 def _people(column: Floats, person: Rows) -> int:

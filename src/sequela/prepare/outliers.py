@@ -12,7 +12,7 @@ Hampel's filter (`hampel`): |x - median| > 3 * 1.4826 MAD of the same person's l
 3 of them. Hampel (1974), doi:10.1080/01621459.1974.10482962; Pearson (2002), doi:10.1109/TCST.2002.804122. There the
 window reaches into the future. Here it does not: the first values after a true change are touched, until they are the
 window's median. A person's window is short and often constant, so its spread counts as no smaller than what is usual
-in training between a value and the median of those before it.
+in training between a value and the median of those before it. A value that was corrected counts as corrected, once.
 """
 
 from __future__ import annotations
@@ -80,13 +80,10 @@ class HampelLimits(RuleState):
 
     def limits(self, column: Column) -> Limits:
         """Return the limits of each row [N]; none at rows without a value or with too few before."""
-        rows = np.flatnonzero(~np.isnan(column.values))
-        low, high = np.full(len(column.values), -np.inf), np.full(len(column.values), np.inf)
-        median, spread = past_median_and_spread(column.values[rows], column.begin[rows], rows, self.window, self.least)
+        median, spread = past_median_and_spread(column, self.window, self.least)
         reach = self.threshold * np.maximum(spread, self.least_spread)
         says = reach > 0  # not where there are too few before (NaN), nor where nothing ever varied
-        low[rows[says]], high[rows[says]] = (median - reach)[says], (median + reach)[says]
-        return Limits(low, high)
+        return Limits(np.where(says, median - reach, -np.inf), np.where(says, median + reach, np.inf))
 
 
 OutlierState = Annotated[FixedLimits | HampelLimits, Field(discriminator="rule")]
@@ -144,34 +141,38 @@ def robust_spread(deviations: Floats) -> float:
 
 def _usual_change(column: Column) -> float:
     """Return the spread of training values around the median of those before; 0 where nobody has two."""
-    rows = np.flatnonzero(~np.isnan(column.values))
-    values = column.values[rows]
-    median, _ = past_median_and_spread(values, column.begin[rows], rows, HAMPEL_WINDOW, 1)
-    change = np.abs(values - median)
+    median, _ = past_median_and_spread(column, HAMPEL_WINDOW, 1)
+    change = np.abs(column.values - median)
     change = change[~np.isnan(change)]
     return robust_spread(change) if len(change) else 0.0
 
 
-def past_median_and_spread(values: Floats, begin: Rows, rows: Rows, window: int, least: int) -> tuple[Floats, Floats]:
-    """Return the median of each value's last `window` predecessors in its sequence, and their 1.4826 MAD.
+def past_median_and_spread(column: Column, window: int, least: int) -> tuple[Floats, Floats]:
+    """Return the median of each value's last `window` predecessors in its sequence [N], and their 1.4826 MAD.
+
+    A measurement that was corrected is one predecessor, as corrected, and none of its corrections.
 
     Args:
-        values: [M] measured values, one sequence after the other.
-        begin: [M] first row of the sequence of each.
-        rows: [M] the row of each; where a sequence begins is told by these.
+        column: of all sequences.
         window: predecessors, at most.
-        least: predecessors, at least; with fewer both are NaN.
+        least: predecessors, at least; with fewer, and where there is no value, both are NaN.
     """
-    first = np.searchsorted(rows, begin)
-    before = np.minimum(np.arange(len(values)) - first, window)
-    median, spread = np.full(len(values), np.nan), np.full(len(values), np.nan)
-    padded = np.concatenate([np.full(window, np.inf), values])
-    for start in range(0, len(values), _ROWS_AT_ONCE):
-        part = slice(start, min(start + _ROWS_AT_ONCE, len(values)))
-        past = [padded[part.start + lag : part.stop + lag].copy() for lag in range(window)]
-        median[part], spread[part] = _median_and_spread(past, before[part])
-    enough = before >= least
-    return np.where(enough, median, np.nan), np.where(enough, spread, np.nan)
+    rows = np.flatnonzero(~np.isnan(column.values))
+    values, begin, hours = column.values[rows], column.begin[rows], column.own_hours[rows]
+    is_new = np.ones(len(rows), dtype=bool)
+    is_new[1:] = (begin[1:] != begin[:-1]) | (hours[1:] != hours[:-1])
+    measurement = np.cumsum(is_new) - 1
+    before = np.minimum(measurement - measurement[np.searchsorted(rows, begin)], window)
+    as_corrected = np.append(is_new[1:], True)[: len(rows)]
+    padded = np.concatenate([np.full(window, np.inf), values[as_corrected]])
+    median, spread = np.full(len(column.values), np.nan), np.full(len(column.values), np.nan)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        past = [padded[measurement[part] + lag] for lag in range(window)]
+        middle, away = _median_and_spread(past, before[part])
+        enough = before[part] >= least
+        median[rows[part]], spread[rows[part]] = np.where(enough, [middle, away], np.nan)
+    return median, spread
 
 
 def _median_and_spread(past: list[Floats], before: Rows) -> tuple[Floats, Floats]:

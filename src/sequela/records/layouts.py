@@ -20,7 +20,7 @@ from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
 from sequela.records.times import INSTANT, LATEST, Stamps, as_iso, stamps
-from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, otherwise_written
+from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, otherwise_written, refuse_dates
 from sequela.records.written import note_column
 
 _NAMELESS = re.compile(r"|Unnamed: [0-9]+|__index_level_[0-9]+__")  # the latter two in files that pandas wrote
@@ -53,11 +53,15 @@ def _wide_part(reading: Reading) -> Part:
             part.calendar = _one_kind(part, read, reading, column)
             values = Values(number=read.time)
         else:
-            kind = reading.kinds.get(code)
+            # A column that an earlier reading did not know is no input: its cells refuse nothing.
+            kind = reading.kinds.get(code, "text" if reading.kinds else None)
             is_category = column in table.categorical
-            if code in reading.apart or table.role == "outcome":
+            is_outcome = code in reading.apart or table.role == "outcome"
+            if is_outcome:
                 raw = as_iso(raw, reading.origin)
             values = column_values(raw, table, reading.origin, kind=kind, categorical=is_category)
+            if values.text is not None and kind is None and not (is_category or is_outcome):
+                refuse_dates(values.text, reading.origin)
             if code in reading.apart:
                 note_column(part, code, column, {"numeric_value": values.number, "text_value": values.text})
         odd[code] = values.odd
@@ -227,17 +231,21 @@ def _joined(pieces: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | None:
-    """Successive readings of one code are of one kind: numbers where half of all cells are, with either sign."""
+    """Successive readings of one code are of one kind: numbers where half of all cells are, however written."""
     numbers = present = 0
+    unread = [pl.Series(dtype=pl.String)]
     for raw in columns:
         read = cells(raw, table)
         if read.dtype == pl.String:
-            numbers += as_number(read, table).count() + int(otherwise_written(read, table).sum())
+            number = as_number(read, table)
+            numbers += number.count()
+            unread.append(read.filter(read.is_not_null() & number.is_null()))
         elif read.dtype.is_numeric():
             numbers += read.count()
         present += read.count()
     if not present:
         return None
+    numbers += int(otherwise_written(pl.concat(unread), table).sum())
     return "number" if 2 * numbers >= present else "text"
 
 

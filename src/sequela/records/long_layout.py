@@ -17,6 +17,7 @@ from sequela.records.values import (
     cells,
     otherwise_written,
     refuse_infinite,
+    refuse_rounded,
     text_among_numbers,
     typed,
 )
@@ -61,7 +62,10 @@ def coded_rows(reading: Reading, *, static_rows: bool = False) -> Part:
     table, rows = reading.table, reading.raw.frame.height
     part = person_and_time(reading, rows=rows, static_rows=static_rows)
     raw = typed(reading.take(table.code), table, reading.origin, name=table.code)
-    code = canonical(cells(raw, table), table) if raw.dtype != pl.String else cells(raw, table)
+    code = cells(raw, table)
+    if code.dtype != pl.String:
+        refuse_rounded(code, reading.origin)
+        code = canonical(code, table)
     if code.null_count():
         remedy = 'Give every row its code, or take the code out of `na` ("NA" may be sodium)'
         raise reading.origin.refusal("the code is missing", remedy, column=table.code, faulty=code.is_null())
@@ -143,13 +147,13 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
         if is_text is not None:
             faulty &= ~is_text
         if faulty.any():
-            otherwise = faulty & otherwise_written(read, table)
             known = [spot for spot, code in enumerate(codes) if reading.kinds.get(code) == "number"]
-            is_text = _text_codes(place, known, reading, read, (faulty, otherwise), number, is_text)
+            is_text = _text_codes(place, known, reading, read, faulty, number, is_text)
     if is_text is not None:
         both = pl.DataFrame({"text": read, "number": number, "is_text": is_text})
         both = both.select(text=pl.when("is_text").then("text"), number=pl.when(~pl.col("is_text")).then("number"))
         number = both["number"]
+        refuse_rounded(both["text"].alias(column), origin)
         part.events = part.events.with_columns(canonical(both["text"], table).alias("text"))
     refuse_infinite(number, origin, column=column)
     part.events = part.events.with_columns(number.alias("number"))
@@ -160,7 +164,7 @@ def _text_codes(
     known: list[int],
     reading: Reading,
     read: pl.Series,
-    faults: tuple[pl.Series, pl.Series],
+    faulty: pl.Series,
     number: pl.Series,
     is_text: pl.Series | None,
 ) -> pl.Series:
@@ -168,11 +172,10 @@ def _text_codes(
 
     Half of the texts or more that are numbers, but not written as the table has them, make the code's values numbers.
     """
-    faulty, otherwise = faults
-    signs = (
-        pl.DataFrame({"code": place, "other": otherwise}).filter(faulty).group_by("code").agg(pl.col("other").mean())
-    )
-    misread = signs.filter(pl.col("other") >= 0.5)["code"].to_list()
+    text = pl.DataFrame({"code": place, "text": read}).filter(faulty)
+    otherwise = otherwise_written(text["text"], reading.table, text["code"])
+    shares = text.select("code", other=otherwise).group_by("code").agg(pl.col("other").mean())
+    misread = shares.filter(pl.col("other") >= 0.5)["code"].to_list()
     with_text = place.filter(faulty).unique()
     free = number.is_not_null() if is_text is None else number.is_not_null() & ~is_text
     with_number = place.filter(free).unique().to_list()

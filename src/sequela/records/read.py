@@ -184,12 +184,16 @@ def _check_clocks(parts: list[Part]) -> None:
 
 
 def _check_people(inputs: list[Part]) -> None:
-    """Refuses a table of a study whose ids are written otherwise than in the others: then people fall in two.
+    """Refuses a table of a study whose ids are written otherwise than others: then people fall in two.
 
-    All of them are strangers to the others, or some differ from a stranger there by leading zeros only.
+    Some are those of others with a decimal point, as 7.0 of 7, also of one table; or all are strangers to the other
+    tables; or some differ from a stranger there by leading zeros only.
     """
     ids = [part.people.cast(pl.String) for part in inputs]
     for part, own in zip(inputs, ids, strict=True):
+        if own.str.extract(r"^(-?[0-9]+)\.0*$", 1).drop_nulls().is_in(pl.concat(ids).implode()).any():
+            problem = "ids are written with a decimal point here and without one elsewhere, as 7.0 and 7"
+            raise part.origin.refusal(problem, "Write ids alike in all files", column=part.table.subject)
         others = [other for other in ids if other is not own]
         if not others:
             return

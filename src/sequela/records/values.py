@@ -11,12 +11,17 @@ from sequela.records.origin import Origin
 from sequela.records.settings import TableSettings
 
 Kind = Literal["number", "text"]
+_DATE = r"^(?:[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].*)?|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}(?: .*)?)$"
 FLOAT32_MAX = 3.4028234663852886e38
 _PLAIN_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _THOUSANDS = r"^[+-]?[0-9]{1,3}([.,' ’\u{a0}\u{202f}][0-9]{3})+([.,][0-9]+)?$"
 _BEYOND = r"^(?:<=?|>=?|=<|=>|≤|≥|⩽|⩾|＜|＞)\s*"
 _UNIT_IN_CELL = r"\s*[^\s\d.,+-]\S*$"
+_ANY_NUMBER = r"[0-9]+(?:[.,][0-9]+)*|[.,][0-9]+"
+# "0 mmHg", "0/0", "0 (high)", "0+", "~ 0"; but no range ("0-0") and no name ("T0").
+_ACCOMPANIED = r"^(?:[~≈±*$€£(−–'’]+\s*[+-]?0|[+-]?0\s*(?:[^0\s.,–—-]|[–—-]\s*[^0\s]))"
 NAN = "not a number (NaN), read as missing"
+AMONG_CATEGORIES = "number in a column of categories, read as one of them"
 
 
 @dataclass
@@ -66,12 +71,34 @@ def as_number(text: pl.Series, table: TableSettings) -> pl.Series:
     return text.to_frame().select(bare.cast(pl.Float64, strict=False).fill_nan(None)).to_series()
 
 
-def otherwise_written(text: pl.Series, table: TableSettings) -> pl.Series:
+def otherwise_written(text: pl.Series, table: TableSettings, code: pl.Series | None = None) -> pl.Series:
     """True where a text is a number as the table has none.
 
-    With the other decimal sign, with parted thousands, or as a limit: "<5", "≥ 90", "<0.01 ng/mL".
+    With the other decimal sign, with parted thousands, as a limit ("<5", "≥ 90", "<0.01 ng/mL"), or with something
+    beside it that stands beside other numbers of the code too: "120 mmHg", "7.4 (high)", "120/80". The number in
+    "1 - mild" and "2 - moderate" is a part of a name.
+
+    Args:
+        text: no number among them as the table has it.
+        table: the table's settings.
+        code: of each text; None: all are of one.
     """
-    return as_number(text, table).is_null() & (_with_other_sign(text, table) | is_limit(text, table))
+    frame = text.to_frame("text").with_columns(code=pl.lit(0) if code is None else code)
+    several = (
+        pl.col("text").str.extract(f"({_ANY_NUMBER})").n_unique().over("code", _without_digits(pl.col("text"))) > 1
+    )
+    beside = is_accompanied(text) & frame.select(several).to_series()
+    return _with_other_sign(text, table) | is_limit(text, table) | beside
+
+
+def is_accompanied(text: pl.Series) -> pl.Series:
+    """True where a text is a number with something beside it, such as a unit, a remark or another number; no date."""
+    beside = _without_digits(pl.col("text")).str.contains(_ACCOMPANIED)
+    return text.to_frame("text").select(beside & ~pl.col("text").str.contains(_DATE)).to_series()
+
+
+def _without_digits(text: pl.Expr) -> pl.Expr:
+    return text.str.replace_all(_ANY_NUMBER, "0")
 
 
 def is_limit(text: pl.Series, table: TableSettings) -> pl.Series:
@@ -106,6 +133,21 @@ def canonical(column: pl.Series, table: TableSettings) -> pl.Series:
     return frame.select(spelled.alias(column.name)).to_series()
 
 
+def refuse_rounded(column: pl.Series, origin: Origin) -> None:
+    """Refuses categories that are whole numbers of more digits than the column's type holds: several became one.
+
+    Raises:
+        RecordsError: names the rows.
+    """
+    if not column.dtype.is_float():
+        return
+    first = 2.0**24 if column.dtype == pl.Float32 else 2.0**53
+    faulty = (column.abs() >= first).fill_null(value=False)
+    if faulty.any():
+        problem = f"whole numbers of so many digits are rounded in a column of type {column.dtype}, and these are names"
+        raise origin.refusal(problem, "Write them as text or as integers", column=column.name, faulty=faulty)
+
+
 def _spelled(number: pl.Expr) -> pl.Expr:
     whole = (number == number.round()) & (number.abs() < 2.0**53)
     return pl.when(whole).then(number.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(number.cast(pl.String))
@@ -134,9 +176,8 @@ def column_values(
 ) -> Values:
     """The values of one column of a wide table.
 
-    A text column is numeric where at least half of its cells are numbers, whatever their decimal sign, whether or not
-    their thousands are parted, and limits such as "<5" among them; then every cell must be a number as the table has
-    it. Else all its cells are categories.
+    A text column is numeric where at least half of its cells are numbers, however they are written
+    (`otherwise_written`); then every cell must be a number as the table has it. Else all its cells are categories.
 
     Args:
         raw: the column as the source holds it.
@@ -158,6 +199,7 @@ def column_values(
     if read.null_count() == read.len():
         return Values(odd=odd)
     if categorical:
+        refuse_rounded(read, origin)
         return Values(text=canonical(read, table), odd=odd)
     if read.dtype != pl.String:
         if kind == "text":
@@ -167,9 +209,12 @@ def column_values(
         if kind == "text":
             return Values(text=read, odd=odd)
         number = as_number(read, table)
-        if kind is None and 2 * (number.count() + otherwise_written(read, table).sum()) < read.count():
+        faulty = read.is_not_null() & number.is_null()
+        if kind is None and 2 * (number.count() + otherwise_written(read.filter(faulty), table).sum()) < read.count():
+            if numbers := number.count():
+                odd[AMONG_CATEGORIES] = numbers
             return Values(text=read, odd=odd)
-        refuse_text(read, read.is_not_null() & number.is_null(), table, origin)
+        refuse_text(read, faulty, table, origin)
     refuse_infinite(number, origin, column=name)
     return Values(number=number, odd=odd)
 
@@ -191,6 +236,22 @@ def refuse_text(text: pl.Series, faulty: pl.Series, table: TableSettings, origin
         raise origin.refusal(problem, remedy, column=text.name, faulty=faulty)
 
 
+def refuse_dates(text: pl.Series, origin: Origin) -> None:
+    """Refuses categories of which at least half are dates, in ISO 8601 or such as 31.5.2024.
+
+    Raises:
+        RecordsError: names the rows.
+    """
+    is_date = text.str.contains(_DATE).fill_null(value=False)
+    if 2 * is_date.sum() >= text.count():
+        problem = "values are numbers or categories, here stand dates"
+        remedy = (
+            "Leave the column out by listing `columns`; give what happened then a table with that `time`; name births "
+            "\"MEDS_BIRTH\" through `rename`, in layout 'static'; or list it in `categorical`"
+        )
+        raise origin.refusal(problem, remedy, column=text.name, faulty=is_date)
+
+
 def text_among_numbers(
     text: pl.Series, table: TableSettings, *, where: str = "", listed: str = "it"
 ) -> tuple[str, str]:
@@ -209,6 +270,12 @@ def text_among_numbers(
         remedy = (
             'Choose what stands for a "<" or ">" and its number, such as the limit itself or half of it, and write '
             f"that into the cells; or read them as missing through `na`; or list {listed} in `categorical`"
+        )
+    elif is_accompanied(text).all():
+        problem = f"expected numbers{where}, here stand numbers with something beside them, such as a unit"
+        remedy = (
+            "Leave the number alone in its cell: a unit goes into [prepare] `units` or, in a long table, into the "
+            f"column `unit`, and each of two numbers (120/80) into its own column; or list {listed} in `categorical`"
         )
     return problem, remedy
 

@@ -29,6 +29,16 @@ def _which_fit(number: int, fits: int) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """Who teaches and who judges, and the preparation that training people taught."""
+
+    training: Numbers
+    tuning: Numbers
+    prepared: PreparedState
+    unused: dict[str, str]  # codes that are no input -> reason
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Parts:
     """What the parts of one fit share."""
 
@@ -88,26 +98,15 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         fits: how many there are.
         compared: False for a fit on everybody, that nobody is left to judge: without baselines.
     """
-    kind, settings, facts = kind_of(material), material.settings, material.evidence.facts
-    training, tuning = np.flatnonzero(split.part == TRAIN), np.flatnonzero(split.part == TUNING)
-    watch.stage("Fitting the preparation" + _which_fit(number, fits))
-    kind.check_labels(material, training)
-    _check_members(material, training)
-    on_a_grid = settings.prepare.grid_state is not None
-    prepared, unused = fit_preparation(
-        material.timeline,
-        facts,
-        material.sequences.take(training),
-        kind.target_labels(material, training),
-        settings.prepare,
-        as_asked=(material.cohort.timeline, material.cohort.sequences.take(training)) if on_a_grid else None,
-    )
+    kind, settings = kind_of(material), material.settings
+    ready = _ready(material, split, watch=watch, number=number, fits=fits)
+    tuning = ready.tuning
     parts = _Parts(
         material=material,
-        training=training,
+        training=ready.training,
         tuning=tuning,
-        prepared=prepared,
-        examples=_examples(material, prepared),
+        prepared=ready.prepared,
+        examples=_examples(material, ready.prepared),
         watch=watch,
         number=number,
         fits=fits,
@@ -138,7 +137,7 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         histories=first.histories,
         parameters=parameter_count(members_of(bundle.network)[0]),
         warning=first.warning,
-        unused=unused,
+        unused=ready.unused,
         selection=baselines.selection,
         selection_total=baselines.selection_total,
         search=baselines.search,
@@ -149,6 +148,42 @@ def fit_split(material: Material, split: Split, *, watch: Watch, number: int, fi
         lower=said.lower,
         upper=said.upper,
     )
+
+
+def check_split(material: Material, split: Split, *, watch: Watch, number: int, fits: int) -> None:
+    """Refuse a split that a run would refuse before it trains.
+
+    Args:
+        material: as gathered.
+        split: who would teach and who would judge.
+        watch: is told.
+        number: of this fit.
+        fits: how many there would be.
+
+    Raises:
+        InputError: where training or tuning people cannot teach what the study asks, or no network can be built.
+    """
+    ready = _ready(material, split, watch=watch, number=number, fits=fits)
+    member_for(bundled_study(material), ready.prepared)
+
+
+def _ready(material: Material, split: Split, *, watch: Watch, number: int, fits: int) -> _Ready:
+    """Return what is there before training; refuse what training could not mend."""
+    kind, settings = kind_of(material), material.settings
+    training, tuning = np.flatnonzero(split.part == TRAIN), np.flatnonzero(split.part == TUNING)
+    watch.stage("Fitting the preparation" + _which_fit(number, fits))
+    kind.check_labels(material, training, tuning)
+    _check_members(material, training)
+    on_a_grid = settings.prepare.grid_state is not None
+    prepared, unused = fit_preparation(
+        material.timeline,
+        material.evidence.facts,
+        material.sequences.take(training),
+        kind.target_labels(material, training),
+        settings.prepare,
+        as_asked=(material.cohort.timeline, material.cohort.sequences.take(training)) if on_a_grid else None,
+    )
+    return _Ready(training=training, tuning=tuning, prepared=prepared, unused=unused)
 
 
 def _check_members(material: Material, training: Numbers) -> None:

@@ -36,12 +36,13 @@ def _labels(material: Material) -> Labels:
     return labels
 
 
-def check_labels(material: Material, training: Numbers) -> None:
+def check_labels(material: Material, training: Numbers, tuning: Numbers) -> None:
     """Refuse a split whose training people have no label of some target at some horizon.
 
     Raises:
         CohortError: with the remedy.
     """
+    del tuning  # without residuals there are no intervals, and nothing is wrong
     nobody = np.isnan(material.labels[training]).all(axis=0)
     question = question_of(material)
     for j, k in np.argwhere(nobody)[:1]:

@@ -21,8 +21,8 @@ class Kind(Protocol):
     DEFAULT_LOSS: str
     SELECTED_BY: str
 
-    def check_labels(self, material: Material, training: Numbers) -> None:
-        """Refuse a split whose training people cannot teach the question."""
+    def check_labels(self, material: Material, training: Numbers, tuning: Numbers) -> None:
+        """Refuse a split whose training people, or tuning people where they must, cannot teach the question."""
 
     def target_labels(self, material: Material, training: Numbers) -> dict[str, Floats]:
         """Return the labels that preparation scales, by target; a kind may have none."""

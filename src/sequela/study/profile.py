@@ -10,6 +10,7 @@ import polars as pl
 from sequela.cohort import HELD_OUT, SPLIT_NAMES, TRAIN, Timeline
 from sequela.cohort.facts import AGE
 from sequela.prepare import preparation_summary, suspected_units
+from sequela.prepare.derived import not_finite
 from sequela.prepare.units import SEVERAL_UNITS
 from sequela.study.kinds import kind_of
 from sequela.study.material import Fit, Material
@@ -89,7 +90,7 @@ def _preparation(material: Material, fit: Fit) -> dict[str, Any]:
 def reading(material: Material) -> dict[str, Any]:
     """Return what a profile says of the records alone."""
     records, cohort = material.records, material.cohort
-    counts = [*records.counts.to_dicts(), *_averaged(material), *_stale(material)]
+    counts = [*records.counts.to_dicts(), *_averaged(material), *_stale(material), *_not_finite(material)]
     return {
         "format": 1,
         "name": material.settings.name,
@@ -127,6 +128,14 @@ def _stale(material: Material) -> list[dict[str, Any]]:
     stale = material.cohort.timeline.stale
     reason = "value older than one already known: its instant counts, the value does not"
     return [{"table": "all", "reason": reason, "code": None, "rows": stale}] if stale else []
+
+
+def _not_finite(material: Material) -> list[dict[str, Any]]:
+    reason = "no finite number (a division by 0), nothing was derived"
+    return [
+        {"table": "derived codes", "reason": reason, "code": code, "rows": instants}
+        for code, instants in not_finite(material.evidence.events, material.cleaning.derived).items()
+    ]
 
 
 def exclusions(excluded: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:

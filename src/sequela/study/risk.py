@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -32,8 +32,10 @@ def question_of(material: Material) -> RiskQuestion:
     return question
 
 
-def check_labels(material: Material, training: Numbers) -> None:
+def check_labels(material: Material, training: Numbers, tuning: Numbers) -> None:
     """Refuse a split whose training people all have the outcome, or none of whom has it.
+
+    With class weights also one whose tuning people could not even recalibrate risks that are right.
 
     Raises:
         CohortError: with the remedy.
@@ -45,6 +47,8 @@ def check_labels(material: Material, training: Numbers) -> None:
             f"{who} the outcome '{question_of(material).name}', so nothing can be learned of it. "
             "Change the split or its seed, or look at `outcome` in [question]."
         )
+    if material.settings.model.loss == "weighted_cross_entropy":
+        _recalibrated(material, "isotonic", {"network": material.labels[tuning]}, tuning)
 
 
 def target_labels(material: Material, training: Numbers) -> dict[str, Floats]:
@@ -69,18 +73,22 @@ def after_training(material: Material, of_tuning: dict[str, Floats], tuning: Num
     Raises:
         CohortError: where risks of class weights, which are too high without it, cannot be recalibrated.
     """
-    model = material.settings.model
-    if model.recalibrate == "none":
-        return None
+    kind = material.settings.model.recalibrate
+    return None if kind == "none" else _recalibrated(material, kind, of_tuning, tuning)
+
+
+def _recalibrated(
+    material: Material, kind: Literal["platt", "isotonic"], of_tuning: dict[str, Floats], tuning: Numbers
+) -> AfterState:
     labels, person = material.labels[tuning], material.cohort.asked.person[tuning]
     enough = material.settings.prepare.min_people
     after = AfterState(
         recalibration={
-            name: fit_recalibration(model.recalibrate, risk, labels, person, min_people=enough)
-            for name, risk in of_tuning.items()
+            name: fit_recalibration(kind, risk, labels, person, min_people=enough) for name, risk in of_tuning.items()
         }
     )
-    if model.loss == "weighted_cross_entropy" and (reason := after.not_recalibrated.get("network")):
+    reason = after.not_recalibrated.get("network")
+    if reason is not None and material.settings.model.loss == "weighted_cross_entropy":
         raise CohortError(
             'loss = "weighted_cross_entropy" gives risks that are too high by design, and tuning people could not '
             f'recalibrate them: {reason}. Write loss = "cross_entropy", or give tuning more people.'

@@ -34,7 +34,7 @@ from sequela.prepare.use import check_use, held_by_code
 from sequela.records import Records, read_records
 from sequela.study.card import card
 from sequela.study.environment import environment
-from sequela.study.fit import fit_split
+from sequela.study.fit import check_split, fit_split
 from sequela.study.folder import RunContent, check_folder, write_run
 from sequela.study.importance import importance
 from sequela.study.kinds import kind_of
@@ -236,6 +236,22 @@ def attack(material: Material, splits: list[Split], watch: Watch | None = None) 
         split_by=settings.split,
         settings=settings.audit,
     )
+
+
+def rehearse(material: Material, splits: list[Split], watch: Watch | None = None) -> None:
+    """Refuse what a run would refuse before it trains.
+
+    Args:
+        material: as gathered.
+        splits: as divided.
+        watch: is told.
+
+    Raises:
+        InputError: where training or tuning people cannot teach what the study asks, or no network can be built.
+    """
+    different = splits if len(splits) > 2 else splits[:1]  # without folds, the last one is the first
+    for number, split in enumerate(different, start=1):
+        check_split(material, split, watch=watch or Watch(), number=number, fits=len(different))
 
 
 def run(

@@ -1,0 +1,62 @@
+"""What a run would refuse before it trains is refused by a rehearsal, in the same words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_study import write_risk_study, write_study
+
+import sequela
+from sequela.errors import InputError
+from sequela.study import Watch, divide, gather, rehearse
+from sequela.train import Progress
+
+WEIGHTED = {"loss": "weighted_cross_entropy", "recalibrate": "platt"}
+OF_FORECASTS: dict[str, dict[str, Any]] = {
+    "nothing to learn from": {"prepare.min_people": 500},
+    "a logarithm that cannot be": {"records.0.columns": ["sbp", "dbp"], "prepare.transform": {"dbp": "log"}},
+    "a horizon without labels": {"question.horizon": ["30d", "9y"]},
+    "the preparation of one fold": {"split.folds": 2, "prepare.min_people": 31},
+}
+OF_RISKS: dict[str, dict[str, Any]] = {
+    "fewer people than members": {"model": {"hidden": 3, "members": 70, "hybrid": True}},
+    "too few to recalibrate on": {"model": WEIGHTED, "split.fractions": [0.5, 0.03, 0.47]},
+}
+
+
+class Untrained(Watch):
+    """Has nothing trained."""
+
+    def training(self, progress: Progress, fit: int, fits: int) -> None:
+        pytest.fail("trained")
+
+
+def refused_alike(path: Path) -> None:
+    study = sequela.read_study(path)
+    with pytest.raises(InputError) as by_run:
+        sequela.run(study, path.parent / "run", watch=Untrained())
+    material = gather(study)
+    with pytest.raises(InputError) as by_rehearsal:
+        rehearse(material, divide(study, material))
+    assert str(by_rehearsal.value) == str(by_run.value)
+
+
+@pytest.mark.parametrize("changes", OF_FORECASTS.values(), ids=OF_FORECASTS)
+def test_a_rehearsal_of_a_forecast_refuses_as_a_run(changes: dict[str, Any], tmp_path: Path) -> None:
+    path = write_study(tmp_path, changes)
+    visits = (tmp_path / "visits.csv").read_text()
+    (tmp_path / "visits.csv").write_text(visits.replace(",8", ",-8"))
+    refused_alike(path)
+
+
+@pytest.mark.parametrize("changes", OF_RISKS.values(), ids=OF_RISKS)
+def test_a_rehearsal_of_a_risk_refuses_as_a_run(changes: dict[str, Any], tmp_path: Path) -> None:
+    refused_alike(write_risk_study(tmp_path, changes))
+
+
+def test_what_runs_is_rehearsed_without_a_word(tmp_path: Path) -> None:
+    study = sequela.read_study(write_study(tmp_path, {"split.folds": 2}))
+    material = gather(study)
+    rehearse(material, divide(study, material))
