@@ -216,7 +216,8 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on one long table of pressures, whose first person begins with a diagnosis that nobody else has."""
     folder = tmp_path_factory.mktemp("coded")
     keys = {"name": "events", "path": "events.csv", "layout": "long", "subject": "id", "time": "day"}
-    study = write_study(folder, {"records": [{**keys, "time_unit": "days"}], "evaluate.importance": False})
+    changes = {"evaluate.importance": False, "prepare.units": {"sbp": "mm[Hg]"}}
+    study = write_study(folder, {"records": [{**keys, "time_unit": "days"}], **changes})
     random = np.random.default_rng(3)
     rows = [f"{p},{d},sbp,{random.normal(130, 10):.1f}" for p in range(60) for d in (1, 5, 9)]
     (folder / "events.csv").write_text("\n".join(["id,day,code,numeric_value", "0,0,rare,", *rows, ""]))
@@ -241,6 +242,16 @@ def test_many_people_without_a_single_input_are_refused(coded: Path) -> None:
     other = pl.DataFrame({"id": range(11), "day": 0, "code": "SBP", "numeric_value": 120.0})
     with pytest.raises(RecordsError, match=r"none of the bundle's inputs .* Write the codes in column 'code' as the"):
         loaded.predict(other)
+
+
+def test_a_unit_that_the_study_names_is_that_of_new_records_too(coded: Path) -> None:
+    """Its own records stated none."""
+    loaded = sequela.load_bundle(coded / "bundle")
+    live = pl.DataFrame({"id": [1], "day": [1], "code": ["sbp"], "numeric_value": [120.0]})
+    expected = loaded.predict(live)
+    assert loaded.predict(live.with_columns(unit=pl.lit("mmHg"))).equals(expected)
+    with pytest.raises(InputError, match="'sbp' come in another unit than the study's"):
+        loaded.predict(live.with_columns(unit=pl.lit("kPa")))
 
 
 KNOTS = {"knots": [1.0, 2.0], "shares": [0.25, 0.75]}
