@@ -87,6 +87,12 @@ def test_a_network_begins_without_its_wide_part_and_learns_it() -> None:
     assert torch.equal(found(alone), found(batch)[7:8])
 
 
+def test_four_fifths_of_the_networks_dropout_thin_the_pieces() -> None:
+    torch.manual_seed(0)
+    thinned = network().head.wide.dropout.train()(torch.ones(10_000))
+    assert float((thinned == 0).float().mean()) == pytest.approx(0.8 * 0.5, abs=0.02)
+
+
 def test_cuts_travel_with_the_weights() -> None:
     found, other = network(), network()
     found.head.wide.fit(np.random.default_rng(1).normal(size=(400, STATISTICS)), np.arange(400), 11)
