@@ -164,11 +164,13 @@ def test_steps_after_the_read_do_not_change_the_state_that_is_read() -> None:
     assert torch.allclose(short, long, rtol=1e-6, atol=1e-7)
 
 
-def test_a_gap_of_the_typical_length_enters_as_one_half() -> None:
-    batch = batch_of([1], [(0, 0)])
+def test_a_gap_of_the_typical_length_enters_as_one_half_and_so_do_hours_of_the_mean_of_them() -> None:
+    batch = batch_of([2], [(0, 1)])
+    batch = replace(batch, hours=1.5 * batch.hours)
     entering = encoder().inputs(batch, Layout(batch))
-    assert entering[0, 4:6].tolist() == pytest.approx([1 / 2, 1 / 3])
-    assert entering.shape == (1, 3 * 2 + 1 + 1)
+    assert entering[1, 4:7].tolist() == pytest.approx([1 / 2, 1 / 3, 1 / 2])
+    assert entering[0, 6] == 0
+    assert entering.shape == (2, 3 * 2 + 1 + 1)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +191,19 @@ def test_losses_are_those_of_torch_over_the_known_targets(loss: str, theirs: nn.
     nothing = Batch(**{**fields, "target_known": torch.zeros_like(known)})
     assert float(forecast_loss(predicted, nothing, loss)) == 0.0
     assert set(FORECAST_LOSSES) == {"squared", "absolute", "huber"}
+
+
+def test_the_loss_of_a_forecast_is_squared_where_the_study_names_none() -> None:
+    network = build_forecast_network(
+        ModelSettings(hidden=2),
+        InputShape(static=0, gap_unit_hours=[1.0]),
+        horizons=1,
+        targets=1,
+        reads_at_records=True,
+    )
+    batch, predicted = batch_of([1], [(0, 0)]), torch.full((1, 1, 1), 3.0)
+    assert float(network.loss(predicted, batch, "auto")) == 9.0
+    assert float(network.loss(predicted, batch, "absolute")) == 3.0
 
 
 def test_the_lag_to_a_prediction_time_is_an_input_only_where_there_is_one() -> None:
