@@ -166,11 +166,19 @@ def test_steps_after_the_read_do_not_change_the_state_that_is_read() -> None:
 
 def test_a_gap_of_the_typical_length_enters_as_one_half_and_so_do_hours_of_the_mean_of_them() -> None:
     batch = batch_of([2], [(0, 1)])
-    batch = replace(batch, hours=1.5 * batch.hours)
+    batch = replace(batch, hours=torch.tensor([-1.5, 1.5]))  # what is known already when an episode begins
     entering = encoder().inputs(batch, Layout(batch))
     assert entering[1, 4:7].tolist() == pytest.approx([1 / 2, 1 / 3, 1 / 2])
-    assert entering[0, 6] == 0
+    assert entering[0, 6] == -1 / 2
     assert entering.shape == (2, 3 * 2 + 1 + 1)
+
+
+@pytest.mark.parametrize("size", [1e5, -1e5])
+def test_attention_reads_numbers_however_large_its_scores_are(size: float) -> None:
+    network = encoder(readout=["attention"])
+    with torch.no_grad():
+        network.readout.query.fill_(size)
+    assert network(batch_of([9], [(0, t) for t in range(9)])).isfinite().all()
 
 
 @pytest.mark.parametrize(
