@@ -19,7 +19,7 @@ from sequela.errors import CohortError
 from sequela.prepare import Collation, fit_preparation, scale_targets
 from sequela.study import gather
 from sequela.study.material import bundled_study
-from sequela.train import Progress, TrainSettings, mean_loss, train
+from sequela.train import Adam, Progress, TrainSettings, loop, mean_loss, train
 
 Weights = dict[str, torch.Tensor]
 
@@ -82,6 +82,23 @@ def test_the_loss_falls_where_there_is_something_to_learn(course: Course) -> Non
     assert not network.training
 
 
+def test_dropout_acts_in_every_epoch_and_where_nobody_learns_in_none(course: Course) -> None:
+    network, seen = course.network, []
+    network.encoder.between = nn.Dropout(0.5)
+    train(
+        network,
+        course.training,
+        course.tuning,
+        settings(),
+        loss="squared",
+        watch=lambda _: seen.append(network.training),
+    )
+    assert len(seen) == 25
+    assert all(seen)
+    losses = {mean_loss(network.train(), course.tuning, "squared") for _ in range(3)}
+    assert losses == {mean_loss(network.eval(), course.tuning, "squared")}
+
+
 def test_patience_ends_training_and_restores_the_best_weights(course: Course) -> None:
     network, of_epoch = course.network, {}
 
@@ -141,13 +158,15 @@ def test_an_interruption_in_the_third_epoch_keeps_the_best_weights_so_far(course
     assert same(weights(network), seen[2 * 5 - 1])  # five batches of eight people an epoch
 
 
-def test_progress_counts_batches_and_epochs(course: Course) -> None:
+@pytest.mark.parametrize(("batch_size", "batches"), [(8, 5), (16, 3)])
+def test_progress_counts_batches_and_epochs(course: Course, batch_size: int, batches: int) -> None:
     seen: list[Progress] = []
-    train(course.network, course.training, course.tuning, settings(epochs=2), loss="squared", watch=seen.append)
-    assert [(each.epoch, each.batch) for each in seen] == [(e, b) for e in (1, 2) for b in range(1, 6)]
-    assert {(each.epochs, each.batches) for each in seen} == {(2, 5)}
-    assert all(each.tuning_loss is None for each in seen[:5])
-    assert all(math.isfinite(each.tuning_loss) for each in seen[5:])
+    given = settings(epochs=2, batch_size=batch_size)
+    train(course.network, course.training, course.tuning, given, loss="squared", watch=seen.append)
+    assert [(each.epoch, each.batch) for each in seen] == [(e, b) for e in (1, 2) for b in range(1, batches + 1)]
+    assert {(each.epochs, each.batches) for each in seen} == {(2, batches)}
+    assert all(each.tuning_loss is None for each in seen[:batches])
+    assert all(math.isfinite(each.tuning_loss) for each in seen[batches:])
 
 
 def test_the_same_seed_takes_the_same_steps_and_another_does_not(course: Course) -> None:
@@ -248,19 +267,23 @@ def test_long_gradients_are_shortened_to_five(course: Course) -> None:
     assert max(apart) > 0.01
 
 
-def test_one_cycle_rises_for_a_sixth_of_the_steps_and_falls_to_nothing(course: Course) -> None:
-    moved, network = [], course.network
-    last = [weights(network)]
+@pytest.mark.parametrize(("epochs", "batch_size", "up", "steps"), [(8, 8, 6, 40), (5, 16, 2, 15), (1, 40, 1, 1)])
+def test_one_cycle_rises_for_15_percent_of_the_steps_and_falls_to_nothing_along_a_cosine(
+    course: Course, monkeypatch: pytest.MonkeyPatch, epochs: int, batch_size: int, up: int, steps: int
+) -> None:
+    rates: list[float] = []
 
-    def watch(progress: Progress) -> None:
-        now = weights(network)
-        moved.append(sum(float((now[name] - last[0][name]).abs().sum()) for name in now))
-        last[0] = now
+    class Recording(Adam):
+        def step(self) -> None:
+            rates.append(self.learning_rate)
+            super().step()
 
-    train(network, course.training, None, settings(epochs=8, schedule="one cycle"), loss="squared", watch=watch)
-    assert len(moved) == 40
-    assert moved[5] > 3 * moved[0]
-    assert moved[-1] < 0.05 * moved[5]
+    monkeypatch.setattr(loop, "Adam", Recording)
+    given = settings(epochs=epochs, batch_size=batch_size, schedule="one cycle")
+    train(course.network, course.training, None, given, loss="squared")
+    rising = [(k + 1) / up for k in range(up)]
+    falling = [0.5 * (1 + math.cos(math.pi * k / (steps - up + 1))) for k in range(steps - up)]
+    assert rates == pytest.approx([0.01 * share for share in rising + falling])
 
 
 def mean_of(steps: list[Weights], window: float) -> Weights:
