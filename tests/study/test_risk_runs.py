@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from live_bundle import assert_bundle_agrees
 from small_study import PEOPLE, SECRET, outcomes_csv, visits_csv
 
 import sequela
@@ -248,16 +249,15 @@ def test_who_had_the_event_is_not_asked_again_unless_it_recurs(run_risk: Any) ->
     ],
     ids=lambda changes: ", ".join(changes),
 )
-def test_what_a_study_of_a_risk_may_ask_for_runs_to_the_end(run_risk: Any, changes: dict[str, Any]) -> None:
+def test_what_a_study_of_a_risk_may_ask_for_runs_to_the_end_and_its_bundle_says_the_same(
+    run_risk: Any, changes: dict[str, Any]
+) -> None:
     run = run_risk(PLAIN | changes)
     assert run.report.stat().st_size > 10_000
     found = predictions(run)
     assert found["predicted"].is_between(0, 1).all()
     assert set(found["target"]) == {0.0, 1.0}
-    folder = run.folder.parent
-    tables = {name: folder / f"{name}.csv" for name in ("visits", "patients")}
-    live = sequela.load_bundle(run.folder / "bundle").predict_files(tables).table
-    assert live["predicted"].is_between(0, 1).all()
+    assert_bundle_agrees(run)
 
 
 def test_a_shift_of_what_was_not_measured_says_no_more_than_the_measures(run_risk: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from live_bundle import assert_bundle_agrees
 from small_study import PEOPLE
 
 import sequela
@@ -175,7 +176,10 @@ def test_individuals_are_drawn_only_where_the_study_asks_for_them(run_study: Any
     ],
     ids=lambda changes: ", ".join(changes),
 )
-def test_what_a_study_may_ask_for_runs_to_the_end(run_study: Any, changes: dict[str, Any]) -> None:
+def test_what_a_study_may_ask_for_runs_to_the_end_and_its_bundle_says_the_same(
+    run_study: Any, changes: dict[str, Any]
+) -> None:
     run = run_study({"train.epochs": 1, **changes})
     assert run.report.stat().st_size > 10_000
     assert network(run)["predicted"].is_finite().all()
+    assert_bundle_agrees(run)
