@@ -20,6 +20,7 @@ from sequela.prepare import Collation, fit_preparation, scale_targets
 from sequela.study import gather
 from sequela.study.material import bundled_study
 from sequela.train import Adam, Progress, TrainSettings, loop, mean_loss, train
+from sequela.train.hide import Unmeasured, with_some_hidden
 
 Weights = dict[str, torch.Tensor]
 
@@ -210,12 +211,14 @@ LOSSES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-def by_hand(course: Course, network: nn.Module, loss: str, weight_decay: float, longest: float = 5.0) -> list[float]:
+def by_hand(
+    course: Course, network: nn.Module, loss: str, weight_decay: float, longest: float = 5.0, hide: float = 0.0
+) -> list[float]:
     """Train for two epochs with Adam as its formula has it; return how long the gradients of each step were.
 
     Source: Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1; weight decay is added to the gradient.
     """
-    shuffle = torch.Generator().manual_seed(5)
+    shuffle, chance = torch.Generator().manual_seed(5), torch.Generator().manual_seed(5)
     parameters = list(network.parameters())
     first = [torch.zeros_like(p) for p in parameters]
     second = [torch.zeros_like(p) for p in parameters]
@@ -223,6 +226,8 @@ def by_hand(course: Course, network: nn.Module, loss: str, weight_decay: float, 
     network.train()
     for _ in range(2):
         for batch, _ in course.training.batches(8, shuffle):
+            if hide:
+                batch = with_some_hidden(batch, hide, chance, Unmeasured.of(course.training.columns))
             error = (network(batch) - batch.targets)[batch.target_known]
             gradients = list(torch.autograd.grad(LOSSES[loss](error).mean(), parameters))
             lengths.append(float(torch.sqrt(sum((g**2).sum() for g in gradients))))
@@ -238,11 +243,12 @@ def by_hand(course: Course, network: nn.Module, loss: str, weight_decay: float, 
 
 
 @pytest.mark.parametrize("loss", list(LOSSES))
-@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_steps_are_those_of_adam_written_by_hand(course: Course, loss: str, weight_decay: float) -> None:
+@pytest.mark.parametrize(("weight_decay", "hide"), [(0.0, 0.0), (0.1, 0.0), (0.0, 0.3)])
+def test_steps_are_those_of_adam_written_by_hand(course: Course, loss: str, weight_decay: float, hide: float) -> None:
     network, expected = course.network, course.network
-    train(network, course.training, None, settings(epochs=2, weight_decay=weight_decay, patience=0, seed=5), loss=loss)
-    assert len(by_hand(course, expected, loss, weight_decay)) == 10
+    given = settings(epochs=2, weight_decay=weight_decay, hide=hide, patience=0, seed=5)
+    train(network, course.training, None, given, loss=loss)
+    assert len(by_hand(course, expected, loss, weight_decay, hide=hide)) == 10
     moved = 0.0
     for name, weight in expected.named_parameters():
         torch.testing.assert_close(network.state_dict()[name], weight.detach(), rtol=2e-4, atol=2e-5)
@@ -324,6 +330,18 @@ def test_patience_looks_at_averaged_weights(course: Course) -> None:
     )
     tuning = [epoch.tuning_loss for epoch in history.epochs]
     assert mean_loss(network, course.tuning, "squared") == pytest.approx(min(tuning))
+
+
+def test_losses_that_are_told_are_means_over_predictions_however_they_fall_into_batches(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = mean_loss(course.network, course.training, "squared")
+    given = settings(epochs=1, batch_size=16, learning_rate=1e-12)
+    (epoch,) = train(course.network, course.training, course.training, given, loss="squared").epochs
+    assert epoch.train_loss == pytest.approx(whole, rel=1e-6)
+    monkeypatch.setattr(loop, "_EVALUATION_ROWS", 70)
+    assert len(list(course.training.batches_of_rows(70))) > 2
+    assert mean_loss(course.network, course.training, "squared") == pytest.approx(whole, rel=1e-6)
 
 
 def test_hiding_measurements_changes_training_and_is_the_seeds_own(course: Course) -> None:
