@@ -273,7 +273,7 @@ def test_long_gradients_are_shortened_to_five(course: Course) -> None:
     assert max(apart) > 0.01
 
 
-@pytest.mark.parametrize(("epochs", "batch_size", "up", "steps"), [(8, 8, 6, 40), (5, 16, 2, 15), (1, 40, 1, 1)])
+@pytest.mark.parametrize(("epochs", "batch_size", "up", "steps"), [(8, 8, 6, 40), (5, 16, 2, 15), (3, 40, 1, 3), (1, 40, 1, 1)])
 def test_one_cycle_rises_for_15_percent_of_the_steps_and_falls_to_nothing_along_a_cosine(
     course: Course, monkeypatch: pytest.MonkeyPatch, epochs: int, batch_size: int, up: int, steps: int
 ) -> None:
