@@ -20,19 +20,25 @@ from sequela.study.material import Fit, Material, Numbers
 from sequela.study.story import divide, gather
 from sequela.study.watch import Watch
 
-MEMBERS = 2
+MEMBERS, SEED = 2, 3
 Case = tuple[Material, Split, Numbers, Numbers]
 
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """The material, its split, and of the training predictions the rows and the folds of their people."""
-    changes = {"model.wide": True, "train.epochs": 1, "evaluate.baselines": ["logistic"], "evaluate.trials": None}
+    changes = {
+        "model.wide": True,
+        "train.epochs": 1,
+        "train.seed": SEED,
+        "evaluate.baselines": ["logistic"],
+        "evaluate.trials": None,
+    }
     study = sequela.read_study(write_risk_study(tmp_path_factory.mktemp("members"), changes))
     material = gather(study)
     split = divide(study, material)[0]
     training = np.flatnonzero(split.part == TRAIN)
-    return material, split, training, people_folds(material.cohort.asked.person[training], MEMBERS, 0)
+    return material, split, training, people_folds(material.cohort.asked.person[training], MEMBERS, SEED)
 
 
 def fitted(material: Material, split: Split) -> Fit:
@@ -58,7 +64,7 @@ def test_a_tuning_person_teaches_in_the_end_but_not_the_member_that_speaks_for_t
     train = material.settings.train.model_copy(update={"refit": True, "patience": 0})
     material = replace(material, settings=material.settings.model_copy(update={"train": train}))
     both = np.flatnonzero((split.part == TRAIN) | (split.part == TUNING))
-    folds = people_folds(material.cohort.asked.person[both], MEMBERS, 0)
+    folds = people_folds(material.cohort.asked.person[both], MEMBERS, SEED)
     chosen = both[(folds == 0) & (split.part[both] == TUNING)]
     assert unmoved(material, turned(material, chosen), split) == [True, False]
 

@@ -11,6 +11,7 @@ from live_bundle import assert_bundle_agrees
 from small_study import PEOPLE
 
 import sequela
+from sequela.evaluate import conformal_half_width
 from sequela.study import Run, Watch
 
 
@@ -112,6 +113,13 @@ def test_several_targets_and_horizons_are_forecast_side_by_side(run_study: Any) 
     pairs = {(m["target"], m["horizon_hours"]) for m in run.metrics["measures"] if m["model"] == "network"}
     assert {(code, hours) for code in ("sbp", "dbp") for hours in (720.0, 2160.0)} <= pairs
     assert table["target"].null_count() == 0
+    after = json.loads((run.folder / "bundle" / "after.json").read_text())
+    for code, hours in pairs - {(code, None) for code, _ in pairs}:
+        tuning = table.filter(pl.col("split") == "tuning", code=code, horizon_hours=hours)
+        misses = tuning["target"] - tuning["predicted"]
+        expected = conformal_half_width(misses.to_numpy(), tuning["subject_id"].to_numpy(), 0.9).value
+        half_width = after["interval"]["half_width"][[720.0, 2160.0].index(hours)][["sbp", "dbp"].index(code)]
+        assert half_width == pytest.approx(expected), (code, hours)
     assert len(json.loads((run.folder / "curves.json").read_text())["targets"]) == 2
 
 

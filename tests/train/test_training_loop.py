@@ -256,6 +256,18 @@ def test_steps_are_those_of_adam_written_by_hand(course: Course, loss: str, weig
     assert moved > 0.03
 
 
+def test_a_networks_penalty_moves_its_steps_and_is_no_part_of_the_losses_that_are_told(course: Course) -> None:
+    """Half the sum of squares has the gradient of weight decay; no gradient here is long enough to be shortened."""
+    penalised, decayed = course.network, course.network
+    penalised.penalty = lambda: 0.05 * sum(weight.square().sum() for weight in penalised.parameters())
+    given = {"epochs": 2, "patience": 0}
+    told = train(penalised, course.training, None, settings(**given), loss="squared").epochs
+    expected = train(decayed, course.training, None, settings(**given, weight_decay=0.1), loss="squared").epochs
+    for name, weight in decayed.named_parameters():
+        torch.testing.assert_close(penalised.state_dict()[name], weight.detach(), rtol=2e-4, atol=2e-5)
+    assert [one.train_loss for one in told] == pytest.approx([other.train_loss for other in expected])
+
+
 def test_long_gradients_are_shortened_to_five(course: Course) -> None:
     """Beside weight decay: Adam alone does not see how long gradients are."""
     network, shortened, as_they_are = course.network, course.network, course.network
@@ -273,7 +285,9 @@ def test_long_gradients_are_shortened_to_five(course: Course) -> None:
     assert max(apart) > 0.01
 
 
-@pytest.mark.parametrize(("epochs", "batch_size", "up", "steps"), [(8, 8, 6, 40), (5, 16, 2, 15), (3, 40, 1, 3), (1, 40, 1, 1)])
+@pytest.mark.parametrize(
+    ("epochs", "batch_size", "up", "steps"), [(8, 8, 6, 40), (5, 16, 2, 15), (3, 40, 1, 3), (1, 40, 1, 1)]
+)
 def test_one_cycle_rises_for_15_percent_of_the_steps_and_falls_to_nothing_along_a_cosine(
     course: Course, monkeypatch: pytest.MonkeyPatch, epochs: int, batch_size: int, up: int, steps: int
 ) -> None:
