@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from live_bundle import assert_bundle_agrees
-from small_study import PEOPLE
+from small_study import PEOPLE, write_study
 
 import sequela
+from sequela.cohort import TRAIN
 from sequela.evaluate import conformal_half_width
-from sequela.study import Run, Watch
+from sequela.predict import member_outputs
+from sequela.prepare import fit_smearing
+from sequela.study import Run, Watch, divide, gather
+from sequela.study.fit import fit_split
 
 
 def predictions(run: Run) -> pl.DataFrame:
@@ -69,6 +75,20 @@ def test_what_bins_add_up_to_is_no_measure_of_single_values(run_study: Any) -> N
     (target,) = json.loads((run.folder / "bundle" / "prepare.json").read_text())["targets"]
     assert abs(target["center"]) < 5
     assert target["spread"] < 15
+
+
+def test_what_brings_a_bent_target_back_is_learned_from_all_members_and_training_people_alone(tmp_path: Path) -> None:
+    changes = {"prepare.transform": {"sbp": "log"}, "prepare.min_people": 5, "model.members": 2}
+    study = sequela.read_study(write_study(tmp_path, changes))
+    material = gather(study)
+    (split, _) = divide(study, material)
+    bundle = fit_split(material, split, watch=Watch(), number=1, fits=1).bundle
+    training, cohort = np.flatnonzero(split.part == TRAIN), material.cohort
+    each = member_outputs(bundle, cohort.timeline, material.evidence.facts, cohort.sequences, None)
+    person = cohort.asked.person[training]
+    expected = fit_smearing(each.mean(axis=0)[training], material.labels[training], bundle.prepared, person=person)
+    assert bundle.prepared == expected
+    assert len(expected.targets[0].smearing.residuals) > 1  # type: ignore[union-attr]
 
 
 def test_a_split_by_time_trains_on_the_past_only(run_study: Any) -> None:

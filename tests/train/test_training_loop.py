@@ -351,8 +351,9 @@ def test_losses_that_are_told_are_means_over_predictions_however_they_fall_into_
 ) -> None:
     whole = mean_loss(course.network, course.training, "squared")
     given = settings(epochs=1, batch_size=16, learning_rate=1e-12)
-    (epoch,) = train(course.network, course.training, course.training, given, loss="squared").epochs
+    (epoch,) = train(course.network, course.training, course.tuning, given, loss="squared").epochs
     assert epoch.train_loss == pytest.approx(whole, rel=1e-6)
+    assert epoch.tuning_loss == pytest.approx(mean_loss(course.network, course.tuning, "squared"), rel=1e-6)
     monkeypatch.setattr(loop, "_EVALUATION_ROWS", 70)
     assert len(list(course.training.batches_of_rows(70))) > 2
     assert mean_loss(course.network, course.training, "squared") == pytest.approx(whole, rel=1e-6)
