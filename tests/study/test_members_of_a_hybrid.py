@@ -15,7 +15,7 @@ import sequela
 from sequela.baselines import FittedHybrid, Stacked, fit_hybrid, people_folds, statistics_of
 from sequela.bundle import members_of
 from sequela.cohort import TRAIN, TUNING, Split
-from sequela.models import HeadedNetwork, mean_logit
+from sequela.models import RiskNetwork, mean_logit
 from sequela.predict import member_outputs
 from sequela.study import fit
 from sequela.study.fit import fit_split
@@ -119,13 +119,14 @@ def test_a_tuning_person_teaches_in_the_end_but_not_the_member_that_speaks_for_t
     assert unmoved(material, turned(material, chosen), split) == [True, False]
 
 
-def test_the_wide_part_of_a_member_is_centred_on_its_own_people(case: Case) -> None:
+def test_a_member_begins_with_the_events_and_the_statistics_of_its_own_people(case: Case) -> None:
     material, split, training, folds = case
     bundle = fitted(material, split).bundle
     cohort = material.cohort
     statistics = statistics_of("risk", cohort.timeline, material.evidence.facts, bundle.prepared, cohort.sequences)
     for number, member in enumerate(members_of(bundle.network)):
-        assert isinstance(member, HeadedNetwork)
+        assert isinstance(member, RiskNetwork)
+        assert member.prevalence == material.labels[training[folds != number]].mean()
         wide = member.head.wide
         assert wide is not None
         seen = torch.from_numpy(statistics.matrix[training[folds != number]])

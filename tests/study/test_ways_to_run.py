@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from live_bundle import assert_bundle_agrees
 from small_study import PEOPLE, write_study
 
 import sequela
-from sequela.cohort import TRAIN
+from sequela.cohort import HELD_OUT, TRAIN
 from sequela.evaluate import conformal_half_width
 from sequela.predict import member_outputs
 from sequela.prepare import fit_smearing
@@ -60,8 +61,16 @@ def test_with_folds_everyone_is_held_out_once_and_the_bundle_is_fitted_on_all(ru
     assert [fit["fold"] for fit in history["fits"]] == [0, 1, 2]
     folder = run.folder.parent
     paths = {"visits": folder / "visits.csv", "patients": folder / "patients.csv"}
-    live = sequela.load_bundle(run.folder / "bundle").predict_files(paths).table
-    assert live["predicted"].is_finite().all()
+    loaded = sequela.load_bundle(run.folder / "bundle")
+    assert loaded.predict_files(paths).table["predicted"].is_finite().all()
+    study = sequela.read_study(folder / "study.toml")
+    material = gather(study)
+    *_, everyone = divide(study, material)
+    assert not (everyone.part == HELD_OUT).any()
+    final = fit_split(material, everyone, watch=Watch(), number=1, fits=1, compared=False).bundle
+    assert loaded.bundle.prepared == final.prepared
+    weights, expected = loaded.bundle.network.state_dict(), final.network.state_dict()
+    assert all(torch.equal(weights[name], weight) for name, weight in expected.items())
 
 
 def test_what_bins_add_up_to_is_no_measure_of_single_values(run_study: Any) -> None:
@@ -126,7 +135,8 @@ def test_a_split_file_is_followed(run_study: Any) -> None:
 
 
 def test_several_targets_and_horizons_are_forecast_side_by_side(run_study: Any) -> None:
-    run = run_study({"question.target": ["sbp", "dbp"], "question.horizon": ["30d", "90d"]})
+    asked = {"question.target": ["sbp", "dbp"], "question.horizon": ["30d", "90d"]}
+    run = run_study(asked | {"model.interval": 0.5})  # which few tuning people are enough for
     table = network(run)
     assert set(table["code"]) == {"sbp", "dbp"}
     assert run.metrics["target"] == ["sbp", "dbp"]
@@ -135,11 +145,14 @@ def test_several_targets_and_horizons_are_forecast_side_by_side(run_study: Any) 
     assert table["target"].null_count() == 0
     after = json.loads((run.folder / "bundle" / "after.json").read_text())
     for code, hours in pairs - {(code, None) for code, _ in pairs}:
-        tuning = table.filter(pl.col("split") == "tuning", code=code, horizon_hours=hours)
+        rows = table.filter(code=code, horizon_hours=hours)
+        tuning = rows.filter(split="tuning")
         misses = tuning["target"] - tuning["predicted"]
-        expected = conformal_half_width(misses.to_numpy(), tuning["subject_id"].to_numpy(), 0.9).value
-        half_width = after["interval"]["half_width"][[720.0, 2160.0].index(hours)][["sbp", "dbp"].index(code)]
-        assert half_width == pytest.approx(expected), (code, hours)
+        half_width = conformal_half_width(misses.to_numpy(), tuning["subject_id"].to_numpy(), 0.5).value
+        place = [720.0, 2160.0].index(hours), ["sbp", "dbp"].index(code)
+        assert after["interval"]["half_width"][place[0]][place[1]] == pytest.approx(half_width), (code, hours)
+        assert (rows["upper"] - rows["predicted"]).to_numpy() == pytest.approx(half_width)
+        assert (rows["predicted"] - rows["lower"]).to_numpy() == pytest.approx(half_width)
     assert len(json.loads((run.folder / "curves.json").read_text())["targets"]) == 2
 
 
@@ -163,6 +176,14 @@ def test_a_study_without_tuning_people_runs_all_epochs_and_has_no_intervals(run_
     assert (fit["best_epoch"], fit["stopped"]) == (3, "all epochs")
     assert not (run.folder / "bundle" / "after.json").exists()
     assert run.metrics["best_baseline"] in ("persistence", "mean")
+
+
+def test_a_level_that_tuning_people_are_too_few_for_gives_no_interval(run_study: Any) -> None:
+    run = run_study({"model.interval": 0.95})
+    assert network(run)["lower"].null_count() == network(run)["upper"].null_count() == len(network(run))
+    after = json.loads((run.folder / "bundle" / "after.json").read_text())
+    assert after["interval"] == {"level": 0.95, "half_width": [[None]]}
+    assert_bundle_agrees(run)
 
 
 def test_individuals_are_drawn_only_where_the_study_asks_for_them(run_study: Any, plain: Run) -> None:
