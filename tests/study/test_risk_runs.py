@@ -146,6 +146,14 @@ def test_the_measures_of_a_risk_are_those_of_its_predictions(risky: Run) -> None
     assert {row["threshold"] for row in metrics["measures"] if row["metric"] == "sensitivity"} == {0.1, 0.2}
 
 
+def test_landmarks_count_from_the_start_of_each_persons_episode(run_risk: Any) -> None:
+    visits = pl.read_csv(visits_csv(2 * PEOPLE).encode())
+    text = visits.with_columns(day=pl.col("day") + pl.col("id") % 5).write_csv()
+    asked = {"question.outcome": HIGH, "question.at": ["30d", "60d"], "question.incomplete": "no event"}
+    run = run_risk(PLAIN | asked, {"visits.csv": text})
+    assert {row["at"] for row in run.metrics["measures"]} == {None, "30d", "60d"}
+
+
 def test_recalibration_moves_probabilities_and_no_order(risky: Run) -> None:
     after = json.loads((risky.folder / "bundle" / "after.json").read_text())
     assert set(after["recalibration"]) == {"network", "hybrid"}

@@ -16,10 +16,12 @@ from small_study import PEOPLE, write_study
 import sequela
 from sequela.cohort import HELD_OUT, TRAIN
 from sequela.evaluate import conformal_half_width
+from sequela.models import Network
 from sequela.predict import member_outputs
-from sequela.prepare import fit_smearing
-from sequela.study import Run, Watch, divide, gather
+from sequela.prepare import Collation, fit_smearing
+from sequela.study import Run, Watch, divide, fit, gather
 from sequela.study.fit import fit_split
+from sequela.train import History, train
 
 
 def predictions(run: Run) -> pl.DataFrame:
@@ -98,6 +100,24 @@ def test_what_brings_a_bent_target_back_is_learned_from_all_members_and_training
     expected = fit_smearing(each.mean(axis=0)[training], material.labels[training], bundle.prepared, person=person)
     assert bundle.prepared == expected
     assert len(expected.targets[0].smearing.residuals) > 1  # type: ignore[union-attr]
+
+
+def test_a_training_that_hides_measurements_is_told_how_late_each_was_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = sequela.read_study(write_study(tmp_path, {"train.hide": 0.3, "records.0.available": "known"}))
+    visits = pl.read_csv(tmp_path / "visits.csv")
+    visits.with_columns(known=pl.col("day") + pl.col("id") % 3).write_csv(tmp_path / "visits.csv")
+    material, seen = gather(study), []
+
+    def recording(member: Network, examples: Collation, *more: Any, **keys: Any) -> History:
+        seen.append(examples)
+        return train(member, examples, *more, **keys)
+
+    monkeypatch.setattr(fit, "train", recording)
+    fit_split(material, divide(study, material)[0], watch=Watch(), number=1, fits=1)
+    batch, _ = seen[0].batch(np.arange(len(seen[0])))
+    assert set(batch.late_hours.unique().tolist()) == {0.0, 24.0, 48.0}
 
 
 def test_a_split_by_time_trains_on_the_past_only(run_study: Any) -> None:
