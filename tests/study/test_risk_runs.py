@@ -15,6 +15,8 @@ from live_bundle import assert_bundle_agrees
 from small_study import PEOPLE, SECRET, outcomes_csv, visits_csv
 
 import sequela
+from sequela.bundle import members_of
+from sequela.models import parameter_count
 from sequela.report.formats import Metrics
 from sequela.report.performance import performance
 from sequela.study import Run
@@ -179,6 +181,8 @@ def test_each_member_has_its_own_training(risky: Run) -> None:
     assert [(fit["fold"], fit["member"]) for fit in fits] == [(0, 0), (0, 1)]
     assert set(fits[0]["selection_log_loss"]) == {"logistic", "gradient_boosting"}
     assert set(fits[0]["search"]) == {"logistic", "gradient_boosting"}
+    first, second = members_of(sequela.load_bundle(risky.folder / "bundle").bundle.network)
+    assert read(risky, "profile")["network"]["parameters"] == parameter_count(first) == parameter_count(second)
 
 
 @pytest.mark.parametrize("kind", ["forecast", "risk"])
