@@ -76,6 +76,7 @@ def said_to_boosting(
 
     def recording(training: Stacked, tuning: Stacked, *, everyone: Stacked | None, **more: Any) -> FittedHybrid:
         given.append((training, tuning, everyone))
+        assert more["seed"] == SEED
         return fit_hybrid(training, tuning, everyone=everyone, **more)
 
     monkeypatch.setattr(fit, "fit_hybrid", recording)
