@@ -85,7 +85,9 @@ def test_dates_of_an_outcome_in_parquet_run_as_their_text_does_and_do_not_distur
     assert predictions(run).equals(predictions(again))
     loaded = sequela.load_bundle(run.folder / "bundle")
     live = loaded.predict({"visits": visits, "fate": fate})
-    assert len(live)
+    stored = predictions(run).filter(model="network")
+    both = stored.join(live, on=["subject_id", "episode_start", "prediction_time"], suffix="_live", how="left")
+    assert both["predicted"].equals(both["predicted_live"].alias("predicted"), null_equal=False)
 
 
 def test_a_column_of_the_outcome_in_an_input_table_is_not_wanted_of_new_people(run_risk: Any) -> None:
