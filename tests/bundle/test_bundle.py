@@ -185,6 +185,18 @@ def test_what_is_known_only_after_now_is_not_called_absent(run: Run) -> None:
     assert sequela.load_bundle(run.folder / "bundle").predict_files(paths, now=0).note is None
 
 
+@pytest.mark.parametrize("at", ["last record", "every record"])
+def test_what_is_known_only_after_now_is_not_looked_at(at: str, tmp_path: Path) -> None:
+    asked = {"question.at": at, "question.to": "100d", "question.horizon": "60d"}
+    study = write_study(tmp_path, asked | {"evaluate.importance": False})
+    loaded = sequela.load_bundle(sequela.run(sequela.read_study(study), tmp_path / "run").folder / "bundle")
+    frames = {name: pl.read_csv(tmp_path / f"{name}.csv") for name in ("visits", "patients")}
+    by_then = frames | {"visits": frames["visits"].filter(pl.col("day") <= 60)}
+    expected = loaded.predict(by_then, now=60)
+    assert expected["subject_id"].n_unique() == 60
+    assert loaded.predict(frames, now=60).equals(expected)
+
+
 def test_records_without_a_value_give_no_prediction_and_a_note(run: Run) -> None:
     folder = run.folder.parent
     frames = {name: pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients")}
@@ -300,6 +312,12 @@ def test_numbers_of_a_bundle_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(BundleError, match=rf"bundle/{member}\.json: .*{says}.* damaged or was changed by hand"):
         read_bundle(changed(run, tmp_path, member, change))
+
+
+def test_a_hybrid_without_its_trees_is_refused(run: Run, tmp_path: Path) -> None:
+    bundle = changed(run, tmp_path, "study", lambda c: c["model"].update(hybrid=True))
+    with pytest.raises(BundleError, match=r"bundle/trees\.txt: study\.json and the members disagree about a hybrid"):
+        read_bundle(bundle)
 
 
 def test_predictions_that_are_no_numbers_are_refused(run: Run, tmp_path: Path) -> None:
