@@ -66,7 +66,7 @@ class BundledStudy(Settings):
     cleaning: Cleaning
     own_sequences: bool  # each prediction reads a history that was cut at its time
     model: ModelSettings
-    units: dict[str, str]  # by code, where the source says
+    units: dict[str, str]  # by code, where the source or the study says
 
 
 class IntervalState(BaseModel):

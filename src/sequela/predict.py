@@ -33,6 +33,7 @@ from sequela.prepare import (
     unscale_targets,
 )
 from sequela.prepare.presence import Presence, presence
+from sequela.prepare.units import unit_named
 from sequela.records import DEATH_PREFIX, Records, TableSettings, read_records
 from sequela.records.values import Kind
 from sequela.records.written import WrittenColumn
@@ -126,8 +127,12 @@ def check_units(events: pl.DataFrame, expected: Mapping[str, str]) -> None:
                 f"The values of '{code}' come in {len(units)} units. Convert them to one before, or give each unit a "
                 "code of its own."
             )
-        if code in expected and units[0] != expected[code]:
+        if code in expected and not _is_one_unit(units[0], expected[code]):
             raise InputError(f"The values of '{code}' come in another unit than the study's. Convert them before.")
+
+
+def _is_one_unit(one: str, other: str) -> bool:
+    return one == other or (unit_named(one) is not None and unit_named(one) == unit_named(other))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -185,6 +185,18 @@ def test_what_is_known_only_after_now_is_not_called_absent(run: Run) -> None:
     assert sequela.load_bundle(run.folder / "bundle").predict_files(paths, now=0).note is None
 
 
+@pytest.mark.parametrize("at", ["last record", "every record"])
+def test_what_is_known_only_after_now_is_not_looked_at(at: str, tmp_path: Path) -> None:
+    asked = {"question.at": at, "question.to": "100d", "question.horizon": "60d"}
+    study = write_study(tmp_path, asked | {"evaluate.importance": False})
+    loaded = sequela.load_bundle(sequela.run(sequela.read_study(study), tmp_path / "run").folder / "bundle")
+    frames = {name: pl.read_csv(tmp_path / f"{name}.csv") for name in ("visits", "patients")}
+    by_then = frames | {"visits": frames["visits"].filter(pl.col("day") <= 60)}
+    expected = loaded.predict(by_then, now=60)
+    assert expected["subject_id"].n_unique() == 60
+    assert loaded.predict(frames, now=60).equals(expected)
+
+
 def test_records_without_a_value_give_no_prediction_and_a_note(run: Run) -> None:
     folder = run.folder.parent
     frames = {name: pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients")}
@@ -216,7 +228,8 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on one long table of pressures, whose first person begins with a diagnosis that nobody else has."""
     folder = tmp_path_factory.mktemp("coded")
     keys = {"name": "events", "path": "events.csv", "layout": "long", "subject": "id", "time": "day"}
-    study = write_study(folder, {"records": [{**keys, "time_unit": "days"}], "evaluate.importance": False})
+    changes = {"evaluate.importance": False, "prepare.units": {"sbp": "mm[Hg]"}}
+    study = write_study(folder, {"records": [{**keys, "time_unit": "days"}], **changes})
     random = np.random.default_rng(3)
     rows = [f"{p},{d},sbp,{random.normal(130, 10):.1f}" for p in range(60) for d in (1, 5, 9)]
     (folder / "events.csv").write_text("\n".join(["id,day,code,numeric_value", "0,0,rare,", *rows, ""]))
@@ -241,6 +254,16 @@ def test_many_people_without_a_single_input_are_refused(coded: Path) -> None:
     other = pl.DataFrame({"id": range(11), "day": 0, "code": "SBP", "numeric_value": 120.0})
     with pytest.raises(RecordsError, match=r"none of the bundle's inputs .* Write the codes in column 'code' as the"):
         loaded.predict(other)
+
+
+def test_a_unit_that_the_study_names_is_that_of_new_records_too(coded: Path) -> None:
+    """Its own records stated none."""
+    loaded = sequela.load_bundle(coded / "bundle")
+    live = pl.DataFrame({"id": [1], "day": [1], "code": ["sbp"], "numeric_value": [120.0]})
+    expected = loaded.predict(live)
+    assert loaded.predict(live.with_columns(unit=pl.lit("mmHg"))).equals(expected)
+    with pytest.raises(InputError, match="'sbp' come in another unit than the study's"):
+        loaded.predict(live.with_columns(unit=pl.lit("kPa")))
 
 
 KNOTS = {"knots": [1.0, 2.0], "shares": [0.25, 0.75]}
@@ -289,6 +312,12 @@ def test_numbers_of_a_bundle_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(BundleError, match=rf"bundle/{member}\.json: .*{says}.* damaged or was changed by hand"):
         read_bundle(changed(run, tmp_path, member, change))
+
+
+def test_a_hybrid_without_its_trees_is_refused(run: Run, tmp_path: Path) -> None:
+    bundle = changed(run, tmp_path, "study", lambda c: c["model"].update(hybrid=True))
+    with pytest.raises(BundleError, match=r"bundle/trees\.txt: study\.json and the members disagree about a hybrid"):
+        read_bundle(bundle)
 
 
 def test_predictions_that_are_no_numbers_are_refused(run: Run, tmp_path: Path) -> None:

@@ -50,6 +50,10 @@ def test_the_gradient_passes_where_the_number_did() -> None:
     assert gradcheck(thinned, torch.randn(4, 5, dtype=torch.float64, requires_grad=True))
 
 
+def test_a_share_next_to_one_leaves_numbers_finite() -> None:
+    assert Dropout(1 - 1e-9)(torch.ones(100_000)).isfinite().all()
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_a_share_that_is_none_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match="share"):

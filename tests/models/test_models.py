@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from sequela.batch import Batch
+from sequela.cells import operator
 from sequela.models import (
     FORECAST_LOSSES,
     Encoder,
@@ -70,7 +72,7 @@ def test_a_rowwise_linear_has_the_same_bits_for_a_row_in_any_company(width: int)
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("lengths", [[0, 2, 0, 4, 0], [3, 1, 0]])
+@pytest.mark.parametrize("lengths", [[0, 2, 0, 4, 0], [3, 1, 0], [0, 0, 1]])
 def test_a_prediction_that_knows_nothing_reads_a_state_of_zero(
     cell: str, bidirectional: bool, lengths: list[int]
 ) -> None:
@@ -94,8 +96,10 @@ def test_a_read_is_the_output_of_torchs_own_layers_over_the_sequence(
 ) -> None:
     lengths = [2, 5, 3]
     network = encoder(hidden=sizes, bidirectional=bidirectional, cell=cell[0], static=0, inputs=["values"])
-    state = network(batch_of(lengths, [(s, n - 1) for s, n in enumerate(lengths)], facts=0))
-    for s, n in enumerate(lengths):
+    order = [1, 2, 0]
+    state = network(batch_of(lengths, [(s, lengths[s] - 1) for s in order], facts=0))
+    for read, s in zip(state, order, strict=True):
+        n = lengths[s]
         steps = torch.from_numpy(np.random.default_rng(100 + s).normal(size=(n, 2)).astype(np.float32))
         for layer in network.layers:
             twin = cell[1](layer.input_size, layer.hidden_size, layer.num_layers, bidirectional=bidirectional)
@@ -103,7 +107,54 @@ def test_a_read_is_the_output_of_torchs_own_layers_over_the_sequence(
             steps, _ = twin(steps)
         half = sizes[-1]
         expected = torch.cat([steps[-1, :half], steps[0, half:]])
-        assert torch.allclose(state[s], expected, atol=1e-5)
+        assert torch.allclose(read, expected, atol=1e-5)
+
+
+@pytest.mark.skipif(not operator.BUILT, reason="the native core is not built")
+@pytest.mark.parametrize("sizes", [[3], [3, 3], [3, 3, 2]])
+@pytest.mark.parametrize("cell", [("lstm", nn.LSTMCell), ("gru", nn.GRUCell), ("rnn", nn.RNNCell)])
+def test_states_fade_with_the_time_since_the_step_before_and_the_last_with_the_lag(
+    sizes: list[int], cell: tuple[str, type[nn.RNNCellBase]]
+) -> None:
+    network = encoder(hidden=sizes, cell=cell[0], decay=True, static=0, inputs=["values"])
+    for fading in network.fading:
+        nn.init.uniform_(fading.weight, 0.1, 0.5)
+        nn.init.uniform_(fading.bias, -0.3, 0.3)
+    lags, batch = [0.0, 2.5, 0.5], batch_of([2, 5, 3], [(0, 1), (1, 4), (2, 2)], facts=0)
+    read = network(replace(batch, hours=2 * batch.hours**1.5, read_lag_hours=torch.tensor(lags)))
+    for s, n in enumerate([2, 5, 3]):
+        rows = torch.from_numpy(np.random.default_rng(100 + s).normal(size=(n, 2)).astype(np.float32))
+        for layer, fading in zip(network.layers, network.fading, strict=True):
+            for k in range(layer.num_layers):
+                twin = cell[1](layer.get_parameter(f"weight_ih_l{k}").shape[1], layer.hidden_size)
+                twin.load_state_dict({name: layer.get_parameter(f"{name}_l{k}") for name in twin.state_dict()})
+                own = slice(k * layer.hidden_size, (k + 1) * layer.hidden_size)
+                weight, bias = fading.weight[own, 0], fading.bias[own]
+                state = torch.zeros(2, 1, layer.hidden_size)  # h and c
+                after = []
+                for t in range(n):
+                    typical_gaps = 2 * (t**1.5 - max(t - 1, 0) ** 1.5) / 1.5
+                    state = state * torch.exp(-torch.relu(weight * typical_gaps + bias))
+                    given = (state[0], state[1]) if cell[0] == "lstm" else state[0]
+                    found = twin(rows[t : t + 1], given)
+                    state = torch.stack(found) if cell[0] == "lstm" else torch.stack([found, found])
+                    after.append(state[0, 0])
+                rows = torch.stack(after)
+        expected = rows[-1] * torch.exp(-torch.relu(weight * lags[s] / 1.5 + bias)) if lags[s] else rows[-1]
+        torch.testing.assert_close(read[s], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_dropout_acts_between_layers_and_on_what_is_read() -> None:
+    batch, entering = batch_of([30], [(0, t) for t in range(30)]), []
+    network = encoder(hidden=[40, 30], dropout=0.5).train()
+    network.layers[1].register_forward_pre_hook(lambda layer, given: entering.append(given[0].data))
+    for thinned in (network(batch), *entering):
+        assert float((thinned == 0).float().mean()) == pytest.approx(0.5, abs=0.05)
+    assert len(entering) == 1
+    for sizes in ([40, 40], [40]):
+        network = encoder(hidden=sizes, dropout=0.5).train()
+        network.between = nn.Identity()
+        assert torch.equal(network(batch), network(batch)) == (len(sizes) == 1)
 
 
 def test_steps_after_the_read_do_not_change_the_state_that_is_read() -> None:
@@ -113,11 +164,21 @@ def test_steps_after_the_read_do_not_change_the_state_that_is_read() -> None:
     assert torch.allclose(short, long, rtol=1e-6, atol=1e-7)
 
 
-def test_a_gap_of_the_typical_length_enters_as_one_half() -> None:
-    batch = batch_of([1], [(0, 0)])
+def test_a_gap_of_the_typical_length_enters_as_one_half_and_so_do_hours_of_the_mean_of_them() -> None:
+    batch = batch_of([2], [(0, 1)])
+    batch = replace(batch, hours=torch.tensor([-1.5, 1.5]))  # what is known already when an episode begins
     entering = encoder().inputs(batch, Layout(batch))
-    assert entering[0, 4:6].tolist() == pytest.approx([1 / 2, 1 / 3])
-    assert entering.shape == (1, 3 * 2 + 1 + 1)
+    assert entering[1, 4:7].tolist() == pytest.approx([1 / 2, 1 / 3, 1 / 2])
+    assert entering[0, 6] == -1 / 2
+    assert entering.shape == (2, 3 * 2 + 1 + 1)
+
+
+@pytest.mark.parametrize("size", [1e5, -1e5])
+def test_attention_reads_numbers_however_large_its_scores_are(size: float) -> None:
+    network = encoder(readout=["attention"])
+    with torch.no_grad():
+        network.readout.query.fill_(size)
+    assert network(batch_of([9], [(0, t) for t in range(9)])).isfinite().all()
 
 
 @pytest.mark.parametrize(
@@ -131,9 +192,26 @@ def test_losses_are_those_of_torch_over_the_known_targets(loss: str, theirs: nn.
     fields = {name: getattr(batch, name) for name in Batch.__dataclass_fields__}
     fields |= {"targets": target, "target_known": known, "weight": torch.ones(20)}
     assert torch.allclose(forecast_loss(predicted, Batch(**fields), loss), theirs(predicted[known], target[known]))
+    weight = torch.linspace(0.1, 2, 20)
+    each = known * weight[:, None, None]
+    expected = (FORECAST_LOSSES[loss](predicted, target) * each).sum() / each.sum()
+    torch.testing.assert_close(forecast_loss(predicted, Batch(**{**fields, "weight": weight}), loss), expected)
     nothing = Batch(**{**fields, "target_known": torch.zeros_like(known)})
     assert float(forecast_loss(predicted, nothing, loss)) == 0.0
     assert set(FORECAST_LOSSES) == {"squared", "absolute", "huber"}
+
+
+def test_the_loss_of_a_forecast_is_squared_where_the_study_names_none() -> None:
+    network = build_forecast_network(
+        ModelSettings(hidden=2),
+        InputShape(static=0, gap_unit_hours=[1.0]),
+        horizons=1,
+        targets=1,
+        reads_at_records=True,
+    )
+    batch, predicted = batch_of([1], [(0, 0)]), torch.full((1, 1, 1), 3.0)
+    assert float(network.loss(predicted, batch, "auto")) == 9.0
+    assert float(network.loss(predicted, batch, "absolute")) == 3.0
 
 
 def test_the_lag_to_a_prediction_time_is_an_input_only_where_there_is_one() -> None:
@@ -150,6 +228,11 @@ def test_the_lag_to_a_prediction_time_is_an_input_only_where_there_is_one() -> N
         later = Batch(**{**fields, "read_lag_hours": torch.tensor([9.0])})
         assert network(batch).shape == (1, horizons, targets)
         assert torch.equal(network(batch), network(later)) == reads_at_records
+        if not reads_at_records:
+            with torch.no_grad():
+                network.head.linear.bias.zero_()
+                network.head.linear.weight.zero_()[:, -1] = 1
+            assert network(later).flatten().tolist() == pytest.approx([9 / (9 + 2)] * horizons * targets)
 
 
 def test_parameters_are_counted_as_torch_has_them() -> None:

@@ -92,6 +92,7 @@ def test_what_the_network_needs_and_the_batch_lacks_is_named() -> None:
 
 def test_a_network_of_events_and_facts_alone_works() -> None:
     shape = InputShape(static=FACTS, gap_unit_hours=[], events=CODES)
+    assert shape.hours_unit == 24.0
     batch = batch_of([history(0, 4), history(1, 2)], [(0, 3), (1, -1)], lag_hours=12.0)
     empty = torch.zeros(len(batch.values), 0)
     batch = replace(batch, values=empty, observed=empty.bool(), gap_hours=empty)

@@ -36,8 +36,9 @@ def test_a_piece_tells_how_much_of_its_range_lies_below_the_value() -> None:
 
 def test_pieces_have_the_mean_zero_over_training_people_and_what_is_not_known_adds_nothing_but_its_own_column() -> None:
     random = np.random.default_rng(0)
-    statistics = random.normal(size=(500, 3)) ** 3
-    statistics[random.random((500, 3)) < 0.3] = np.nan
+    statistics = random.normal(size=(5000, 3)) ** 3
+    statistics[random.random((5000, 3)) < 0.3] = np.nan
+    statistics[4000:] += 2
     wide = fitted(statistics, min_people=11)
     pieces = wide.pieces(torch.from_numpy(statistics).float())
     assert torch.isfinite(pieces).all()
@@ -46,7 +47,7 @@ def test_pieces_have_the_mean_zero_over_training_people_and_what_is_not_known_ad
     unknown = wide.pieces(torch.full((1, 3), torch.nan))[0]
     assert not unknown[:, :PIECES].any()
     torch.testing.assert_close(unknown[:, PIECES], torch.from_numpy(1 - shares).float(), atol=1e-5, rtol=0)
-    torch.testing.assert_close(pieces.sum(dim=0) / 500, torch.zeros(3, PIECES + 1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(pieces.mean(dim=0), torch.zeros(3, PIECES + 1), atol=1e-4, rtol=0)
 
 
 def test_no_cut_is_made_by_fewer_than_min_people() -> None:
@@ -60,12 +61,17 @@ def test_no_cut_is_made_by_fewer_than_min_people() -> None:
 
 
 def test_a_statistic_that_too_few_have_or_that_never_changes_adds_nothing() -> None:
-    statistics = np.full((300, 2), np.nan)
+    statistics = np.full((300, 4), np.nan)
     too_few = PIECES * 11 - 1
     statistics[:too_few, 0] = np.arange(too_few)
     statistics[:, 1] = 7.0
+    statistics[: too_few + 1, 2] = np.arange(too_few + 1)
+    statistics[:100, 3] = np.maximum(np.arange(100) - 60, 0)  # most people have none, so the first piece is empty
     wide = fitted(statistics, min_people=11)
-    assert not wide.pieces(torch.tensor([[3.0, 7.0], [torch.nan, torch.nan], [100.0, -5.0]])).any()
+    pieces = wide.pieces(torch.tensor([[3.0, 7.0, 3.0, 0.0], [torch.nan] * 4, [100.0, -5.0, 30.0, 30.0]]))
+    assert not pieces[:, :2].any()
+    assert pieces[:, 2:].any(dim=2).all()
+    assert not wide.scale[3].all()
 
 
 def test_a_network_begins_without_its_wide_part_and_learns_it() -> None:
@@ -85,6 +91,16 @@ def test_a_network_begins_without_its_wide_part_and_learns_it() -> None:
     assert found.penalty().item() == pytest.approx(0.003 * (found.head.wide.linear.weight**2).sum().item())
     alone = replace(batch_of([history(7, 4)], [(0, 3)]), summary=batch.summary[7:8])
     assert torch.equal(found(alone), found(batch)[7:8])
+
+
+def test_four_fifths_of_the_networks_dropout_thin_the_pieces() -> None:
+    wide, summary = network().head.wide.train(), torch.full((10, STATISTICS), 0.3)
+    thinned = wide.dropout(torch.ones(10_000))
+    assert float((thinned == 0).float().mean()) == pytest.approx(0.8 * 0.5, abs=0.02)
+    wide.fit(np.random.default_rng(1).normal(size=(400, STATISTICS)), np.arange(400), 11)
+    torch.nn.init.ones_(wide.linear.weight)
+    assert len(wide(summary).unique()) > 1
+    assert len(wide.eval()(summary).unique()) == 1
 
 
 def test_cuts_travel_with_the_weights() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,28 +12,36 @@ from other_outcomes import turned
 from small_study import write_risk_study
 
 import sequela
-from sequela.baselines import people_folds, statistics_of
+from sequela.baselines import FittedHybrid, Stacked, fit_hybrid, people_folds, statistics_of
 from sequela.bundle import members_of
 from sequela.cohort import TRAIN, TUNING, Split
-from sequela.models import HeadedNetwork
+from sequela.models import RiskNetwork, mean_logit
+from sequela.predict import member_outputs
+from sequela.study import fit
 from sequela.study.fit import fit_split
 from sequela.study.material import Fit, Material, Numbers
 from sequela.study.story import divide, gather
 from sequela.study.watch import Watch
 
-MEMBERS = 2
+MEMBERS, SEED = 2, 3
 Case = tuple[Material, Split, Numbers, Numbers]
 
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """The material, its split, and of the training predictions the rows and the folds of their people."""
-    changes = {"model.wide": True, "train.epochs": 1, "evaluate.baselines": ["logistic"], "evaluate.trials": None}
+    changes = {
+        "model.wide": True,
+        "train.epochs": 1,
+        "train.seed": SEED,
+        "evaluate.baselines": ["logistic"],
+        "evaluate.trials": None,
+    }
     study = sequela.read_study(write_risk_study(tmp_path_factory.mktemp("members"), changes))
     material = gather(study)
     split = divide(study, material)[0]
     training = np.flatnonzero(split.part == TRAIN)
-    return material, split, training, people_folds(material.cohort.asked.person[training], MEMBERS, 0)
+    return material, split, training, people_folds(material.cohort.asked.person[training], MEMBERS, SEED)
 
 
 def fitted(material: Material, split: Split) -> Fit:
@@ -53,23 +62,72 @@ def test_labels_of_the_fold_that_a_member_speaks_for_do_not_change_its_weights(c
     assert unmoved(material, turned(material, training[folds == 0]), split) == [True, False]
 
 
+def trained_again(material: Material) -> Material:
+    """Return the material of a study that trains again."""
+    train = material.settings.train.model_copy(update={"refit": True, "patience": 0})
+    return replace(material, settings=material.settings.model_copy(update={"train": train}))
+
+
+def said_to_boosting(
+    material: Material, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Fit, Stacked, Stacked, Stacked | None]:
+    """Return the fit, and what boosting was given of training people, of tuning people and, in the end, of both."""
+    given: list[tuple[Stacked, Stacked, Stacked | None]] = []
+
+    def recording(training: Stacked, tuning: Stacked, *, everyone: Stacked | None, **more: Any) -> FittedHybrid:
+        given.append((training, tuning, everyone))
+        assert more["seed"] == SEED
+        return fit_hybrid(training, tuning, everyone=everyone, **more)
+
+    monkeypatch.setattr(fit, "fit_hybrid", recording)
+    return fitted(material, split), *given[0]
+
+
+def said(material: Material, found: Fit) -> np.ndarray:
+    """Return what each member says of all predictions."""
+    cohort, facts, bundle = material.cohort, material.evidence.facts, found.bundle
+    statistics = statistics_of("risk", cohort.timeline, facts, bundle.prepared, cohort.sequences)
+    return member_outputs(bundle, cohort.timeline, facts, cohort.sequences, statistics)
+
+
+def test_boosting_sees_of_who_taught_a_network_what_the_member_without_them_says(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    material, split, training, folds = case
+    found, of_training, of_tuning, nobody = said_to_boosting(material, split, monkeypatch)
+    each = said(material, found)
+    assert nobody is None
+    assert np.array_equal(of_training.outputs, each[folds, training])
+    assert not np.allclose(each[0, training], each[1, training])
+    tuning = np.flatnonzero(split.part == TUNING)
+    assert np.array_equal(of_tuning.outputs, mean_logit(torch.from_numpy(each))[tuning])
+    again = trained_again(material)
+    found, first, judges, everyone = said_to_boosting(again, split, monkeypatch)
+    assert first.outputs.tobytes() == of_training.outputs.tobytes()
+    assert judges.outputs.tobytes() == of_tuning.outputs.tobytes()
+    both = np.flatnonzero((split.part == TRAIN) | (split.part == TUNING))
+    folds = people_folds(material.cohort.asked.person[both], MEMBERS, SEED)
+    assert everyone is not None
+    assert np.array_equal(everyone.outputs, said(again, found)[folds, both])
+
+
 def test_a_tuning_person_teaches_in_the_end_but_not_the_member_that_speaks_for_them(case: Case) -> None:
     material, split, _, _ = case
-    train = material.settings.train.model_copy(update={"refit": True, "patience": 0})
-    material = replace(material, settings=material.settings.model_copy(update={"train": train}))
+    material = trained_again(material)
     both = np.flatnonzero((split.part == TRAIN) | (split.part == TUNING))
-    folds = people_folds(material.cohort.asked.person[both], MEMBERS, 0)
+    folds = people_folds(material.cohort.asked.person[both], MEMBERS, SEED)
     chosen = both[(folds == 0) & (split.part[both] == TUNING)]
     assert unmoved(material, turned(material, chosen), split) == [True, False]
 
 
-def test_the_wide_part_of_a_member_is_centred_on_its_own_people(case: Case) -> None:
+def test_a_member_begins_with_the_events_and_the_statistics_of_its_own_people(case: Case) -> None:
     material, split, training, folds = case
     bundle = fitted(material, split).bundle
     cohort = material.cohort
     statistics = statistics_of("risk", cohort.timeline, material.evidence.facts, bundle.prepared, cohort.sequences)
     for number, member in enumerate(members_of(bundle.network)):
-        assert isinstance(member, HeadedNetwork)
+        assert isinstance(member, RiskNetwork)
+        assert member.prevalence == material.labels[training[folds != number]].mean()
         wide = member.head.wide
         assert wide is not None
         seen = torch.from_numpy(statistics.matrix[training[folds != number]])

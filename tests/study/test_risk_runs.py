@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from live_bundle import assert_bundle_agrees
 from small_study import PEOPLE, SECRET, outcomes_csv, visits_csv
 
 import sequela
+from sequela.bundle import members_of
+from sequela.models import parameter_count
 from sequela.report.formats import Metrics
 from sequela.report.performance import performance
 from sequela.study import Run
@@ -82,7 +85,9 @@ def test_dates_of_an_outcome_in_parquet_run_as_their_text_does_and_do_not_distur
     assert predictions(run).equals(predictions(again))
     loaded = sequela.load_bundle(run.folder / "bundle")
     live = loaded.predict({"visits": visits, "fate": fate})
-    assert len(live)
+    stored = predictions(run).filter(model="network")
+    both = stored.join(live, on=["subject_id", "episode_start", "prediction_time"], suffix="_live", how="left")
+    assert both["predicted"].equals(both["predicted_live"].alias("predicted"), null_equal=False)
 
 
 def test_a_column_of_the_outcome_in_an_input_table_is_not_wanted_of_new_people(run_risk: Any) -> None:
@@ -145,6 +150,14 @@ def test_the_measures_of_a_risk_are_those_of_its_predictions(risky: Run) -> None
     assert {row["threshold"] for row in metrics["measures"] if row["metric"] == "sensitivity"} == {0.1, 0.2}
 
 
+def test_landmarks_count_from_the_start_of_each_persons_episode(run_risk: Any) -> None:
+    visits = pl.read_csv(visits_csv(2 * PEOPLE).encode())
+    text = visits.with_columns(day=pl.col("day") + pl.col("id") % 5).write_csv()
+    asked = {"question.outcome": HIGH, "question.at": ["30d", "60d"], "question.incomplete": "no event"}
+    run = run_risk(PLAIN | asked, {"visits.csv": text})
+    assert {row["at"] for row in run.metrics["measures"]} == {None, "30d", "60d"}
+
+
 def test_recalibration_moves_probabilities_and_no_order(risky: Run) -> None:
     after = json.loads((risky.folder / "bundle" / "after.json").read_text())
     assert set(after["recalibration"]) == {"network", "hybrid"}
@@ -170,6 +183,8 @@ def test_each_member_has_its_own_training(risky: Run) -> None:
     assert [(fit["fold"], fit["member"]) for fit in fits] == [(0, 0), (0, 1)]
     assert set(fits[0]["selection_log_loss"]) == {"logistic", "gradient_boosting"}
     assert set(fits[0]["search"]) == {"logistic", "gradient_boosting"}
+    first, second = members_of(sequela.load_bundle(risky.folder / "bundle").bundle.network)
+    assert read(risky, "profile")["network"]["parameters"] == parameter_count(first) == parameter_count(second)
 
 
 @pytest.mark.parametrize("kind", ["forecast", "risk"])
@@ -248,16 +263,15 @@ def test_who_had_the_event_is_not_asked_again_unless_it_recurs(run_risk: Any) ->
     ],
     ids=lambda changes: ", ".join(changes),
 )
-def test_what_a_study_of_a_risk_may_ask_for_runs_to_the_end(run_risk: Any, changes: dict[str, Any]) -> None:
+def test_what_a_study_of_a_risk_may_ask_for_runs_to_the_end_and_its_bundle_says_the_same(
+    run_risk: Any, changes: dict[str, Any]
+) -> None:
     run = run_risk(PLAIN | changes)
     assert run.report.stat().st_size > 10_000
     found = predictions(run)
     assert found["predicted"].is_between(0, 1).all()
     assert set(found["target"]) == {0.0, 1.0}
-    folder = run.folder.parent
-    tables = {name: folder / f"{name}.csv" for name in ("visits", "patients")}
-    live = sequela.load_bundle(run.folder / "bundle").predict_files(tables).table
-    assert live["predicted"].is_between(0, 1).all()
+    assert_bundle_agrees(run)
 
 
 def test_a_shift_of_what_was_not_measured_says_no_more_than_the_measures(run_risk: Any) -> None:

@@ -216,4 +216,7 @@ def test_the_same_seed_gives_the_same_digits(run_study: Any) -> None:
             + [(run.folder / "bundle" / "weights.safetensors").read_bytes()]
         )
     assert found[0] == found[1]
-    assert run_study({"train.seed": 1}, force=True).metrics["models"]["network"] != json.loads(found[0][0])["models"]
+    other, models = run_study({"train.seed": 1}, force=True).metrics["models"], json.loads(found[0][0])["models"]
+    assert other["network"]["rmse"]["value"] != models["network"]["rmse"]["value"]
+    assert other["persistence"]["rmse"]["value"] == models["persistence"]["rmse"]["value"]
+    assert other["persistence"]["rmse"]["low"] != models["persistence"]["rmse"]["low"]  # other people are drawn

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from small_study import write_study
 
 import sequela
 from sequela.bundle import members_of
-from sequela.models import seed_of_member
+from sequela.models import Network, seed_of_member
+from sequela.prepare import Collation
+from sequela.study import fit
 from sequela.study.fit import fit_split
 from sequela.study.story import divide, gather
 from sequela.study.watch import Watch
+from sequela.train import History, TrainSettings, train
 
 Weights = dict[str, torch.Tensor]
 
@@ -22,8 +27,8 @@ def members(folder: Path, seed: int, count: int) -> list[Weights]:
     changes = {"train.seed": seed, "train.epochs": 1, "model.members": count, "evaluate.baselines": ["mean"]}
     study = sequela.read_study(write_study(folder, changes))
     material = gather(study)
-    fit = fit_split(material, divide(study, material)[0], watch=Watch(), number=1, fits=1)
-    return [member.state_dict() for member in members_of(fit.bundle.network)]
+    bundle = fit_split(material, divide(study, material)[0], watch=Watch(), number=1, fits=1).bundle
+    return [member.state_dict() for member in members_of(bundle.network)]
 
 
 def alike(one: Weights, other: Weights) -> bool:
@@ -38,6 +43,20 @@ def test_ensembles_of_neighbouring_seeds_share_no_member(tmp_path: Path) -> None
 def test_the_first_member_is_the_network_that_the_study_trains_alone(tmp_path: Path) -> None:
     (alone,) = members(tmp_path / "alone", 4, 1)
     assert alike(alone, members(tmp_path / "three", 4, 3)[0])
+
+
+def test_each_member_is_shuffled_by_its_own_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = []
+
+    def recording(
+        member: Network, examples: Collation, tuning: Collation, given: TrainSettings, **keys: Any
+    ) -> History:
+        seeds.append(given.seed)
+        return train(member, examples, tuning, given, **keys)
+
+    monkeypatch.setattr(fit, "train", recording)
+    members(tmp_path, 4, 3)
+    assert seeds == [seed_of_member(4, number) for number in range(3)]
 
 
 def test_members_of_many_seeds_have_seeds_of_their_own() -> None:

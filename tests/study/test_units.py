@@ -19,6 +19,7 @@ def test_one_unit_or_none_is_well() -> None:
     check_units(events("mg/dL", None, "mg/dL"), {})
     check_units(events(None, None), {"glucose": "mg/dL"})
     check_units(events("mg/dL"), {"glucose": "mg/dL"})
+    check_units(events("MG/DL"), {"glucose": "mg/dL"})
 
 
 def test_two_units_of_one_code_are_refused() -> None:
@@ -26,6 +27,7 @@ def test_two_units_of_one_code_are_refused() -> None:
         check_units(events("mg/dL", "mmol/L"), {})
 
 
-def test_another_unit_than_the_study_had_is_refused() -> None:
+@pytest.mark.parametrize(("stated", "expected"), [("mmol/L", "mg/dL"), ("furlong", "mile")])
+def test_another_unit_than_the_study_had_is_refused(stated: str, expected: str) -> None:
     with pytest.raises(InputError, match="another unit than the study's"):
-        check_units(events("mmol/L"), {"glucose": "mg/dL"})
+        check_units(events(stated), {"glucose": expected})

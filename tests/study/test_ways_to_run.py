@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
-from small_study import PEOPLE
+import torch
+from live_bundle import assert_bundle_agrees
+from small_study import PEOPLE, write_study
 
 import sequela
-from sequela.study import Run, Watch
+from sequela.cohort import HELD_OUT, TRAIN
+from sequela.evaluate import conformal_half_width
+from sequela.models import Network
+from sequela.predict import member_outputs
+from sequela.prepare import Collation, fit_smearing
+from sequela.study import Run, Watch, divide, fit, gather
+from sequela.study.fit import fit_split
+from sequela.train import History, train
 
 
 def predictions(run: Run) -> pl.DataFrame:
@@ -52,8 +63,16 @@ def test_with_folds_everyone_is_held_out_once_and_the_bundle_is_fitted_on_all(ru
     assert [fit["fold"] for fit in history["fits"]] == [0, 1, 2]
     folder = run.folder.parent
     paths = {"visits": folder / "visits.csv", "patients": folder / "patients.csv"}
-    live = sequela.load_bundle(run.folder / "bundle").predict_files(paths).table
-    assert live["predicted"].is_finite().all()
+    loaded = sequela.load_bundle(run.folder / "bundle")
+    assert loaded.predict_files(paths).table["predicted"].is_finite().all()
+    study = sequela.read_study(folder / "study.toml")
+    material = gather(study)
+    *_, everyone = divide(study, material)
+    assert not (everyone.part == HELD_OUT).any()
+    final = fit_split(material, everyone, watch=Watch(), number=1, fits=1, compared=False).bundle
+    assert loaded.bundle.prepared == final.prepared
+    weights, expected = loaded.bundle.network.state_dict(), final.network.state_dict()
+    assert all(torch.equal(weights[name], weight) for name, weight in expected.items())
 
 
 def test_what_bins_add_up_to_is_no_measure_of_single_values(run_study: Any) -> None:
@@ -67,6 +86,38 @@ def test_what_bins_add_up_to_is_no_measure_of_single_values(run_study: Any) -> N
     (target,) = json.loads((run.folder / "bundle" / "prepare.json").read_text())["targets"]
     assert abs(target["center"]) < 5
     assert target["spread"] < 15
+
+
+def test_what_brings_a_bent_target_back_is_learned_from_all_members_and_training_people_alone(tmp_path: Path) -> None:
+    changes = {"prepare.transform": {"sbp": "log"}, "prepare.min_people": 5, "model.members": 2}
+    study = sequela.read_study(write_study(tmp_path, changes))
+    material = gather(study)
+    (split, _) = divide(study, material)
+    bundle = fit_split(material, split, watch=Watch(), number=1, fits=1).bundle
+    training, cohort = np.flatnonzero(split.part == TRAIN), material.cohort
+    each = member_outputs(bundle, cohort.timeline, material.evidence.facts, cohort.sequences, None)
+    person = cohort.asked.person[training]
+    expected = fit_smearing(each.mean(axis=0)[training], material.labels[training], bundle.prepared, person=person)
+    assert bundle.prepared == expected
+    assert len(expected.targets[0].smearing.residuals) > 1  # type: ignore[union-attr]
+
+
+def test_a_training_that_hides_measurements_is_told_how_late_each_was_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = sequela.read_study(write_study(tmp_path, {"train.hide": 0.3, "records.0.available": "known"}))
+    visits = pl.read_csv(tmp_path / "visits.csv")
+    visits.with_columns(known=pl.col("day") + pl.col("id") % 3).write_csv(tmp_path / "visits.csv")
+    material, seen = gather(study), []
+
+    def recording(member: Network, examples: Collation, *more: Any, **keys: Any) -> History:
+        seen.append(examples)
+        return train(member, examples, *more, **keys)
+
+    monkeypatch.setattr(fit, "train", recording)
+    fit_split(material, divide(study, material)[0], watch=Watch(), number=1, fits=1)
+    batch, _ = seen[0].batch(np.arange(len(seen[0])))
+    assert set(batch.late_hours.unique().tolist()) == {0.0, 24.0, 48.0}
 
 
 def test_a_split_by_time_trains_on_the_past_only(run_study: Any) -> None:
@@ -104,13 +155,24 @@ def test_a_split_file_is_followed(run_study: Any) -> None:
 
 
 def test_several_targets_and_horizons_are_forecast_side_by_side(run_study: Any) -> None:
-    run = run_study({"question.target": ["sbp", "dbp"], "question.horizon": ["30d", "90d"]})
+    asked = {"question.target": ["sbp", "dbp"], "question.horizon": ["30d", "90d"]}
+    run = run_study(asked | {"model.interval": 0.5})  # which few tuning people are enough for
     table = network(run)
     assert set(table["code"]) == {"sbp", "dbp"}
     assert run.metrics["target"] == ["sbp", "dbp"]
     pairs = {(m["target"], m["horizon_hours"]) for m in run.metrics["measures"] if m["model"] == "network"}
     assert {(code, hours) for code in ("sbp", "dbp") for hours in (720.0, 2160.0)} <= pairs
     assert table["target"].null_count() == 0
+    after = json.loads((run.folder / "bundle" / "after.json").read_text())
+    for code, hours in pairs - {(code, None) for code, _ in pairs}:
+        rows = table.filter(code=code, horizon_hours=hours)
+        tuning = rows.filter(split="tuning")
+        misses = tuning["target"] - tuning["predicted"]
+        half_width = conformal_half_width(misses.to_numpy(), tuning["subject_id"].to_numpy(), 0.5).value
+        place = [720.0, 2160.0].index(hours), ["sbp", "dbp"].index(code)
+        assert after["interval"]["half_width"][place[0]][place[1]] == pytest.approx(half_width), (code, hours)
+        assert (rows["upper"] - rows["predicted"]).to_numpy() == pytest.approx(half_width)
+        assert (rows["predicted"] - rows["lower"]).to_numpy() == pytest.approx(half_width)
     assert len(json.loads((run.folder / "curves.json").read_text())["targets"]) == 2
 
 
@@ -134,6 +196,14 @@ def test_a_study_without_tuning_people_runs_all_epochs_and_has_no_intervals(run_
     assert (fit["best_epoch"], fit["stopped"]) == (3, "all epochs")
     assert not (run.folder / "bundle" / "after.json").exists()
     assert run.metrics["best_baseline"] in ("persistence", "mean")
+
+
+def test_a_level_that_tuning_people_are_too_few_for_gives_no_interval(run_study: Any) -> None:
+    run = run_study({"model.interval": 0.95})
+    assert network(run)["lower"].null_count() == network(run)["upper"].null_count() == len(network(run))
+    after = json.loads((run.folder / "bundle" / "after.json").read_text())
+    assert after["interval"] == {"level": 0.95, "half_width": [[None]]}
+    assert_bundle_agrees(run)
 
 
 def test_individuals_are_drawn_only_where_the_study_asks_for_them(run_study: Any, plain: Run) -> None:
@@ -175,7 +245,10 @@ def test_individuals_are_drawn_only_where_the_study_asks_for_them(run_study: Any
     ],
     ids=lambda changes: ", ".join(changes),
 )
-def test_what_a_study_may_ask_for_runs_to_the_end(run_study: Any, changes: dict[str, Any]) -> None:
+def test_what_a_study_may_ask_for_runs_to_the_end_and_its_bundle_says_the_same(
+    run_study: Any, changes: dict[str, Any]
+) -> None:
     run = run_study({"train.epochs": 1, **changes})
     assert run.report.stat().st_size > 10_000
     assert network(run)["predicted"].is_finite().all()
+    assert_bundle_agrees(run)

@@ -116,6 +116,9 @@ def test_a_hidden_history_is_what_preparation_makes_of_records_without_the_measu
     for sequence in range(len(collation)):
         batch, _ = collation.batch(np.array([sequence]))
         found = with_some_hidden(batch, share, torch.Generator().manual_seed(sequence), Unmeasured.of(columns))
+        unsaid = replace(batch, provenance=None)
+        unsaid = with_some_hidden(unsaid, share, torch.Generator().manual_seed(sequence), Unmeasured.of(columns))
+        assert torch.equal(unsaid.values, found.values)
         hidden = (batch.observed & ~found.observed).numpy()
         row = timeline.step_of_cell - sequences.first[sequence]
         first, last = columns.first[timeline.cell_variable], columns.last[timeline.cell_variable]

@@ -19,7 +19,8 @@ from sequela.errors import CohortError
 from sequela.prepare import Collation, fit_preparation, scale_targets
 from sequela.study import gather
 from sequela.study.material import bundled_study
-from sequela.train import Progress, TrainSettings, mean_loss, train
+from sequela.train import Adam, Progress, TrainSettings, loop, mean_loss, train
+from sequela.train.hide import Unmeasured, with_some_hidden
 
 Weights = dict[str, torch.Tensor]
 
@@ -82,6 +83,23 @@ def test_the_loss_falls_where_there_is_something_to_learn(course: Course) -> Non
     assert not network.training
 
 
+def test_dropout_acts_in_every_epoch_and_where_nobody_learns_in_none(course: Course) -> None:
+    network, seen = course.network, []
+    network.encoder.between = nn.Dropout(0.5)
+    train(
+        network,
+        course.training,
+        course.tuning,
+        settings(),
+        loss="squared",
+        watch=lambda _: seen.append(network.training),
+    )
+    assert len(seen) == 25
+    assert all(seen)
+    losses = {mean_loss(network.train(), course.tuning, "squared") for _ in range(3)}
+    assert losses == {mean_loss(network.eval(), course.tuning, "squared")}
+
+
 def test_patience_ends_training_and_restores_the_best_weights(course: Course) -> None:
     network, of_epoch = course.network, {}
 
@@ -141,13 +159,15 @@ def test_an_interruption_in_the_third_epoch_keeps_the_best_weights_so_far(course
     assert same(weights(network), seen[2 * 5 - 1])  # five batches of eight people an epoch
 
 
-def test_progress_counts_batches_and_epochs(course: Course) -> None:
+@pytest.mark.parametrize(("batch_size", "batches"), [(8, 5), (16, 3)])
+def test_progress_counts_batches_and_epochs(course: Course, batch_size: int, batches: int) -> None:
     seen: list[Progress] = []
-    train(course.network, course.training, course.tuning, settings(epochs=2), loss="squared", watch=seen.append)
-    assert [(each.epoch, each.batch) for each in seen] == [(e, b) for e in (1, 2) for b in range(1, 6)]
-    assert {(each.epochs, each.batches) for each in seen} == {(2, 5)}
-    assert all(each.tuning_loss is None for each in seen[:5])
-    assert all(math.isfinite(each.tuning_loss) for each in seen[5:])
+    given = settings(epochs=2, batch_size=batch_size)
+    train(course.network, course.training, course.tuning, given, loss="squared", watch=seen.append)
+    assert [(each.epoch, each.batch) for each in seen] == [(e, b) for e in (1, 2) for b in range(1, batches + 1)]
+    assert {(each.epochs, each.batches) for each in seen} == {(2, batches)}
+    assert all(each.tuning_loss is None for each in seen[:batches])
+    assert all(math.isfinite(each.tuning_loss) for each in seen[batches:])
 
 
 def test_the_same_seed_takes_the_same_steps_and_another_does_not(course: Course) -> None:
@@ -191,12 +211,14 @@ LOSSES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-def by_hand(course: Course, network: nn.Module, loss: str, weight_decay: float, longest: float = 5.0) -> list[float]:
+def by_hand(
+    course: Course, network: nn.Module, loss: str, weight_decay: float, longest: float = 5.0, hide: float = 0.0
+) -> list[float]:
     """Train for two epochs with Adam as its formula has it; return how long the gradients of each step were.
 
     Source: Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1; weight decay is added to the gradient.
     """
-    shuffle = torch.Generator().manual_seed(5)
+    shuffle, chance = torch.Generator().manual_seed(5), torch.Generator().manual_seed(5)
     parameters = list(network.parameters())
     first = [torch.zeros_like(p) for p in parameters]
     second = [torch.zeros_like(p) for p in parameters]
@@ -204,6 +226,8 @@ def by_hand(course: Course, network: nn.Module, loss: str, weight_decay: float, 
     network.train()
     for _ in range(2):
         for batch, _ in course.training.batches(8, shuffle):
+            if hide:
+                batch = with_some_hidden(batch, hide, chance, Unmeasured.of(course.training.columns))
             error = (network(batch) - batch.targets)[batch.target_known]
             gradients = list(torch.autograd.grad(LOSSES[loss](error).mean(), parameters))
             lengths.append(float(torch.sqrt(sum((g**2).sum() for g in gradients))))
@@ -219,16 +243,29 @@ def by_hand(course: Course, network: nn.Module, loss: str, weight_decay: float, 
 
 
 @pytest.mark.parametrize("loss", list(LOSSES))
-@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_steps_are_those_of_adam_written_by_hand(course: Course, loss: str, weight_decay: float) -> None:
+@pytest.mark.parametrize(("weight_decay", "hide"), [(0.0, 0.0), (0.1, 0.0), (0.0, 0.3)])
+def test_steps_are_those_of_adam_written_by_hand(course: Course, loss: str, weight_decay: float, hide: float) -> None:
     network, expected = course.network, course.network
-    train(network, course.training, None, settings(epochs=2, weight_decay=weight_decay, patience=0, seed=5), loss=loss)
-    assert len(by_hand(course, expected, loss, weight_decay)) == 10
+    given = settings(epochs=2, weight_decay=weight_decay, hide=hide, patience=0, seed=5)
+    train(network, course.training, None, given, loss=loss)
+    assert len(by_hand(course, expected, loss, weight_decay, hide=hide)) == 10
     moved = 0.0
     for name, weight in expected.named_parameters():
         torch.testing.assert_close(network.state_dict()[name], weight.detach(), rtol=2e-4, atol=2e-5)
         moved = max(moved, float((weight.detach() - course.network.state_dict()[name]).abs().max()))
     assert moved > 0.03
+
+
+def test_a_networks_penalty_moves_its_steps_and_is_no_part_of_the_losses_that_are_told(course: Course) -> None:
+    """Half the sum of squares has the gradient of weight decay; no gradient here is long enough to be shortened."""
+    penalised, decayed = course.network, course.network
+    penalised.penalty = lambda: 0.05 * sum(weight.square().sum() for weight in penalised.parameters())
+    given = {"epochs": 2, "patience": 0}
+    told = train(penalised, course.training, None, settings(**given), loss="squared").epochs
+    expected = train(decayed, course.training, None, settings(**given, weight_decay=0.1), loss="squared").epochs
+    for name, weight in decayed.named_parameters():
+        torch.testing.assert_close(penalised.state_dict()[name], weight.detach(), rtol=2e-4, atol=2e-5)
+    assert [one.train_loss for one in told] == pytest.approx([other.train_loss for other in expected])
 
 
 def test_long_gradients_are_shortened_to_five(course: Course) -> None:
@@ -248,19 +285,25 @@ def test_long_gradients_are_shortened_to_five(course: Course) -> None:
     assert max(apart) > 0.01
 
 
-def test_one_cycle_rises_for_a_sixth_of_the_steps_and_falls_to_nothing(course: Course) -> None:
-    moved, network = [], course.network
-    last = [weights(network)]
+@pytest.mark.parametrize(
+    ("epochs", "batch_size", "up", "steps"), [(8, 8, 6, 40), (5, 16, 2, 15), (3, 40, 1, 3), (1, 40, 1, 1)]
+)
+def test_one_cycle_rises_for_15_percent_of_the_steps_and_falls_to_nothing_along_a_cosine(
+    course: Course, monkeypatch: pytest.MonkeyPatch, epochs: int, batch_size: int, up: int, steps: int
+) -> None:
+    rates: list[float] = []
 
-    def watch(progress: Progress) -> None:
-        now = weights(network)
-        moved.append(sum(float((now[name] - last[0][name]).abs().sum()) for name in now))
-        last[0] = now
+    class Recording(Adam):
+        def step(self) -> None:
+            rates.append(self.learning_rate)
+            super().step()
 
-    train(network, course.training, None, settings(epochs=8, schedule="one cycle"), loss="squared", watch=watch)
-    assert len(moved) == 40
-    assert moved[5] > 3 * moved[0]
-    assert moved[-1] < 0.05 * moved[5]
+    monkeypatch.setattr(loop, "Adam", Recording)
+    given = settings(epochs=epochs, batch_size=batch_size, schedule="one cycle")
+    train(course.network, course.training, None, given, loss="squared")
+    rising = [(k + 1) / up for k in range(up)]
+    falling = [0.5 * (1 + math.cos(math.pi * k / (steps - up + 1))) for k in range(steps - up)]
+    assert rates == pytest.approx([0.01 * share for share in rising + falling])
 
 
 def mean_of(steps: list[Weights], window: float) -> Weights:
@@ -301,6 +344,19 @@ def test_patience_looks_at_averaged_weights(course: Course) -> None:
     )
     tuning = [epoch.tuning_loss for epoch in history.epochs]
     assert mean_loss(network, course.tuning, "squared") == pytest.approx(min(tuning))
+
+
+def test_losses_that_are_told_are_means_over_predictions_however_they_fall_into_batches(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = mean_loss(course.network, course.training, "squared")
+    given = settings(epochs=1, batch_size=16, learning_rate=1e-12)
+    (epoch,) = train(course.network, course.training, course.tuning, given, loss="squared").epochs
+    assert epoch.train_loss == pytest.approx(whole, rel=1e-6)
+    assert epoch.tuning_loss == pytest.approx(mean_loss(course.network, course.tuning, "squared"), rel=1e-6)
+    monkeypatch.setattr(loop, "_EVALUATION_ROWS", 70)
+    assert len(list(course.training.batches_of_rows(70))) > 2
+    assert mean_loss(course.network, course.training, "squared") == pytest.approx(whole, rel=1e-6)
 
 
 def test_hiding_measurements_changes_training_and_is_the_seeds_own(course: Course) -> None:

@@ -13,7 +13,7 @@ from sequela.cohort import TRAIN, TUNING, Split
 from sequela.errors import CohortError
 from sequela.evaluate.measures import OWN_MODELS
 from sequela.models import HeadedNetwork, Network, parameter_count, seed_of_member
-from sequela.predict import as_said, finished, last_targets, mean_of_members, member_outputs, summary_for
+from sequela.predict import as_said, finished, mean_of_members, member_outputs, summary_for
 from sequela.prepare import Collation, PreparedState, fit_preparation, fit_smearing
 from sequela.study.kinds import kind_of
 from sequela.study.material import NO_BASELINES, Baselines, Fit, Floats, Material, Numbers, bundled_study
@@ -296,14 +296,8 @@ def _with_smearing(parts: _Parts, bundle: Bundle, each: Floats) -> Bundle:
     cohort, training = parts.material.cohort, parts.training
     if not bundle.prepared.targets:
         return bundle
-    last = last_targets(bundle.prepared, cohort.timeline, cohort.sequences.take(training))
-    prepared = fit_smearing(
-        each.mean(axis=0)[training],
-        parts.material.labels[training],
-        bundle.prepared,
-        person=cohort.asked.person[training],
-        last_target=last,
-    )
+    labels, person = parts.material.labels[training], cohort.asked.person[training]
+    prepared = fit_smearing(each.mean(axis=0)[training], labels, bundle.prepared, person=person)
     return replace(bundle, prepared=prepared)
 
 

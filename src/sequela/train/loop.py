@@ -88,7 +88,7 @@ def train(
     shuffle, chance = (torch.Generator().manual_seed(settings.seed) for _ in range(2))
     history = History()
     keeps_best = tuning is not None and settings.patience > 0
-    best_loss, best_weights = float("inf"), copy.deepcopy(network.state_dict())
+    best_loss, best_weights = float("inf"), network.state_dict()
     tuning_loss: float | None = None
     batches = -(-len(training) // settings.batch_size)
     shape, steps = _shape(settings, batches * settings.epochs), itertools.count()
@@ -131,7 +131,7 @@ def train(
                 break
     except KeyboardInterrupt:
         history.stopped = "interrupted"
-    if history.best_epoch > 0 or history.stopped != "interrupted":
+    if history.best_epoch > 0:
         network.load_state_dict(best_weights)
     _finite(sum(float(weight.detach().abs().sum()) for weight in network.parameters()))
     network.eval()
