@@ -8,11 +8,19 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
-from sequela.baselines import Examples, FittedBaselines, WindowStatistics, fit_forecast_baselines
+from sequela.baselines import (
+    FORECAST_BASELINES,
+    Examples,
+    FittedBaselines,
+    WindowStatistics,
+    boosting,
+    fit_forecast_baselines,
+)
 from sequela.baselines import examples as examples_module
+from sequela.baselines.boosting import FORECAST, Goal
 from sequela.baselines.examples import Standardised, folds
 from sequela.baselines.forecast import _RIDGE_PENALTIES
-from sequela.baselines.ridge import RidgePath
+from sequela.baselines.ridge import ridge_lines
 
 Floats = NDArray[np.float64]
 
@@ -29,8 +37,8 @@ def examples(seed: int, count: int = 60, *, gaps: bool = True, horizons: int = 1
     return Examples(statistics=statistics, labels=labels, person=np.arange(count) // 3)
 
 
-def fit(name: str, training: Examples, tuning: Examples | None = None, *, seed: int = 0) -> FittedBaselines:
-    return fit_forecast_baselines([name], training, tuning, seed=seed, threads=1)
+def fit(name: str, training: Examples, tuning: Examples | None = None, **keys: int) -> FittedBaselines:
+    return fit_forecast_baselines([name], training, tuning, **{"seed": 0, "threads": 1, "trials": 2} | keys)
 
 
 @pytest.mark.parametrize(("name", "of"), [("persistence", "last_target"), ("mean", "mean_target")])
@@ -81,9 +89,8 @@ def test_many_penalties_give_the_lines_of_scikit_learn() -> None:
     random = np.random.default_rng(0)
     for count in (5, 40, 300):  # fewer rows than columns, and more
         rows, label = random.normal(size=(count, 12)), random.normal(size=count)
-        ridge = RidgePath(lambda: [(rows.copy(), label)])  # noqa: B023 - called at once
-        for penalty in _RIDGE_PENALTIES:
-            model, expected = ridge.model(penalty), Ridge(alpha=penalty).fit(rows, label)
+        for penalty, model in zip(_RIDGE_PENALTIES, ridge_lines([(rows, label)], _RIDGE_PENALTIES), strict=True):
+            expected = Ridge(alpha=penalty).fit(rows, label)
             assert np.allclose(model.weights, expected.coef_, rtol=1e-9, atol=1e-12)
             assert np.isclose(model.intercept, expected.intercept_, rtol=1e-9, atol=1e-12)
 
@@ -92,8 +99,8 @@ def test_lines_from_blocks_are_those_of_all_rows() -> None:
     random = np.random.default_rng(0)
     rows, label = random.normal(size=(300, 12)) + 3, random.normal(size=300)
     parts = (slice(0, 100), slice(100, 200), slice(200, 300))
-    whole = RidgePath(lambda: [(rows.copy(), label)]).model(10.0)
-    blocks = RidgePath(lambda: [(rows[part].copy(), label[part]) for part in parts]).model(10.0)
+    (whole,) = ridge_lines([(rows, label)], [10.0])
+    (blocks,) = ridge_lines(((rows[part], label[part]) for part in parts), [10.0])
     assert np.allclose(blocks.weights, whole.weights, rtol=1e-11)
     assert np.isclose(blocks.intercept, whole.intercept, rtol=1e-11)
 
@@ -101,13 +108,55 @@ def test_lines_from_blocks_are_those_of_all_rows() -> None:
 def test_a_standardised_table_does_not_depend_on_the_rows_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = examples(0).statistics.matrix
     weights = np.arange(1.0, 5.0 + int(np.isnan(matrix).any(axis=0).sum()))
-    whole = Standardised(matrix, limit=2.0)
+    whole = Standardised(matrix)
     monkeypatch.setattr(examples_module, "_CELLS_AT_ONCE", 30)
-    parts = Standardised(matrix, limit=2.0)
+    parts = Standardised(matrix)
     assert parts.mean.tobytes() == whole.mean.tobytes()
     assert parts.std.tobytes() == whole.std.tobytes()
     assert parts(matrix).tobytes() == whole(matrix).tobytes()
     assert parts.weighed(matrix, weights).tobytes() == (whole(matrix) * weights).sum(axis=1).tobytes()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_absurd_value_moves_a_linear_forecast_no_farther_than_five_deviations(known: bool) -> None:
+    training, new = examples(0, gaps=known), examples(2, gaps=False).take(np.arange(1))
+    center, spread = (f(training.statistics.matrix[:, 1]) for f in (np.nanmean, np.nanstd))
+    predict = fit("linear", training, examples(1)).predict["linear"]
+    said = []
+    for value in (center + 5 * spread, 1e9, center - 5 * spread, -1e9):
+        new.statistics.matrix[0, 1] = value
+        said.append(predict(new.statistics).item())
+    assert said[:2] == pytest.approx([said[0]] * 2, rel=1e-9)
+    assert said[2:] == pytest.approx([said[2]] * 2, rel=1e-9)
+    assert said[0] > said[2] + spread
+
+
+def test_the_settings_and_trees_with_the_least_error_on_tuning_people_are_kept() -> None:
+    fitted = fit("gradient_boosting", examples(0, 300), examples(1, 200), trials=4)
+    search = fitted.searches[0, 0]
+    assert [trial.settings for trial in search.trials] == FORECAST.drawn(4, 0)
+    assert search.score == min(trial.loss for trial in search.trials if trial.loss is not None)
+    assert search.score == pytest.approx(fitted.selection_rmse["gradient_boosting"])
+    assert search.to_dict()["judged_by"] == "rmse"
+
+
+@pytest.mark.parametrize("with_tuning", [True, False])
+def test_settings_that_some_chose_are_fitted_on_all(with_tuning: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    training, new = examples(0, 300, gaps=False), examples(2)
+    tuning = examples(1, 100, gaps=False) if with_tuning else None
+    monkeypatch.setattr(boosting, "_MOST_TRIED_ON", 120)
+    fitted = fit("gradient_boosting", training, tuning)
+    search = fitted.searches[0, 0]
+    assert search.of_all is not None
+    assert search.of_all.settings == search.trials[search.chosen].settings
+    assert search.of_all.loss != search.trials[search.chosen].loss
+    monkeypatch.undo()
+    monkeypatch.setattr(Goal, "drawn", lambda *_: [search.kept.settings])
+    alone = fit("gradient_boosting", training, tuning)
+    assert alone.searches[0, 0].of_all is None
+    assert alone.searches[0, 0].kept == search.of_all
+    predicted = (one.predict["gradient_boosting"](new.statistics) for one in (fitted, alone))
+    assert next(predicted).tobytes() == next(predicted).tobytes()
 
 
 @pytest.mark.parametrize("with_tuning", [True, False])
@@ -115,7 +164,7 @@ def test_boosting_says_the_same_twice_and_follows_its_seed(with_tuning: bool) ->
     training, new = examples(0, 300), examples(2)
     tuning = examples(1, 100) if with_tuning else None
     one, again, other = (
-        fit("gradient_boosting", training, tuning, seed=seed).predict["gradient_boosting"](new.statistics)
+        fit("gradient_boosting", training, tuning, seed=seed, trials=1).predict["gradient_boosting"](new.statistics)
         for seed in (0, 0, 1)
     )
     assert one.tobytes() == again.tobytes()
@@ -147,8 +196,7 @@ def test_a_target_that_few_people_have_still_leaves_a_choice() -> None:
     training = examples(0)
     training.labels[training.person != 4] = np.nan
     training.labels[training.person == 9] = 1.0
-    names = ["persistence", "mean", "linear", "gradient_boosting"]
-    fitted = fit_forecast_baselines(names, training, None, seed=0, threads=1)
+    fitted = fit_forecast_baselines(FORECAST_BASELINES, training, None, seed=0, threads=1, trials=2)
     assert all(np.isfinite(list(fitted.selection_rmse.values())))
     assert fitted.best is not None
 
@@ -156,8 +204,9 @@ def test_a_target_that_few_people_have_still_leaves_a_choice() -> None:
 def test_where_no_tuning_person_has_the_first_target_folds_of_training_people_choose() -> None:
     training, tuning = examples(0), examples(1)
     tuning.labels[:] = np.nan
-    names = ["persistence", "mean", "linear", "gradient_boosting"]
-    found, expected = (fit_forecast_baselines(names, training, who, seed=0, threads=1) for who in (tuning, None))
+    found, expected = (
+        fit_forecast_baselines(FORECAST_BASELINES, training, who, seed=0, threads=1, trials=2) for who in (tuning, None)
+    )
     assert found.selection_rmse == expected.selection_rmse
     assert found.judging_labels == expected.judging_labels == np.count_nonzero(~np.isnan(training.labels))
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from sequela.baselines import RISK_BASELINES, Examples, FittedRiskBaselines, WindowStatistics, fit_risk_baselines
-from sequela.baselines.boosting import SPACE, always, drawn_settings
+from sequela.baselines.boosting import FORECAST, RISK, Goal, always
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ def test_the_lowest_log_loss_of_tuning_people_chooses(name: str) -> None:
     known = ~np.isnan(tuning.labels)
     predicted = fitted.first[name](tuning.statistics)[known]
     search = fitted.searches[name]
-    losses = [trial.log_loss for trial in search.trials]
+    losses = [trial.loss for trial in search.trials]
     assert losses[search.chosen] == min(losses)  # type: ignore[type-var]
     assert fitted.selection_log_loss[name] == pytest.approx(log_loss(tuning.labels[known], predicted), rel=1e-4)
 
@@ -171,11 +171,12 @@ def test_tuning_people_of_one_class_still_judge() -> None:
         assert np.isfinite(fit(name, training, tuning).selection_log_loss[name])
 
 
-def test_more_trials_begin_with_the_same_and_stay_in_the_space() -> None:
-    assert drawn_settings(12, 7)[:5] == drawn_settings(5, 7)
-    assert drawn_settings(3, 7) != drawn_settings(3, 8)
-    for settings in drawn_settings(50, 0)[1:]:
-        for name, (low, high) in SPACE.items():
+@pytest.mark.parametrize("goal", [RISK, FORECAST], ids=["risk", "forecast"])
+def test_more_trials_begin_with_the_same_and_stay_in_the_space(goal: Goal) -> None:
+    assert goal.drawn(12, 7)[:5] == goal.drawn(5, 7)
+    assert goal.drawn(3, 7) != goal.drawn(3, 8)
+    for settings in goal.drawn(50, 0)[1:]:
+        for name, (low, high) in goal.space.items():
             assert low <= float(settings[name]) <= high
 
 
@@ -183,7 +184,7 @@ def test_the_search_can_be_printed() -> None:
     fitted = fit_risk_baselines(list(RISK_BASELINES), examples(0), examples(1), seed=0, threads=1, trials=3)
     written = json.loads(json.dumps({name: search.to_dict() for name, search in fitted.searches.items()}))
     assert len(written["gradient_boosting"]["trials"]) == 3
-    assert written["gradient_boosting"]["space"] == SPACE
+    assert written["gradient_boosting"]["space"] == RISK.space
     assert fitted.best in RISK_BASELINES
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -70,14 +70,14 @@ def test_statistics_are_those_of_the_cells_that_a_prediction_sees(
         for code in state.columns:
             columns = [found.names.index(f"{name} {code}") for name in names]
             expected = slowly(timeline, sequences, r, code)
-            assert np.allclose(found.matrix[r, columns], expected, rtol=1e-9, atol=1e-9, equal_nan=True)
+            assert np.allclose(found.matrix[r, columns], expected, rtol=1e-6, atol=1e-6, equal_nan=True)
         before = seen_cells(timeline, sequences, r, "x")[:-1][::-1]
         for back in range(5):
             columns = [found.names.index(f"{name}{back + 1} before the last x") for name in ("", "hours since ")]
             cell = before[back] if back < len(before) else None
             since = None if cell is None else (time[r] - timeline.cell_time[cell]) / HOUR
             of_cell = [np.nan, np.nan] if cell is None else [float(timeline.cell_number[cell]), since]
-            assert np.allclose(found.matrix[r, columns], of_cell, rtol=1e-9, atol=1e-9, equal_nan=True)
+            assert np.allclose(found.matrix[r, columns], of_cell, rtol=1e-6, atol=1e-6, equal_nan=True)
     assert found.matrix[:, found.names.index("hours since the start")].tolist() == (time / HOUR).tolist()
     known = sequences.read - sequences.first[sequences.sequence] + 1
     records = found.matrix[:, found.names.index("records")]

@@ -267,7 +267,7 @@ IDLE: list[tuple[dict[str, Any], str]] = [
     ({"prepare.carry_limit": "1d", "prepare.missing": "mean"}, "`carry_limit` goes with missing = "),
     ({"prepare.carry_limit": {"sbp": "1d"}, "prepare.missing": {"sbp": "zero"}}, "`carry_limit` .* of 'sbp'"),
     ({"evaluate.thresholds": [0.5]}, "evaluate.thresholds is for a risk"),
-    ({"evaluate.trials": 3}, "evaluate.trials is for a risk"),
+    ({"evaluate.trials": 3, "evaluate.baselines": ["linear"]}, "evaluate.trials goes with gradient boosting"),
 ]
 RISK = {"question": {"kind": "risk", "outcome": {"code": "sbp", "above": 135, "within": "90d"}}}
 IDLE_OF_A_RISK: list[tuple[dict[str, Any], str]] = [

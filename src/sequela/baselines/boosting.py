@@ -1,36 +1,33 @@
-"""LightGBM for a risk: the same trees from the same seed, as many as people who did not teach it ask for.
+"""LightGBM: the same trees from the same seed, as many as people who did not teach it ask for.
 
-Where a study trains again, it is then fitted on training and tuning people, with the same settings and as many trees.
+Several settings are tried, the usual ones first and then random ones. Of more than 100,000 predictions
+that teach, trials see so many, and all teach with the settings that judged best. Where a study trains again, these are
+fitted on training and tuning people in the end, with as many trees.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
 from sequela.baselines.examples import Examples, Told, nobody_told
-from sequela.baselines.search import (
-    NOBODY,
-    Chosen,
-    Judged,
-    PredictRisk,
-    Search,
-    Setting,
-    Trial,
-    log_loss,
-)
+from sequela.baselines.search import NOBODY, Chosen, Judged, Predict, Search, Setting, Trial, log_loss, rmse
 from sequela.baselines.windows import WindowStatistics
 
 Floats = NDArray[np.float64]
+Settings = dict[str, Setting]
 
 FEWEST_ROWS = 40  # LightGBM fails where a sample of rows is empty, and no tree can branch
 
-_MOST_TREES, _TREES_WITHOUT_GAIN, _TREES_UNJUDGED = 3000, 100, 100
+_MOST_TREES, _TREES_UNJUDGED = 3000, 100
+_MOST_TRIED_ON = 100_000  # predictions
 
-USUAL: dict[str, Setting] = {
+USUAL: Settings = {
     "learning_rate": 0.03,
     "num_leaves": 15,
     "max_depth": -1,
@@ -43,7 +40,7 @@ USUAL: dict[str, Setting] = {
 }
 """What is tried first: many statistics that say nearly the same want small, strongly regularised trees."""
 
-SPACE: dict[str, list[float]] = {
+_SPACE: dict[str, list[float]] = {
     "learning_rate": [0.015, 0.06],
     "num_leaves": [6, 40],
     "max_depth": [3, 10],
@@ -61,18 +58,70 @@ _WHOLE = ("num_leaves", "max_depth", "min_data_in_leaf")
 _CLAIMS = ("extra_trees",)
 
 
-def drawn_settings(trials: int, seed: int) -> list[dict[str, Setting]]:
-    """Return the usual settings, then random ones from `SPACE`: the first n of a longer list are those of a shorter."""
-    random = np.random.default_rng([seed, 2012])
-    return [USUAL, *({name: _drawn(name, random.random()) for name in SPACE} for _ in range(trials - 1))][:trials]
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What boosting is for: LightGBM's objective and metric, the loss that judges, and what is tried."""
+
+    objective: str
+    metric: str
+    judged_by: str
+    loss: Callable[[Floats, Floats], float]  # of labels and predictions
+    usual: Settings
+    space: dict[str, list[float]]
+    trees_without_gain: int
+
+    def drawn(self, trials: int, seed: int) -> list[Settings]:
+        """Return the usual settings, then random ones: the first n of a longer list are those of a shorter."""
+        random = np.random.default_rng([seed, 2012])
+        return [
+            self.usual,
+            *({name: self._drawn(name, random.random()) for name in self.space} for _ in range(trials - 1)),
+        ]
+
+    def _drawn(self, name: str, share: float) -> Setting:
+        low, high = self.space[name]
+        value = low + share * (high - low) if name in _EVEN else low * (high / low) ** share
+        if name in _CLAIMS:
+            return value >= (low + high) / 2
+        return round(value) if name in _WHOLE else float(f"{value:.4g}")
 
 
-def _drawn(name: str, share: float) -> Setting:
-    low, high = SPACE[name]
-    value = low + share * (high - low) if name in _EVEN else low * (high / low) ** share
-    if name in _CLAIMS:
-        return value >= (low + high) / 2
-    return round(value) if name in _WHOLE else float(f"{value:.4g}")
+RISK = Goal(
+    objective="binary",
+    metric="binary_logloss",
+    judged_by="log_loss",
+    loss=log_loss,
+    usual=USUAL,
+    space=_SPACE,
+    trees_without_gain=100,
+)
+FORECAST = Goal(
+    objective="regression",
+    metric="l2",
+    judged_by="rmse",
+    loss=rmse,
+    usual={
+        "learning_rate": 0.05,
+        "num_leaves": 31,
+        "max_depth": -1,
+        "min_data_in_leaf": 20,
+        "feature_fraction": 0.8,
+        "bagging_fraction": 0.8,
+        "lambda_l1": 0.0,
+        "lambda_l2": 0.0,
+        "extra_trees": True,
+    },
+    space=_SPACE
+    | {
+        "learning_rate": [0.03, 0.1],
+        "num_leaves": [6, 60],
+        "min_data_in_leaf": [5, 100],
+        "feature_fraction": [0.3, 1.0],
+        "bagging_fraction": [0.5, 1.0],
+    },
+    trees_without_gain=50,
+)
+"""A few statistics, as the last value and the mean, say most of a forecast: a tree must be let to see them."""
 
 
 def always(seed: int, threads: int) -> dict[str, object]:
@@ -88,28 +137,43 @@ def always(seed: int, threads: int) -> dict[str, object]:
     }
 
 
-def boosted_probability(judged: Judged, seed: int, threads: int, trials: int, told: Told = nobody_told) -> Chosen:
+def boosted(
+    judged: Judged, goal: Goal, drawn: list[Settings], seed: int, threads: int, told: Told = nobody_told
+) -> Chosen:
     """Return LightGBM with the settings that judged best, and all that were tried."""
-    fixed = always(seed, threads) | {"objective": "binary", "metric": "binary_logloss"}
-    races = [_Race(fit, judge, fixed) for fit, judge in judged.pairs if len(fit.labels) >= FEWEST_ROWS]
+    fixed = always(seed, threads) | {"objective": goal.objective, "metric": goal.metric}
+    pairs = [(fit, judge) for fit, judge in judged.pairs if len(fit.labels) >= FEWEST_ROWS]
+    drawn = drawn if pairs else drawn[:1]
+    are_some = len(drawn) > 1 and any(len(fit.labels) > _MOST_TRIED_ON for fit, _ in pairs)
+    most = _MOST_TRIED_ON if are_some else sys.maxsize
+    races = [_Race(fit.at_most(most, seed), judge, goal, fixed) for fit, judge in pairs]
     tried = []
-    drawn = drawn_settings(max(trials, 1) if races else 1, seed)
     for number, settings in enumerate(drawn, start=1):
-        told(f"gradient_boosting, settings {number} of {len(drawn)}")
-        tried.append(_tried(races, settings))
+        told("gradient_boosting" + (f", settings {number} of {len(drawn)}" if len(drawn) > 1 else ""))
+        tried.append(_tried(races, settings, goal))
     judge = judged.by if races else NOBODY
-    search = Search(space=SPACE, judge=judge, fitted_on=judged.taught, trials=[trial for trial, _ in tried])
-    trial, boosters = tried[search.chosen]
-    trees = trial.trees or _TREES_UNJUDGED
+    search = Search(
+        space=goal.space,
+        judged_by=goal.judged_by,
+        judge=judge,
+        fitted_on=judged.taught,
+        trials=[trial for trial, _ in tried],
+    )
+    boosters = tried[search.chosen][1]
+    if are_some:
+        told("gradient_boosting, the settings that were chosen")
+        of_all, boosters = _tried([_Race(*pair, goal, fixed) for pair in pairs], search.kept.settings, goal)
+        search = replace(search, of_all=of_all)
+    settings, trees = search.kept.settings, search.kept.trees or _TREES_UNJUDGED
 
-    def fit(everyone: Examples) -> PredictRisk:
+    def fit(everyone: Examples) -> Predict:
         data = lightgbm.Dataset(everyone.statistics.matrix, everyone.labels)
-        return _probability(lightgbm.train(fixed | trial.settings, data, num_boost_round=trees), trees, threads)
+        return _predicting(lightgbm.train(fixed | settings, data, num_boost_round=trees), trees, threads)
 
-    return judged.settled(search, _probability(boosters[0], trees, threads) if boosters else None, fit)
+    return judged.settled(search, _predicting(boosters[0], trees, threads) if boosters else None, fit)
 
 
-def _probability(booster: lightgbm.Booster, trees: int, threads: int) -> PredictRisk:
+def _predicting(booster: lightgbm.Booster, trees: int, threads: int) -> Predict:
     def predict(statistics: WindowStatistics) -> Floats:
         if not len(statistics.matrix):
             return np.zeros(0)
@@ -118,14 +182,15 @@ def _probability(booster: lightgbm.Booster, trees: int, threads: int) -> Predict
     return predict
 
 
-def _tried(races: list[_Race], settings: dict[str, Setting]) -> tuple[Trial, list[lightgbm.Booster]]:
+def _tried(races: list[_Race], settings: Settings, goal: Goal) -> tuple[Trial, list[lightgbm.Booster]]:
     """Return how settings did, and the booster of each race."""
     boosters = [race.run(settings) for race in races]
-    rows = sum(len(race.judge.labels) for race in races)
-    losses = [race.loss(booster) * len(race.judge.labels) for race, booster in zip(races, boosters, strict=True)]
-    trees = round(float(np.mean([booster.best_iteration for booster in boosters]))) if boosters else None
-    trial = Trial(settings=settings, trees=trees, log_loss=sum(losses) / rows if rows else None)
-    return trial, boosters
+    if not boosters:
+        return Trial(settings=settings, trees=None, loss=None), boosters
+    labels = np.concatenate([race.judge.labels for race in races])
+    predicted = np.concatenate([race.said(booster) for race, booster in zip(races, boosters, strict=True)])
+    trees = round(float(np.mean([booster.best_iteration for booster in boosters])))
+    return Trial(settings=settings, trees=trees, loss=goal.loss(labels, predicted)), boosters
 
 
 @dataclass(frozen=True)
@@ -134,6 +199,7 @@ class _Race:
 
     fit: Examples
     judge: Examples
+    goal: Goal
     fixed: dict[str, object]
 
     def __post_init__(self) -> None:
@@ -141,7 +207,7 @@ class _Race:
         judge = lightgbm.Dataset(self.judge.statistics.matrix, self.judge.labels, reference=fit, params=self.fixed)
         object.__setattr__(self, "_data", (fit.construct(), judge.construct()))
 
-    def run(self, settings: dict[str, Setting]) -> lightgbm.Booster:
+    def run(self, settings: Settings) -> lightgbm.Booster:
         """Return the booster, stopped where the judges see no gain."""
         fit, judge = self._data  # type: ignore[attr-defined]
         return lightgbm.train(
@@ -149,9 +215,9 @@ class _Race:
             fit,
             num_boost_round=_MOST_TREES,
             valid_sets=[judge],
-            callbacks=[lightgbm.early_stopping(_TREES_WITHOUT_GAIN, verbose=False)],
+            callbacks=[lightgbm.early_stopping(self.goal.trees_without_gain, verbose=False)],
         )
 
-    def loss(self, booster: lightgbm.Booster) -> float:
-        """Return the log loss of the judges."""
-        return log_loss(self.judge.labels, np.asarray(booster.predict(self.judge.statistics.matrix)))
+    def said(self, booster: lightgbm.Booster) -> Floats:
+        """Return what a booster says of the judges."""
+        return np.asarray(booster.predict(self.judge.statistics.matrix))

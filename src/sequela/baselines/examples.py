@@ -18,6 +18,7 @@ Told = Callable[[str], None]  # is told what is fitted now
 
 _FOLDS = 5
 _CELLS_AT_ONCE = 1 << 22
+_FARTHEST = 5.0  # standard deviations: one typing error must not decide what a linear model says
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,12 @@ class Examples:
     def take(self, chosen: Chosen | Rows) -> Examples:
         """Return the examples that are chosen."""
         return Examples(statistics=self.statistics.take(chosen), labels=self.labels[chosen], person=self.person[chosen])
+
+    def at_most(self, most: int, seed: int) -> Examples:
+        """Return so many examples drawn at random, in their order; all where they are no more."""
+        if len(self.labels) <= most:
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).permutation(len(self.labels))[:most]))
 
     def and_of(self, others: Examples) -> Examples:
         """Return these examples, and after them those of other people."""
@@ -85,18 +92,16 @@ def people_folds(person: Rows, members: int, seed: int) -> Rows:
 
 
 class Standardised:
-    """Standardised columns, and for each column that misses values one that says where; fitted once.
+    """Standardised columns, no farther than 5 from their mean, and for each that misses values one that says where.
 
     Args:
         matrix: [R, C], NaN where unknown.
         distinct: True keeps one of several indicator columns that are the same, as the statistics of one span have.
-        limit: standardised values beyond it, in standard deviations, become it.
     """
 
-    def __init__(self, matrix: Matrix, *, distinct: bool = False, limit: float = np.inf) -> None:
+    def __init__(self, matrix: Matrix, *, distinct: bool = False) -> None:
         known = ~np.isnan(matrix)
         count = np.maximum(known.sum(axis=0), 1)
-        self.limit = limit
         self.mean = _sum(matrix, lambda part, there: np.where(there, part, 0.0)) / count
         self.std = np.sqrt(_sum(matrix, lambda part, there: np.where(there, part - self.mean, 0.0) ** 2) / count)
         self.std[self.std < 1e-12] = 1.0
@@ -127,9 +132,7 @@ class Standardised:
 
     def _of(self, matrix: Matrix) -> Floats:
         missing = np.isnan(matrix)
-        filled = np.where(missing, 0.0, (matrix - self.mean) / self.std)
-        if np.isfinite(self.limit):
-            filled = np.clip(filled, -self.limit, self.limit)
+        filled = np.where(missing, 0.0, np.clip((matrix - self.mean) / self.std, -_FARTHEST, _FARTHEST))
         return np.ascontiguousarray(np.concatenate([filled, missing[:, self.incomplete]], axis=1))
 
 

@@ -1,11 +1,8 @@
-"""Ridge regression with many penalties: what does not depend on the penalty is worked out once, block by block.
-
-One block gives the bits of the usual way; several add up their products, and may differ from it in the last digits.
-"""
+"""Ridge regression with many penalties, from rows that come in blocks: no more than one of these stands in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 Floats = NDArray[np.float64]
-Blocks = Callable[[], Iterable[tuple[Floats, Floats]]]  # -> rows [r, C] and labels [r]
+Blocks = Iterable[tuple[Floats, Floats]]  # rows [r, C] and labels [r]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,45 +26,28 @@ class RidgeModel:
         return said
 
 
-class RidgePath:
-    """Least squares with a penalty on the squares of the weights, but not on the intercept.
+def ridge_lines(blocks: Blocks, penalties: Sequence[float]) -> list[RidgeModel]:
+    """Return for each penalty the line with the least squares and penalty on squared weights, but not the intercept.
+
+    scikit-learn's `Ridge` says the same, and holds all rows at once. Products are centred once they are summed up, so
+    columns should be standardised.
 
     Args:
-        blocks: gives the rows [R, C] and labels [R] in blocks, each time it is called; it may lose the rows.
+        blocks: rows and labels, at least one of each.
+        penalties: above 0.
     """
-
-    def __init__(self, blocks: Blocks) -> None:
-        self._products: Floats
-        self._right: Floats
-        self._center, self._mean = _means(blocks)
-        for number, (rows, label) in enumerate(blocks()):
-            rows -= self._center
-            centred = (label - self._mean)[:, None]
-            is_few = not number and len(rows) < rows.shape[1]  # then solved in as many unknowns as there are rows
-            products = rows @ rows.T if is_few else rows.T @ rows
-            right = centred if is_few else rows.T @ centred
-            if number:
-                self._products += products
-                self._right += right
-            else:
-                self._products, self._right, self._few = products, right, rows if is_few else None
-
-    def model(self, penalty: float) -> RidgeModel:
-        """Return the line of a penalty above 0."""
-        products = self._products.copy()
-        products.flat[:: len(products) + 1] += penalty
-        solved = linalg.solve(products, self._right, assume_a="pos", overwrite_a=self._few is None)
-        weights = (solved if self._few is None else self._few.T @ solved).T.ravel()
-        return RidgeModel(weights=weights, intercept=float(self._mean - self._center @ weights))
-
-
-def _means(blocks: Blocks) -> tuple[Floats, float]:
-    """Return the mean of each column [C], rows added one after the other, and that of the labels."""
-    total, labels = np.zeros(0), []
-    for number, (rows, label) in enumerate(blocks()):
-        if number:
-            rows[0] += total
-        total = rows.sum(axis=0)
-        labels.append(label)
-    every = np.concatenate(labels)
-    return total / len(every), float(np.average(every))
+    count, labels = 0, 0.0
+    rows_sum, products, right = np.zeros(()), np.zeros(()), np.zeros(())
+    for rows, label in blocks:
+        count, labels = count + len(label), labels + label.sum()
+        rows_sum = rows_sum + rows.sum(axis=0)
+        products = products + rows.T @ rows
+        right = right + rows.T @ label
+    center, mean = rows_sum / count, labels / count
+    products = products - count * np.outer(center, center)
+    right = right - count * center * mean
+    lines = []
+    for penalty in penalties:
+        weights = linalg.solve(products + penalty * np.eye(len(products)), right, assume_a="pos")
+        lines.append(RidgeModel(weights=weights, intercept=float(mean - center @ weights)))
+    return lines

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from sequela.baselines.boosting import FEWEST_ROWS, boosted_probability
+from sequela.baselines.boosting import FEWEST_ROWS, RISK, boosted
 from sequela.baselines.examples import Examples, Standardised, Told, nobody_told
 from sequela.baselines.search import (
     Chosen,
     Judged,
-    PredictRisk,
+    Predict,
     Search,
     Trial,
     judged_pairs,
@@ -33,7 +33,6 @@ LOGISTIC, GRADIENT_BOOSTING = "logistic", "gradient_boosting"
 RISK_BASELINES = (LOGISTIC, GRADIENT_BOOSTING)
 
 _PENALTIES = (10000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0, 1.0)
-_FARTHEST = 5.0  # standard deviations: one typing error must not decide a risk
 _STEPS = 5000
 
 
@@ -41,8 +40,8 @@ _STEPS = 5000
 class FittedRiskBaselines:
     """Baselines by name, how good each was on people that it was not fitted on, and what was tried for it."""
 
-    predict: dict[str, PredictRisk]  # the final ones
-    first: dict[str, PredictRisk]  # fitted on training people alone: those to ask about tuning people
+    predict: dict[str, Predict]  # the final ones
+    first: dict[str, Predict]  # fitted on training people alone: those to ask about tuning people
     selection_log_loss: dict[str, float]
     searches: dict[str, Search]
 
@@ -86,7 +85,7 @@ def fit_risk_baselines(
             told(name)
             chosen[name] = _logistic(judged)
         else:
-            chosen[name] = boosted_probability(judged, seed, threads, trials, told)
+            chosen[name] = boosted(judged, RISK, RISK.drawn(trials, seed), seed, threads, told)
     searches = {name: one.search for name, one in chosen.items() if one.search is not None}
     scores = {name: searches[name].score if name in searches else judged.score(chosen[name].first) for name in names}
     return FittedRiskBaselines(
@@ -124,18 +123,18 @@ def _logistic(judged: Judged) -> Chosen:
         totals += [log_loss(judge.labels, model(judge.statistics)) * len(judge.labels) for model in path]
     rows = judged.rows
     trials = [
-        Trial(settings={"penalty": penalty}, trees=None, log_loss=float(total / rows) if rows else None)
+        Trial(settings={"penalty": penalty}, trees=None, loss=float(total / rows) if rows else None)
         for penalty, total in zip(_PENALTIES, totals, strict=True)
     ]
     space = {"penalty": list(_PENALTIES)}
-    search = Search(space=space, judge=judged.by, fitted_on=judged.taught, trials=trials)
+    search = Search(space=space, judged_by=RISK.judged_by, judge=judged.by, fitted_on=judged.taught, trials=trials)
     first = paths[0][search.chosen] if paths else None
     return judged.settled(search, first, lambda everyone: _logistic_path(everyone, _PENALTIES[: search.chosen + 1])[-1])
 
 
-def _logistic_path(training: Examples, penalties: Sequence[float]) -> list[PredictRisk]:
+def _logistic_path(training: Examples, penalties: Sequence[float]) -> list[Predict]:
     """Return a model for each penalty, from the strongest on, each begun where the one before it ended."""
-    table = Standardised(training.statistics.matrix, distinct=True, limit=_FARTHEST)
+    table = Standardised(training.statistics.matrix, distinct=True)
     rows = table(training.statistics.matrix)
     model = LogisticRegression(warm_start=True, max_iter=_STEPS, tol=1e-4)
     found = []
@@ -145,7 +144,7 @@ def _logistic_path(training: Examples, penalties: Sequence[float]) -> list[Predi
     return found
 
 
-def _linear_risk(table: Standardised, weights: Floats, intercept: float) -> PredictRisk:
+def _linear_risk(table: Standardised, weights: Floats, intercept: float) -> Predict:
     def predict(statistics: WindowStatistics) -> Floats:
         margin = table.weighed(statistics.matrix, weights) + intercept
         return np.asarray(1 / (1 + np.exp(-margin)))

@@ -13,7 +13,7 @@ from sequela.baselines.windows import WindowStatistics
 
 Floats = NDArray[np.float64]
 Setting = float | int | str
-PredictRisk = Callable[[WindowStatistics], Floats]  # -> [R] probabilities
+Predict = Callable[[WindowStatistics], Floats]  # -> [R] probabilities, or one output of a forecast
 
 TUNING_PEOPLE, FOLDS, NOBODY = "tuning people", "folds of training people", "nobody"
 
@@ -33,46 +33,59 @@ def log_loss(labels: Floats, predicted: Floats) -> float:
     return float(-np.mean(np.where(labels > 0, np.log(sure), np.log1p(-sure))))
 
 
+def rmse(labels: Floats, predicted: Floats) -> float:
+    """Return the root of the mean squared error; NaN without a label."""
+    return float(np.sqrt(np.mean((predicted - labels) ** 2))) if len(labels) else float("nan")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """Settings that were tried, the trees at which boosting stopped, and the log loss; None where nobody judged."""
+    """Settings that were tried, the trees at which boosting stopped, and the loss; None where nobody judged."""
 
     settings: dict[str, Setting]
     trees: int | None
-    log_loss: float | None
+    loss: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """What was tried for one baseline."""
+    """What was tried for one baseline, or one output of it."""
 
     space: dict[str, list[float]]
+    judged_by: str  # log_loss or rmse
     judge: str
     fitted_on: str  # in the end, with the settings that were chosen
     trials: list[Trial]
+    of_all: Trial | None = None  # the chosen settings on all who teach, where trials were made on some of them
 
     @property
     def chosen(self) -> int:
-        """Return the number of the trial with the lowest log loss; the first where none was judged."""
-        return min(range(len(self.trials)), key=lambda n: _or_infinite(self.trials[n].log_loss))
+        """Return the number of the trial with the lowest loss; the first where none was judged."""
+        return min(range(len(self.trials)), key=lambda n: _or_infinite(self.trials[n].loss))
+
+    @property
+    def kept(self) -> Trial:
+        """Return what came of the settings that were chosen."""
+        return self.of_all or self.trials[self.chosen]
 
     @property
     def score(self) -> float:
-        """Return the lowest log loss; infinite where nobody could judge."""
-        return _or_infinite(self.trials[self.chosen].log_loss)
+        """Return the loss of what was kept; infinite where nobody could judge."""
+        return _or_infinite(self.kept.loss)
 
     def to_dict(self) -> dict[str, object]:
         """Return the search for JSON."""
         return {
             "space": self.space,
-            "judged_by": "log_loss",
+            "judged_by": self.judged_by,
             "judge": self.judge,
             "chosen": self.chosen,
             "fitted_on": self.fitted_on,
-            "trials": [
-                {"settings": trial.settings, "trees": trial.trees, "log_loss": trial.log_loss} for trial in self.trials
-            ],
-        }
+            "trials": [self._to_dict(trial) for trial in self.trials],
+        } | ({} if self.of_all is None else {"of_all": self._to_dict(self.of_all)})
+
+    def _to_dict(self, trial: Trial) -> dict[str, object]:
+        return {"settings": trial.settings, "trees": trial.trees, self.judged_by: trial.loss}
 
 
 def _or_infinite(number: float | None) -> float:
@@ -83,8 +96,8 @@ def _or_infinite(number: float | None) -> float:
 class Chosen:
     """A baseline with the settings that judged best, and what was tried for it; None where nothing was."""
 
-    first: PredictRisk  # taught by training people alone: the one to ask about tuning people
-    final: PredictRisk  # taught by tuning people too, where the study trains again; else the same
+    first: Predict  # taught by training people alone: the one to ask about tuning people
+    final: Predict  # taught by tuning people too, where the study trains again; else the same
     search: Search | None
 
 
@@ -107,7 +120,7 @@ class Judged:
         """Return the number of rows that judge."""
         return sum(len(judge.labels) for _, judge in self.pairs)
 
-    def settled(self, search: Search, first: PredictRisk | None, fit: Callable[[Examples], PredictRisk]) -> Chosen:
+    def settled(self, search: Search, first: Predict | None, fit: Callable[[Examples], Predict]) -> Chosen:
         """Return the model that tuning people judged, and what `fit` makes of everyone where these teach in the end.
 
         Where tuning people did not judge, what `fit` makes of everyone is the only model.
@@ -117,7 +130,7 @@ class Judged:
         final = fit(self.everyone)
         return Chosen(first=final, final=final, search=search)
 
-    def score(self, predict: PredictRisk) -> float:
+    def score(self, predict: Predict) -> float:
         """Return the log loss of a model that was not fitted on the judges; infinite where there is none."""
         if not self.rows:
             return float("inf")

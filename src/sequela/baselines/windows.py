@@ -66,7 +66,7 @@ def window_statistics(timeline: Timeline, facts: Facts, state: PreparedState, se
     words = _names_of_words(state)
     names = [*of_steps, *words, *_names_before(followed), "hours since the start", "records"]
     static = prepare_static(facts, state, sequences, np.arange(len(sequences.person)))
-    matrix = np.empty((len(sequences.read), len(names) + static.shape[1]))
+    matrix = np.empty((len(sequences.read), len(names) + static.shape[1]), dtype=np.float32)
     last_target, mean_target = _of_rare_targets(timeline, sequences, state, place)
     of_target = np.flatnonzero([target.code in place for target in state.targets])
     told = len(kept) + len(words)

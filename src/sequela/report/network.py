@@ -78,21 +78,23 @@ def searches(fits: list[Fit]) -> TableView | None:
     rows = [_searched(model, search) for model, search in found.items() if search.get("trials")]
     if not rows:
         return None
+    loss = "RMSE" if any(search.get("judged_by") == "rmse" for search in found.values()) else "Log loss"
     return TableView(
         caption="How the baselines were tuned",
         columns=[Column("Model"), Column("Judged by"), Column("Trials", "number"), Column("Settings that were kept"),
-                 Column("Log loss", "number"), Column("Then fitted on")],
+                 Column(loss, "number"), Column("Then fitted on")],
         rows=rows,
     )  # fmt: skip
 
 
 def _searched(model: str, search: dict[str, Any]) -> list[str]:
     trials, chosen = search["trials"], search.get("chosen")
-    kept = trials[chosen] if isinstance(chosen, int) and chosen < len(trials) else {}
+    kept = search.get("of_all") or (trials[chosen] if isinstance(chosen, int) and chosen < len(trials) else {})
+    name, colon, output = model.partition(": ")  # of a forecast of several
     settings = {**kept.get("settings", {}), **({"trees": kept["trees"]} if kept.get("trees") else {})}
     named = ", ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in settings.items())
-    return [model_name(model), str(search.get("judge") or DASH), str(len(trials)), named or DASH,
-            fixed(kept.get("log_loss"), 4), str(search.get("fitted_on") or DASH)]  # fmt: skip
+    return [model_name(name) + colon + output, str(search.get("judge") or DASH), str(len(trials)), named or DASH,
+            fixed(kept.get(search.get("judged_by", "log_loss")), 4), str(search.get("fitted_on") or DASH)]  # fmt: skip
 
 
 def _shown(value: object) -> str:

@@ -9,6 +9,7 @@ import polars as pl
 
 from sequela.baselines import Examples, fit_forecast_baselines
 from sequela.baselines.examples import Told
+from sequela.baselines.forecast import GRADIENT_BOOSTING
 from sequela.bundle import AfterState, IntervalState
 from sequela.cohort import ForecastQuestion
 from sequela.cohort.labels import Labels, horizon_hours
@@ -94,7 +95,13 @@ def fit_baselines(
 ) -> Baselines:
     """Return what the network must beat, fitted; `told` is told which."""
     fitted = fit_forecast_baselines(
-        material.settings.baselines, training, tuning, seed=material.settings.train.seed, threads=threads, told=told
+        material.settings.baselines,
+        training,
+        tuning,
+        seed=material.settings.train.seed,
+        threads=threads,
+        trials=material.settings.evaluate.trials,
+        told=told,
     )
     rmse, labels = fitted.selection_rmse, fitted.judging_labels
     return Baselines(
@@ -102,7 +109,18 @@ def fit_baselines(
         first=fitted.predict,
         selection={name: loss for name, loss in rmse.items() if np.isfinite(loss)},
         selection_total={name: labels * loss**2 if labels else 0.0 for name, loss in rmse.items()},
+        search={
+            GRADIENT_BOOSTING + _output_in_words(question_of(material), *output): search.to_dict()
+            for output, search in fitted.searches.items()
+        },
     )
+
+
+def _output_in_words(question: ForecastQuestion, horizon: int, target: int) -> str:
+    """Return which of several outputs is meant, after a colon; nothing for a single one."""
+    words = [question.targets[target]] * (len(question.targets) > 1)
+    words += [question.horizons[horizon]] * (len(question.horizons) > 1)
+    return ": " + ", ".join(words) if words else ""
 
 
 def judge(material: Material, fits: list[Fit], told: Told) -> dict[str, Any]:

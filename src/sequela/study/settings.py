@@ -113,9 +113,8 @@ class StudySettings(Settings):
             raise ValueError("prepare.clinical is for a risk: remove it")
         if kind == "forecast" and self.evaluate.subgroups:
             raise ValueError("evaluate.subgroups is for a risk: remove it")
-        for key in ("thresholds", "trials"):
-            if kind == "forecast" and getattr(self.evaluate, key) != EvaluateSettings.model_fields[key].default:
-                raise ValueError(f"evaluate.{key} is for a risk: remove it")
+        if kind == "forecast" and self.evaluate.thresholds != EvaluateSettings.model_fields["thresholds"].default:
+            raise ValueError("evaluate.thresholds is for a risk: remove it")
         if kind == "risk" and self.model.interval not in ("none", ModelSettings.model_fields["interval"].default):
             raise ValueError('model.interval is for a forecast: write interval = "none", or remove it')
         if kind == "forecast" and self.train.refit:
