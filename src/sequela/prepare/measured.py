@@ -58,7 +58,7 @@ def with_rules(cells: Cells, lengths: Rows, features: Mapping[int, NumberState],
     number, flagged = cells.number.copy(), np.zeros(len(cells.number), dtype=np.uint8)
     row = np.repeat(np.arange(len(cells.step_time)), np.diff(cells.offsets))
     sequence = np.repeat(np.arange(len(lengths)), lengths)
-    of_variable, edges = by_number(cells.variable, max(features, default=0) + 1)
+    of_variable, edges = by_number(cells.variable, int(cells.variable.max(initial=max(features, default=0))) + 1)
     for variable, feature in features.items():
         cell = of_variable[edges[variable] : edges[variable + 1]]
         cell = cell[~np.isnan(number[cell])]
