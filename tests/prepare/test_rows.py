@@ -49,10 +49,39 @@ def test_gaps_count_from_the_measurements_own_time() -> None:
     assert rows.gap_hours[:, 0].tolist() == [0, 4, 5]
 
 
-def test_nothing_is_carried_from_one_sequence_into_the_next() -> None:
-    course = Course((0, 0, "x", 5.0), (1, 0, "y", 1.0), (1, 1, "x", 9.0))
-    rows = course.rows(course.fit(scale="none"))
-    assert rows.values[1, 0] == 7.0  # the training mean, not the 5 of the person before
+def test_hours_count_from_the_episode_and_its_first_gaps_from_what_was_known_before() -> None:
+    course = Course(
+        (0, -3, "x", 5.0), (0, 2, "y", 1.0), (0, None, "height", 1.0), (0, -365.25 * 24, "MEDS_BIRTH", None)
+    )
+    keys = {"person": np.array([0]), "episode_start": np.array([0]), "time": np.array([6 * HOUR])}
+    sequences = one_each(course.timeline, **keys)
+    state = course.fit(scale="none")
+    rows = RowPreparation(course.timeline, state).rows(sequences, np.array([0]))
+    assert rows.hours.tolist() == [-3, 2]
+    assert rows.gap_hours.tolist() == [[0, 0], [5, 5]]
+    assert prepare_static(course.facts, state, sequences, np.array([0]))[0, 2:].tolist() == [
+        1,
+        1,
+    ]  # a year at the start
+
+
+def test_how_late_a_value_was_known_is_told_where_one_stands() -> None:
+    late = Course((0, 0, "y", 1.0), (0, 1, "x", 1.0, 4), (0, 6, "y", 1.0), (1, 2, "y", 3.0, 2.5))
+    preparation, everybody = RowPreparation(late.timeline, late.fit()), np.arange(2)
+    rows = preparation.rows(late.sequences, everybody, lateness=True)
+    assert rows.late_hours is not None
+    assert rows.late_hours.tolist() == [[0, 0], [3, 0], [0, 0], [0, 0.5]]
+    placed = preparation.rows(late.sequences, everybody, place=np.array([3, 1, 0, 2]), lateness=True)
+    assert placed.late_hours is not None
+    assert placed.late_hours.tolist() == [[0, 0], [3, 0], [0, 0.5], [0, 0]]
+
+
+@pytest.mark.parametrize(("missing", "expected"), [("last", 7.0), ("linear", 9.0)])
+def test_nothing_is_carried_from_one_sequence_into_the_next(missing: str, expected: float) -> None:
+    course = Course((0, 0, "x", 5.0), (1, 0, "y", 1.0), (1, 1, "x", 9.0), (2, 0, "y", 1.0))
+    rows = course.rows(course.fit(scale="none", missing=missing))
+    assert rows.values[1, 0] == expected  # the training mean or the line, not the 5 of the person before
+    assert rows.values[3, 0] == 7.0
     assert rows.gap_hours[1].tolist() == [0, 0]
 
 
@@ -75,6 +104,9 @@ def test_categories_are_one_column_a_level_and_one_for_the_rest() -> None:
     assert new.rows(state).values[0, :3].tolist() == [0, 0, 1]
     shares = course.rows(course.fit(missing="mean")).values[1, :3]
     assert shares.tolist() == pytest.approx([2 / 3, 1 / 3, 0])
+    assert course.rows(course.fit(missing="zero")).values[1, :3].tolist() == [0, 0, 0]
+    for limit, stands in (("60min", 1), ("59min", pytest.approx(2 / 3))):
+        assert course.rows(course.fit(carry_limit=limit)).values[1, 0] == stands
 
 
 def test_facts_are_scaled_and_say_whether_they_are_known() -> None:
