@@ -74,6 +74,8 @@ def test_bins_are_right_closed_and_empty_ones_are_steps_from_the_first_record_on
 def test_a_bin_sums_up_by_the_rule_of_its_code(rule: str, expected: float) -> None:
     timeline, _ = clocked(EVENTS, [6.0], aggregate={"x": rule, "*": "max"})
     assert dict(rows_of(timeline))[5.0] == {"x": expected}
+    timeline, _ = clocked(EVENTS, [6.0], aggregate={"y": rule})
+    assert dict(rows_of(timeline))[5.0] == {"x": 5.5}  # the mean, of which nothing is said
 
 
 def test_a_value_enters_the_bin_in_which_it_became_known() -> None:
@@ -132,6 +134,28 @@ def test_what_is_learned_of_two_episodes_compares_no_value_of_one_with_those_of_
     assert x.typical_gap_hours == 1
 
 
+def test_ranges_and_targets_are_of_values_as_they_were_measured() -> None:
+    people = 20
+    events = events_of(
+        *(
+            (p, hour, "x", 100.0 * p + value)
+            for p in range(people)
+            for hour, value in ((0.2, 0), (0.8, 4), (1.2, 3), (1.8, 7))
+        )
+    )
+    timeline, person = build_timeline(events, people), np.arange(people)
+    sequences = one_pass(timeline, person=person, episode_start=0 * person, time=np.full(people, 2 * HOUR))
+    chosen = PrepareSettings(grid="1h", transform="difference", min_people=1)
+    made, moved = on_grid(timeline, sequences, chosen.grid_state)
+    given_keys = (made, static_facts(events, people), moved, {"x": 100.0 * person + 8}, chosen)
+    state, _ = fit_preparation(*given_keys, as_asked=(timeline, sequences))
+    assert state.grid == chosen.grid_state
+    (x,), (target,) = state.features, state.targets
+    assert isinstance(x, NumberState)
+    assert x.usual == (0, 1907)
+    assert (x.fill, target.center) == (3, 1)  # between the means of two bins; from the 7
+
+
 def test_a_time_between_the_edges_is_refused() -> None:
     with pytest.raises(StudyError, match="edges"):
         clocked(EVENTS, [2.5])
@@ -143,7 +167,9 @@ def test_too_many_bins_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         clocked(EVENTS, [90.0])
 
 
-@pytest.mark.parametrize("keys", [{"at": "every 90min"}, {"at": "every record"}, {"at": ["2h", "150min"]}])
+@pytest.mark.parametrize(
+    "keys", [{"at": "every 90min"}, {"at": "every record"}, {"at": ["2h", "150min"]}, {"at": "2h", "history": "90min"}]
+)
 def test_a_question_between_the_edges_is_refused_before_anything_is_read(keys: dict[str, Any]) -> None:
     question = ForecastQuestion.model_validate({"kind": "forecast", "target": "x", **keys})
     with pytest.raises(StudyError, match='grid = "1h"'):

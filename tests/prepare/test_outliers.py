@@ -44,7 +44,7 @@ def test_hampel_marks_a_typing_error_and_lets_a_true_change_become_the_new_usual
 
 
 def test_hampel_says_nothing_of_the_first_three_values_of_a_person() -> None:
-    values = np.array([1.0, 500.0, 2.0, 900.0, 1.0, 1.0, 1.0, 900.0])
+    values = np.array([1.0, 500.0, 2.0, 900.0, 7001.0, 7001.0, 7001.0, 7900.0])
     column = Column(values=values, begin=np.array([0, 0, 0, 0, 4, 4, 4, 4]), hours=np.arange(8.0))
     assert HampelLimits(least_spread=1.0).limits(column).touched(values).tolist() == [False, False, False, True] * 2
 
@@ -54,6 +54,7 @@ def test_a_constant_history_does_not_make_every_small_change_an_outlier() -> Non
     state = fit_outliers("hampel", training)
     assert isinstance(state, HampelLimits)
     assert state.least_spread == pytest.approx(1.2533 * 0.5 * 20 / 119)
+    assert (state.window, state.least, state.threshold) == (7, 3, 3.0)
     steady = one_person(np.array([7.0, 7.0, 7.0, 7.0, 7.2, 9.0]))
     assert state.limits(steady).touched(steady.values).tolist() == [False] * 5 + [True]
 

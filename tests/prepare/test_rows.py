@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from preparing import Course, events_of
 
-from sequela.cohort import one_each
+from sequela.cohort import one_each, one_pass
 from sequela.prepare import flag_words
 from sequela.prepare.plausible import without_implausible
 from sequela.prepare.rows import RowPreparation, prepare_static
@@ -123,11 +123,11 @@ def test_facts_are_scaled_and_say_whether_they_are_known() -> None:
 
 def test_implausible_values_are_taken_out_at_the_limits_and_told() -> None:
     events = events_of(
-        *((0, hour, "x", float(value)) for hour, value in enumerate([39, 40, 300, 301])), (0, 9, "y", 1e9)
+        *((0, hour, "x", float(value), 2 * hour) for hour, value in enumerate([39, 40, 300, 301])), (0, 9, "y", 1e9)
     )
     kept, gone = without_implausible(events, {"x": [40.0, 300.0]})
     assert kept["numeric_value"].to_list() == [40, 300, 1e9]
-    assert gone.height == 2
+    assert gone["known"].dt.hour().to_list() == [0, 6]
     assert kept.schema == events.schema
 
 
@@ -156,6 +156,36 @@ def test_flags_name_what_is_missing_out_of_range_unseen_and_implausible() -> Non
     ]
 
 
+def test_flags_are_of_what_was_known_at_the_prediction_and_of_facts_that_no_record_has() -> None:
+    training = Course(
+        *((p, 0, "x", 10.0 + p % 4) for p in range(40)),
+        *((p, 1, "ward", "AB"[p % 2]) for p in range(40)),
+        *((p, 1, "crp", 5.0) for p in range(40)),
+        *((p, 1, "crp", "haemolysed") for p in range(40)),
+        *((p, None, "sex", "fm"[p % 2]) for p in range(40)),
+        *((p, -365.25 * 24 * 50, "MEDS_BIRTH", None) for p in range(40)),
+    )
+    state = training.fit(min_people=2)
+    events = events_of(
+        *((0, 0, "x", 12.0), (0, 1, "ward", "B"), (0, 4, "x", 99.0), (0, 6, "x", 5000.0), (0, 9, "ward", "Z")),
+        *((0, None, "x", 7000.0), (0, -365.25 * 24, "MEDS_BIRTH", None), (7, 0, "x", 6000.0)),
+    )
+    kept, gone = without_implausible(events, {"x": [0.0, 1000.0]})
+    new = Course(*_rows(kept), people=1)
+    asked = {"person": np.zeros(4, dtype=int), "episode_start": np.zeros(4, dtype=int)}
+    sequences = one_pass(new.timeline, **asked, time=np.array([-1, 2, 5, 8]) * HOUR)
+    assert flag_words(new.timeline, new.facts, state, sequences, gone) == [
+        "nothing known; missing: crp, ward, x, sex",
+        "missing: crp, sex",
+        "missing: crp, sex; out of range: x",
+        "missing: crp, sex; out of range: x",
+    ]
+    later = one_pass(new.timeline, **asked, time=np.array([-1, 2, 2, 12]) * HOUR)
+    assert flag_words(new.timeline, new.facts, state, later, gone)[3] == (
+        "missing: crp, sex; out of range: x; unseen category: ward"
+    )
+
+
 def test_nothing_is_known_where_records_hold_no_input() -> None:
     training = Course(*((p, 0, "x", 10.0 * (p % 4)) for p in range(40)), *((p, 1, "fall", None) for p in range(40)))
     state = training.fit(min_people=2)
@@ -182,6 +212,11 @@ def test_a_flag_of_an_outlier_is_not_taken_for_the_value() -> None:
     training = Course(*((p, 0, "x", 10.0 + p % 4) for p in range(40)))
     state = training.fit(min_people=2, outliers="iqr")
     assert state.columns == ["x", "x outlier"]
-    new = Course((0, 0, "x", 12.0), (1, 0, "x", 99.0), people=2)
+    new = Course((0, 0, "x", 12.0), (1, 0, "x", 99.0), (2, 0, "x", 1.0), people=4)
     nothing = without_implausible(events_of((0, 0, "x", 12.0)), {})[1]
-    assert flag_words(new.timeline, new.facts, state, new.sequences, nothing) == ["", "out of range: x"]
+    assert flag_words(new.timeline, new.facts, state, new.sequences, nothing) == [
+        *("", "out of range: x", "out of range: x", "nothing known; missing: x")
+    ]
+    steady = Course(*((p, 0, "x", 10.0) for p in range(40)))
+    words = flag_words(steady.timeline, steady.facts, steady.fit(min_people=2), steady.sequences, nothing)
+    assert words == [""] * 40

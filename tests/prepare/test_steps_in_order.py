@@ -12,7 +12,7 @@ from preparing import HOUR, Course
 from sequela.batch import PROVENANCE
 from sequela.cohort import one_each, one_pass
 from sequela.errors import StudyError
-from sequela.prepare import Collation, PreparedState, PrepareSettings, needs_own_sequences, preparation_summary
+from sequela.prepare import Collation, PreparedState, PrepareSettings, needs_own_sequences, preparation_summary, summary
 from sequela.prepare.measured import limited_timeline, with_rules
 from sequela.prepare.passes import Cells
 from sequela.prepare.rows import PreparedRows, RowPreparation
@@ -245,7 +245,11 @@ def test_imputed_numbers_are_shifted_and_measured_ones_are_not() -> None:
     assert change[~plain.observed.numpy()] == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_summary_counts_cells_by_source_and_what_stood_out() -> None:
+@pytest.mark.parametrize("cells_at_once", [8, 1 << 24])
+def test_the_summary_counts_cells_by_source_and_what_stood_out(
+    cells_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summary, "_CELLS_AT_ONCE", cells_at_once)
     keys: dict[str, Any] = {"outliers": {"x": "iqr"}, "min_people": 1}
     state, unused = COURSE.fit_with_reasons(**keys)
     found = preparation_summary(COURSE.timeline, COURSE.sequences, state, PrepareSettings(**keys), unused)
@@ -258,6 +262,32 @@ def test_the_summary_counts_cells_by_source_and_what_stood_out() -> None:
     assert y["provenance"] == {"measured": 11, "carried": 11, "mean": 5}
     assert (y["missing_after"], y["outliers"], y["aggregate"]) == (pytest.approx(5 / 27), None, None)
     assert sum(y["provenance"].values()) == found["steps"]
+    assert (x["scale"], found["events"]) == ("standard", {"words": 0, "cells": 0, "codes_left_out": 0})
+
+
+def test_the_summary_counts_the_longest_history_of_an_episode_and_events_apart() -> None:
+    course = Course(
+        *((p, h, "x", 10.0 + h) for p in range(3) for h in range(4)),
+        *((p, 1, "fall", None) for p in range(3)),
+        *((0, 2, "rare", None), (1, 9, "x", None)),
+    )
+    person, time = np.repeat(np.arange(3), 3), np.tile([2, 11, 5], 3) * HOUR
+    each = one_each(course.timeline, person=person, episode_start=0 * person, time=time)
+    keys: dict[str, Any] = {"missing": "zero", "min_people": 2}
+    state, unused = course.fit_with_reasons(**keys)
+    found = preparation_summary(course.timeline, each, state, PrepareSettings(**keys), unused)
+    assert found["steps"] == 13
+    assert found["events"] == {"words": 1, "cells": 3, "codes_left_out": 1}
+    (x,) = found["variables"]
+    assert x["provenance"] == {"measured": 12, "zero": 1}
+    assert x["missing_before"] == x["missing_after"] == pytest.approx(1 / 13)
+    two = one_each(course.timeline, person=person, episode_start=np.repeat([0, 1, 2], 3) * HOUR // 4, time=time)
+    apart = one_pass(course.timeline, person=person, episode_start=np.tile([0, 1, 0], 3) * HOUR, time=time)
+    steps = [
+        preparation_summary(course.timeline, asked, state, PrepareSettings(**keys), {})["steps"]
+        for asked in (two, apart)
+    ]
+    assert steps == [13, 13 + 12]
 
 
 def test_what_two_episodes_see_was_measured_at_the_steps_of_both() -> None:
@@ -278,6 +308,11 @@ def test_values_without_a_logarithm_are_counted() -> None:
     assert x["without_logarithm"] == 1
     assert x["missing_before"] == 0
     assert x["provenance"] == {"measured": 23, "mean": 1}
+    keys |= {"outliers": "mad", "outlier_action": "missing"}  # which takes the zero out before
+    (x,) = preparation_summary(course.timeline, course.sequences, course.fit(**keys), PrepareSettings(**keys), {})[
+        "variables"
+    ]
+    assert x["without_logarithm"] == 0
 
 
 def test_an_average_of_a_target_is_an_input_only_and_a_logarithm_of_nothing_is_refused() -> None:

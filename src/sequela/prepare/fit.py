@@ -367,8 +367,8 @@ def _numbers_of_episodes(facts: Facts, sequences: Sequences, people: Rows) -> It
     for code, numbers in facts.numbers.items():
         yield code, numbers[people]
     if facts.birth is not None:
-        first = np.searchsorted(sequences.person[order := np.argsort(sequences.person, kind="stable")], people)
-        yield AGE, facts.age_years(people, sequences.episode_start[order][first])
+        _, first = np.unique(sequences.person, return_index=True)
+        yield AGE, facts.age_years(people, sequences.episode_start[first])
 
 
 def _scale_of(settings: PrepareSettings, code: str) -> Scale:
