@@ -122,9 +122,10 @@ def test_a_category_of_many_levels_comes_as_events_with_the_rare_and_the_unseen_
 
 
 def test_a_category_of_few_levels_keeps_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    course = Course(*((p, 0, "ward", "ABC"[p % 3]) for p in range(9)))
+    course = Course(*((p, 0, "ward", "CBA"[p % 3]) for p in range(10)))
     state = course.fit(min_people=2)
     assert isinstance(state.features[0], CategoryState)
+    assert state.features[0].levels == ["C", "A", "B"]  # the most widespread first
     assert not state.words
     assert batch_of(course, state, 0).events is None
     for most, words in ((3, 0), (2, 3)):

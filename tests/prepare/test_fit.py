@@ -84,8 +84,8 @@ def test_numbers_are_fitted_on_values_each_once() -> None:
 def test_the_usual_gap_is_the_median_of_times_between_measurements_of_a_person() -> None:
     """Of 1 hour, 3 hours and 20 hours; the value of hour 1 was known at hour 2, and corrected at hour 3."""
     first = ((0, 0, "x", 1.0), (0, 1, "x", 2.0, 2), (0, 1, "x", 3.0, 3), (0, 4, "x", 1.0))
-    (x,) = Course(*first, (1, 10, "x", 1.0), (1, 30, "x", 1.0)).fit().features
-    assert x.typical_gap_hours == 3.0
+    course = Course(*first, (1, 10, "x", 1.0), (1, 30, "x", 1.0), (2, 0, "x", 1.0))
+    assert [course.fit(min_people=least).features[0].typical_gap_hours for least in (1, 2, 3)] == [3, 3, 24]
 
 
 def test_what_training_people_do_not_see_teaches_nothing() -> None:

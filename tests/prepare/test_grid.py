@@ -13,6 +13,7 @@ from sequela.cohort.facts import static_facts
 from sequela.cohort.settings import ForecastQuestion
 from sequela.errors import CohortError, StudyError
 from sequela.prepare import PrepareSettings, check_grid, fit_preparation, grid, on_grid
+from sequela.prepare.clinical import ClinicalSettings
 from sequela.prepare.state import NumberState
 
 EVENTS = events_of(
@@ -145,11 +146,12 @@ def test_ranges_and_targets_are_of_values_as_they_were_measured() -> None:
     )
     timeline, person = build_timeline(events, people), np.arange(people)
     sequences = one_pass(timeline, person=person, episode_start=0 * person, time=np.full(people, 2 * HOUR))
-    chosen = PrepareSettings(grid="1h", transform="difference", min_people=1)
+    clinical = ClinicalSettings(amounts=["x"])
+    chosen = PrepareSettings(grid="1h", transform="difference", min_people=1, clinical=clinical)
     made, moved = on_grid(timeline, sequences, chosen.grid_state)
     given_keys = (made, static_facts(events, people), moved, {"x": 100.0 * person + 8}, chosen)
     state, _ = fit_preparation(*given_keys, as_asked=(timeline, sequences))
-    assert state.grid == chosen.grid_state
+    assert (state.grid, state.clinical) == (chosen.grid_state, clinical)
     (x,), (target,) = state.features, state.targets
     assert isinstance(x, NumberState)
     assert x.usual == (0, 1907)
