@@ -84,6 +84,26 @@ def test_a_value_enters_the_bin_in_which_it_became_known() -> None:
     assert [hour for hour, held in rows_of(timeline) if "z" in held] == [6.0]
 
 
+@pytest.mark.parametrize("rule", ["sum", "mean", "min", "max", "last"])
+def test_a_correction_counts_in_the_place_of_what_it_corrects(rule: str) -> None:
+    """1200 was typed for 120, and both became known in the same bin; of 7 the correction came in the next one."""
+    events = events_of(
+        *((0, 0.2, "x", 1200.0), (0, 0.2, "x", 120.0, 0.5), (0, 0.6, "x", 120.0), (0, 1.5, "x", 7.0)),
+        *((0, 1.5, "x", 8.0, 2.5), (0, 0.2, "y", 5.0, 0.5), (0, 0.2, "y", None, 0.7)),
+    )
+    timeline, _ = clocked(events, [3.0], aggregate={"x": rule, "*": "last"})
+    whole = 240.0 if rule == "sum" else 120.0
+    assert rows_of(timeline) == [(1.0, {"x": whole, "y": 5.0}), (2.0, {"x": 7.0}), (3.0, {"x": 8.0})]
+
+
+def test_each_episode_has_the_corrections_of_its_own_bins() -> None:
+    timeline = build_timeline(events_of((0, 0.2, "x", 1.0), (0, 0.2, "x", 5.0, 0.7)), 1)
+    start = np.array([0, HOUR // 2])
+    sequences = one_pass(timeline, person=np.zeros(2, dtype=int), episode_start=start, time=start + HOUR)
+    made, _ = on_grid(timeline, sequences, PrepareSettings(grid="1h").grid_state)
+    assert rows_of(made) == [(1.0, {"x": 5.0}), (0.5, {"x": 1.0}), (1.5, {"x": 5.0})]
+
+
 def test_before_the_start_only_bins_that_hold_something_are_steps() -> None:
     early = events_of((0, -400.2, "x", 1.0), (0, -2.5, "x", 2.0), (0, 2.5, "x", 3.0))
     timeline, sequences = clocked(early, [4.0])

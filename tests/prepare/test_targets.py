@@ -66,6 +66,7 @@ def test_each_target_has_its_own_scale_and_value_known_last() -> None:
     assert needs_last_target(state)
     last = last_known_targets(COURSE.timeline, COURSE.sequences, ["x", "y"])
     scaled = scale_targets(labels, state, last)
+    assert (scaled.known == ~np.isnan(labels)).all()
     assert unscale_targets(scaled.value, state, last)[scaled.known] == pytest.approx(labels[scaled.known])
 
 
