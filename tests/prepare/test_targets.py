@@ -67,6 +67,7 @@ def test_each_target_has_its_own_scale_and_value_known_last() -> None:
     last = last_known_targets(COURSE.timeline, COURSE.sequences, ["x", "y"])
     scaled = scale_targets(labels, state, last)
     assert (scaled.known == ~np.isnan(labels)).all()
+    assert scaled.value[scaled.known[:, :, 1], 1] == pytest.approx((change[~np.isnan(change)] - y.center) / y.spread)
     assert unscale_targets(scaled.value, state, last)[scaled.known] == pytest.approx(labels[scaled.known])
 
 

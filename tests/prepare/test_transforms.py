@@ -97,9 +97,9 @@ def test_values_without_a_logarithm_become_missing_and_are_counted() -> None:
 
 
 def test_a_code_with_many_zeros_is_refused_a_logarithm() -> None:
-    fit_transform("log", one_person(np.array([0.0] * 5 + [1.0] * 95)), "x")
+    fit_transform("log", one_person(np.array([0.0] * 50 + [1.0] * 950)), "x")
     with pytest.raises(StudyError, match=r"'urine' in twenty .*yeo_johnson"):
-        fit_transform("log", one_person(np.array([0.0] * 6 + [1.0] * 94 + [np.nan] * 99)), "urine")
+        fit_transform("log", one_person(np.array([0.0] * 51 + [1.0] * 949 + [np.nan] * 99)), "urine")
 
 
 @pytest.mark.parametrize("rule", ["moving_average:1", "moving_average", "moving_average:1001", "sqrt", "log:2"])
