@@ -102,7 +102,8 @@ def test_limits_are_in_the_stated_unit() -> None:
 
 def test_without_a_stated_unit_no_unit_in_which_it_comes_is_taken_out() -> None:
     for stated in (None, "furlongs"):
-        limits = default_limits(["creatinine", "fio2"], {"creatinine": stated})
+        limits = default_limits(["creatinine", "fio2", "height"], {"creatinine": stated})
+        assert all(limits["height"].low <= value <= limits["height"].high for value in (1.5, 60, 170))
         assert limits["creatinine"].unit is None
         assert all(limits["creatinine"].low <= value <= limits["creatinine"].high for value in (0.6, 80, 900))
         assert all(limits["fio2"].low <= value <= limits["fio2"].high for value in (0.21, 1.0, 21, 100))

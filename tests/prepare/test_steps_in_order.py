@@ -54,6 +54,7 @@ def test_what_stands_out_is_taken_out_or_moved_before_anything_is_fitted(action:
     (x, _) = state.features
     assert isinstance(x, NumberState)
     assert x.outliers is not None
+    assert state.columns == ["x", "y"]
     high = expected or x.outliers.high  # type: ignore[union-attr]
     rows = prepared(COURSE, state)
     assert rows.values[4, 0] == pytest.approx(high)
@@ -187,6 +188,7 @@ def test_categories_and_flags_do_not_fade_and_a_logarithm_has_no_zero() -> None:
     assert state.columns == ["ward = A", "ward = (other)", "x", "x outlier", "y"]
     rows = prepared(course, state)
     assert [sources(rows, column)[2] for column in range(4)] == ["carried", "carried", "decay", "carried"]
+    assert [place for place, towards in enumerate(state.decay_towards) if towards is not None] == [2, 4]
     zero = course.fit(missing="zero", transform={"x": "log"})
     assert [sources(prepared(course, zero), column)[2] for column in (0, 2)] == ["zero", "mean"]
     assert [feature.missing for feature in zero.features] == ["zero", "mean", "zero"]
@@ -250,7 +252,7 @@ def test_the_summary_counts_cells_by_source_and_what_stood_out(
     cells_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(summary, "_CELLS_AT_ONCE", cells_at_once)
-    keys: dict[str, Any] = {"outliers": {"x": "iqr"}, "min_people": 1}
+    keys: dict[str, Any] = {"outliers": {"x": "iqr"}, "scale": {"y": "minmax"}, "min_people": 1}
     state, unused = COURSE.fit_with_reasons(**keys)
     found = preparation_summary(COURSE.timeline, COURSE.sequences, state, PrepareSettings(**keys), unused)
     assert json.loads(json.dumps(found)) == found
@@ -262,32 +264,36 @@ def test_the_summary_counts_cells_by_source_and_what_stood_out(
     assert y["provenance"] == {"measured": 11, "carried": 11, "mean": 5}
     assert (y["missing_after"], y["outliers"], y["aggregate"]) == (pytest.approx(5 / 27), None, None)
     assert sum(y["provenance"].values()) == found["steps"]
-    assert (x["scale"], found["events"]) == ("standard", {"words": 0, "cells": 0, "codes_left_out": 0})
+    assert (x["scale"], y["scale"]) == ("standard", "minmax")
 
 
 def test_the_summary_counts_the_longest_history_of_an_episode_and_events_apart() -> None:
     course = Course(
         *((p, h, "x", 10.0 + h) for p in range(3) for h in range(4)),
         *((p, 1, "fall", None) for p in range(3)),
-        *((0, 2, "rare", None), (1, 9, "x", None)),
+        *((0, 2, "rare", None), (0, 2, "rarer", None), (1, 9, "x", None)),
+        *((p, 10, "fall", None) for p in range(3)),
     )
     person, time = np.repeat(np.arange(3), 3), np.tile([2, 11, 5], 3) * HOUR
     each = one_each(course.timeline, person=person, episode_start=0 * person, time=time)
     keys: dict[str, Any] = {"missing": "zero", "min_people": 2}
     state, unused = course.fit_with_reasons(**keys)
     found = preparation_summary(course.timeline, each, state, PrepareSettings(**keys), unused)
-    assert found["steps"] == 13
-    assert found["events"] == {"words": 1, "cells": 3, "codes_left_out": 1}
+    assert found["steps"] == 16
+    assert found["events"] == {"words": 1, "cells": 6, "codes_left_out": 2}
     (x,) = found["variables"]
-    assert x["provenance"] == {"measured": 12, "zero": 1}
-    assert x["missing_before"] == x["missing_after"] == pytest.approx(1 / 13)
+    assert x["provenance"] == {"measured": 12, "zero": 4}
+    assert x["missing_before"] == x["missing_after"] == pytest.approx(4 / 16)
+    windows = one_each(course.timeline, person=person, episode_start=0 * person, time=time, history=2 * HOUR)
+    of_two = preparation_summary(course.timeline, windows, state, PrepareSettings(**keys), unused)
+    assert (of_two["steps"], of_two["events"]["cells"]) == (6, 3)  # hours 1 and 2, not the later fall
     two = one_each(course.timeline, person=person, episode_start=np.repeat([0, 1, 2], 3) * HOUR // 4, time=time)
     apart = one_pass(course.timeline, person=person, episode_start=np.tile([0, 1, 0], 3) * HOUR, time=time)
     steps = [
         preparation_summary(course.timeline, asked, state, PrepareSettings(**keys), {})["steps"]
         for asked in (two, apart)
     ]
-    assert steps == [13, 13 + 12]
+    assert steps == [16, 16 + 12]
 
 
 def test_what_two_episodes_see_was_measured_at_the_steps_of_both() -> None:

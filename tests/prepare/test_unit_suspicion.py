@@ -78,7 +78,7 @@ def test_fahrenheit_among_celsius_comes_back_with_its_offset() -> None:
 
 
 def test_a_whole_code_in_pounds_is_told() -> None:
-    (found,) = suspect_units({"weight": ward("weight") * 2.2046})
+    (found,) = suspect_units({"weight": np.append(ward("weight") * 2.2046, np.nan)})
     assert found.suspected_unit == "[lb_av]"
     assert found.share > 0.9
 

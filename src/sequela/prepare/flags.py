@@ -110,7 +110,7 @@ def _about_implausible(
     people = int(person.max(initial=-1)) + 1
     column = {name: place for place, name in enumerate(state.columns)}
     claims: list[Claim] = []
-    timed = implausible.filter(pl.col("known").is_not_null() & (pl.col("subject_id") < people))
+    timed = implausible.filter(pl.col("known").is_not_null())
     for (code,), rows in timed.sort("code", "subject_id", "known").group_by("code", maintain_order=True):
         offsets = offsets_by_person(rows["subject_id"].to_numpy(), people)
         times = rows["known"].cast(pl.Datetime("us")).to_physical().to_numpy()

@@ -162,7 +162,7 @@ class PreparedState(_State):
     def decay_towards(self) -> list[float | None]:
         """Return for each of the F columns the scaled training mean where missing = "decay", else None.
 
-        There `values` holds the last value seen, carried as far as its limit, and the network lets it fade towards this.
+        There `values` holds the last value seen, up to its carry limit, and the network lets it fade towards this.
         """
         return [_decay_towards(feature, place) for feature in self.features for place in range(width(feature))]
 
