@@ -88,7 +88,7 @@ def test_a_value_enters_the_bin_in_which_it_became_known() -> None:
 def test_a_correction_counts_in_the_place_of_what_it_corrects(rule: str) -> None:
     """1200 was typed for 120, and both became known in the same bin; of 7 the correction came in the next one."""
     events = events_of(
-        *((0, 0.2, "x", 1200.0), (0, 0.2, "x", 120.0, 0.5), (0, 0.6, "x", 120.0), (0, 1.5, "x", 7.0)),
+        *((0, 0.2, "x", 120.0), (0, 0.6, "x", 1200.0), (0, 0.6, "x", 120.0, 1.0), (0, 1.5, "x", 7.0)),
         *((0, 1.5, "x", 8.0, 2.5), (0, 0.2, "y", 5.0, 0.5), (0, 0.2, "y", None, 0.7)),
     )
     timeline, _ = clocked(events, [3.0], aggregate={"x": rule, "*": "last"})
