@@ -49,6 +49,14 @@ def test_hampel_says_nothing_of_the_first_three_values_of_a_person() -> None:
     assert HampelLimits(least_spread=1.0).limits(column).touched(values).tolist() == [False, False, False, True] * 2
 
 
+def test_hampel_looks_back_as_far_as_it_says_and_no_further() -> None:
+    state, values = HampelLimits(least_spread=0.1), np.arange(12.0)
+    high = state.limits(one_person(values)).high[-1]
+    for back, moves in ((state.lookback.amount - 1, True), (state.lookback.amount, False)):
+        changed = np.where(np.arange(12) == 11 - back, 99.0, values)
+        assert bool(state.limits(one_person(changed)).high[-1] != high) is moves
+
+
 def test_a_constant_history_does_not_make_every_small_change_an_outlier() -> None:
     training = one_person(np.tile([7.0, 7.0, 7.0, 7.0, 7.0, 7.5], 20))
     state = fit_outliers("hampel", training)

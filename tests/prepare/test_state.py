@@ -43,10 +43,10 @@ def test_a_state_that_cannot_be_is_refused(keys: dict[str, Any], says: str) -> N
         PreparedState.model_validate(WHOLE | keys)
 
 
-@pytest.mark.parametrize("shares", [[0.8, 0.2], [0.0, 0.8]])
+@pytest.mark.parametrize("shares", [[0.2, 0.9, 0.8], [0.0, 0.5, 0.8]])
 def test_ranks_that_fall_or_begin_at_nothing_are_refused(shares: list[float]) -> None:
     with pytest.raises(ValidationError):
-        QuantileScale(knots=[1.0, 2.0], shares=shares)
+        QuantileScale(knots=[1.0, 2.0, 3.0], shares=shares)
 
 
 @pytest.mark.parametrize("shares", [[0.5, 0.4], [0.6, 0.5]])
