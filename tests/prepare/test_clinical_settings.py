@@ -28,6 +28,7 @@ def refusal(clinical: dict[str, Any], **changes: Any) -> str:
     ("clinical", "said"),
     [
         ({"reference": {"sbp": [140, 90]}}, "the range of 'sbp' is upside down: write it as [lowest, highest]"),
+        ({"reference": {"sbp": [90, 90]}}, "the range of 'sbp' is upside down"),
         ({"reference": {"sbp": ["none", "none"]}}, "the range of 'sbp' has no end"),
         ({"scores": {"s": {"parts": {}}}}, "a table"),
         ({"scores": {"s": {"parts": {"sbp": {}}}}}, "a part needs points"),
