@@ -9,6 +9,7 @@ import pytest
 from small_study import study_document
 
 from sequela.errors import StudyError
+from sequela.prepare import PrepareSettings
 from sequela.prepare.clinical import ClinicalSettings
 from sequela.study.settings import parse_study, resolved
 
@@ -28,6 +29,7 @@ def refusal(clinical: dict[str, Any], **changes: Any) -> str:
     ("clinical", "said"),
     [
         ({"reference": {"sbp": [140, 90]}}, "the range of 'sbp' is upside down: write it as [lowest, highest]"),
+        ({"reference": {"sbp": [90, 90]}}, "the range of 'sbp' is upside down"),
         ({"reference": {"sbp": ["none", "none"]}}, "the range of 'sbp' has no end"),
         ({"scores": {"s": {"parts": {}}}}, "a table"),
         ({"scores": {"s": {"parts": {"sbp": {}}}}}, "a part needs points"),
@@ -58,7 +60,7 @@ def test_a_forecast_has_no_use_for_them() -> None:
 )
 def test_a_code_that_no_record_has_is_refused_with_the_nearest(clinical: dict[str, Any], key: str) -> None:
     with pytest.raises(StudyError, match=rf"\[prepare.clinical\] {key}: no record has the code 'spb'.*'sbp'"):
-        ClinicalSettings.model_validate(clinical).check_codes(["sbp", "dbp"])
+        PrepareSettings(clinical=ClinicalSettings.model_validate(clinical)).check_codes(["sbp", "dbp"])
 
 
 def test_the_resolved_study_reads_back_as_the_same() -> None:

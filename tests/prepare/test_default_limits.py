@@ -54,6 +54,11 @@ def test_common_names_are_known_in_any_case(code: str) -> None:
     assert quantity_of(code) is quantity_of(code.upper()) is quantity_of(code.lower())
 
 
+@pytest.mark.parametrize("code", [" heart_rate", "Heart Rate", "heart-rate", "heart.rate "])
+def test_names_are_known_however_their_words_are_parted(code: str) -> None:
+    assert quantity_of(code) is quantity_of("HR") is not None
+
+
 @pytest.mark.parametrize(
     "code", ["8480-6", "LOINC//8480-6", "LOINC/8480-6", "loinc:8480-6", "LOINC//8480-6//mmHg", "sbp"]
 )
@@ -63,7 +68,9 @@ def test_loinc_codes_are_known_however_they_are_written(code: str) -> None:
     assert found.name == "systolic blood pressure"
 
 
-@pytest.mark.parametrize("code", ["mood", "LOINC//99999-9", "ICD10//I10", "", "DRUG//8480-6x", "LAB//50912//mg/dL"])
+@pytest.mark.parametrize(
+    "code", ["mood", "LOINC//99999-9", "ICD10//I10", "", "DRUG//8480-6x", "8480-67", "LAB//50912//mg/dL"]
+)
 def test_other_codes_are_not_guessed(code: str) -> None:
     assert quantity_of(code) is None
 
@@ -89,14 +96,20 @@ def test_limits_are_in_the_stated_unit() -> None:
     limits = default_limits(["glucose"], {"glucose": "mmol/L"})["glucose"]
     assert limits.unit == "mmol/L"
     assert limits.high == pytest.approx(2200 / 18.0156)
+    warm = default_limits(["Temp"], {"Temp": "F"})["Temp"]
+    assert (warm.low, warm.high) == (pytest.approx(26 * 1.8 + 32), pytest.approx(45 * 1.8 + 32))
 
 
 def test_without_a_stated_unit_no_unit_in_which_it_comes_is_taken_out() -> None:
     for stated in (None, "furlongs"):
-        limits = default_limits(["creatinine", "fio2"], {"creatinine": stated})
+        limits = default_limits(["creatinine", "fio2", "height"], {"creatinine": stated})
+        assert all(limits["height"].low <= value <= limits["height"].high for value in (1.5, 60, 170))
         assert limits["creatinine"].unit is None
         assert all(limits["creatinine"].low <= value <= limits["creatinine"].high for value in (0.6, 80, 900))
         assert all(limits["fio2"].low <= value <= limits["fio2"].high for value in (0.21, 1.0, 21, 100))
+    other = default_limits(["glucose", "pH"], {"glucose": "mmHg", "pH": "%"})
+    assert [limits.unit for limits in other.values()] == [None, None]
+    assert all(other["glucose"].low <= value <= other["glucose"].high for value in (0.6, 10, 1500))
 
 
 def test_unknown_codes_have_no_limits() -> None:

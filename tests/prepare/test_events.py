@@ -71,6 +71,28 @@ def test_beyond_the_most_common_codes_numbers_come_as_amounts(monkeypatch: pytes
     assert second == [(0, pytest.approx(-3 / root))]
 
 
+def test_an_amount_is_measured_by_that_of_enough_people_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "_MOST_DENSE", 1)
+    given = {"few": [4.0, None, None], "none": [None, None, None], "zero": [0.0, 0.0, 0.0], "enough": [4.0, None, 3.0]}
+    course = Course(
+        *((p, 0, "x", 1.0) for p in range(3)),
+        *((p, 1, code, value) for code, values in given.items() for p, value in enumerate(values)),
+    )
+    units = {word.code: word.unit_amount for word in course.fit(min_people=2).words}
+    assert units == {"few": 1.0, "none": 1.0, "zero": 1.0, "enough": pytest.approx(np.sqrt(12.5))}
+
+
+def test_the_codes_that_most_people_have_get_the_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "_MOST_DENSE", 2)
+    had_by = {"a": 2, "b": 4, "c": 3}
+    course = Course(
+        *((0, 0, "x", 1.0),), *((p, 1, code, 5.0) for code, people in had_by.items() for p in range(people))
+    )
+    state = course.fit()
+    assert state.columns == ["b", "x"]
+    assert state.event_vocabulary == ["c", "a"]
+
+
 def test_a_typing_error_is_no_larger_than_ten_usual_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit, "_MOST_DENSE", 1)
     course = Course(*((p, 0, "x", 1.0) for p in range(3)), *((p, 0, "y", 5.0) for p in range(3)))
@@ -87,6 +109,9 @@ def test_a_category_of_many_levels_comes_as_events_with_the_rare_and_the_unseen_
     assert state.columns == ["x"]
     assert len(state.event_vocabulary) == 41
     assert state.event_vocabulary[0] == "organism = (other)"
+    often = [(0, h, "organism", "rare") for h in range(9)] + [(39, h, "organism", "species 39") for h in range(9)]
+    once = Course(*((p, 0, "x", 1.0) for p in range(120)), *rows[:-4], *often).fit(min_people=3)
+    assert once.event_vocabulary == [f"organism = species {n:02d}" for n in range(40)]  # people count, not records
     new = Course((0, 0, "x", 1.0), (0, 1, "organism", "unheard of"), (0, 2, "organism", "species 07"))
     steps = events_by_step(batch_of(new, state, 0))
     assert [[state.event_vocabulary[word] for word, _ in held] for held in steps] == [
@@ -96,12 +121,16 @@ def test_a_category_of_many_levels_comes_as_events_with_the_rare_and_the_unseen_
     ]
 
 
-def test_a_category_of_few_levels_keeps_its_columns() -> None:
-    course = Course(*((p, 0, "ward", "ABC"[p % 3]) for p in range(9)))
+def test_a_category_of_few_levels_keeps_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    course = Course(*((p, 0, "ward", "CBA"[p % 3]) for p in range(10)))
     state = course.fit(min_people=2)
     assert isinstance(state.features[0], CategoryState)
+    assert state.features[0].levels == ["C", "A", "B"]  # the most widespread first
     assert not state.words
     assert batch_of(course, state, 0).events is None
+    for most, words in ((3, 0), (2, 3)):
+        monkeypatch.setattr(fit, "_MOST_LEVELS", most)
+        assert len(course.fit(min_people=2).words) == words
 
 
 def test_a_study_of_codes_alone_has_no_dense_column() -> None:

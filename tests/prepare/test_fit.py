@@ -9,7 +9,7 @@ from sklearn.preprocessing import MinMaxScaler, PowerTransformer, RobustScaler, 
 
 from sequela.cohort import one_each, one_pass
 from sequela.errors import CohortError
-from sequela.prepare import PrepareSettings, fit_preparation, scaling
+from sequela.prepare import PrepareSettings, fit, fit_preparation, scaling
 from sequela.prepare.state import CategoryState, NumberState, StaticCategoryState, StaticNumberState
 from sequela.prepare.transforms import YeoJohnson
 
@@ -33,6 +33,13 @@ def test_a_value_that_never_changes_is_not_stretched(scale: str, value: float) -
     center, spread = scaling(np.full(7, np.float32(value), dtype=np.float64), scale)  # type: ignore[arg-type]
     assert spread == 1.0
     assert abs(value - center) <= 1e-6 * abs(value)
+
+
+@pytest.mark.parametrize("scale", ["standard", "minmax", "robust"])
+def test_the_last_bit_of_a_measured_value_is_no_spread(scale: str) -> None:
+    value = np.float32(98.6)
+    values = np.repeat([value, np.nextafter(value, np.float32(99))], 50).astype(np.float64)
+    assert scaling(values, scale)[1] == 1.0  # type: ignore[arg-type]
 
 
 def test_small_units_are_scaled_too() -> None:
@@ -80,6 +87,26 @@ def test_numbers_are_fitted_on_values_each_once() -> None:
     assert [target.center for target in NUMBERS.fit().targets] == [2.0]
 
 
+def test_the_usual_gap_is_the_median_of_times_between_measurements_of_a_person() -> None:
+    """Of 1 hour, 3 hours and 20 hours; the value of hour 1 was known at hour 2, and corrected at hour 3."""
+    first = ((0, 0, "x", 1.0), (0, 1, "x", 2.0, 2), (0, 1, "x", 3.0, 3), (0, 4, "x", 1.0))
+    course = Course(*first, (1, 10, "x", 1.0), (1, 30, "x", 1.0), (2, 0, "x", 1.0))
+    assert [course.fit(min_people=least).features[0].typical_gap_hours for least in (1, 2, 3)] == [3, 3, 24]
+
+
+def test_what_training_people_do_not_see_teaches_nothing() -> None:
+    course = Course(
+        *((p, h, "x", 10.0 * p + h) for p in range(3) for h in range(4)), *((p, 9, "ward", "A") for p in range(3))
+    )
+    person = np.array([0, 1])
+    seen = one_pass(course.timeline, person=person, episode_start=0 * person, time=np.array([2, 1]) * HOUR)
+    state, unused = fit_preparation(course.timeline, course.facts, seen, {}, PrepareSettings(min_people=1))
+    (x,) = state.features
+    assert isinstance(x, NumberState)
+    assert x.center == np.mean([0, 1, 2, 10, 11])
+    assert list(unused) == ["ward"]
+
+
 @pytest.mark.parametrize("missing", ["last", "regression", "knn"])
 def test_histories_of_their_own_teach_what_one_pass_teaches(missing: str) -> None:
     """In cut histories the first rows of a person stand many times; two episodes see the same rows too."""
@@ -118,15 +145,54 @@ def test_codes_of_too_few_people_are_left_out_with_a_reason() -> None:
         NUMBERS.fit(min_people=3)
 
 
+def test_codes_whose_transform_leaves_numbers_of_too_few_people_are_left_out() -> None:
+    course = Course((0, 0, "x", 1.0), (0, 2, "x", 3.0), (0, 8, "x", 5.0), (1, 1, "x", 7.0), (1, 3, "y", 2.0))
+    state, unused = course.fit_with_reasons(transform={"x": "difference"})
+    assert state.columns == ["x", "y"]
+    assert list(unused) == []
+    with pytest.raises(CohortError, match="min_people = 2"):
+        course.fit(transform={"x": "difference"}, min_people=2)
+
+
+def test_a_code_is_not_told_as_left_out_where_its_numbers_or_its_categories_are_used() -> None:
+    course = Course((0, 0, "crp", 5.0), (1, 0, "crp", 7.0), (2, 0, "crp", "haemolysed"))
+    state, unused = course.fit_with_reasons(min_people=2)
+    assert (state.columns, unused) == (["crp"], {})
+
+
+def test_a_transform_is_fitted_on_what_the_limits_left() -> None:
+    skewed = np.exp(np.random.default_rng(4).normal(0, 1, 99)).round(2)
+    course = Course(*((p, 0, "x", value) for p, value in enumerate([*skewed.tolist(), 1e4])))
+    keys = {"outliers": "iqr", "outlier_action": "missing", "transform": "yeo_johnson"}
+    (x,) = course.fit(**keys).features
+    assert isinstance(x, NumberState)
+    assert x.outliers is not None
+    kept = skewed[skewed <= x.outliers.high]  # type: ignore[union-attr]
+    (alone,) = (
+        Course(*((p, 0, "x", value) for p, value in enumerate(kept.tolist()))).fit(transform="yeo_johnson").features
+    )
+    assert isinstance(alone, NumberState)
+    assert x.transform == alone.transform
+
+
+def test_regressions_learn_nothing_of_one_person_from_another() -> None:
+    generator = np.random.default_rng(5)
+    course = Course(*((p, 0, code, float(generator.normal())) for p in range(40) for code in "ab"))
+    state = course.fit(missing="regression", min_people=11)
+    assert state.regression is not None
+    assert {step.column for step in state.regression.regressions} == {0, 1}  # nobody has a value before another
+
+
 def test_levels_of_too_few_people_fall_to_other_and_shares_add_up() -> None:
     course = Course(
         *((0, 0, "ward", "A"), (0, 1, "ward", "A"), (1, 0, "ward", "A"), (1, 1, "ward", "B"), (2, 0, "ward", "B")),
         *((2, 1, "ward", "rare"), (2, 2, "ward", "rare"), (0, 5, "ward", "A")),
     )
-    (ward,) = course.fit(min_people=2).features
+    (ward,) = course.fit(min_people=2, carry_limit="3h").features
     assert isinstance(ward, CategoryState)
     assert ward.levels == ["A", "B"]
     assert ward.shares == [0.5, 0.25, 0.25]
+    assert (ward.typical_gap_hours, ward.carry_limit_hours) == (1.0, 3.0)
     rows = course.rows(course.fit(min_people=2))
     assert rows.values[:, 2].tolist() == [0, 0, 0, 0, 0, 0, 1, 1]
 
@@ -158,3 +224,53 @@ def test_facts_are_fitted_on_one_value_a_person() -> None:
     assert [fact.code for fact in state.static] == ["height", "sex"]
     assert state.static_columns == ["height", "height is known", "sex = f", "sex = (other)"]
     assert list(unused) == ["age at the start"]
+    assert course.fit(min_people=3).static_columns == ["sex = (other)"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [("minmax", (160.0, 36.0)), ("robust", (164.0, 18.0)), ("quantile", (520 / 3, np.std([160, 164, 196])))],
+)
+def test_facts_have_their_scale_and_ranks_are_none(scale: str, expected: tuple[float, float]) -> None:
+    course = Course(
+        *((p, 0, "x", 1.0) for p in range(3)), *((p, None, "height", (160.0, 164, 196)[p]) for p in range(3))
+    )
+    (height,) = course.fit(scale=scale).static
+    assert isinstance(height, StaticNumberState)
+    assert (height.center, height.spread) == pytest.approx(expected, rel=1e-4)
+    assert height.fill == pytest.approx(520 / 3)
+
+
+def test_facts_are_fitted_on_training_people_in_whatever_order_their_histories_stand() -> None:
+    year = 365.25 * 24
+    course = Course(
+        *((p, 10 * p, "x", 1.0) for p in range(3)),
+        *((p, None, "height", 160.0 + 10 * p) for p in range(3)),
+        *((p, None, "sex", "fmd"[p]) for p in range(3)),
+        *((p, -year * (40 + 10 * p), "MEDS_BIRTH", None) for p in range(3)),
+    )
+    person = np.array([1, 0])
+    start = np.array([2, 0]) * round(year * HOUR)
+    training = one_each(course.timeline, person=person, episode_start=start, time=np.full(2, 10**6 * HOUR))
+    static = fit_preparation(course.timeline, course.facts, training, {}, PrepareSettings(min_people=1))[0].static
+    height, age, sex = static
+    assert isinstance(height, StaticNumberState)
+    assert (height.center, height.spread) == (165.0, 5.0)
+    assert isinstance(age, StaticNumberState)
+    assert (age.center, age.spread) == (46.0, 6.0)  # 40 and 52
+    assert isinstance(sex, StaticCategoryState)
+    assert sex.levels == ["f", "m"]
+
+
+def test_facts_of_very_many_categories_keep_the_most_widespread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "_MOST_LEVELS", 2)
+    course = Course(*((p, 0, "x", 1.0) for p in range(6)), *((p, None, "site", "abbccc"[p]) for p in range(6)))
+    (site,) = course.fit().static
+    assert isinstance(site, StaticCategoryState)
+    assert site.levels == ["c", "b"]
+
+
+def test_a_target_that_nobody_has_a_label_of_is_refused() -> None:
+    targets = {"x": np.full(2, np.nan)}
+    with pytest.raises(CohortError, match="label of 'x'"):
+        fit_preparation(NUMBERS.timeline, NUMBERS.facts, NUMBERS.sequences, targets, PrepareSettings(min_people=1))

@@ -13,6 +13,7 @@ from sequela.cohort.facts import static_facts
 from sequela.cohort.settings import ForecastQuestion
 from sequela.errors import CohortError, StudyError
 from sequela.prepare import PrepareSettings, check_grid, fit_preparation, grid, on_grid
+from sequela.prepare.clinical import ClinicalSettings
 from sequela.prepare.state import NumberState
 
 EVENTS = events_of(
@@ -74,11 +75,33 @@ def test_bins_are_right_closed_and_empty_ones_are_steps_from_the_first_record_on
 def test_a_bin_sums_up_by_the_rule_of_its_code(rule: str, expected: float) -> None:
     timeline, _ = clocked(EVENTS, [6.0], aggregate={"x": rule, "*": "max"})
     assert dict(rows_of(timeline))[5.0] == {"x": expected}
+    timeline, _ = clocked(EVENTS, [6.0], aggregate={"y": rule})
+    assert dict(rows_of(timeline))[5.0] == {"x": 5.5}  # the mean, of which nothing is said
 
 
 def test_a_value_enters_the_bin_in_which_it_became_known() -> None:
     timeline, _ = clocked(EVENTS, [6.0])
     assert [hour for hour, held in rows_of(timeline) if "z" in held] == [6.0]
+
+
+@pytest.mark.parametrize("rule", ["sum", "mean", "min", "max", "last"])
+def test_a_correction_counts_in_the_place_of_what_it_corrects(rule: str) -> None:
+    """1200 was typed for 120, and both became known in the same bin; of 7 the correction came in the next one."""
+    events = events_of(
+        *((0, 0.2, "x", 120.0), (0, 0.6, "x", 1200.0), (0, 0.6, "x", 120.0, 1.0), (0, 1.5, "x", 7.0)),
+        *((0, 1.5, "x", 8.0, 2.5), (0, 0.2, "y", 5.0, 0.5), (0, 0.2, "y", None, 0.7)),
+    )
+    timeline, _ = clocked(events, [3.0], aggregate={"x": rule, "*": "last"})
+    whole = 240.0 if rule == "sum" else 120.0
+    assert rows_of(timeline) == [(1.0, {"x": whole, "y": 5.0}), (2.0, {"x": 7.0}), (3.0, {"x": 8.0})]
+
+
+def test_each_episode_has_the_corrections_of_its_own_bins() -> None:
+    timeline = build_timeline(events_of((0, 0.2, "x", 1.0), (0, 0.2, "x", 5.0, 0.7)), 1)
+    start = np.array([0, HOUR // 2])
+    sequences = one_pass(timeline, person=np.zeros(2, dtype=int), episode_start=start, time=start + HOUR)
+    made, _ = on_grid(timeline, sequences, PrepareSettings(grid="1h").grid_state)
+    assert rows_of(made) == [(1.0, {"x": 5.0}), (0.5, {"x": 1.0}), (1.5, {"x": 5.0})]
 
 
 def test_before_the_start_only_bins_that_hold_something_are_steps() -> None:
@@ -132,6 +155,29 @@ def test_what_is_learned_of_two_episodes_compares_no_value_of_one_with_those_of_
     assert x.typical_gap_hours == 1
 
 
+def test_ranges_and_targets_are_of_values_as_they_were_measured() -> None:
+    people = 20
+    events = events_of(
+        *(
+            (p, hour, "x", 100.0 * p + value)
+            for p in range(people)
+            for hour, value in ((0.2, 0), (0.8, 4), (1.2, 3), (1.8, 7))
+        )
+    )
+    timeline, person = build_timeline(events, people), np.arange(people)
+    sequences = one_pass(timeline, person=person, episode_start=0 * person, time=np.full(people, 2 * HOUR))
+    clinical = ClinicalSettings(amounts=["x"])
+    chosen = PrepareSettings(grid="1h", transform="difference", min_people=1, clinical=clinical)
+    made, moved = on_grid(timeline, sequences, chosen.grid_state)
+    given_keys = (made, static_facts(events, people), moved, {"x": 100.0 * person + 8}, chosen)
+    state, _ = fit_preparation(*given_keys, as_asked=(timeline, sequences))
+    assert (state.grid, state.clinical) == (chosen.grid_state, clinical)
+    (x,), (target,) = state.features, state.targets
+    assert isinstance(x, NumberState)
+    assert x.usual == (0, 1907)
+    assert (x.fill, target.center) == (3, 1)  # between the means of two bins; from the 7
+
+
 def test_a_time_between_the_edges_is_refused() -> None:
     with pytest.raises(StudyError, match="edges"):
         clocked(EVENTS, [2.5])
@@ -143,7 +189,9 @@ def test_too_many_bins_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         clocked(EVENTS, [90.0])
 
 
-@pytest.mark.parametrize("keys", [{"at": "every 90min"}, {"at": "every record"}, {"at": ["2h", "150min"]}])
+@pytest.mark.parametrize(
+    "keys", [{"at": "every 90min"}, {"at": "every record"}, {"at": ["2h", "150min"]}, {"at": "2h", "history": "90min"}]
+)
 def test_a_question_between_the_edges_is_refused_before_anything_is_read(keys: dict[str, Any]) -> None:
     question = ForecastQuestion.model_validate({"kind": "forecast", "target": "x", **keys})
     with pytest.raises(StudyError, match='grid = "1h"'):

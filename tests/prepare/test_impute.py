@@ -53,11 +53,12 @@ def test_the_age_of_a_late_value_counts_from_its_own_measurement() -> None:
 
 
 def test_linear_goes_from_neighbour_to_neighbour_in_time_and_not_into_the_next_sequence() -> None:
-    values = np.array([np.nan, 2.0, np.nan, 10.0, np.nan, np.nan, 100.0])
-    column = Column(values=values, begin=np.array([0, 0, 0, 0, 0, 5, 5]), hours=np.array([0.0, 1, 2, 5, 9, 0, 3]))
+    values = np.array([np.nan, 2.0, np.nan, 10.0, np.nan, np.nan, 100.0, np.nan])
+    column = Column(values=values, begin=np.array([0, 0, 0, 0, 0, 5, 5, 7]), hours=np.array([0.0, 1, 2, 5, 9, 0, 3, 0]))
     filled = LinearFill(mean=-1.0).fill(column)
-    assert filled.values.tolist() == [2, 2, 4, 10, 10, 100, 100]
-    assert words(filled.provenance) == ["carried", "measured", "linear", "measured", "carried", "carried", "measured"]
+    assert filled.values.tolist() == [2, 2, 4, 10, 10, 100, 100, -1]
+    told = ["carried", "measured", "linear", "measured", "carried", "carried", "measured", "mean"]
+    assert words(filled.provenance) == told
 
 
 def test_decay_fades_from_the_last_value_to_the_training_mean() -> None:

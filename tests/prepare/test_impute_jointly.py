@@ -37,6 +37,14 @@ def test_knn_on_centroids_is_scikit_learns_imputer() -> None:
     assert np.allclose(filled.values, numbers("joint_imputers", "knn"), rtol=0, atol=1e-8)
 
 
+def test_a_row_that_is_a_centroid_is_told_by_it_alone() -> None:
+    state = CentroidFill(means=[0.0] * 2, spreads=[1.0] * 2, centroids=[[3.0, 7.0], [4.0, 9.0], [3.0, 8.0]])
+    asked = np.array([[3.0, np.nan], [5.0, np.nan]])
+    filled = state.fill(asked, np.full_like(asked, np.nan)).values
+    away = np.sqrt(2) * np.array([2, 1, 2])
+    assert filled[:, 1] == pytest.approx([7.5, np.average([7, 9, 8], weights=1 / away)])
+
+
 def test_a_row_has_the_same_bits_alone_and_among_others() -> None:
     values, before = NEW[:, :F], NEW[:, F:]
     for fit in (fit_regression, fit_centroids):
@@ -77,20 +85,43 @@ def test_centroids_find_the_groups_and_each_number_rests_on_enough_people() -> N
     assert np.sign(filled).tolist() == [[1, 1, 1], [-1, -1, -1]]
 
 
+def test_centroids_rest_on_what_was_known_before_too_and_on_no_unit() -> None:
+    values, person = groups(200)
+    before = np.where(np.arange(3) == 2, values, np.nan)
+    now = np.where(np.arange(3) == 2, np.nan, values)
+    unit = np.array([1.0, 1000.0, 1.0])
+    wanted = np.array(fit_centroids(values, before, person, min_people=11, seed=0).centroids, dtype=np.float64)
+    large = fit_centroids(values * unit, before * unit, person, min_people=11, seed=0)
+    assert np.array(large.centroids, dtype=np.float64) == pytest.approx(wanted * unit, nan_ok=True)
+    apart = np.array(fit_centroids(now, before, person, min_people=11, seed=0).centroids, dtype=np.float64)
+    assert np.isfinite(apart[:, 2]).any()
+
+
 def test_a_small_cluster_is_dissolved_among_the_others() -> None:
     values, person = groups(200)
-    values[:5] = 500.0
+    values[:20] = 500.0
+    person[:20] %= 5
     state = fit_centroids(values, np.full_like(values, np.nan), person, min_people=11, seed=0)
-    assert np.nanmax(np.array(state.centroids, dtype=np.float64)) < 100  # no centroid of the five alone
+    found = np.array(state.centroids, dtype=np.float64)
+    assert np.nanmax(found) < 400  # no centroid of the five alone, though they have twenty rows
+    assert not np.isnan(found).all(axis=1).any()
+
+
+def test_there_are_no_more_centroids_than_states() -> None:
+    values = np.tile([[1.0, 2.0], [3.0, 4.0]], (50, 1))
+    state = fit_centroids(values, np.full_like(values, np.nan), np.arange(100), min_people=11, seed=0)
+    assert sorted(state.centroids) == [[1, 2], [3, 4]]
 
 
 def test_a_variable_that_few_people_have_is_neither_told_nor_tells() -> None:
     values, person = groups(100)
-    values[10:, 2] = np.nan
+    values[20:, 2] = np.nan
+    person //= 4  # five people have the third variable, at more than eleven times
     before = np.full_like(values, np.nan)
     regression = fit_regression(values, before, person, min_people=11, seed=0)
     assert {step.column for step in regression.regressions} == {0, 1}
     assert all(step.coefficients[2] == 0 for step in regression.regressions)
+    assert regression.means[3:] == pytest.approx(regression.means[:3])  # of the values, also for those before
     told = regression.fill(np.array([[1.0, np.nan, np.nan]]), np.full((1, 3), np.nan))
     assert told.values[0, 2] == pytest.approx(np.nanmean(values[:, 2]))
     assert [PROVENANCE[code] for code in told.provenance[0]] == ["measured", "regression", "mean"]
@@ -136,7 +167,7 @@ def test_regressions_do_not_run_away_from_training_values() -> None:
     state = fit_regression(values, np.full_like(values, np.nan), person, min_people=11, seed=0)
     told = state.fill(np.array([[1e9, np.nan, np.nan]]), np.full((1, 3), np.nan)).values[0, 1:]
     mean, spread = np.nanmean(values, axis=0)[1:], np.nanstd(values, axis=0)[1:]
-    assert np.all(np.abs(told - mean) <= 5 * spread + 1e-9)
+    assert np.abs(told - mean) == pytest.approx(5 * spread)
 
 
 @pytest.mark.parametrize("fit", [fit_regression, fit_centroids])

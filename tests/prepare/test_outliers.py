@@ -43,7 +43,7 @@ def test_hampel_marks_a_typing_error_and_lets_a_true_change_become_the_new_usual
 
 
 def test_hampel_says_nothing_of_the_first_three_values_of_a_person() -> None:
-    values = np.array([1.0, 500.0, 2.0, 900.0, 1.0, 1.0, 1.0, 900.0])
+    values = np.array([1.0, 500.0, 2.0, 900.0, 7001.0, 7001.0, 7001.0, 7900.0])
     column = Column(values=values, begin=np.array([0, 0, 0, 0, 4, 4, 4, 4]), hours=np.arange(8.0))
     assert HampelLimits(least_spread=1.0).limits(column).touched(values).tolist() == [False, False, False, True] * 2
 
@@ -60,11 +60,20 @@ def test_hampel_counts_a_value_and_its_correction_once_as_each_was_known() -> No
     assert np.isnan(past_median_and_spread(column, 7, 3)[0][:4]).all()
 
 
+def test_hampel_looks_back_as_far_as_it_says_and_no_further() -> None:
+    state, values = HampelLimits(least_spread=0.1), np.arange(12.0)
+    high = state.limits(one_person(values)).high[-1]
+    for back, moves in ((state.lookback.amount - 1, True), (state.lookback.amount, False)):
+        changed = np.where(np.arange(12) == 11 - back, 99.0, values)
+        assert bool(state.limits(one_person(changed)).high[-1] != high) is moves
+
+
 def test_a_constant_history_does_not_make_every_small_change_an_outlier() -> None:
     training = one_person(np.tile([7.0, 7.0, 7.0, 7.0, 7.0, 7.5], 20))
     state = fit_outliers("hampel", training)
     assert isinstance(state, HampelLimits)
     assert state.least_spread == pytest.approx(1.2533 * 0.5 * 20 / 119)
+    assert (state.window, state.least, state.threshold) == (7, 3, 3.0)
     steady = one_person(np.array([7.0, 7.0, 7.0, 7.0, 7.2, 9.0]))
     assert state.limits(steady).touched(steady.values).tolist() == [False] * 5 + [True]
 

@@ -37,7 +37,7 @@ def test_knots_rest_on_enough_people_and_no_knot_is_a_persons_extreme() -> None:
     values = np.append(np.arange(99.0), 1e9)
     state = fit_quantile_scale(values, np.arange(100), min_people=11)
     assert len(state.knots) == 9
-    assert state.knots[0] == np.arange(11).mean()
+    assert (state.knots[0], state.knots[-1]) == (np.arange(11).mean(), values[88:].mean())
     assert (
         state.apply(np.array([-1e12, 1e12])).tolist()
         == state.apply(np.array([state.knots[0], state.knots[-1]])).tolist()
@@ -71,6 +71,11 @@ def test_a_frequent_value_keeps_its_rank_where_another_processor_rounds_it_other
     assert np.allclose(state.apply(higher), as_fitted, rtol=0, atol=1e-9)
     mixed = fit_quantile_scale(np.where(np.arange(1200) % 2, lower, higher), np.arange(1200), min_people=11)
     assert np.allclose(mixed.apply(values), as_fitted, rtol=0, atol=1e-9)
+
+
+def test_values_that_lie_close_together_have_ranks_of_their_own() -> None:
+    values = 1e6 + np.arange(300.0)
+    assert (np.diff(fit_quantile_scale(values, np.arange(300), 1).apply(values[3:-3])) > 0).all()
 
 
 def test_a_value_that_never_varied_and_too_few_people_give_zero() -> None:

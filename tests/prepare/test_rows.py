@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from preparing import Course, events_of
 
-from sequela.cohort import one_each
+from sequela.cohort import one_each, one_pass
 from sequela.prepare import flag_words
 from sequela.prepare.plausible import without_implausible
 from sequela.prepare.rows import RowPreparation, prepare_static
@@ -49,10 +49,39 @@ def test_gaps_count_from_the_measurements_own_time() -> None:
     assert rows.gap_hours[:, 0].tolist() == [0, 4, 5]
 
 
-def test_nothing_is_carried_from_one_sequence_into_the_next() -> None:
-    course = Course((0, 0, "x", 5.0), (1, 0, "y", 1.0), (1, 1, "x", 9.0))
-    rows = course.rows(course.fit(scale="none"))
-    assert rows.values[1, 0] == 7.0  # the training mean, not the 5 of the person before
+def test_hours_count_from_the_episode_and_its_first_gaps_from_what_was_known_before() -> None:
+    course = Course(
+        (0, -3, "x", 5.0), (0, 2, "y", 1.0), (0, None, "height", 1.0), (0, -365.25 * 24, "MEDS_BIRTH", None)
+    )
+    keys = {"person": np.array([0]), "episode_start": np.array([0]), "time": np.array([6 * HOUR])}
+    sequences = one_each(course.timeline, **keys)
+    state = course.fit(scale="none")
+    rows = RowPreparation(course.timeline, state).rows(sequences, np.array([0]))
+    assert rows.hours.tolist() == [-3, 2]
+    assert rows.gap_hours.tolist() == [[0, 0], [5, 5]]
+    assert prepare_static(course.facts, state, sequences, np.array([0]))[0, 2:].tolist() == [
+        1,
+        1,
+    ]  # a year at the start
+
+
+def test_how_late_a_value_was_known_is_told_where_one_stands() -> None:
+    late = Course((0, 0, "y", 1.0), (0, 1, "x", 1.0, 4), (0, 6, "y", 1.0), (1, 2, "y", 3.0, 2.5))
+    preparation, everybody = RowPreparation(late.timeline, late.fit()), np.arange(2)
+    rows = preparation.rows(late.sequences, everybody, lateness=True)
+    assert rows.late_hours is not None
+    assert rows.late_hours.tolist() == [[0, 0], [3, 0], [0, 0], [0, 0.5]]
+    placed = preparation.rows(late.sequences, everybody, place=np.array([3, 1, 0, 2]), lateness=True)
+    assert placed.late_hours is not None
+    assert placed.late_hours.tolist() == [[0, 0], [3, 0], [0, 0.5], [0, 0]]
+
+
+@pytest.mark.parametrize(("missing", "expected"), [("last", 7.0), ("linear", 9.0)])
+def test_nothing_is_carried_from_one_sequence_into_the_next(missing: str, expected: float) -> None:
+    course = Course((0, 0, "x", 5.0), (1, 0, "y", 1.0), (1, 1, "x", 9.0), (2, 0, "y", 1.0))
+    rows = course.rows(course.fit(scale="none", missing=missing))
+    assert rows.values[1, 0] == expected  # the training mean or the line, not the 5 of the person before
+    assert rows.values[3, 0] == 7.0
     assert rows.gap_hours[1].tolist() == [0, 0]
 
 
@@ -75,6 +104,9 @@ def test_categories_are_one_column_a_level_and_one_for_the_rest() -> None:
     assert new.rows(state).values[0, :3].tolist() == [0, 0, 1]
     shares = course.rows(course.fit(missing="mean")).values[1, :3]
     assert shares.tolist() == pytest.approx([2 / 3, 1 / 3, 0])
+    assert course.rows(course.fit(missing="zero")).values[1, :3].tolist() == [0, 0, 0]
+    for limit, stands in (("60min", 1), ("59min", pytest.approx(2 / 3))):
+        assert course.rows(course.fit(carry_limit=limit)).values[1, 0] == stands
 
 
 def test_facts_are_scaled_and_say_whether_they_are_known() -> None:
@@ -91,11 +123,11 @@ def test_facts_are_scaled_and_say_whether_they_are_known() -> None:
 
 def test_implausible_values_are_taken_out_at_the_limits_and_told() -> None:
     events = events_of(
-        *((0, hour, "x", float(value)) for hour, value in enumerate([39, 40, 300, 301])), (0, 9, "y", 1e9)
+        *((0, hour, "x", float(value), 2 * hour) for hour, value in enumerate([39, 40, 300, 301])), (0, 9, "y", 1e9)
     )
     kept, gone = without_implausible(events, {"x": [40.0, 300.0]})
     assert kept["numeric_value"].to_list() == [40, 300, 1e9]
-    assert gone.height == 2
+    assert gone["known"].dt.hour().to_list() == [0, 6]
     assert kept.schema == events.schema
 
 
@@ -124,6 +156,36 @@ def test_flags_name_what_is_missing_out_of_range_unseen_and_implausible() -> Non
     ]
 
 
+def test_flags_are_of_what_was_known_at_the_prediction_and_of_facts_that_no_record_has() -> None:
+    training = Course(
+        *((p, 0, "x", 10.0 + p % 4) for p in range(40)),
+        *((p, 1, "ward", "AB"[p % 2]) for p in range(40)),
+        *((p, 1, "crp", 5.0) for p in range(40)),
+        *((p, 1, "crp", "haemolysed") for p in range(40)),
+        *((p, None, "sex", "fm"[p % 2]) for p in range(40)),
+        *((p, -365.25 * 24 * 50, "MEDS_BIRTH", None) for p in range(40)),
+    )
+    state = training.fit(min_people=2)
+    events = events_of(
+        *((0, 0, "x", 12.0), (0, 1, "ward", "B"), (0, 4, "x", 99.0), (0, 6, "x", 5000.0), (0, 9, "ward", "Z")),
+        *((0, None, "x", 7000.0), (0, -365.25 * 24, "MEDS_BIRTH", None), (7, 0, "x", 6000.0)),
+    )
+    kept, gone = without_implausible(events, {"x": [0.0, 1000.0]})
+    new = Course(*_rows(kept), people=1)
+    asked = {"person": np.zeros(4, dtype=int), "episode_start": np.zeros(4, dtype=int)}
+    sequences = one_pass(new.timeline, **asked, time=np.array([-1, 2, 5, 8]) * HOUR)
+    assert flag_words(new.timeline, new.facts, state, sequences, gone) == [
+        "nothing known; missing: crp, ward, x, sex",
+        "missing: crp, sex",
+        "missing: crp, sex; out of range: x",
+        "missing: crp, sex; out of range: x",
+    ]
+    later = one_pass(new.timeline, **asked, time=np.array([-1, 2, 2, 12]) * HOUR)
+    assert flag_words(new.timeline, new.facts, state, later, gone)[3] == (
+        "missing: crp, sex; out of range: x; unseen category: ward"
+    )
+
+
 def test_nothing_is_known_where_records_hold_no_input() -> None:
     training = Course(*((p, 0, "x", 10.0 * (p % 4)) for p in range(40)), *((p, 1, "fall", None) for p in range(40)))
     state = training.fit(min_people=2)
@@ -150,6 +212,11 @@ def test_a_flag_of_an_outlier_is_not_taken_for_the_value() -> None:
     training = Course(*((p, 0, "x", 10.0 + p % 4) for p in range(40)))
     state = training.fit(min_people=2, outliers="iqr")
     assert state.columns == ["x", "x outlier"]
-    new = Course((0, 0, "x", 12.0), (1, 0, "x", 99.0), people=2)
+    new = Course((0, 0, "x", 12.0), (1, 0, "x", 99.0), (2, 0, "x", 1.0), people=4)
     nothing = without_implausible(events_of((0, 0, "x", 12.0)), {})[1]
-    assert flag_words(new.timeline, new.facts, state, new.sequences, nothing) == ["", "out of range: x"]
+    assert flag_words(new.timeline, new.facts, state, new.sequences, nothing) == [
+        *("", "out of range: x", "out of range: x", "nothing known; missing: x")
+    ]
+    steady = Course(*((p, 0, "x", 10.0) for p in range(40)))
+    words = flag_words(steady.timeline, steady.facts, steady.fit(min_people=2), steady.sequences, nothing)
+    assert words == [""] * 40

@@ -12,9 +12,12 @@ from preparing import HOUR, Course
 from sequela.batch import PROVENANCE
 from sequela.cohort import one_each, one_pass
 from sequela.errors import StudyError
-from sequela.prepare import Collation, PreparedState, PrepareSettings, needs_own_sequences, preparation_summary
+from sequela.prepare import Collation, PreparedState, PrepareSettings, needs_own_sequences, preparation_summary, summary
+from sequela.prepare.measured import limited_timeline, with_rules
+from sequela.prepare.passes import Cells
 from sequela.prepare.rows import PreparedRows, RowPreparation
 from sequela.prepare.state import NumberState
+from sequela.prepare.transforms import YeoJohnson
 
 COURSE = Course(
     *((p, hour, "x", 10.0 + p + hour) for p in range(5) for hour in (0, 2, 3)),
@@ -41,6 +44,7 @@ def test_what_stands_out_is_flagged_in_a_column_of_its_own_and_kept() -> None:
     assert rows.values[:, 0].tolist() == [10, 10, 12, 13, 1000, 1000]
     assert rows.values[:, 1].tolist() == [0, 0, 0, 0, 1, 1]
     assert (rows.observed[:, 0] == rows.observed[:, 1]).all()
+    assert prepared(COURSE, COURSE.fit(outliers={"y": "iqr"})).values[0, 2] == 0  # before the first value
     assert len(state.gap_unit_hours) == len(state.decay_towards) == 3
 
 
@@ -50,6 +54,7 @@ def test_what_stands_out_is_taken_out_or_moved_before_anything_is_fitted(action:
     (x, _) = state.features
     assert isinstance(x, NumberState)
     assert x.outliers is not None
+    assert state.columns == ["x", "y"]
     high = expected or x.outliers.high  # type: ignore[union-attr]
     rows = prepared(COURSE, state)
     assert rows.values[4, 0] == pytest.approx(high)
@@ -57,6 +62,28 @@ def test_what_stands_out_is_taken_out_or_moved_before_anything_is_fitted(action:
     assert x.fill < 40
     course = RowPreparation(COURSE.timeline, state).course(COURSE.sequences, np.array([0]))
     assert course.values[4, 0] == (0.0 if expected else pytest.approx(high))
+    of_bins = state.model_copy(update={"grid": PrepareSettings(grid="1h").grid_state})
+    assert RowPreparation(COURSE.timeline, of_bins).course(COURSE.sequences, np.array([0])).values[4, 0] == 1000
+
+
+def test_of_a_timeline_only_the_numbers_that_stand_out_are_taken_out_and_no_step() -> None:
+    course = Course(
+        *((p, h, "x", 10.0 + h) for p in range(5) for h in range(3)),
+        *((0, 3, "x", 1000.0), (0, 3, "ward", "A"), (1, 3, "fall", None), (1, 4, "x", None), (2, 4, "x", 11.0)),
+    )
+    assert limited_timeline(course.timeline, course.fit(outliers="iqr")) is course.timeline
+    state = course.fit(outliers="iqr", outlier_action="missing")
+    found = limited_timeline(course.timeline, state)
+    assert found.step_time.tolist() == course.timeline.step_time.tolist()
+    assert len(found.cell_number) == len(course.timeline.cell_number) - 1
+    assert np.isnan(found.cell_number).sum() == 3
+    assert found.step_of_cell.tolist() == course.timeline.step_of_cell[course.timeline.cell_number != 1000].tolist()
+    assert found.cell_time.tolist() == found.step_time[found.step_of_cell].tolist()
+    of_bins = state.model_copy(update={"grid": PrepareSettings(grid="1h").grid_state})
+    assert limited_timeline(course.timeline, of_bins) is course.timeline
+    steady = Course(*((p, h, "x", 10.0 + 90 * p + h % 2) for p in range(2) for h in range(6)))
+    of_each = steady.fit(outliers="hampel", outlier_action="missing")
+    assert len(limited_timeline(steady.timeline, of_each).cell_number) == 12  # the second person's past is their own
 
 
 def test_a_transform_comes_before_the_scale() -> None:
@@ -66,6 +93,7 @@ def test_a_transform_comes_before_the_scale() -> None:
     assert x.center == pytest.approx(values.mean())
     assert x.spread == pytest.approx(values.std())
     assert x.deviation == pytest.approx(1.0)
+    assert prepared(COURSE, COURSE.fit(transform={"y": "log"})).values[0, 1] == pytest.approx(0, abs=1e-6)  # the mean
 
 
 def test_a_difference_is_missing_at_first_and_zero_is_no_change() -> None:
@@ -73,16 +101,22 @@ def test_a_difference_is_missing_at_first_and_zero_is_no_change() -> None:
     assert rows.values[:, 0].tolist() == [0, 0, 2, 1, 987, 0]
     assert rows.observed[:, 0].tolist() == [False, False, True, True, True, False]
     assert sources(rows, 0)[:3] == ["zero", "zero", "measured"]
+    everybody = COURSE.rows(COURSE.fit(transform="difference", missing="zero", scale="none"))
+    first = everybody.hours == 0
+    assert (everybody.values[first, 0] == 0).all()
 
 
 @pytest.mark.parametrize("scale", ["standard", "quantile"])
 @pytest.mark.parametrize("missing", ["last", "linear", "regression", "knn", "decay"])
 def test_a_typing_error_beyond_a_steep_power_is_no_infinite_input(missing: str, scale: str) -> None:
-    """Where high values lie close together the likeliest power may be 67: of 735 it has no single number."""
-    values = np.round(7.4 - 0.04 * np.random.default_rng(0).exponential(1, 300), 2).tolist()
+    """Where high values lie close together the likeliest power may be 41: of 735 it has no single number."""
+    values = np.round(7.4 - 0.12 * np.random.default_rng(0).exponential(1, 300), 2).tolist()
     rows = [(place // 3, place % 3, "x", value) for place, value in enumerate(values)]
     training = Course(*rows, *((p, h + 0.5, "y", 1 - v) for p, h, _, v in rows))
     state = training.fit(transform={"x": "yeo_johnson"}, missing=missing, scale=scale)
+    assert isinstance(state.features[0], NumberState)
+    assert isinstance(state.features[0].transform, YeoJohnson)
+    assert state.features[0].transform.shape > 40
     new = Course((0, 0, "x", 7.4), (0, 0.5, "y", 3.0), (0, 1, "x", 735.0), (0, 2, "y", 3.0), (0, 3, "x", 7.4))
     seen = RowPreparation(new.timeline, state).rows(new.sequences, np.arange(1))
     assert np.isfinite(seen.values).all()
@@ -97,8 +131,27 @@ def test_a_correction_is_no_value_after_what_it_corrects(transform: str, expecte
     """1200 was typed for 125 at hour 1; at hour 2 it is corrected, and again at hour 3."""
     corrected = ((0, 1, "x", 1200.0), (0, 1, "x", 125.0, 2), (0, 1, "x", 125.0, 3))
     course = Course((0, 0, "x", 120.0), *corrected, (0, 4, "x", 131.0))
-    rows = course.rows(course.fit(transform=transform, scale="none"))
-    assert rows.values[1:, 0].tolist() == expected
+    state = course.fit(transform=transform, scale="none")
+    assert course.rows(state).values[1:, 0].tolist() == expected
+    (x,) = state.features
+    assert isinstance(x, NumberState)
+    assert x.fill == np.mean([*([120.0] if "average" in transform else []), *expected])
+
+
+def test_a_transform_finds_the_values_of_its_code_among_tens_of_thousands_of_codes() -> None:
+    (x, _) = COURSE.fit(transform={"x": "difference"}, scale={"x": "none"}).features
+    assert isinstance(x, NumberState)
+    time, last = np.arange(3) * HOUR, 40_000
+    cells = Cells(
+        step_time=time,
+        offsets=np.arange(4),
+        variable=np.array([0, last, 0], dtype=np.int32),
+        number=np.array([1, 5, 3], dtype=np.float32),
+        level=np.full(3, -1, dtype=np.int32),
+        time=time,
+    )
+    changed = with_rules(cells, np.array([3]), {0: x}, transformed=True).number
+    assert np.array_equal(changed, [np.nan, 5, 2], equal_nan=True)
 
 
 def test_no_change_has_the_rank_that_it_has_among_changes() -> None:
@@ -135,6 +188,7 @@ def test_categories_and_flags_do_not_fade_and_a_logarithm_has_no_zero() -> None:
     assert state.columns == ["ward = A", "ward = (other)", "x", "x outlier", "y"]
     rows = prepared(course, state)
     assert [sources(rows, column)[2] for column in range(4)] == ["carried", "carried", "decay", "carried"]
+    assert [place for place, towards in enumerate(state.decay_towards) if towards is not None] == [2, 4]
     zero = course.fit(missing="zero", transform={"x": "log"})
     assert [sources(prepared(course, zero), column)[2] for column in (0, 2)] == ["zero", "mean"]
     assert [feature.missing for feature in zero.features] == ["zero", "mean", "zero"]
@@ -149,6 +203,8 @@ def test_a_line_needs_sequences_of_their_own_and_ends_where_they_end() -> None:
     rows = RowPreparation(COURSE.timeline, state).rows(cut, np.arange(2), provenance=True)
     assert rows.values[:, 1].tolist() == [51, 51, 51, 51, 51, 51, 51, 52, 53, 54, 56]
     assert sources(rows, 1)[-4:] == ["linear", "linear", "linear", "measured"]
+    late = Course((0, 0, "x", 0.0), (0, 1, "y", 1.0), (0, 2, "x", 20.0, 4), (0, 3, "y", 1.0))
+    assert late.rows(late.fit(missing="linear", scale="none")).values[:, 0].tolist() == [0, 10, 20, 20]
 
 
 @pytest.mark.parametrize("rule", ["regression", "knn"])
@@ -191,8 +247,12 @@ def test_imputed_numbers_are_shifted_and_measured_ones_are_not() -> None:
     assert change[~plain.observed.numpy()] == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_summary_counts_cells_by_source_and_what_stood_out() -> None:
-    keys: dict[str, Any] = {"outliers": {"x": "iqr"}, "min_people": 1}
+@pytest.mark.parametrize("cells_at_once", [8, 1 << 24])
+def test_the_summary_counts_cells_by_source_and_what_stood_out(
+    cells_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summary, "_CELLS_AT_ONCE", cells_at_once)
+    keys: dict[str, Any] = {"outliers": {"x": "iqr"}, "scale": {"y": "minmax"}, "min_people": 1}
     state, unused = COURSE.fit_with_reasons(**keys)
     found = preparation_summary(COURSE.timeline, COURSE.sequences, state, PrepareSettings(**keys), unused)
     assert json.loads(json.dumps(found)) == found
@@ -204,6 +264,36 @@ def test_the_summary_counts_cells_by_source_and_what_stood_out() -> None:
     assert y["provenance"] == {"measured": 11, "carried": 11, "mean": 5}
     assert (y["missing_after"], y["outliers"], y["aggregate"]) == (pytest.approx(5 / 27), None, None)
     assert sum(y["provenance"].values()) == found["steps"]
+    assert (x["scale"], y["scale"]) == ("standard", "minmax")
+
+
+def test_the_summary_counts_the_longest_history_of_an_episode_and_events_apart() -> None:
+    course = Course(
+        *((p, h, "x", 10.0 + h) for p in range(3) for h in range(4)),
+        *((p, 1, "fall", None) for p in range(3)),
+        *((0, 2, "rare", None), (0, 2, "rarer", None), (1, 9, "x", None)),
+        *((p, 10, "fall", None) for p in range(3)),
+    )
+    person, time = np.repeat(np.arange(3), 3), np.tile([2, 11, 5], 3) * HOUR
+    each = one_each(course.timeline, person=person, episode_start=0 * person, time=time)
+    keys: dict[str, Any] = {"missing": "zero", "min_people": 2}
+    state, unused = course.fit_with_reasons(**keys)
+    found = preparation_summary(course.timeline, each, state, PrepareSettings(**keys), unused)
+    assert found["steps"] == 16
+    assert found["events"] == {"words": 1, "cells": 6, "codes_left_out": 2}
+    (x,) = found["variables"]
+    assert x["provenance"] == {"measured": 12, "zero": 4}
+    assert x["missing_before"] == x["missing_after"] == pytest.approx(4 / 16)
+    windows = one_each(course.timeline, person=person, episode_start=0 * person, time=time, history=2 * HOUR)
+    of_two = preparation_summary(course.timeline, windows, state, PrepareSettings(**keys), unused)
+    assert (of_two["steps"], of_two["events"]["cells"]) == (6, 3)  # hours 1 and 2, not the later fall
+    two = one_each(course.timeline, person=person, episode_start=np.repeat([0, 1, 2], 3) * HOUR // 4, time=time)
+    apart = one_pass(course.timeline, person=person, episode_start=np.tile([0, 1, 0], 3) * HOUR, time=time)
+    steps = [
+        preparation_summary(course.timeline, asked, state, PrepareSettings(**keys), {})["steps"]
+        for asked in (two, apart)
+    ]
+    assert steps == [16, 16 + 12]
 
 
 def test_what_two_episodes_see_was_measured_at_the_steps_of_both() -> None:
@@ -224,6 +314,11 @@ def test_values_without_a_logarithm_are_counted() -> None:
     assert x["without_logarithm"] == 1
     assert x["missing_before"] == 0
     assert x["provenance"] == {"measured": 23, "mean": 1}
+    keys |= {"outliers": "mad", "outlier_action": "missing"}  # which takes the zero out before
+    (x,) = preparation_summary(course.timeline, course.sequences, course.fit(**keys), PrepareSettings(**keys), {})[
+        "variables"
+    ]
+    assert x["without_logarithm"] == 0
 
 
 def test_an_average_of_a_target_is_an_input_only_and_a_logarithm_of_nothing_is_refused() -> None:

@@ -53,6 +53,24 @@ def test_a_difference_counts_from_the_value_known_last() -> None:
     assert scaled.value[2, :, 0] == pytest.approx([35 - mean, 30 - mean])
 
 
+def test_each_target_has_its_own_scale_and_value_known_last() -> None:
+    labels = np.stack([LABELS, 1000 * LABELS[::-1]], axis=2)
+    targets = {"x": labels[:, :, 0].reshape(-1), "y": labels[:, :, 1].reshape(-1)}
+    settings = PrepareSettings(min_people=1, transform={"y": "difference"})
+    state, _ = fit_preparation(COURSE.timeline, COURSE.facts, COURSE.sequences, targets, settings)
+    x, y = state.targets
+    change = labels[:, :, 1] - np.array([[1.0], [y.fill], [y.fill], [y.fill]])  # of y only the first person has a value
+    assert (x.center, x.spread) == pytest.approx((np.nanmean(LABELS), np.nanstd(LABELS)))
+    assert (y.fill, y.center) == pytest.approx((1000 * np.nanmean(LABELS), np.nanmean(change)))
+    assert y.spread == pytest.approx(np.nanstd(change))
+    assert needs_last_target(state)
+    last = last_known_targets(COURSE.timeline, COURSE.sequences, ["x", "y"])
+    scaled = scale_targets(labels, state, last)
+    assert (scaled.known == ~np.isnan(labels)).all()
+    assert scaled.value[scaled.known[:, :, 1], 1] == pytest.approx((change[~np.isnan(change)] - y.center) / y.spread)
+    assert unscale_targets(scaled.value, state, last)[scaled.known] == pytest.approx(labels[scaled.known])
+
+
 def test_the_value_known_last_is_the_last_one_that_a_prediction_sees() -> None:
     time = np.array([-1, 0, 3, 9]) * HOUR
     zero = np.zeros(4, dtype=np.int64)
@@ -64,6 +82,10 @@ def test_the_value_known_last_is_the_last_one_that_a_prediction_sees() -> None:
         assert np.isnan(found[:, 1]).all()
     window = one_each(COURSE.timeline, **keys, history=2 * HOUR)
     assert np.isnan(last_known_targets(COURSE.timeline, window, ["x"])[:, 0]).tolist() == [True, False, False, True]
+    mixed = Course((0, 0, "x", 5.0), (0, 1, "x", None), (1, 0, "y", 1.0), (2, 0, "x", "high"))
+    found = last_known_targets(mixed.timeline, mixed.sequences, ["x"])
+    assert found[:, 0].tolist()[0] == 5
+    assert np.isnan(found[1:, 0]).all()  # not of the person before
 
 
 def test_smearing_makes_a_mean_of_a_median() -> None:
@@ -83,6 +105,20 @@ def test_smearing_makes_a_mean_of_a_median() -> None:
     assert smeared.targets[0].smearing is not None
     assert len(smeared.targets[0].smearing.residuals) <= 100
     assert PreparedState.model_validate_json(smeared.model_dump_json()) == smeared
+    too_few = fit_smearing(nothing_learned, labels, state, person=np.arange(4000) % 10)
+    assert unscale_targets(nothing_learned, too_few)[0, 0, 0] == pytest.approx(before)
+
+
+def test_residuals_are_of_the_transformed_target_and_lie_above_where_forecasts_were_too_low() -> None:
+    state = fitted(transform="log", scale="standard")
+    told = np.full((4, 2, 1), 10.0)
+    smearing = fit_smearing(scale_targets(told, state).value, LABELS[:, :, None], state, person=np.arange(4)).targets[0]
+    assert smearing.smearing is not None
+    assert smearing.smearing.residuals == pytest.approx(sorted(np.log(LABELS[~np.isnan(LABELS)] / 10)), abs=1e-6)
+    joined = state.model_copy(update={"min_people": 2})
+    (target,) = fit_smearing(scale_targets(told, state).value, LABELS[:, :, None], joined, person=np.arange(4)).targets
+    assert target.smearing is not None
+    assert len(target.smearing.residuals) < 4  # seven labels, two of most people
 
 
 def test_a_label_without_a_logarithm_teaches_nothing() -> None:

@@ -97,9 +97,9 @@ def test_values_without_a_logarithm_become_missing_and_are_counted() -> None:
 
 
 def test_a_code_with_many_zeros_is_refused_a_logarithm() -> None:
-    fit_transform("log", one_person(np.array([0.0] * 5 + [1.0] * 95)), "x")
+    fit_transform("log", one_person(np.array([0.0] * 50 + [1.0] * 950)), "x")
     with pytest.raises(StudyError, match=r"'urine' in twenty .*yeo_johnson"):
-        fit_transform("log", one_person(np.array([0.0] * 6 + [1.0] * 94)), "urine")
+        fit_transform("log", one_person(np.array([0.0] * 51 + [1.0] * 949 + [np.nan] * 99)), "urine")
 
 
 @pytest.mark.parametrize("rule", ["moving_average:1", "moving_average", "moving_average:1001", "sqrt", "log:2"])
@@ -123,6 +123,8 @@ def test_smearing_is_duans_mean_over_residuals() -> None:
         exact, rel=5e-3
     )
     assert abs(np.exp(1) - exact) / exact > 0.05  # what it mends
+    assert fit_smearing(np.array([0.0, 0.0, 3.0]), np.arange(3), 3) == Smearing(residuals=[1.0], shares=[1.0])
+    assert np.isfinite(smeared_inverse(Log(), np.array([1e4]), every)).all()
 
 
 def test_every_bin_of_residuals_rests_on_enough_people_and_too_few_say_nothing() -> None:

@@ -15,10 +15,16 @@ PRINTED = {
     ("glucose", "mg/dL", "mmol/L"): 0.0555,
     ("creatinine", "mg/dL", "umol/L"): 88.4,
     ("bilirubin", "mg/dL", "umol/L"): 17.1,
+    ("direct bilirubin", "mg/dL", "umol/L"): 17.1,
+    ("indirect bilirubin", "mg/dL", "umol/L"): 17.1,
     ("cholesterol", "mg/dL", "mmol/L"): 0.0259,
+    ("HDL cholesterol", "mg/dL", "mmol/L"): 0.0259,
+    ("LDL cholesterol", "mg/dL", "mmol/L"): 0.0259,
     ("triglycerides", "mg/dL", "mmol/L"): 0.0113,
+    ("urea", "mg/dL", "mmol/L"): 0.1665,
     ("urea nitrogen", "mg/dL", "mmol/L"): 0.357,
     ("calcium", "mg/dL", "mmol/L"): 0.25,
+    ("ionised calcium", "mg/dL", "mmol/L"): 0.25,
     ("ionised calcium", "meq/L", "mmol/L"): 0.5,
     ("magnesium", "mg/dL", "mmol/L"): 0.411,
     ("phosphate", "mg/dL", "mmol/L"): 0.323,
@@ -27,6 +33,12 @@ PRINTED = {
     ("haemoglobin", "g/dL", "g/L"): 10.0,
     ("albumin", "g/dL", "g/L"): 10.0,
     ("sodium", "meq/L", "mmol/L"): 1.0,
+    ("sodium", "mg/dL", "mmol/L"): 0.435,
+    ("potassium", "mg/dL", "mmol/L"): 0.2558,
+    ("chloride", "mg/dL", "mmol/L"): 0.2821,
+    ("lactate", "meq/L", "mmol/L"): 1.0,
+    ("anion gap", "meq/L", "mmol/L"): 1.0,
+    ("bicarbonate", "meq/L", "mmol/L"): 1.0,
     ("troponin T", "ng/mL", "ng/L"): 1000.0,
     ("alanine aminotransferase", "U/L", "ukat/L"): 0.0167,
     ("partial pressure of oxygen", "mm[Hg]", "kPa"): 0.133,
@@ -43,10 +55,37 @@ def test_factors_are_those_that_journals_print(quantity: str, source: str, targe
     assert back.factor == pytest.approx(1 / step.factor)
 
 
+@pytest.mark.parametrize(
+    "same",
+    [
+        *("1 g/L = 0.1 g/dL = 100 mg/dL = 1000 mg/L = 1000 ug/mL = 100000 ug/dL = 1000000 ug/L",),
+        *("1 ug/L = 1 ng/mL = 100 ng/dL = 1000 ng/L = 1000 pg/mL", "1 mol/L = 1000 mmol/L = 1000000 umol/L"),
+        *("1 umol/L = 1000 nmol/L = 1000000 pmol/L", "1 kPa = 10 mbar = 7.50062 mm[Hg] = 10.1972 cm[H2O]"),
+        *("1 1 = 100 %", "1 m = 100 cm = 1000 mm", "1 [ft_i] = 12 [in_i] = 30.48 cm"),
+        *(
+            "1 [lb_av] = 16 [oz_av] = 0.453592 kg = 453.592 g",
+            "1 L = 1000 mL",
+            "1 U/L = 0.0166667 ukat/L = 16.6667 nkat/L",
+        ),
+        "1 10*12/L = 1 10*6/uL = 1000 10*9/L = 1000 10*3/uL = 1000000 10*6/L = 1000000 /uL",
+    ],
+)
+def test_units_of_one_kind_have_their_sizes(same: str) -> None:
+    (one, unit), *others = ((float(part.split()[0]), part.split()[1]) for part in same.split(" = "))
+    for amount, other in others:
+        step = step_between(unit, other, None)
+        assert step is not None
+        assert step.factor * one == pytest.approx(amount, rel=1e-5)
+
+
 def test_temperatures_and_glycated_haemoglobin_have_an_offset() -> None:
     celsius = step_between("[degF]", "Cel", "body temperature")
     assert celsius is not None
     assert celsius.factor * 98.6 + celsius.offset == pytest.approx(37.0)
+    for source, value in (("Cel", 37.0), ("K", 310.15)):
+        fahrenheit = step_between(source, "[degF]", None)
+        assert fahrenheit is not None
+        assert fahrenheit.factor * value + fahrenheit.offset == pytest.approx(98.6)
     percent = step_between("mmol/mol", "%", "glycated haemoglobin")
     assert percent is not None
     assert percent.factor * 53 + percent.offset == pytest.approx(7.0, abs=0.01)
@@ -60,6 +99,7 @@ def test_temperatures_and_glycated_haemoglobin_have_an_offset() -> None:
     [
         *(("mg/dl", "mg/dL"), ("MG/DL", "mg/dL"), ("µmol/L", "umol/L"), ("μmol/l", "umol/L"), ("° F", "[degF]")),
         *(("mmHg", "mm[Hg]"), ("mm Hg", "mm[Hg]"), ("K/uL", "10*3/uL"), ("IU/L", "U/L"), ("mEq/L", "meq/L")),
+        *(("mcg/L", "ug/L"), ("mcg/dL", "ug/dL"), ("mcg/mL", "ug/mL")),
         *(("kg", "kg"), ("lbs", "[lb_av]"), ("fraction", "1"), ("percent", "%"), ("stone", None)),
     ],
 )
@@ -135,6 +175,7 @@ def test_a_unit_with_a_star_is_converted_to() -> None:
         ("A, kPa, mmHg -> B * 2", "x", "one factor cannot be that of kPa and of mmHg"),
         ("mmol/L -> mg/dL; g/L -> g/dL", "glucose", "several units to convert to, mg/dL, g/dL"),
         ("mmol/L -> mg/dL; MMOL/L -> mg/dL * 2", "glucose", "'MMOL/L' is converted twice"),
+        ("MMOL/L -> mg/dL; mmol/L -> mg/dL * 2", "glucose", "'mmol/L' is converted twice"),
         ("mmol/L -> mg/dL;", "glucose", "expected a conversion such as"),
     ],
 )
@@ -164,11 +205,16 @@ def test_rows_are_converted_by_the_unit_that_they_state_and_counted() -> None:
     assert found.schema == table.schema
     assert counted.filter("converted")["values"].sum() == 2
     assert counted["values"].sum() == 3
+    warm, counted = converted(events(("Temp", 310.15, "K")), conversion("K, F -> Cel", "Temp"))  # type: ignore[arg-type]
+    assert warm["numeric_value"].to_list() == pytest.approx([37.0])
+    assert counted["converted"].all()
 
 
 def test_rows_without_a_unit_are_in_the_source_unit() -> None:
     found, _ = converted(events(("glucose", 5.0, None)), conversion("mmol/L -> mg/dL"))  # type: ignore[arg-type]
     assert found["numeric_value"].to_list() == pytest.approx([90.078], rel=1e-5)
+    note = events(("glucose", 5.0, None)).with_columns(numeric_value=pl.lit(None, dtype=pl.Float32))
+    assert converted(note, conversion("mmol/L, g/L -> mg/dL"))[0].equals(note)  # type: ignore[arg-type]
     with pytest.raises(StudyError, match="state no unit"):
         converted(events(("glucose", 5.0, None)), conversion("mmol/L, g/L -> mg/dL"))  # type: ignore[arg-type]
 
@@ -195,7 +241,8 @@ def test_values_of_one_instant_in_several_units_become_their_mean_and_are_counte
     rows = [
         *((0, 0, "glucose", 5.0, "mmol/L"), (0, 0, "glucose", 110.0, "mg/dL"), (0, 1, "glucose", 6.0, "mmol/L")),
         *((0, 1, "hr", 70.0, None), (0, 1, "hr", 80.0, "bpm"), (1, 0, "glucose", 90.0, "mg/dL")),
-        *((0, None, "height", 1.6, None), (0, None, "height", 1.8, "m")),
+        *((0, None, "height", 1.6, None), (0, None, "height", 1.8, "m"), (1, 2, "culture", 3.0, None)),
+        (1, 2, "culture", "growth", None),
     ]
     table = events_of(*(row[:4] for row in rows)).with_columns(unit=pl.Series([row[4] for row in rows]))
     clean = Cleaning(conversions={"glucose": "mmol/L -> mg/dL"}, limits={"glucose": [0.0, 105.0]}).applied(table)
@@ -205,6 +252,7 @@ def test_values_of_one_instant_in_several_units_become_their_mean_and_are_counte
         (0, "hr", 75.0, "bpm"),
         (1, "glucose", 90.0, "mg/dL"),
         (0, "height", pytest.approx(1.7), "m"),
+        *((1, "culture", 3.0, None), (1, "culture", None, None)),
     ]
     assert clean.averaged == {"glucose": 1, "height": 1, "hr": 1}
     assert len(clean.implausible) == 1  # 6 mmol/L

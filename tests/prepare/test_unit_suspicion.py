@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from preparing import events_of
 
+from sequela.prepare import suspected_units
 from sequela.prepare.unit_suspicion import suspect_units
 
 # Log-normal values as wards have them: median and spread (of the logarithm).
@@ -61,7 +63,7 @@ def test_values_in_another_unit_are_found_with_their_share_and_the_conversion(co
     unit, factor = OTHER_UNIT[code]
     values = ward(code)
     other = np.arange(len(values)) < share * len(values)
-    (found,) = suspect_units({code: np.where(other, values * factor, values)})
+    (found,) = suspect_units({code: np.append(np.where(other, values * factor, values), np.nan)})
     assert (found.code, found.suspected_unit) == (code, unit)
     assert found.conversion == f"{unit} -> {found.usual_unit}"
     assert found.share == pytest.approx(share, rel=0.15)
@@ -76,7 +78,7 @@ def test_fahrenheit_among_celsius_comes_back_with_its_offset() -> None:
 
 
 def test_a_whole_code_in_pounds_is_told() -> None:
-    (found,) = suspect_units({"weight": ward("weight") * 2.2046})
+    (found,) = suspect_units({"weight": np.append(ward("weight") * 2.2046, np.nan)})
     assert found.suspected_unit == "[lb_av]"
     assert found.share > 0.9
 
@@ -95,6 +97,15 @@ def test_true_extremes_are_no_other_unit() -> None:
     assert suspect_units({"glucose": low}) == []
     dialysis = 6.0 * np.exp(np.random.default_rng(1).normal(0, 0.4, 500))
     assert suspect_units({"creatinine": dialysis}) == []
+    assert suspect_units({"glucose": np.full(50, 30.0), "hgb": np.full(50, 9.0)}) == []  # 9 g/dL, or 9 mmol/L
+
+
+def test_a_group_is_told_where_it_explains_most_of_what_sticks_out() -> None:
+    usual, other, nothing = np.full(400, 110.0), np.full(40, 6.0), np.full(60, 5000.0)
+    assert len(suspect_units({"glucose": np.concatenate([usual, other, nothing[:30]])})) == 1
+    assert suspect_units({"glucose": np.concatenate([usual, other, nothing])}) == []
+    assert suspect_units({"glucose": np.concatenate([usual, other[:10]])}) == []  # ten are too few to say
+    assert suspect_units({"weight": np.repeat([180.0, 900.0], [70, 30])}) == []  # 900 pounds are nobody's either
 
 
 def test_the_unit_that_the_records_state_is_the_expected_one() -> None:
@@ -105,6 +116,15 @@ def test_the_unit_that_the_records_state_is_the_expected_one() -> None:
     assert found.conversion == "mg/dL -> mmol/L"
 
 
+def test_of_records_the_numbers_are_looked_at_and_the_units_that_are_stated() -> None:
+    rows = [(0, h, "glucose", float(value)) for h, value in enumerate(ward("glucose", 50) / 18.0156)]
+    events = events_of(*rows, *((0, h, "glucose", "low") for h in range(50)))
+    (found,) = suspected_units(events, {})
+    assert found.conversion == "mmol/L -> mg/dL"
+    assert suspected_units(events, {"glucose": "mmol/L"}) == []
+
+
 def test_few_values_unknown_codes_and_missing_values_say_nothing() -> None:
     assert suspect_units({"glucose": np.full(10, 5.0), "mood": ward("glucose"), "hr": np.full(99, np.nan)}) == []
     assert suspect_units({"glucose": np.array([])}) == []
+    assert len(suspect_units({"glucose": np.full(11, 5.0)})) == 1

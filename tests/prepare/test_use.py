@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
 from preparing import events_of
+from pydantic import ValidationError
 
 from sequela.errors import StudyError
 from sequela.prepare import PrepareSettings
@@ -34,6 +36,8 @@ def test_what_the_records_hold_is_told_by_code() -> None:
         "culture": {"numbers", "categories"},
         "ratio": {"numbers"},
     }
+    told = EVENTS.head(1).with_columns(text_value=pl.lit("high"))  # a number with a remark
+    assert held_by_code(told) == {"crp": {"numbers"}}
 
 
 @pytest.mark.parametrize(
@@ -73,6 +77,29 @@ def test_a_limit_is_refused_where_no_code_at_all_carries_a_value() -> None:
     with pytest.raises(StudyError, match="of no code a last value is carried"):
         check_use(PrepareSettings(carry_limit="1d", missing="regression"), numbers)
     check(carry_limit="1d", missing="regression")  # of categories that means "last"
+    two = held_by_code(events_of((0, 0, "crp", 5.0), (0, 0, "hr", 70.0)))
+    with pytest.raises(StudyError, match="of no code a last value is carried"):
+        check_use(PrepareSettings(carry_limit={"crp": "none", "*": "1d"}, missing={"crp": "last", "*": "linear"}), two)
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"plausible": {"crp": [5, 5]}}, "limits of 'crp' are upside down"),
+        ({"plausible": {"*": [0, 5]}}, "cannot be one range for every code"),
+        ({"transform": "logit"}, 'no transform "logit"'),
+        ({"aggregate": "max"}, "`aggregate` goes with a `grid`"),
+    ],
+    ids=str,
+)
+def test_what_means_nothing_is_refused(keys: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        PrepareSettings(**keys)
+
+
+def test_the_unit_of_a_code_is_what_it_is_converted_to() -> None:
+    units = {"glucose": "mmol/L -> mg/dL", "sbp": "mmHg"}
+    assert PrepareSettings(units=units).unit_names == {"glucose": "mg/dL", "sbp": "mmHg"}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +112,7 @@ def test_a_limit_is_refused_where_no_code_at_all_carries_a_value() -> None:
         {"grid": "1h", "aggregate": {"ward": "last", "*": "max"}, "derived": {"both": "crp + culture"}},
         {"derived": {"both": "crp + culture"}, "transform": {"both": "log"}, "outliers": {"both": "iqr"}},
         {"clinical": {"reference": {"crp": [0, 5]}, "amounts": ["crp / height"]}},
+        {"missing": {"culture": "linear"}, "carry_limit": {"culture": "1d"}},  # its categories are carried
     ],
     ids=str,
 )

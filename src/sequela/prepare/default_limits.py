@@ -42,7 +42,7 @@ def default_limits(codes: Iterable[str], units: Mapping[str, str | None] | None 
 
 def to_usual(quantity: Quantity, unit: str) -> Linear | None:
     """Return the way from a unit in UCUM to the quantity's usual one."""
-    return Linear(1.0) if unit == quantity.unit else _step(unit, quantity.unit, quantity.name)
+    return _step(unit, quantity.unit, quantity.name)
 
 
 def _limits(quantity: Quantity, stated: str | None) -> DefaultLimits:
@@ -50,7 +50,7 @@ def _limits(quantity: Quantity, stated: str | None) -> DefaultLimits:
     way = None if unit is None else _step(quantity.unit, unit, quantity.name)
     units = (quantity.unit, *quantity.other_units)
     ways = [way] if way else [w for other in units if (w := _step(quantity.unit, other, quantity.name))]
-    ends = [way.factor * end + way.offset for way in ways or [Linear(1.0)] for end in quantity.possible]
+    ends = [way.factor * end + way.offset for way in ways for end in quantity.possible]
     return DefaultLimits(
         quantity=quantity.name, low=min(ends), high=max(ends), unit=unit if way else None, source=quantity.source
     )

@@ -181,7 +181,7 @@ def _number(code: str, cells: SeenCells, variable: int, settings: PrepareSetting
         fill=0.0,
         missing=rule_for(settings.missing, code, "last"),
         carry_limit_hours=settings.carry_limit_hours(code),
-        typical_gap_hours=cells.typical_gap_hours(cells.of(variable)),
+        typical_gap_hours=cells.typical_gap_hours(cells.of(variable), settings.min_people),
         usual=None,
     )
     if rule != "none" or transform != "none":
@@ -240,7 +240,7 @@ def _category(code: str, cells: SeenCells, chosen: slice, kept: list[int], setti
         shares=[*shares, 1 - sum(shares)],
         missing=rule_for(settings.missing, code, "last"),
         carry_limit_hours=settings.carry_limit_hours(code),
-        typical_gap_hours=cells.typical_gap_hours(chosen),
+        typical_gap_hours=cells.typical_gap_hours(chosen, settings.min_people),
     )
 
 
@@ -371,8 +371,8 @@ def _numbers_of_episodes(facts: Facts, sequences: Sequences, people: Rows) -> It
     for code, numbers in facts.numbers.items():
         yield code, numbers[people]
     if facts.birth is not None:
-        first = np.searchsorted(sequences.person[order := np.argsort(sequences.person, kind="stable")], people)
-        yield AGE, facts.age_years(people, sequences.episode_start[order][first])
+        _, first = np.unique(sequences.person, return_index=True)
+        yield AGE, facts.age_years(people, sequences.episode_start[first])
 
 
 def _scale_of(settings: PrepareSettings, code: str) -> Scale:

@@ -108,9 +108,9 @@ def _about_implausible(
     """Return for each code where a value was taken out that became known after the last one that was kept."""
     person = sequences.person[sequences.sequence]
     people = int(person.max(initial=-1)) + 1
-    column = {name: place for place, name in reversed(list(enumerate(state.columns)))}
+    column = {name: place for place, name in enumerate(state.columns)}
     claims: list[Claim] = []
-    timed = implausible.filter(pl.col("known").is_not_null() & (pl.col("subject_id") < people))
+    timed = implausible.filter(pl.col("known").is_not_null())
     for (code,), rows in timed.sort("code", "subject_id", "known").group_by("code", maintain_order=True):
         offsets = offsets_by_person(rows["subject_id"].to_numpy(), people)
         times = rows["known"].cast(pl.Datetime("us")).to_physical().to_numpy()

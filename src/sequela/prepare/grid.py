@@ -9,9 +9,10 @@ import numpy as np
 
 from sequela.cohort.asof import Rows, Sequences, Timeline, last_at_or_before
 from sequela.errors import CohortError, StudyError
-from sequela.prepare.measured import cells_of
-from sequela.prepare.passes import AGGREGATES, Bytes, Courses, on_clock
+from sequela.prepare.measured import cells_of, cells_of_rows
+from sequela.prepare.passes import AGGREGATES, Bytes, Cells, Courses, on_clock
 from sequela.prepare.settings import Aggregate, GridState, PrepareSettings, rule_for
+from sequela.prepare.spread import spread_out
 from sequela.records.durations import parse_duration
 
 _MOST_BINS = 200_000_000
@@ -60,9 +61,9 @@ def on_grid(timeline: Timeline, sequences: Sequences, grid: GridState | None) ->
     """Return what the predictions see on a regular clock; the same things where there is no grid.
 
     Bins are right-closed and count from the episode's start; a step is the right edge of its bin, and gaps count from
-    there. What became known in a bin enters that bin and none before it. From the first record of an episode on every
-    bin is a step, also an empty one; of what lies before the start only bins that hold something are. A person with
-    several episodes has the steps of each, one after the other.
+    there. What became known in a bin enters that bin and none before it; of a value and its corrections the last one.
+    From the first record of an episode on every bin is a step, also an empty one; of what lies before the start only
+    bins that hold something are. A person with several episodes has the steps of each, one after the other.
 
     Args:
         timeline: what became known.
@@ -83,7 +84,10 @@ def on_grid(timeline: Timeline, sequences: Sequences, grid: GridState | None) ->
         )
     courses, course, whose = _courses(timeline, sequences, since // grid.microseconds)
     _refuse_too_many(timeline, courses, grid.microseconds)
-    made = on_clock(cells_of(timeline), courses, grid.microseconds, _aggregates(timeline, grid))
+    cells = cells_of(timeline)
+    if not timeline.steps_keep_their_time:
+        cells, courses = _without_corrected(timeline, courses, grid.microseconds)
+    made = on_clock(cells, courses, grid.microseconds, _aggregates(timeline, grid))
     offsets = np.concatenate([[0], np.cumsum(made.rows)])
     rows_of_person = np.bincount(whose, weights=made.rows, minlength=timeline.people).astype(np.int64)
     clocked = Timeline(
@@ -128,6 +132,33 @@ def _refuse_too_many(timeline: Timeline, courses: Courses, span: int) -> None:
             f"[prepare] grid: {total:,} bins are more than {_MOST_BINS:,}. Take a longer grid, or an earlier end of "
             "the episodes (`to` in [question])."
         )
+
+
+def _without_corrected(timeline: Timeline, courses: Courses, span: int) -> tuple[Cells, Courses]:
+    """Return the cells of the courses, one after the other, without numbers that a later one of the same time and bin
+    corrects; and where the courses stand among them.
+    """
+    lengths = courses.stop - courses.first
+    cells = cells_of_rows(timeline, spread_out(courses.first, lengths))
+    course = np.repeat(np.arange(len(lengths)), lengths)
+    bins = (courses.origin[course] - cells.step_time) // span
+    row = np.repeat(np.arange(len(cells.step_time)), np.diff(cells.offsets))
+    number = np.flatnonzero(~np.isnan(cells.number))
+    place = np.stack([cells.time[number], cells.variable[number], bins[row[number]], course[row[number]]])
+    order = np.lexsort(place)  # which keeps those of one place in the order in which they became known
+    corrected = (place[:, order[1:]] == place[:, order[:-1]]).all(axis=0)
+    kept = np.ones(len(row), dtype=bool)
+    kept[number[order[:-1][corrected]]] = False
+    stop = np.cumsum(lengths)
+    left = Cells(
+        step_time=cells.step_time,
+        offsets=np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=len(cells.step_time)))]),
+        variable=cells.variable[kept],
+        number=cells.number[kept],
+        level=cells.level[kept],
+        time=cells.time[kept],
+    )
+    return left, replace(courses, first=stop - lengths, stop=stop)
 
 
 def _aggregates(timeline: Timeline, grid: GridState) -> Bytes:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sequela.cohort.asof import Rows, Sequences, Timeline
+from sequela.cohort.asof import Rows, Timeline
 from sequela.prepare.outliers import without_outliers
 from sequela.prepare.passes import Cells
 from sequela.prepare.rules import FARTHEST, Column, Floats, Mask
@@ -28,9 +28,8 @@ def cells_of(timeline: Timeline) -> Cells:
     )
 
 
-def cells_of_sequences(timeline: Timeline, sequences: Sequences, chosen: Rows) -> Cells:
-    """Return copies of the cells that the chosen sequences hold, row after row, sequence after sequence."""
-    source = spread_out(sequences.first[chosen], sequences.lengths[chosen])
+def cells_of_rows(timeline: Timeline, source: Rows) -> Cells:
+    """Return copies of the cells of some rows of a timeline, row after row."""
     count = timeline.cell_offsets[source + 1] - timeline.cell_offsets[source]
     cell = spread_out(timeline.cell_offsets[source], count)
     return Cells(
@@ -58,7 +57,7 @@ def with_rules(cells: Cells, lengths: Rows, features: Mapping[int, NumberState],
     number, flagged = cells.number.copy(), np.zeros(len(cells.number), dtype=np.uint8)
     row = np.repeat(np.arange(len(cells.step_time)), np.diff(cells.offsets))
     sequence = np.repeat(np.arange(len(lengths)), lengths)
-    of_variable, edges = by_number(cells.variable, max(features, default=0) + 1)
+    of_variable, edges = by_number(cells.variable, int(cells.variable.max(initial=max(features, default=0))) + 1)
     for variable, feature in features.items():
         cell = of_variable[edges[variable] : edges[variable + 1]]
         cell = cell[~np.isnan(number[cell])]

@@ -18,7 +18,7 @@ from sequela.cohort.asof import NEVER, Rows, Sequences, Timeline
 from sequela.cohort.facts import AGE, Facts
 from sequela.prepare.impute import LinearFill
 from sequela.prepare.impute_jointly import values_before
-from sequela.prepare.measured import cells_of, cells_of_sequences, with_rules
+from sequela.prepare.measured import cells_of, cells_of_rows, with_rules
 from sequela.prepare.passes import BUILT, FOR_EVER, Cells, Columns, Filled, Places, Spans, fill_rows
 from sequela.prepare.rules import FARTHEST, Column
 from sequela.prepare.spread import spread_out
@@ -138,7 +138,7 @@ class RowPreparation:
                 first=sequences.first[chosen], stop=sequences.stop[chosen], start=start
             )
         lengths = sequences.lengths[chosen]
-        cells = cells_of_sequences(self.timeline, sequences, chosen)
+        cells = cells_of_rows(self.timeline, spread_out(sequences.first[chosen], lengths))
         stop = np.cumsum(lengths)
         spans = Spans(first=stop - lengths, stop=stop, start=start)
         return with_rules(cells, lengths, ruled, transformed=transformed), spans

@@ -68,12 +68,13 @@ class SeenCells:
         course = self._course(chosen)[known]
         return column_of(values, course, self.timeline.step_time[self._step(cell)], self.timeline.cell_time[cell])
 
-    def typical_gap_hours(self, chosen: slice) -> float:
-        """Return the median time between two values of one course; a day where nobody has two."""
-        time, course = self.timeline.cell_time[self.cell[chosen]], self._course(chosen)
-        gaps = np.diff(time)[course[1:] == course[:-1]]
-        gaps = gaps[gaps > 0]
-        return float(np.median(gaps)) / MICROSECONDS_PER_HOUR if len(gaps) else _DAY_HOURS
+    def typical_gap_hours(self, chosen: slice, min_people: int) -> float:
+        """Return the median time between two values of one course; a day where fewer than `min_people` have two."""
+        course, gaps = self._course(chosen), np.diff(self.timeline.cell_time[self.cell[chosen]])
+        between = (course[1:] == course[:-1]) & (gaps > 0)
+        if count_people(self.person[chosen][1:][between]) < min_people:
+            return _DAY_HOURS
+        return float(np.median(gaps[between])) / MICROSECONDS_PER_HOUR
 
     def _course(self, chosen: slice) -> Rows:
         """Return whose course each cell belongs to: a person's, or on a grid an episode's."""

@@ -37,7 +37,7 @@ class NumberState(_State):
     missing: Missing
     carry_limit_hours: CarryLimit | None = None  # for how long the last value stands; None: for ever
     deviation: Annotated[FiniteFloat, Field(ge=0)] = 1.0  # standard deviation of prepared training values
-    typical_gap_hours: Positive  # the median training gap between two measurements
+    typical_gap_hours: Positive  # the median training gap between two measurements, a day where too few people have two
     usual: tuple[FiniteFloat, FiniteFloat] | None  # means of the min_people most extreme personal minima, maxima
 
     @property
@@ -162,7 +162,7 @@ class PreparedState(_State):
     def decay_towards(self) -> list[float | None]:
         """Return for each of the F columns the scaled training mean where missing = "decay", else None.
 
-        There `values` holds the last value seen, carried without a limit, and the network lets it fade towards this.
+        There `values` holds the last value seen, up to its carry limit, and the network lets it fade towards this.
         """
         return [_decay_towards(feature, place) for feature in self.features for place in range(width(feature))]
 

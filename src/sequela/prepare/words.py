@@ -22,9 +22,7 @@ class Words:
         self.timeline = timeline
         numbers = {word.code: place for place, word in enumerate(state.words) if word.level is None}
         levels = {(word.code, word.level): place for place, word in enumerate(state.words) if word.level is not None}
-        self._of_variable = np.array(
-            [-1 if categorical else numbers.get(code, -1) for code, categorical in timeline.variables], dtype=np.int64
-        )
+        self._of_variable = np.array([numbers.get(code, -1) for code, _ in timeline.variables], dtype=np.int64)
         self._of_level = np.array(
             [levels.get(pair, levels.get((pair[0], OTHER_LEVEL), -1)) for pair in timeline.levels], dtype=np.int64
         )
