@@ -18,7 +18,8 @@ from sequela.report.headline import Number
 from sequela.report.performance import events_of
 from sequela.report.privacy import guarded, is_few, shown_count, shown_share
 from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
-from sequela.report.risk_groups import Crowd, coarse_benefit, tells_few
+from sequela.report.risk_bars import SafeBars, safe_bars
+from sequela.report.risk_groups import Crowd, shown_benefit, told_at
 from sequela.report.words import (
     decimals_that_tell,
     fixed,
@@ -72,6 +73,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
     first = at[0] if at else None
     curves = run.curves.risk or RiskCurves(outcome=outcome)
     crowd = crowd_of(run)
+    bars = _safe_bars(metrics, curves, crowd, at)
     items = tripod.checklist(_known(run))
     by_time = risk_tables.by_time(metrics, crowd)
     return {
@@ -91,7 +93,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "discrimination": risk_figures.discrimination(curves, name="discrimination-curves"),
         "prevalence": None if curves.prevalence is None else percent(curves.prevalence),
         "calibration": risk_tables.calibration(metrics, crowd),
-        "calibration_figures": _calibration_figures(curves, metrics.best_baseline),
+        "calibration_figures": _calibration_figures(curves, metrics.best_baseline, bars),
         "recalibrate": risk_question.recalibration_in_words(
             run.setting("model", "recalibrate", "none"),
             refit=run.setting("train", "refit", False),
@@ -99,7 +101,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         ),
         "decision": risk_figures.decision_curve(curves, name="decision", thresholds=at),
         "at_thresholds": risk_tables.thresholds(metrics, crowd, at=at),
-        "distributions": _distributions(curves, at),
+        "distributions": _distributions(curves, at, bars),
         "by_time": by_time,
         "time_figure": _time_figure(metrics),
         "by_subgroup": risk_tables.by_subgroup(metrics, crowd),
@@ -170,10 +172,8 @@ def _second_row(metrics: Metrics, crowd: Crowd, model: str, threshold: float | N
     if threshold is not None:
         benefit = headline_of(metrics, model, "net_benefit")
         heading = f"{name}, net benefit at {threshold_in_words(threshold)}"
-        if benefit.value is not None and tells_few(metrics, model, threshold, crowd):
-            numbers.append(Number(heading, coarse_benefit(benefit, crowd.predictions), "", "", ""))
-        else:
-            numbers.append(_number(heading, benefit))
+        value, bounds = shown_benefit(metrics, model, benefit, threshold, crowd, decimals=_DECIMALS)
+        numbers.append(Number(heading, value, "", bounds, "" if bounds else _brief(benefit.reason)))
     return numbers
 
 
@@ -233,24 +233,40 @@ def _models_figure(metrics: Metrics) -> Markup | None:
                       best=metrics.best_baseline)  # fmt: skip
 
 
-def _calibration_figures(curves: RiskCurves, best: str | None) -> list[ModelFigure]:
+def _calibration_figures(curves: RiskCurves, best: str | None, bars: Mapping[str, SafeBars]) -> list[ModelFigure]:
     other = next((one for one in curves.models if one.model == best), None)
-    own = [one for one in curves.models if one.model in OWN_MODELS] or curves.models[:1]
     found = [
-        (one, risk_figures.calibration(one, name=f"calibration-{one.model}", outcome=curves.outcome,
-                                       beside=other if other is not one else None))
-        for one in own
+        (one, risk_figures.calibration(one, bars[one.model].everybody, name=f"calibration-{one.model}",
+                                       outcome=curves.outcome, beside=other if other is not one else None))
+        for one in _own(curves)
     ]  # fmt: skip
     return [ModelFigure(model_name(one.model), figure) for one, figure in found if figure is not None]
 
 
-def _distributions(curves: RiskCurves, at: Sequence[float]) -> list[ModelFigure]:
-    own: list[ModelCurves] = [one for one in curves.models if one.model in OWN_MODELS]
-    found = [
-        (one, risk_figures.distribution(one, name=f"risks-{one.model}", outcome=curves.outcome, thresholds=at))
-        for one in own
-    ]
-    return [ModelFigure(model_name(one.model), figure) for one, figure in found if figure is not None]
+def _own(curves: RiskCurves) -> list[ModelCurves]:
+    return [one for one in curves.models if one.model in OWN_MODELS]
+
+
+def _safe_bars(metrics: Metrics, curves: RiskCurves, crowd: Crowd, at: Sequence[float]) -> dict[str, SafeBars]:
+    """The histograms of the own models, beside what the table of thresholds tells."""
+    rows, lines = block_of(metrics), curves.decision.models if curves.decision is not None else []
+    return {
+        one.model: safe_bars(
+            one,
+            [] if crowd.has_few else told_at(rows, one.model, at, crowd).items(),
+            next((line for line in lines if line.model == one.model), None),
+        )
+        for one in _own(curves)
+    }
+
+
+def _distributions(curves: RiskCurves, at: Sequence[float], bars: Mapping[str, SafeBars]) -> list[ModelFigure]:
+    return [
+        ModelFigure(model_name(model), risk_figures.distribution(found.by_outcome, model=model, name=f"risks-{model}",
+                                                                 outcome=curves.outcome, thresholds=at))
+        for model, found in bars.items()
+        if found.by_outcome is not None
+    ]  # fmt: skip
 
 
 def _time_figure(metrics: Metrics) -> Markup | None:
