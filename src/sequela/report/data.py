@@ -6,11 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sequela.report.formats import Profile
-from sequela.report.privacy import SMALLEST, guarded, is_few, shown_cases, shown_count, shown_parts, shown_share
+from sequela.report.privacy import (
+    SMALLEST,
+    guarded,
+    is_few,
+    rounded,
+    shown_cases,
+    shown_count,
+    shown_parts,
+    shown_share,
+)
 from sequela.report.tables import Column, Share, TableView
 from sequela.report.words import DASH, hours_in_words, limits_in_words, unbroken
 
 _MOST_NAMED = 4
+_EMPTY = "empty cell"  # as `sequela.records` counts them
 SPLITS = (("train", "Training"), ("tuning", "Tuning"), ("held_out", "Held out"))
 
 
@@ -73,6 +83,32 @@ def _known(count: int, known: list[int]) -> str:
     return text
 
 
+def values_in_all(profile: Profile) -> str:
+    """How many values were read; rounded where it, less what is told of the variables, would tell few."""
+    return rounded(profile.events) if _has_few_rows(profile) else shown_count(profile.events)
+
+
+def records_in_all(profile: Profile) -> str:
+    """At how many instants something became known."""
+    return shown_count(profile.instants, beside=_rows_left(profile))
+
+
+def _has_few_rows(profile: Profile) -> bool:
+    """True where 1 to 10 values or rows were left out, or make up a variable."""
+    few = [count.rows for count in profile.counts]
+    few += [count for variable in profile.variables for count in (variable.values, variable.implausible)]
+    return any(map(is_few, few))
+
+
+def _rows_left(profile: Profile) -> list[int]:
+    """The rows of each table, and what is left of them without those that were left out whole, as a reader knows it."""
+    left = []
+    for table in profile.tables:
+        whole = [count.rows for count in profile.counts if count.table == table.name and count.code is None]
+        left += [table.rows, table.rows - sum(rows for rows in whole if not is_few(rows))]
+    return left
+
+
 def sources(profile: Profile, totals: Totals) -> TableView:
     """The tables that were read."""
     return TableView(
@@ -94,6 +130,7 @@ def sources(profile: Profile, totals: Totals) -> TableView:
 def variables(profile: Profile, totals: Totals) -> TableView:
     """Each variable: in how many people, how often, how often missing, how often outside the plausible limits."""
     rows: list[list[str | Share]] = []
+    rows_left = _rows_left(profile)
     for variable in profile.variables:
         timeless = variable.kind.startswith("static")
         of = profile.people.read if timeless else profile.instants
@@ -104,7 +141,7 @@ def variables(profile: Profile, totals: Totals) -> TableView:
                 variable.kind,
                 variable.unit or DASH,
                 shown_count(variable.people, beside=totals.people),
-                shown_count(variable.values, beside=totals.people if timeless else ()),
+                shown_count(variable.values, beside=totals.people if timeless else rows_left),
                 _bar(variable.missing_share, of=of),
                 limits_in_words(*limits) if limits else DASH,
                 shown_count(variable.implausible) if limits else DASH,
@@ -170,6 +207,7 @@ def _bar(share: float | None, *, of: int) -> Share:
 def left_out(profile: Profile) -> TableView | None:
     """Rows that were left out or merged, a reason a row; None where there were none."""
     reasons: dict[tuple[str, str], dict[str, int]] = {}
+    has_few = _has_few_rows(profile)
     for count in profile.counts:
         if count.rows:
             codes = reasons.setdefault((count.reason, count.table), {})
@@ -180,22 +218,27 @@ def left_out(profile: Profile) -> TableView | None:
         caption="Rows left out or merged",
         columns=[Column("Reason"), Column("Table"), Column("Variable"), Column("Rows", "number")],
         rows=[
-            [guarded(reason), table, _most_common(codes), shown_count(sum(codes.values()))]
+            [guarded(reason), table, *_most_common(codes, is_coarse=has_few and reason == _EMPTY)]
             for (reason, table), codes in reasons.items()
         ],
     )
 
 
-def _most_common(codes: dict[str, int]) -> str:
-    """The variables that a reason touched most, with their rows where they are several."""
+def _most_common(codes: dict[str, int], *, is_coarse: bool) -> tuple[str, str]:
+    """The variables that a reason touched most, with their rows where they are several, and all rows.
+
+    Empty cells are coarse beside small counts: the rows of a table less these, and less the values, would tell them.
+    """
     ordered = sorted(codes, key=lambda code: -codes[code])
+    every = sum(codes.values())
+    in_all = rounded(every) if is_coarse else shown_count(every)
     if len(ordered) == 1:
-        return ordered[0]
+        return ordered[0], in_all
     named, rest = ordered[:_MOST_NAMED], ordered[_MOST_NAMED:]
     counts = [codes[code] for code in named] + [sum(codes[code] for code in rest)] * bool(rest)
-    shown = shown_parts(counts, of=sum(counts))
+    shown = [rounded(count) for count in counts] if is_coarse else shown_parts(counts, of=every)
     text = ", ".join(f"{code} {count}" for code, count in zip(named, shown, strict=False))
-    return text + (f" and {len(rest)} more {shown[-1]}" if rest else "")
+    return text + (f" and {len(rest)} more {shown[-1]}" if rest else ""), in_all
 
 
 def exclusions(profile: Profile, totals: Totals) -> TableView | None:
