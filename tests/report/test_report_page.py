@@ -71,6 +71,19 @@ def test_the_first_screen_holds_verdict_and_numbers(run_folder: Callable[..., Pa
     assert "Best baseline: linear (ridge)" in box
 
 
+def test_the_checklist_of_a_forecast_says_what_does_not_apply_and_what_is_not_judged(
+    run_folder: Callable[..., Path],
+) -> None:
+    page = page_of(run_folder())
+    found = text_of(page.split('id="checklist"')[1].split("</section>")[0])
+    assert "13 Class imbalance. Methods against class imbalance, and recalibration after them – It does not" in found
+    assert "1 does not apply" in found
+    assert "23a Model performance." in found
+    assert found.count("This version does not judge a forecast by subgroups of people.") == 2
+    assert "Results , in part Nothing was recalibrated" in found
+    assert "TRIPOD+AI items 12e, 12f, 23a, 24" in text_of(page.split('id="results"')[1])
+
+
 @pytest.mark.parametrize("size", [1e-2, 1e-4, 1e-7])
 def test_errors_in_a_small_unit_do_not_read_as_zero(run_folder: Callable[..., Path], size: float) -> None:
     run = run_folder()

@@ -251,7 +251,7 @@ def test_one_thing_is_not_several(risk_folder: Callable[..., Path]) -> None:
 
 
 def test_the_checklist_holds_all_items_and_links_to_sections(risk_folder: Callable[..., Path]) -> None:
-    items = tripod.checklist(tripod.Known(True, False, True, True))
+    items = tripod.checklist(tripod.Known(recalibrated=True, subgroups=True))
     assert len(items) == 52
     assert sorted({int(re.sub(r"\D", "", item.number)) for item in items}) == list(range(1, 28))
     found = section(page_of(risk_folder()), "checklist")

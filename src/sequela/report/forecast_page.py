@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from sequela.report import data, figures, question, tables, trajectories
+from sequela.report import data, figures, question, tables, trajectories, tripod
 from sequela.report.curve_formats import TargetCurves
 from sequela.report.files import RunFiles
 from sequela.report.headline import Number
@@ -77,6 +77,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         else None,
         "nominal": f"{plain(100 * float(nominal))}\N{NO-BREAK SPACE}%" if has_intervals else None,
         "fixed_horizon": fixed_horizon,
+        **tripod.checklist_view(tripod.Known(forecast=True, intervals=has_intervals), dict(_SECTIONS)),
     }
 
 

@@ -45,17 +45,6 @@ _SECTIONS = (
     ("subgroups", "Subgroups"),
 )
 
-_SECTION_NAMES = {
-    "summary": "Summary",
-    "asked": "What was asked",
-    "data": "The data",
-    "split": "The split",
-    "preparation": "Preparation",
-    "network": "The network",
-    "limits": "Limits and use",
-    "study": "Study and versions",
-}
-
 
 @dataclass(frozen=True)
 class ModelFigure:
@@ -74,7 +63,6 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
     curves = run.curves.risk or RiskCurves(outcome=outcome)
     crowd = crowd_of(run)
     bars = _safe_bars(metrics, curves, crowd, at)
-    items = tripod.checklist(_known(run))
     by_time = risk_tables.by_time(metrics, crowd)
     return {
         "results_contents": [pair for pair in _SECTIONS if pair[0] != "when" or by_time is not None],
@@ -107,10 +95,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "by_subgroup": risk_tables.by_subgroup(metrics, crowd),
         "subgroup_figure": _subgroup_figure(metrics),
         "few_events": crowd.has_few,
-        "checklist": items,
-        "section_names": _SECTION_NAMES | dict(_SECTIONS),
-        "items_answered": _items_answered(items),
-        "tripod": tripod.numbers_by_section(items),
+        **tripod.checklist_view(_known(run), dict(_SECTIONS)),
     }
 
 
@@ -131,15 +116,7 @@ def _known(run: RunFiles) -> tripod.Known:
         recalibrated=run.setting("model", "recalibrate", "none") != "none",
         class_weights=run.history.loss.startswith("weighted"),
         subgroups=bool(run.setting("evaluate", "subgroups", [])),
-        importance=run.curves.importance is not None,
     )
-
-
-def _items_answered(items: Sequence[tripod.Item]) -> str:
-    """How many of the items, parts counted singly, this page answers."""
-    counts = [sum(item.status == status for item in items) for status in (tripod.ANSWERED, tripod.IN_PART)]
-    rest = len(items) - sum(counts)
-    return f"Of {len(items)} parts, {counts[0]} are answered, {counts[1]} in part, and {rest} are left to the authors."
 
 
 def _headline_rows(metrics: Metrics, crowd: Crowd, threshold: float | None) -> list[list[Number]]:
