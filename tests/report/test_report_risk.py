@@ -120,6 +120,19 @@ def test_the_first_screen_holds_verdict_and_numbers(risk_folder: Callable[..., P
         assert words in box
 
 
+@pytest.mark.parametrize(("outcome", "is_named"), [("better", False), ("no_difference", True)])
+def test_a_baseline_as_good_as_the_network_stands_at_the_top(
+    risk_folder: Callable[..., Path], outcome: str, is_named: bool
+) -> None:
+    run = risk_folder(explained=False, audit=False, preparation=False)
+    metrics = read_json(run / "metrics.json")
+    for pair in metrics["comparisons"]:
+        pair["outcome"] = outcome if pair["against"] == "logistic" else "better"
+    write_json(run / "metrics.json", metrics)
+    box = text_of(page_of(run)).split("What was asked")[0]
+    assert ("Network less logistic regression" in box) is is_named
+
+
 def test_the_outcome_stands_in_quotes_in_the_heading_of_results(risk_folder: Callable[..., Path]) -> None:
     run = risk_folder()
     assert 'Risk of "died" in held-out people, as each model gives it out' in unescape(page_of(run))
@@ -136,6 +149,15 @@ def test_who_was_asked_what_is_said_in_words(risk_folder: Callable[..., Path]) -
     assert 'At 6 hours and 24 hours after time 0, state the risk of "MAP below 65" within 6 hours' in asked
     assert "At risk until the first event: who has had it is not asked any more" in asked
     assert "Follow-up until a person's last record" in asked
+    run = risk_folder()
+    study = (
+        (run / "study.toml").read_text(encoding="utf-8").replace('to = "last record"', 'to = { code = "DISCHARGE" }')
+    )
+    study = re.sub(r"outcome = .*", 'outcome = { code = "died" }', study)
+    (run / "study.toml").write_text(study, encoding="utf-8")
+    asked = unescape(section(page_of(run), "asked"))
+    assert "to the end of the episode: the next DISCHARGE" in asked
+    assert "Outcome a record of died Time" in asked
     assert "Incomplete follow-up predictions whose follow-up ends within the horizon" in asked
 
 

@@ -16,10 +16,11 @@ from sequela.report.privacy import (
     shown_parts,
     shown_share,
 )
-from sequela.report.tables import Column, Share, TableView
-from sequela.report.words import DASH, hours_in_words, limits_in_words, unbroken
+from sequela.report.tables import Column, Share, TableView, share_with_bar
+from sequela.report.words import DASH, hours_in_words, limits_in_words, listed, unbroken
 
 _MOST_NAMED = 4
+_MOST_IN_ORDER = 80
 _EMPTY = "empty cell"  # as `sequela.records` counts them
 SPLITS = (("train", "Training"), ("tuning", "Tuning"), ("held_out", "Held out"))
 
@@ -131,7 +132,8 @@ def variables(profile: Profile, totals: Totals) -> TableView:
     """Each variable: in how many people, how often, how often missing, how often outside the plausible limits."""
     rows: list[list[str | Share]] = []
     rows_left = _rows_left(profile)
-    for variable in profile.variables:
+    most_used_first = sorted(profile.variables, key=lambda one: (not one.used, -one.people))
+    for variable in profile.variables if len(profile.variables) <= _MOST_IN_ORDER else most_used_first:
         timeless = variable.kind.startswith("static")
         of = profile.people.read if timeless else profile.instants
         limits = variable.plausible
@@ -151,11 +153,7 @@ def variables(profile: Profile, totals: Totals) -> TableView:
     notes = [
         "Missing: share of records at which the variable was not measured; for facts without a time, share of people."
     ]
-    notes += [
-        f"{variable.code} is no input: {guarded(variable.reason)}."
-        for variable in profile.variables
-        if not variable.used and variable.reason
-    ]
+    notes += _no_inputs(profile)
     unlimited = [variable.plausible is None for variable in profile.variables]
     if all(unlimited):
         notes.append("The study sets no plausible limits, so no value counts as outside.")
@@ -187,6 +185,19 @@ def variables(profile: Profile, totals: Totals) -> TableView:
     )
 
 
+def _no_inputs(profile: Profile) -> list[str]:
+    """Why variables are no input: by name, or where many share a reason by how many they are."""
+    reasons: dict[str, list[str]] = {}
+    for variable in profile.variables:
+        if not variable.used and variable.reason:
+            reasons.setdefault(guarded(variable.reason), []).append(variable.code)
+    return [
+        f"{listed(codes) if len(codes) <= _MOST_NAMED else f'{len(codes):,} variables'} "
+        f"{'is' if len(codes) == 1 else 'are'} no input: {reason}."
+        for reason, codes in reasons.items()
+    ]
+
+
 def _columns_with_something(
     rows: Sequence[Sequence[str | Share]], *, optional: Sequence[str], columns: Sequence[Column]
 ) -> list[int]:
@@ -199,9 +210,8 @@ def _columns_with_something(
 
 
 def _bar(share: float | None, *, of: int) -> Share:
-    """A share with its bar; without one where the text had to be made coarse."""
-    text = shown_share(share, of=of)
-    return Share(text, None if share is None or not text[0].isdigit() else share)
+    """A share with its bar: as its text, full where that says over, empty where it says under."""
+    return share_with_bar(shown_share(share, of=of), share)
 
 
 def left_out(profile: Profile) -> TableView | None:
@@ -216,7 +226,7 @@ def left_out(profile: Profile) -> TableView | None:
         return None
     return TableView(
         caption="Rows left out or merged",
-        columns=[Column("Reason"), Column("Table"), Column("Variable"), Column("Rows", "number")],
+        columns=[Column("Reason"), Column("Table", "words name"), Column("Variable"), Column("Rows", "number")],
         rows=[
             [guarded(reason), table, *_most_common(codes, is_coarse=has_few and reason == _EMPTY)]
             for (reason, table), codes in reasons.items()

@@ -11,6 +11,7 @@ from sequela.report.privacy import SMALLEST, WITHHELD, is_few
 from sequela.report.results import block_of, found_in
 from sequela.report.words import DASH, fixed, interval
 
+_DECIMALS = 3  # of a range
 _ALIKE = 1.3  # variances nearer than this give intervals whose widths tell nothing of the count behind them
 _STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
@@ -163,20 +164,20 @@ def shown_benefit(
     if crowd.has_few:
         return coarse_benefit(benefit, crowd.predictions), ""
     told = told_at(block_of(metrics), model, [threshold], crowd).get(threshold)
-    return exact if told is None or told.is_exact else benefit_range(told, benefit, threshold, decimals=decimals)
+    return exact if told is None or told.is_exact else benefit_range(told, benefit, threshold)
 
 
-def benefit_range(told: Told, benefit: Estimate | None, threshold: float, *, decimals: int) -> tuple[str, str]:
+def benefit_range(told: Told, benefit: Estimate | None, threshold: float) -> tuple[str, str]:
     """A net benefit as a range, and the interval around the range where there is one.
 
     Example:
         >>> told = Told((104, 113), (240, 240), 114, 686)
-        >>> benefit_range(told, Estimate(value=0.1, low=0.08, high=0.12), 0.1, decimals=3)
+        >>> benefit_range(told, Estimate(value=0.1, low=0.08, high=0.12), 0.1)
         ('0.097 to 0.108', '[0.077, 0.128]')
     """
     around = told.benefit_with_interval(benefit, threshold) if benefit else None
-    bounds = interval(around.low, around.high, decimals) if around else ""
-    return spread(told.benefit(threshold), decimals), bounds
+    bounds = interval(around.low, around.high, _DECIMALS) if around else ""
+    return spread(told.benefit(threshold), _DECIMALS), bounds
 
 
 def spread(ends: tuple[float, float], decimals: int) -> str:

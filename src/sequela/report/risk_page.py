@@ -19,7 +19,7 @@ from sequela.report.performance import events_of
 from sequela.report.privacy import guarded, is_few, shown_count, shown_share
 from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
 from sequela.report.risk_bars import SafeBars, safe_bars
-from sequela.report.risk_groups import Crowd, shown_benefit, told_at
+from sequela.report.risk_groups import Crowd, shown_benefit, tells_few, told_at
 from sequela.report.words import (
     decimals_that_tell,
     fixed,
@@ -68,6 +68,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "results_contents": [pair for pair in _SECTIONS if pair[0] != "when" or by_time is not None],
         "headline_rows": _headline_rows(metrics, crowd, first),
         "outcome": outcome,
+        "benefit_hidden": first is not None and any(tells_few(metrics, one, first, crowd) for one in metrics.models),
         "question": _named_origin(run, risk_question.risk_in_words(asked, outcome)),
         "question_notes": [],
         "question_facts": [
@@ -136,8 +137,23 @@ def _headline_rows(metrics: Metrics, crowd: Crowd, threshold: float | None) -> l
         rows[0] += [_difference("Difference", pair) for _, pair in differences]
     else:
         rows.append([_difference(f"{model_name(model)} less baseline", pair) for model, pair in differences])
+    rows += [[*_rival(metrics, model, best)] for model in own if best]
     rows.append(_second_row(metrics, crowd, "hybrid" if len(own) > 1 else "network", threshold))
-    return rows
+    return [row for row in rows if row]
+
+
+def _rival(metrics: Metrics, model: str, best: str) -> list[Number]:
+    """The strongest other baseline that a model does not beat though it beats the best by tuning people; or nothing."""
+    won = difference_between(metrics, model, best, "auroc")
+    for other in model_order(metrics):
+        pair = difference_between(metrics, model, other, "auroc")
+        if other in (*OWN_MODELS, best) or pair is None or won is None or won.outcome != "better":
+            continue
+        if pair.outcome != "better":
+            name = model_name(other)
+            return [_number(f"{name}, AUROC", headline_of(metrics, other, "auroc")),
+                    _difference(f"{model_name(model)} less {name.lower()}", pair)]  # fmt: skip
+    return []
 
 
 def _second_row(metrics: Metrics, crowd: Crowd, model: str, threshold: float | None) -> list[Number]:

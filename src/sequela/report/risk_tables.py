@@ -247,7 +247,7 @@ def _gap(metrics: Metrics, pair: Comparison | None, threshold: float, crowd: Cro
     value = WITHHELD
     if len(ends) == 2 and not crowd.has_few:
         (low, high), (least, most) = ends
-        value = " to ".join(signed(end, _decimals("net_benefit")) for end in (low - most, high - least))
+        value = " to ".join(signed(end, DECIMALS) for end in (low - most, high - least))
     return value if pair.low is None or pair.outcome is None else f"{value}\n{OUTCOMES[pair.outcome]}"
 
 
@@ -314,7 +314,7 @@ def _acting(rows: Sequence[Measure], model: str, threshold: float, crowd: Crowd,
         DASH if found[metric] is None else text if low == high else spread((100 * low, 100 * high), 1)
         for (metric, (low, high)), text in zip(shares.items(), exact, strict=True)
     ]
-    return [*cells, "\n".join(filter(None, benefit_range(told, benefit, threshold, decimals=4)))]
+    return [*cells, "\n".join(filter(None, benefit_range(told, benefit, threshold)))]
 
 
 def _coarsely(groups: Groups, found: Mapping[str, Measure | None], benefit: Measure | None) -> list[str]:
