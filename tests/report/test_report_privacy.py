@@ -19,6 +19,7 @@ from sequela.report.formats import Profile
 from sequela.report.privacy import guarded, rounded, shown_cases, shown_count, shown_parts, shown_share
 
 counts = st.integers(0, 400)
+_COLUMN = "column 'table' is not read in layout long"
 
 
 def exact(text: str) -> int | None:
@@ -118,12 +119,14 @@ def test_cells_less_values_do_not_tell_few_rows(run_folder: Callable[..., Path])
         ]
         sbp = next(one for one in profile["variables"] if one["code"] == "sbp")
         sbp["values"] = table["rows"] - 400 - few
-        profile["counts"] = [duplicates | {"rows": few}, empty]
+        profile["counts"] = [duplicates | {"rows": few}, empty, duplicates | {"reason": _COLUMN, "rows": table["rows"]}]
         profile["events"] = sum(one["values"] for one in profile["variables"])
         write_json(run / "profile.json", profile)
         return text_of(page_of(run).split('id="data"')[1].split('id="split"')[0])
 
     found = data_with(3)
+    assert f"visits: {_COLUMN}." in found.split("Variables")[0]
+    assert _COLUMN not in found.split("Variables")[1]
     assert "duplicate row visits all <11" in found
     assert "empty cell visits sbp about 400" in found
     assert f"Values {rounded(profile['events'])}" in found

@@ -21,6 +21,7 @@ from sequela.report.words import DASH, hours_in_words, limits_in_words, listed, 
 
 _MOST_NAMED = 4
 _MOST_IN_ORDER = 80
+_NOT_READ = "is not read"  # said of a column, whose rows are read
 _EMPTY = "empty cell"  # as `sequela.records` counts them
 SPLITS = (("train", "Training"), ("tuning", "Tuning"), ("held_out", "Held out"))
 
@@ -105,7 +106,11 @@ def _rows_left(profile: Profile) -> list[int]:
     """The rows of each table, and what is left of them without those that were left out whole, as a reader knows it."""
     left = []
     for table in profile.tables:
-        whole = [count.rows for count in profile.counts if count.table == table.name and count.code is None]
+        whole = [
+            count.rows
+            for count in profile.counts
+            if count.table == table.name and count.code is None and _NOT_READ not in count.reason
+        ]
         left += [table.rows, table.rows - sum(rows for rows in whole if not is_few(rows))]
     return left
 
@@ -125,6 +130,7 @@ def sources(profile: Profile, totals: Totals) -> TableView:
             [table.name, table.file, table.layout, shown_count(table.rows, beside=totals.people), people]
             for table, people in zip(profile.tables, totals.tables, strict=True)
         ],
+        notes=[f"{count.table}: {guarded(count.reason)}." for count in profile.counts if _NOT_READ in count.reason],
     )
 
 
@@ -219,7 +225,7 @@ def left_out(profile: Profile) -> TableView | None:
     reasons: dict[tuple[str, str], dict[str, int]] = {}
     has_few = _has_few_rows(profile)
     for count in profile.counts:
-        if count.rows:
+        if count.rows and _NOT_READ not in count.reason:
             codes = reasons.setdefault((count.reason, count.table), {})
             codes[count.code or "all"] = codes.get(count.code or "all", 0) + count.rows
     if not reasons:
