@@ -142,7 +142,8 @@ def run(
         done = run_study(read, out, force=force, watch=watch, command=shlex.join(["sequela", *sys.argv[1:]]))
     console = _page()
     console.print(results_table(done.metrics))
-    console.print(f"\n{done.metrics['verdict']}\n", highlight=False, markup=False)
+    verdict = f"\n{done.metrics['verdict']}\n"
+    console.print(verdict, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     typer.echo(f"Report: {done.report}")
 
 

@@ -55,26 +55,26 @@ class TerminalWatch(Watch):
     def stage(self, words: str) -> None:
         """Print the stage."""
         self._end()
-        self.console.print(f"{words} ...", highlight=False, markup=False)
+        self._say(f"{words} ...")
         self._wait()
 
     def part(self, words: str) -> None:
         """Name the part beside the running time, or in a log on a line of its own."""
         self._end()
         if not self.console.is_terminal:
-            self.console.print(f"- {words}", highlight=False, markup=False)
+            self._say(f"- {words}")
         self._wait(words)
 
     def note(self, words: str) -> None:
         """Print what a user should know."""
         self._end()
-        self.console.print(words, highlight=False, markup=False)
+        self._say(words)
         self._wait()
 
     def warn(self, words: str) -> None:
         """Print what a user should think about."""
         self._end()
-        self.console.print(f"[yellow]Warning:[/yellow] {escape(words)}", highlight=False)
+        self._say("[yellow]Warning:[/yellow] " + escape(words), markup=True)
 
     def training(self, progress: Training, fit: int, fits: int) -> None:
         """Move the bar; where nobody looks at a terminal, write a line after each tenth of the epochs."""
@@ -83,7 +83,7 @@ class TerminalWatch(Watch):
         if not self.console.is_terminal:
             is_told = progress.epoch == 1 or progress.epoch % -(-progress.epochs // 10) == 0
             if is_told and progress.batch == progress.batches:
-                self.console.print(f"Epoch {progress.epoch} of {progress.epochs}: {losses}", highlight=False)
+                self._say(f"Epoch {progress.epoch} of {progress.epochs}: {losses}")
             return
         words = f"Training, fit {fit} of {fits}" if fits > 1 else "Training"
         done = (progress.epoch - 1) * progress.batches + progress.batch
@@ -113,8 +113,12 @@ class TerminalWatch(Watch):
     def trained(self, stopped: str) -> None:
         """End the bar and say why training ended."""
         self._end()
-        self.console.print(_STOPPED[stopped])
+        self._say(_STOPPED[stopped])
         self._wait()
+
+    def _say(self, words: str, *, markup: bool = False) -> None:
+        """Print a sentence; in a file or a pipe it is one line, whatever its length."""
+        self.console.print(words, highlight=False, markup=markup, soft_wrap=not self.console.is_terminal)
 
     def _wait(self, words: str = "") -> None:
         if self.console.is_terminal:

@@ -275,6 +275,14 @@ def test_a_long_stage_names_its_parts_beside_the_running_time_and_in_a_log_on_li
             assert words in shown.getvalue()
 
 
+def test_in_a_log_a_sentence_is_one_line() -> None:
+    shown, words = io.StringIO(), "The network has 60,406 parameters: " + 20 * "look at [model] and "
+    with TerminalWatch(Console(file=shown, width=80)) as watch:
+        watch.note(words)
+        watch.warn(words)
+    assert shown.getvalue() == f"{words}\nWarning: {words}\n"
+
+
 def test_training_is_shown_as_a_bar_on_a_terminal() -> None:
     shown = io.StringIO()
     with TerminalWatch(Console(file=shown, force_terminal=True, width=120)) as watch:

@@ -71,6 +71,19 @@ def test_the_first_screen_holds_verdict_and_numbers(run_folder: Callable[..., Pa
     assert "Best baseline: linear (ridge)" in box
 
 
+def test_the_checklist_of_a_forecast_says_what_does_not_apply_and_what_is_not_judged(
+    run_folder: Callable[..., Path],
+) -> None:
+    page = page_of(run_folder())
+    found = text_of(page.split('id="checklist"')[1].split("</section>")[0])
+    assert "13 Class imbalance. Methods against class imbalance, and recalibration after them – It does not" in found
+    assert "1 does not apply" in found
+    assert "23a Model performance." in found
+    assert found.count("This version does not judge a forecast by subgroups of people.") == 2
+    assert "Results , in part Nothing was recalibrated" in found
+    assert "TRIPOD+AI items 12e, 12f, 23a, 24" in text_of(page.split('id="results"')[1])
+
+
 @pytest.mark.parametrize("size", [1e-2, 1e-4, 1e-7])
 def test_errors_in_a_small_unit_do_not_read_as_zero(run_folder: Callable[..., Path], size: float) -> None:
     run = run_folder()
@@ -286,7 +299,33 @@ def test_the_page_says_who_chose_the_best_baseline(run_folder: Callable[..., Pat
 
 def test_tables_that_are_wider_than_a_telephone_scroll_by_themselves(run_folder: Callable[..., Path]) -> None:
     page = page_of(run_folder())
-    assert page.count("<table") == len(re.findall(r'<div class="table[^"]*">\s*<table', page))
+    assert page.count("<table") == len(re.findall(r'<div class="table[^>]* tabindex="0">\s*<table', page))
+    assert page.count("<figure>") == len(re.findall(r'<div class="drawing"[^>]* tabindex="0"><svg', page))
+
+
+def test_of_very_many_variables_most_are_folded_and_reasons_stand_once(run_folder: Callable[..., Path]) -> None:
+    run = run_folder()
+    profile = read_json(run / "profile.json")
+    rare = profile["variables"][0] | {"used": False, "people": 12, "reason": "fewer than 30 training people have it"}
+    profile["variables"] = [rare | {"code": f"rare {number}"} for number in range(1200)] + profile["variables"]
+    write_json(run / "profile.json", profile)
+    data = page_of(run).split('id="data"')[1].split('id="split"')[0]
+    assert "1,200 variables are no input: fewer than 30 training people have it." in data
+    assert "rare" not in data.split("Variables</caption>")[1].split("</tr>")[1]
+    assert [part.count("rare ") > 0 for part in data.split("<details>")] == [True, True]
+    assert data.count("rare ") == 1200
+
+
+def test_a_baseline_as_good_as_the_network_stands_at_the_top(run_folder: Callable[..., Path]) -> None:
+    run = run_folder()
+    box = text_of(page_of(run)).split("What was asked")[0]
+    assert "Network less" not in box
+    metrics = read_json(run / "metrics.json")
+    for pair in metrics["comparisons"]:
+        if pair["against"] != metrics["best_baseline"] and pair["metric"] == "rmse":
+            pair["outcome"] = "no_difference"
+    write_json(run / "metrics.json", metrics)
+    assert "Network less" in text_of(page_of(run)).split("What was asked")[0]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from report_pages import page_of, text_of
 from run_folders import read_json, write_json
@@ -16,9 +16,10 @@ from test_report_page import KINDS
 
 from sequela.report.data import totals_of
 from sequela.report.formats import Profile
-from sequela.report.privacy import guarded, shown_cases, shown_count, shown_parts, shown_share
+from sequela.report.privacy import guarded, rounded, shown_cases, shown_count, shown_parts, shown_share
 
 counts = st.integers(0, 400)
+_COLUMN = "column 'table' is not read in layout long"
 
 
 def exact(text: str) -> int | None:
@@ -49,12 +50,15 @@ def test_a_masked_part_cannot_be_found_from_the_total(parts: list[int]) -> None:
     assert len(hidden) != 1 or not any(part >= 11 for part in parts)
 
 
+@example([(0, 11), (1, 0)])
 @given(st.lists(st.tuples(counts, counts), min_size=2, max_size=5))
 def test_few_without_the_event_cannot_be_found_from_those_with_it(groups: list[tuple[int, int]]) -> None:
     cases = [case for case, _ in groups]
     shown = [exact(text) for text in shown_cases(cases, [sum(both) for both in groups], of=sum(cases))]
     assert all(one is None or not (0 < one < 11 or 0 < none < 11) for one, (_, none) in zip(shown, groups, strict=True))
     hidden = [both for one, both in zip(shown, groups, strict=True) if one is None]
+    if any(0 < sum(counts) < 11 for counts in zip(*groups, strict=True)):
+        return  # a total that is not told: there is nothing to subtract from
     assert len(hidden) != 1 or not any(max(both) >= 11 for both in groups if both not in hidden)
 
 
@@ -96,6 +100,41 @@ def test_a_coarse_share_leaves_eleven_counts_open(of: int, data: st.DataObject) 
     count = data.draw(st.integers(0, of))
     said = [shown_share(other / of, of=of, coarse=True) for other in range(of + 1)]
     assert said.count(said[count]) >= 11
+
+
+@given(st.integers(1, 3_000_000))
+def test_of_a_rounded_count_no_few_can_be_taken_away(count: int) -> None:
+    near = range(max(1, count - 60), count + 61)
+    assert sum(rounded(other) == rounded(count) for other in near) >= 22
+
+
+def test_cells_less_values_do_not_tell_few_rows(run_folder: Callable[..., Path]) -> None:
+    run = run_folder()
+    profile = read_json(run / "profile.json")
+    table = next(one for one in profile["tables"] if one["name"] == "visits")
+    duplicates = {"table": "visits", "reason": "duplicate row", "code": None}
+    empty = {"table": "visits", "reason": "empty cell", "code": "sbp", "rows": 400}
+
+    def data_with(few: int) -> str:
+        """The rows less the duplicates and the empty cells are the values."""
+        profile["variables"] = [
+            one | {"values": max(one["values"], 11), "implausible": 0} for one in profile["variables"]
+        ]
+        sbp = next(one for one in profile["variables"] if one["code"] == "sbp")
+        sbp["values"] = table["rows"] - 400 - few
+        profile["counts"] = [duplicates | {"rows": few}, empty, duplicates | {"reason": _COLUMN, "rows": table["rows"]}]
+        profile["events"] = sum(one["values"] for one in profile["variables"])
+        write_json(run / "profile.json", profile)
+        return text_of(page_of(run).split('id="data"')[1].split('id="split"')[0])
+
+    found = data_with(3)
+    assert f"visits: {_COLUMN}." in found.split("Variables")[0]
+    assert _COLUMN not in found.split("Variables")[1]
+    assert "duplicate row visits all <11" in found
+    assert "empty cell visits sbp about 400" in found
+    assert f"Values {rounded(profile['events'])}" in found
+    found = data_with(30)
+    assert "empty cell visits sbp 400" in found
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from sequela.report import results_table
 from sequela.report.comparison import comparison_tables
 
 
-def printed(run: Path) -> str:
-    console = Console(file=io.StringIO(), width=100, no_color=True)
+def printed(run: Path, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width, no_color=True)
     console.print(results_table(read_json(run / "metrics.json")))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -29,6 +29,17 @@ def test_the_table_fits_a_hundred_columns(run_folder: Callable[..., Path], kind:
     text = printed(run_folder(**kind))
     assert "…" not in text
     assert "Network" in text
+
+
+@pytest.mark.parametrize("width", [80, 64])
+def test_on_a_narrow_terminal_the_ends_of_intervals_are_whole(risk_folder: Callable[..., Path], width: int) -> None:
+    run = risk_folder(hybrid=True, explained=False)
+    text = printed(run, width)
+    assert "…" not in text
+    shown = read_json(run / "metrics.json")["models"]["network"]
+    for metric in ("auroc", "auprc", "brier", "calibration_slope"):
+        assert f"[{shown[metric]['low']:.3f}," in text
+        assert f"{shown[metric]['high']:.3f}]" in text
 
 
 def test_the_network_comes_first_and_the_best_baseline_is_marked(run_folder: Callable[..., Path]) -> None:

@@ -79,7 +79,7 @@ def test_a_question_reads_as_a_sentence(asked: dict[str, Any], sentence: str) ->
          "then."),
          {"Follow-up": "until the next LOST",
           "Incomplete follow-up": "whose follow-up ends within the horizon without an event counts as without an event",
-          "Time horizon": "from the moment of the prediction to the end of the episode"}),
+          "Time horizon": "from the moment of the prediction to the end of the episode: the next DISCHARGE"}),
         ({"at": "last record", "history": "48h", "min_records": 3, "follow_up": {"column": "seen"},
           "outcome": {"column": "out", "time": "days", "positive": 2, "within": "1y"}},
          ("At the last record of a person, state the risk of \"x\" within 1 year, from the records of the last 48 "

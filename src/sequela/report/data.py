@@ -6,11 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sequela.report.formats import Profile
-from sequela.report.privacy import SMALLEST, guarded, is_few, shown_cases, shown_count, shown_parts, shown_share
-from sequela.report.tables import Column, Share, TableView
-from sequela.report.words import DASH, hours_in_words, limits_in_words, unbroken
+from sequela.report.privacy import (
+    SMALLEST,
+    guarded,
+    is_few,
+    rounded,
+    shown_cases,
+    shown_count,
+    shown_parts,
+    shown_share,
+)
+from sequela.report.tables import Column, Share, TableView, share_with_bar
+from sequela.report.words import DASH, hours_in_words, limits_in_words, listed, unbroken
 
 _MOST_NAMED = 4
+_MOST_IN_ORDER = 80
+_NOT_READ = "is not read"  # said of a column, whose rows are read
+_EMPTY = "empty cell"  # as `sequela.records` counts them
 SPLITS = (("train", "Training"), ("tuning", "Tuning"), ("held_out", "Held out"))
 
 
@@ -73,6 +85,36 @@ def _known(count: int, known: list[int]) -> str:
     return text
 
 
+def values_in_all(profile: Profile) -> str:
+    """How many values were read; rounded where it, less what is told of the variables, would tell few."""
+    return rounded(profile.events) if _has_few_rows(profile) else shown_count(profile.events)
+
+
+def records_in_all(profile: Profile) -> str:
+    """At how many instants something became known."""
+    return shown_count(profile.instants, beside=_rows_left(profile))
+
+
+def _has_few_rows(profile: Profile) -> bool:
+    """True where 1 to 10 values or rows were left out, or make up a variable."""
+    few = [count.rows for count in profile.counts]
+    few += [count for variable in profile.variables for count in (variable.values, variable.implausible)]
+    return any(map(is_few, few))
+
+
+def _rows_left(profile: Profile) -> list[int]:
+    """The rows of each table, and what is left of them without those that were left out whole, as a reader knows it."""
+    left = []
+    for table in profile.tables:
+        whole = [
+            count.rows
+            for count in profile.counts
+            if count.table == table.name and count.code is None and _NOT_READ not in count.reason
+        ]
+        left += [table.rows, table.rows - sum(rows for rows in whole if not is_few(rows))]
+    return left
+
+
 def sources(profile: Profile, totals: Totals) -> TableView:
     """The tables that were read."""
     return TableView(
@@ -88,13 +130,16 @@ def sources(profile: Profile, totals: Totals) -> TableView:
             [table.name, table.file, table.layout, shown_count(table.rows, beside=totals.people), people]
             for table, people in zip(profile.tables, totals.tables, strict=True)
         ],
+        notes=[f"{count.table}: {guarded(count.reason)}." for count in profile.counts if _NOT_READ in count.reason],
     )
 
 
 def variables(profile: Profile, totals: Totals) -> TableView:
     """Each variable: in how many people, how often, how often missing, how often outside the plausible limits."""
     rows: list[list[str | Share]] = []
-    for variable in profile.variables:
+    rows_left = _rows_left(profile)
+    most_used_first = sorted(profile.variables, key=lambda one: (not one.used, -one.people))
+    for variable in profile.variables if len(profile.variables) <= _MOST_IN_ORDER else most_used_first:
         timeless = variable.kind.startswith("static")
         of = profile.people.read if timeless else profile.instants
         limits = variable.plausible
@@ -104,7 +149,7 @@ def variables(profile: Profile, totals: Totals) -> TableView:
                 variable.kind,
                 variable.unit or DASH,
                 shown_count(variable.people, beside=totals.people),
-                shown_count(variable.values, beside=totals.people if timeless else ()),
+                shown_count(variable.values, beside=totals.people if timeless else rows_left),
                 _bar(variable.missing_share, of=of),
                 limits_in_words(*limits) if limits else DASH,
                 shown_count(variable.implausible) if limits else DASH,
@@ -114,11 +159,7 @@ def variables(profile: Profile, totals: Totals) -> TableView:
     notes = [
         "Missing: share of records at which the variable was not measured; for facts without a time, share of people."
     ]
-    notes += [
-        f"{variable.code} is no input: {guarded(variable.reason)}."
-        for variable in profile.variables
-        if not variable.used and variable.reason
-    ]
+    notes += _no_inputs(profile)
     unlimited = [variable.plausible is None for variable in profile.variables]
     if all(unlimited):
         notes.append("The study sets no plausible limits, so no value counts as outside.")
@@ -150,6 +191,19 @@ def variables(profile: Profile, totals: Totals) -> TableView:
     )
 
 
+def _no_inputs(profile: Profile) -> list[str]:
+    """Why variables are no input: by name, or where many share a reason by how many they are."""
+    reasons: dict[str, list[str]] = {}
+    for variable in profile.variables:
+        if not variable.used and variable.reason:
+            reasons.setdefault(guarded(variable.reason), []).append(variable.code)
+    return [
+        f"{listed(codes) if len(codes) <= _MOST_NAMED else f'{len(codes):,} variables'} "
+        f"{'is' if len(codes) == 1 else 'are'} no input: {reason}."
+        for reason, codes in reasons.items()
+    ]
+
+
 def _columns_with_something(
     rows: Sequence[Sequence[str | Share]], *, optional: Sequence[str], columns: Sequence[Column]
 ) -> list[int]:
@@ -162,40 +216,45 @@ def _columns_with_something(
 
 
 def _bar(share: float | None, *, of: int) -> Share:
-    """A share with its bar; without one where the text had to be made coarse."""
-    text = shown_share(share, of=of)
-    return Share(text, None if share is None or not text[0].isdigit() else share)
+    """A share with its bar: as its text, full where that says over, empty where it says under."""
+    return share_with_bar(shown_share(share, of=of), share)
 
 
 def left_out(profile: Profile) -> TableView | None:
     """Rows that were left out or merged, a reason a row; None where there were none."""
     reasons: dict[tuple[str, str], dict[str, int]] = {}
+    has_few = _has_few_rows(profile)
     for count in profile.counts:
-        if count.rows:
+        if count.rows and _NOT_READ not in count.reason:
             codes = reasons.setdefault((count.reason, count.table), {})
             codes[count.code or "all"] = codes.get(count.code or "all", 0) + count.rows
     if not reasons:
         return None
     return TableView(
         caption="Rows left out or merged",
-        columns=[Column("Reason"), Column("Table"), Column("Variable"), Column("Rows", "number")],
+        columns=[Column("Reason"), Column("Table", "words name"), Column("Variable"), Column("Rows", "number")],
         rows=[
-            [guarded(reason), table, _most_common(codes), shown_count(sum(codes.values()))]
+            [guarded(reason), table, *_most_common(codes, is_coarse=has_few and reason == _EMPTY)]
             for (reason, table), codes in reasons.items()
         ],
     )
 
 
-def _most_common(codes: dict[str, int]) -> str:
-    """The variables that a reason touched most, with their rows where they are several."""
+def _most_common(codes: dict[str, int], *, is_coarse: bool) -> tuple[str, str]:
+    """The variables that a reason touched most, with their rows where they are several, and all rows.
+
+    Empty cells are coarse beside small counts: the rows of a table less these, and less the values, would tell them.
+    """
     ordered = sorted(codes, key=lambda code: -codes[code])
+    every = sum(codes.values())
+    in_all = rounded(every) if is_coarse else shown_count(every)
     if len(ordered) == 1:
-        return ordered[0]
+        return ordered[0], in_all
     named, rest = ordered[:_MOST_NAMED], ordered[_MOST_NAMED:]
     counts = [codes[code] for code in named] + [sum(codes[code] for code in rest)] * bool(rest)
-    shown = shown_parts(counts, of=sum(counts))
+    shown = [rounded(count) for count in counts] if is_coarse else shown_parts(counts, of=every)
     text = ", ".join(f"{code} {count}" for code, count in zip(named, shown, strict=False))
-    return text + (f" and {len(rest)} more {shown[-1]}" if rest else "")
+    return text + (f" and {len(rest)} more {shown[-1]}" if rest else ""), in_all
 
 
 def exclusions(profile: Profile, totals: Totals) -> TableView | None:

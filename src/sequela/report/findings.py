@@ -31,7 +31,7 @@ def audit_view(audit: Audit | None) -> AuditView:
     accepted = sum(one.accepted is not None for one in found)
     table = TableView(
         caption="Findings",
-        columns=[Column("How sure"), Column("Finding"), Column("Where"), Column("Evidence and remedy"),
+        columns=[Column("How sure"), Column("Finding"), Column("Where", "words name"), Column("Evidence and remedy"),
                  Column("Accepted by the study, because")],
         rows=[
             [

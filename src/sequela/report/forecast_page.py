@@ -7,9 +7,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from sequela.report import data, figures, question, tables, trajectories
+from sequela.report import data, figures, question, tables, trajectories, tripod
 from sequela.report.curve_formats import TargetCurves
 from sequela.report.files import RunFiles
+from sequela.report.formats import Metrics
 from sequela.report.headline import Number
 from sequela.report.privacy import guarded, shown_count
 from sequela.report.results import comparison_with, estimate_of, horizons_of, model_order
@@ -77,6 +78,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         else None,
         "nominal": f"{plain(100 * float(nominal))}\N{NO-BREAK SPACE}%" if has_intervals else None,
         "fixed_horizon": fixed_horizon,
+        **tripod.checklist_view(tripod.Known(forecast=True, intervals=has_intervals), dict(_SECTIONS)),
     }
 
 
@@ -158,7 +160,25 @@ def _headline(run: RunFiles, target: str, unit: str | None) -> list[Number]:
                     OUTCOMES[pair.outcome] if pair.outcome and pair.low is not None else guarded(pair.reason or ""),
                 )
             )
+        if pair is not None and pair.outcome == "better":
+            numbers += _rival(metrics, target, best, tail=tail, decimals=decimals)
     return numbers
+
+
+def _rival(metrics: Metrics, target: str, best: str, *, tail: str, decimals: int) -> list[Number]:
+    """The strongest other baseline that the network does not beat though it beats the best by tuning people."""
+    for other in model_order(metrics, target):
+        pair = comparison_with(metrics, other, "rmse", target)
+        if other == best or pair is None or pair.low is None or pair.outcome in (None, "better"):
+            continue
+        one, decimals = estimate_of(metrics, other, "rmse", target), decimals_that_tell([pair], decimals)
+        bounds, gap = interval(one.low, one.high, decimals), interval(pair.low, pair.high, decimals)
+        return [
+            Number(model_name(other), fixed(one.value, decimals), tail, bounds, ""),
+            Number(f"Network less {model_name(other).lower()}", signed(pair.difference, decimals), tail, gap,
+                   OUTCOMES[pair.outcome]),
+        ]  # fmt: skip
+    return []
 
 
 def _courses(run: RunFiles, *, name: str, target: str, unit: str | None) -> Markup | None:

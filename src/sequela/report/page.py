@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ _TEMPLATES = Environment(
     keep_trailing_newline=True,
 )
 
+_LIST = re.compile(r"\[\n((?: +[^\s\]][^\n]*,\n)+) *\]")  # of elements that are one line each
+_SHORT = 90
 _KINDS = {"forecast": forecast_page, "risk": risk_page}
 
 
@@ -58,8 +61,8 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "without_best": without_best(metrics),
         "no_baselines_reason": str(run.setting("evaluate", "reason", "") or ""),
         "totals": totals,
-        "events": shown_count(profile.events),
-        "instants": shown_count(profile.instants),
+        "events": data.values_in_all(profile),
+        "instants": data.records_in_all(profile),
         "sources": data.sources(profile, totals),
         "variables": data.variables(profile, totals),
         "left_out": data.left_out(profile),
@@ -83,7 +86,24 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "audit": audit_view(run.audit),
         **explained(run),
         "versions": _versions(run),
+        "study_text": _with_short_lists(run.study_text),
     }
+
+
+def _with_short_lists(text: str) -> str:
+    """TOML with every list that is short in one line.
+
+    Example:
+        >>> print(_with_short_lists("at = [\\n    [\\n        1,\\n        2,\\n    ],\\n]"))
+        at = [[1, 2]]
+    """
+    shorter = _LIST.sub(_in_one_line, text)
+    return text if shorter == text else _with_short_lists(shorter)
+
+
+def _in_one_line(found: re.Match[str]) -> str:
+    line = " ".join(part.strip() for part in found[1].splitlines()).rstrip(",")
+    return f"[{line}]" if len(line) < _SHORT else found[0]
 
 
 def _tuning(run: RunFiles) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sequela.report.formats import Prepared, Profile
 from sequela.report.privacy import is_few, shown_count, shown_share
-from sequela.report.tables import Column, Share, TableView
+from sequela.report.tables import Column, Share, TableView, share_with_bar
 from sequela.report.words import DASH, counted, hours_in_words, limits_in_words, listed, percent, unbroken
 
 _SOURCES = {
@@ -191,7 +191,7 @@ def _bar(share: float | None, steps: int, *, coarse: bool) -> Share:
         return Share(DASH, None)
     text = _share(round(share * steps), steps, coarse=coarse)
     shown = text.removeprefix("about ")
-    return Share(text, float(shown) / 100 if shown[0].isdigit() else None)
+    return Share(text, float(shown) / 100) if shown[0].isdigit() else share_with_bar(text, share)
 
 
 def _words(profile: Profile) -> str | None:

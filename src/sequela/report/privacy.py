@@ -53,6 +53,18 @@ def shown_count(count: int | None, *, beside: Iterable[int] = ()) -> str:
     return f"{count:,}"
 
 
+def rounded(count: int) -> str:
+    """A count of which no few can be taken away: to three digits, and to fifties at least.
+
+    Example:
+        >>> rounded(78_245), rounded(1_234), rounded(28), rounded(0)
+        ('about 78,200', 'about 1,250', 'under 75', '0')
+    """
+    step = max(50, 10 ** (len(str(count)) - 3))
+    near = (count + step // 2) // step * step
+    return "0" if not count else f"about {near:,}" if near > step else f"under {3 * step // 2:,}"
+
+
 def shown_parts(counts: Sequence[int], *, of: int | None = None, beside: Iterable[int] = ()) -> list[str]:
     """Counts of groups that may add up to a known total; a single masked one makes the smallest other a range.
 

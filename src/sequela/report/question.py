@@ -165,6 +165,19 @@ def codes_in_words(match: Mapping[str, Any]) -> str:
     return code if isinstance(code, str) else listed([str(one) for one in code], last="or")
 
 
+def end_in_words(question: Mapping[str, Any]) -> str:
+    """What ends an episode.
+
+    Example:
+        >>> end_in_words({"to": {"code": "DISCHARGE"}}), end_in_words({}), end_in_words({"to": "96h"})
+        ('the next DISCHARGE', "the person's last record", '96 hours after its beginning')
+    """
+    end = question.get("to", "last record")
+    if isinstance(end, str) and end != "last record":
+        return f"{duration(end)} after its beginning"
+    return _end(end) if isinstance(end, Mapping) else "the person's last record"
+
+
 def _has_fixed_horizon(question: Mapping[str, Any]) -> bool:
     return bool(question.get("horizon", "next record") != "next record")
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from sequela.report.curve_formats import Bars, Calibration, ModelCurves, RiskCurves
+from sequela.report.curve_formats import Bars, ByOutcome, Calibration, ModelCurves, RiskCurves
 from sequela.report.privacy import is_few
 from sequela.report.svg import BLUE, GREEN, INK, ORANGE, SOFT, as_svg, figure_style, new_axes
 from sequela.report.words import fixed, model_name, percent
@@ -84,11 +84,14 @@ def _roc_in_words(one: ModelCurves) -> str:
     return f"{model_name(one.model)}: sensitivity {percent(sensitivity)} at {percent(rate)} false alarms."
 
 
-def calibration(one: ModelCurves, *, name: str, outcome: str, beside: ModelCurves | None) -> Markup | None:
-    """Predicted and observed risk with the histogram of risks underneath, before and after recalibration.
+def calibration(
+    one: ModelCurves, histogram: Bars | None, *, name: str, outcome: str, beside: ModelCurves | None
+) -> Markup | None:
+    """Predicted and observed risk before and after recalibration, with the histogram of the final risks underneath.
 
     Args:
         one: the model.
+        histogram: of its risks as it gives them out.
         name: unique on the page.
         outcome: what is predicted.
         beside: a model whose final curve is drawn thinly for comparison.
@@ -102,7 +105,7 @@ def calibration(one: ModelCurves, *, name: str, outcome: str, beside: ModelCurve
     other = None if beside is None else (beside.after or beside.before)
     with figure_style():
         figure = Figure(figsize=(7.4 if len(drawn) == 2 else 4.6, 5.0))
-        grid = figure.subplots(2, len(drawn), sharex=True, squeeze=False, height_ratios=[3.4, 1])
+        grid = figure.subplots(2, len(drawn), squeeze=False, height_ratios=[3.4, 1])
         top = _end_of([part for _, part in drawn])
         for place, (title, part) in enumerate(drawn):
             upper, lower = grid[0][place], grid[1][place]
@@ -115,13 +118,18 @@ def calibration(one: ModelCurves, *, name: str, outcome: str, beside: ModelCurve
             upper.set(xlim=(0, top), ylim=(0, top), title=title)
             upper.grid()
             _in_per_cent(upper)
-            upper.tick_params(labelbottom=False)
-            _histogram(lower, part.histogram, color=line_of(one.model)["color"])
-            lower.set_xlabel("Predicted risk (%)")
-            _in_per_cent(lower)
             if place == 0:
                 upper.set_ylabel("Observed share with the event (%)")
-                lower.set_ylabel("Predictions (%)\nper 5 points")
+            if place < len(drawn) - 1:  # a histogram before and one after would tell whom recalibration moved
+                upper.set_xlabel("Predicted risk (%)")
+                lower.set_axis_off()
+                continue
+            upper.tick_params(labelbottom=False)
+            _histogram(lower, histogram, color=line_of(one.model)["color"])
+            lower.set_xlabel("Predicted risk (%)")
+            lower.set_xlim(0, top)
+            _in_per_cent(lower)
+            lower.set_ylabel("Predictions (%)\nper 5 points")
         handles = [pair for axes in grid[0] for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
         unique = {label: handle for handle, label in handles}
         figure.legend(list(unique.values()), list(unique), loc="outside upper left", ncols=2)
@@ -209,7 +217,10 @@ def decision_curve(risk: RiskCurves, *, name: str, thresholds: Sequence[float]) 
             axes.plot(one.threshold, _or_gap(one.net_benefit), **line_of(one.model), marker=".", ms=5,
                       label=model_name(one.model))  # fmt: skip
         top = max(*tops, *(value for value in decision.treat_all.net_benefit if value is not None))
-        axes.set(xlim=(decision.low, decision.high), ylim=(-0.28 * top, 1.18 * top))
+        highest = max(
+            [1.1 * top, *(high for one in decision.models if one.model == "network" for high in one.high if high)]
+        )
+        axes.set(xlim=(decision.low, decision.high), ylim=(-0.28 * top, 1.06 * highest))
         _mark(axes, thresholds, decision.high)
         axes.set_xlabel("Threshold: the risk from which on one would act (%)")
         axes.set_ylabel("Net benefit\n(true alerts for each prediction)")
@@ -237,11 +248,8 @@ def _mark(axes: Axes, thresholds: Sequence[float], end: float) -> None:
             axes.axvline(threshold, color=SOFT, lw=0.7, ls=(0, (4, 3)), zorder=0.5)
 
 
-def distribution(one: ModelCurves, *, name: str, outcome: str, thresholds: Sequence[float]) -> Markup | None:
-    """Risks of those with the event above those without; None where they may not be drawn."""
-    found = one.distribution
-    if found is None or (found.event is None and found.no_event is None):
-        return None
+def distribution(found: ByOutcome, *, model: str, name: str, outcome: str, thresholds: Sequence[float]) -> Markup:
+    """Risks of those with the event above those without."""
     with figure_style():
         figure = Figure(figsize=(7.4, 3.4))
         panels = figure.subplots(2, 1, sharex=True)
@@ -257,7 +265,7 @@ def distribution(one: ModelCurves, *, name: str, outcome: str, thresholds: Seque
         panels[1].set(xlim=(0, 1), xlabel="Predicted risk (%)")
         figure.supylabel("Share of them (%), per 5 points of risk", fontsize=9)
         return as_svg(
-            figure, name=name, title=f"Predicted risks by outcome: {model_name(one.model)}",
+            figure, name=name, title=f"Predicted risks by outcome: {model_name(model)}",
             description=f'Risk of "{outcome}". With the event: {_bars_in_words(found.event)} '
             f"Without: {_bars_in_words(found.no_event)}",
         )  # fmt: skip

@@ -18,7 +18,8 @@ from sequela.report.headline import Number
 from sequela.report.performance import events_of
 from sequela.report.privacy import guarded, is_few, shown_count, shown_share
 from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
-from sequela.report.risk_groups import Crowd, coarse_benefit, tells_few
+from sequela.report.risk_bars import SafeBars, safe_bars
+from sequela.report.risk_groups import Crowd, shown_benefit, tells_few, told_at
 from sequela.report.words import (
     decimals_that_tell,
     fixed,
@@ -44,17 +45,6 @@ _SECTIONS = (
     ("subgroups", "Subgroups"),
 )
 
-_SECTION_NAMES = {
-    "summary": "Summary",
-    "asked": "What was asked",
-    "data": "The data",
-    "split": "The split",
-    "preparation": "Preparation",
-    "network": "The network",
-    "limits": "Limits and use",
-    "study": "Study and versions",
-}
-
 
 @dataclass(frozen=True)
 class ModelFigure:
@@ -72,12 +62,13 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
     first = at[0] if at else None
     curves = run.curves.risk or RiskCurves(outcome=outcome)
     crowd = crowd_of(run)
-    items = tripod.checklist(_known(run))
+    bars = _safe_bars(metrics, curves, crowd, at)
     by_time = risk_tables.by_time(metrics, crowd)
     return {
         "results_contents": [pair for pair in _SECTIONS if pair[0] != "when" or by_time is not None],
         "headline_rows": _headline_rows(metrics, crowd, first),
         "outcome": outcome,
+        "benefit_hidden": first is not None and any(tells_few(metrics, one, first, crowd) for one in metrics.models),
         "question": _named_origin(run, risk_question.risk_in_words(asked, outcome)),
         "question_notes": [],
         "question_facts": [
@@ -91,7 +82,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "discrimination": risk_figures.discrimination(curves, name="discrimination-curves"),
         "prevalence": None if curves.prevalence is None else percent(curves.prevalence),
         "calibration": risk_tables.calibration(metrics, crowd),
-        "calibration_figures": _calibration_figures(curves, metrics.best_baseline),
+        "calibration_figures": _calibration_figures(curves, metrics.best_baseline, bars),
         "recalibrate": risk_question.recalibration_in_words(
             run.setting("model", "recalibrate", "none"),
             refit=run.setting("train", "refit", False),
@@ -99,16 +90,13 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         ),
         "decision": risk_figures.decision_curve(curves, name="decision", thresholds=at),
         "at_thresholds": risk_tables.thresholds(metrics, crowd, at=at),
-        "distributions": _distributions(curves, at),
+        "distributions": _distributions(curves, at, bars),
         "by_time": by_time,
         "time_figure": _time_figure(metrics),
         "by_subgroup": risk_tables.by_subgroup(metrics, crowd),
         "subgroup_figure": _subgroup_figure(metrics),
         "few_events": crowd.has_few,
-        "checklist": items,
-        "section_names": _SECTION_NAMES | dict(_SECTIONS),
-        "items_answered": _items_answered(items),
-        "tripod": tripod.numbers_by_section(items),
+        **tripod.checklist_view(_known(run), dict(_SECTIONS)),
     }
 
 
@@ -129,15 +117,7 @@ def _known(run: RunFiles) -> tripod.Known:
         recalibrated=run.setting("model", "recalibrate", "none") != "none",
         class_weights=run.history.loss.startswith("weighted"),
         subgroups=bool(run.setting("evaluate", "subgroups", [])),
-        importance=run.curves.importance is not None,
     )
-
-
-def _items_answered(items: Sequence[tripod.Item]) -> str:
-    """How many of the items, parts counted singly, this page answers."""
-    counts = [sum(item.status == status for item in items) for status in (tripod.ANSWERED, tripod.IN_PART)]
-    rest = len(items) - sum(counts)
-    return f"Of {len(items)} parts, {counts[0]} are answered, {counts[1]} in part, and {rest} are left to the authors."
 
 
 def _headline_rows(metrics: Metrics, crowd: Crowd, threshold: float | None) -> list[list[Number]]:
@@ -157,8 +137,23 @@ def _headline_rows(metrics: Metrics, crowd: Crowd, threshold: float | None) -> l
         rows[0] += [_difference("Difference", pair) for _, pair in differences]
     else:
         rows.append([_difference(f"{model_name(model)} less baseline", pair) for model, pair in differences])
+    rows += [[*_rival(metrics, model, best)] for model in own if best]
     rows.append(_second_row(metrics, crowd, "hybrid" if len(own) > 1 else "network", threshold))
-    return rows
+    return [row for row in rows if row]
+
+
+def _rival(metrics: Metrics, model: str, best: str) -> list[Number]:
+    """The strongest other baseline that a model does not beat though it beats the best by tuning people; or nothing."""
+    won = difference_between(metrics, model, best, "auroc")
+    for other in model_order(metrics):
+        pair = difference_between(metrics, model, other, "auroc")
+        if other in (*OWN_MODELS, best) or pair is None or won is None or won.outcome != "better":
+            continue
+        if pair.outcome != "better":
+            name = model_name(other)
+            return [_number(f"{name}, AUROC", headline_of(metrics, other, "auroc")),
+                    _difference(f"{model_name(model)} less {name.lower()}", pair)]  # fmt: skip
+    return []
 
 
 def _second_row(metrics: Metrics, crowd: Crowd, model: str, threshold: float | None) -> list[Number]:
@@ -170,10 +165,8 @@ def _second_row(metrics: Metrics, crowd: Crowd, model: str, threshold: float | N
     if threshold is not None:
         benefit = headline_of(metrics, model, "net_benefit")
         heading = f"{name}, net benefit at {threshold_in_words(threshold)}"
-        if benefit.value is not None and tells_few(metrics, model, threshold, crowd):
-            numbers.append(Number(heading, coarse_benefit(benefit, crowd.predictions), "", "", ""))
-        else:
-            numbers.append(_number(heading, benefit))
+        value, bounds = shown_benefit(metrics, model, benefit, threshold, crowd, decimals=_DECIMALS)
+        numbers.append(Number(heading, value, "", bounds, "" if bounds else _brief(benefit.reason)))
     return numbers
 
 
@@ -233,24 +226,40 @@ def _models_figure(metrics: Metrics) -> Markup | None:
                       best=metrics.best_baseline)  # fmt: skip
 
 
-def _calibration_figures(curves: RiskCurves, best: str | None) -> list[ModelFigure]:
+def _calibration_figures(curves: RiskCurves, best: str | None, bars: Mapping[str, SafeBars]) -> list[ModelFigure]:
     other = next((one for one in curves.models if one.model == best), None)
-    own = [one for one in curves.models if one.model in OWN_MODELS] or curves.models[:1]
     found = [
-        (one, risk_figures.calibration(one, name=f"calibration-{one.model}", outcome=curves.outcome,
-                                       beside=other if other is not one else None))
-        for one in own
+        (one, risk_figures.calibration(one, bars[one.model].everybody, name=f"calibration-{one.model}",
+                                       outcome=curves.outcome, beside=other if other is not one else None))
+        for one in _own(curves)
     ]  # fmt: skip
     return [ModelFigure(model_name(one.model), figure) for one, figure in found if figure is not None]
 
 
-def _distributions(curves: RiskCurves, at: Sequence[float]) -> list[ModelFigure]:
-    own: list[ModelCurves] = [one for one in curves.models if one.model in OWN_MODELS]
-    found = [
-        (one, risk_figures.distribution(one, name=f"risks-{one.model}", outcome=curves.outcome, thresholds=at))
-        for one in own
-    ]
-    return [ModelFigure(model_name(one.model), figure) for one, figure in found if figure is not None]
+def _own(curves: RiskCurves) -> list[ModelCurves]:
+    return [one for one in curves.models if one.model in OWN_MODELS]
+
+
+def _safe_bars(metrics: Metrics, curves: RiskCurves, crowd: Crowd, at: Sequence[float]) -> dict[str, SafeBars]:
+    """The histograms of the own models, beside what the table of thresholds tells."""
+    rows, lines = block_of(metrics), curves.decision.models if curves.decision is not None else []
+    return {
+        one.model: safe_bars(
+            one,
+            [] if crowd.has_few else told_at(rows, one.model, at, crowd).items(),
+            next((line for line in lines if line.model == one.model), None),
+        )
+        for one in _own(curves)
+    }
+
+
+def _distributions(curves: RiskCurves, at: Sequence[float], bars: Mapping[str, SafeBars]) -> list[ModelFigure]:
+    return [
+        ModelFigure(model_name(model), risk_figures.distribution(found.by_outcome, model=model, name=f"risks-{model}",
+                                                                 outcome=curves.outcome, thresholds=at))
+        for model, found in bars.items()
+        if found.by_outcome is not None
+    ]  # fmt: skip
 
 
 def _time_figure(metrics: Metrics) -> Markup | None:

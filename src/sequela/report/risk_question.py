@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sequela.report.privacy import guarded
-from sequela.report.question import codes_in_words, seen_in_words, when_in_words
-from sequela.report.words import duration, model_name, plain
+from sequela.report.question import codes_in_words, end_in_words, seen_in_words, when_in_words
+from sequela.report.words import duration, listed, model_name, plain
 
 Facts = list[tuple[str, str]]
 
@@ -56,7 +56,8 @@ def _outcome(outcome: Mapping[str, Any], name: str) -> str:
             f"a value of {codes_in_words(outcome)} {side} {plain(float(outcome[side]))}; "
             "its past values are inputs, later ones are not"
         )
-    return f"a record of {codes_in_words(outcome)} ({name})"
+    codes = codes_in_words(outcome)
+    return f"a record of {codes}" + f" ({name})" * (name != codes)
 
 
 def _has_time(outcome: Mapping[str, Any]) -> bool:
@@ -75,7 +76,7 @@ def _horizon(question: Mapping[str, Any]) -> str:
     if "within" in outcome:
         return f"{duration(str(outcome['within']))} from the moment of the prediction; a later event does not count"
     if _has_time(outcome):
-        return "from the moment of the prediction to the end of the episode"
+        return f"from the moment of the prediction to the end of the episode: {end_in_words(question)}"
     return "the whole episode, such as a stay; when in it the event came is not known to the study"
 
 
@@ -126,9 +127,12 @@ def recalibration_in_words(kind: str, *, refit: bool, left: Mapping[str, str]) -
     if how is None:
         return "The study recalibrates nothing: every model's own risk is what it gives out."
     before = ", from what it said of them before they helped to train it" if refit else ""
+    reasons: dict[str, list[str]] = {}
+    for model, reason in left.items():
+        reasons.setdefault(guarded(reason), []).append(model_name(model).lower())
     exceptions = "".join(
-        f" Not recalibrated, its own risk is what it gives out: {model_name(model)} ({guarded(reason)})."
-        for model, reason in left.items()
+        f" Not recalibrated, so that its own risk is what it gives out: {listed(models)} ({reason})."
+        for reason, models in reasons.items()
     )
     return (
         f"Every model was {'to be ' if left else ''}recalibrated by {how}, learned on tuning people only{before}; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sequela.evaluate.measures import OWN_MODELS
 from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
@@ -17,7 +17,18 @@ from sequela.report.privacy import (
     shown_share,
 )
 from sequela.report.results import block_of, chosen_in_words, difference_between, found_in, headline_of, model_order
-from sequela.report.risk_groups import Crowd, coarse_at, coarse_benefit, groups_at, tells_few
+from sequela.report.risk_groups import (
+    Crowd,
+    Groups,
+    Told,
+    benefit_range,
+    coarse_benefit,
+    groups_at,
+    shown_benefit,
+    spread,
+    tells_few,
+    told_at,
+)
 from sequela.report.tables import Column, TableView, reasons
 from sequela.report.words import (
     DASH,
@@ -42,6 +53,10 @@ BASELINES = {
 OUTCOMES = {"better": "better", "no_difference": "no clear difference", "worse": "worse"}
 _FOUR_DECIMALS = ("brier", "net_benefit")
 _TOO_FEW = f"{FEW} predictions with the event, or without it: numbers that would tell how many are not shown"
+_RANGE = (
+    f"A net benefit is a range where one of the four groups behind it has {FEW} predictions: over all that the group "
+    "may have."
+)
 _COARSE = f"Net benefit is coarse where one of the four groups behind it has {FEW} predictions."
 _BLOCK = [Column("AUROC", "stacked"), Column("AUPRC", "stacked"), Column("Calibration slope", "stacked"),
           Column("Predicted risk (%)", "number"), Column("Observed (%)", "number")]  # fmt: skip
@@ -82,13 +97,13 @@ def results(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> Table
     explained = "; ".join(BASELINES[model] for model in models if model in BASELINES)
     notes += [f"{explained[0].upper()}{explained[1:]}."] if explained else []
     notes += [f"{_TOO_FEW}."] if crowd.has_few else []
-    notes += [_COARSE] if coarse else []
+    notes += [_hidden(crowd)] if coarse else []
     rows = [
         [
             name,
             *(
-                coarse_benefit(one, crowd.predictions)
-                if metric == "net_benefit" and model in coarse
+                _benefit(metrics, model, one, threshold, crowd)
+                if metric == "net_benefit" and threshold is not None
                 else stacked(one, _decimals(metric))
                 for metric, one in zip(columns, row, strict=True)
             ),
@@ -113,6 +128,15 @@ def _coarse_models(metrics: Metrics, models: Iterable[str], threshold: float | N
         and headline_of(metrics, model, "net_benefit").value is not None
         and tells_few(metrics, model, threshold, crowd)
     }
+
+
+def _hidden(crowd: Crowd) -> str:
+    return _COARSE if crowd.has_few else _RANGE
+
+
+def _benefit(metrics: Metrics, model: str, one: Estimate, threshold: float, crowd: Crowd) -> str:
+    value, bounds = shown_benefit(metrics, model, one, threshold, crowd, decimals=_decimals("net_benefit"))
+    return f"{value}\n{bounds}" if bounds else value
 
 
 def _decimals(metric: str) -> int:
@@ -188,8 +212,8 @@ def comparisons(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> T
             [
                 f"{model_name(model)} {MINUS} {model_name(against).lower()}",
                 *(
-                    _outcome(one)
-                    if metric == "net_benefit" and coarse & {model, against}
+                    _gap(metrics, one, threshold, crowd)
+                    if metric == "net_benefit" and threshold is not None and coarse & {model, against}
                     else _difference(one, _decimals(metric))
                     for metric, one in zip(columns, row, strict=True)
                 ),
@@ -198,7 +222,7 @@ def comparisons(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> T
         ],
         notes=[
             "Above zero the first model is better; for the Brier score, below zero.",
-            *[_COARSE] * bool(coarse),
+            *[_hidden(crowd)] * bool(coarse),
             *reasons(Estimate(reason=one.reason) for row in found for one in row if one is not None),
         ],
     )
@@ -213,11 +237,18 @@ def _difference(pair: Comparison | None, decimals: int) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _outcome(pair: Comparison | None) -> str:
-    """What a difference says that is not shown itself."""
+def _gap(metrics: Metrics, pair: Comparison | None, threshold: float, crowd: Crowd) -> str:
+    """A difference of net benefits as the range that theirs leave open, and its outcome."""
     if pair is None or pair.difference is None:
         return DASH
-    return WITHHELD if pair.low is None or pair.outcome is None else f"{WITHHELD}\n{OUTCOMES[pair.outcome]}"
+    rows = block_of(metrics)
+    told = [told_at(rows, model, [threshold], crowd).get(threshold) for model in (pair.model, pair.against)]
+    ends = [one.benefit(threshold) for one in told if one is not None]
+    value = WITHHELD
+    if len(ends) == 2 and not crowd.has_few:
+        (low, high), (least, most) = ends
+        value = " to ".join(signed(end, DECIMALS) for end in (low - most, high - least))
+    return value if pair.low is None or pair.outcome is None else f"{value}\n{OUTCOMES[pair.outcome]}"
 
 
 def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableView | None:
@@ -228,13 +259,13 @@ def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableV
         return None
     body: list[list[str]] = []
     strong = set()
-    coarse = {model: coarse_at(rows, str(model), at, crowd) for model in models}
+    told = {model: told_at(rows, str(model), at, crowd) for model in models}
     for threshold in at:
         for place, model in enumerate(models):
             if model == "network":
                 strong.add(len(body))
             body.append([threshold_in_words(threshold) if not place else "", model_name(str(model)),
-                         *_acting(rows, str(model), threshold, crowd, coarse=threshold in coarse[model])])  # fmt: skip
+                         *_acting(rows, str(model), threshold, crowd, told[model].get(threshold))])  # fmt: skip
         everybody = found_in(rows, "treat_all", "net_benefit", threshold=threshold)
         if everybody is not None:
             body.append(["", model_name("treat_all"), "100", "100", "0", DASH, DASH, stacked(everybody, 4)])
@@ -244,11 +275,14 @@ def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableV
         "Net benefit: true alerts for each prediction, less false alerts weighted by the odds of the threshold.",
         "Treating nobody has the net benefit 0.",
     ]
-    if any(WITHHELD in cell or "about" in cell or cell.startswith(("over", "under")) for row in body for cell in row):
+    hidden = [one for each in told.values() for one in each.values() if one is None or not one.is_exact]
+    if any(one is not None for one in hidden):
         notes.append(
-            f"Shares are coarse where one of the four groups behind them, or what lies between two thresholds, has "
-            f"{FEW} predictions."
+            f"A range stands where one of the four groups behind a number has {FEW} predictions: from the least to "
+            "the most that it may be."
         )
+    if None in hidden:
+        notes.append(f"Shares are coarse where {FEW} predictions lie between two thresholds.")
     return TableView(
         caption="If one acted at these risks (%, as given out)",
         columns=[Column("Threshold"), Column("Model"), *(Column(heading, "stacked") for heading in (
@@ -259,8 +293,8 @@ def thresholds(metrics: Metrics, crowd: Crowd, *, at: Sequence[float]) -> TableV
     )  # fmt: skip
 
 
-def _acting(rows: Sequence[Measure], model: str, threshold: float, crowd: Crowd, *, coarse: bool) -> list[str]:
-    """Alerts, sensitivity, specificity, predictive values and net benefit; coarse where they would tell few people."""
+def _acting(rows: Sequence[Measure], model: str, threshold: float, crowd: Crowd, told: Told | None) -> list[str]:
+    """Alerts, sensitivity, specificity, predictive values and net benefit, as they may be told."""
     found = {
         metric: found_in(rows, model, metric, threshold=threshold)
         for metric in ("alerts_per_100", "sensitivity", "specificity", "ppv", "npv")
@@ -269,11 +303,22 @@ def _acting(rows: Sequence[Measure], model: str, threshold: float, crowd: Crowd,
     groups = groups_at(rows, model, threshold, crowd)
     if groups is None:
         return [*[DASH] * 5, stacked(benefit, 4)]
-    if not coarse:
-        scales = {"alerts_per_100": 1.0}
-        return [stacked(one, 1, times=scales.get(metric, 100.0)) for metric, one in found.items()] + [
-            stacked(benefit, 4)
-        ]
+    if told is None:
+        return _coarsely(groups, found, benefit)
+    scales = {"alerts_per_100": 1.0}
+    exact = [stacked(one, 1, times=scales.get(metric, 100.0)) for metric, one in found.items()]
+    if told.is_exact:
+        return [*exact, stacked(benefit, 4)]
+    shares = told.shares()
+    cells = [
+        DASH if found[metric] is None else text if low == high else spread((100 * low, 100 * high), 1)
+        for (metric, (low, high)), text in zip(shares.items(), exact, strict=True)
+    ]
+    return [*cells, "\n".join(filter(None, benefit_range(told, benefit, threshold)))]
+
+
+def _coarsely(groups: Groups, found: Mapping[str, Measure | None], benefit: Measure | None) -> list[str]:
+    """The same where few predictions lie between this threshold and another."""
     events, free = groups.true_alerts + groups.missed, groups.false_alerts + groups.quiet
     bases = {
         "alerts_per_100": events + free,

@@ -16,6 +16,7 @@ DECIMALS = 3
 WORDS = {"better": "better", "no_difference": "unclear", "worse": "worse"}
 COLOURS = {"better": "green", "worse": "red"}
 
+_NUMBER = 8  # of an end of an interval, which a narrow terminal puts on a line of its own
 _COLUMNS = {"auroc": "AUROC", "auprc": "AUPRC", "brier": "Brier", "calibration_slope": "Slope"}
 
 
@@ -40,10 +41,8 @@ def risk_table(numbers: Metrics) -> Table:
     models = model_order(numbers)
     table = plain_table(f'Risk of "{numbers.target[0]}" in held-out people [95 % interval]', _caption(numbers, models))
     table.padding = (0, 1, 0, 0)
-    table.add_column("Model", no_wrap=True)
-    for heading in _COLUMNS.values():
-        table.add_column(heading, no_wrap=True)
-    table.add_column(f"Network {MINUS} this", no_wrap=True)
+    for heading in ("Model", *_COLUMNS.values(), f"Network {MINUS} this"):
+        table.add_column(heading, overflow="fold", min_width=_NUMBER)
     for model in models:
         style = "bold" if model == "network" else ""
         name = Text(model_name(model) + (" *" if model == numbers.best_baseline else ""), style=style)

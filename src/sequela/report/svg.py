@@ -109,7 +109,7 @@ def as_svg(figure: Figure, *, name: str, title: str, description: str) -> Markup
         {
             "class": "figure",
             "viewBox": f"0 0 {width} {height}",
-            "style": f"max-width: {float(width) * 1.36:.0f}px",
+            "style": f"width: {float(width) * 1.36:.0f}px",
             "role": "img",
             "aria-labelledby": f"{name}-title {name}-description",
         }

@@ -24,6 +24,7 @@ from sequela.report.words import (
 )
 
 LEVEL = "95 % interval"
+_MOST_OPEN = 40
 
 BASELINES = {
     "persistence": "persistence repeats the last known value",
@@ -49,6 +50,16 @@ class Share:
     fraction: float | None
 
 
+def share_with_bar(text: str, share: float | None) -> Share:
+    """A share beside a bar that tells no more than its text: full for over, empty for under, else none.
+
+    Example:
+        >>> share_with_bar("12.3 %", 0.123), share_with_bar("over 99.9 %", 0.9996).fraction
+        (Share(text='12.3 %', fraction=0.123), 1.0)
+    """
+    return Share(text, share if text[0].isdigit() else {"over": 1.0, "under": 0.0}.get(text.split()[0]))
+
+
 @dataclass(frozen=True)
 class TableView:
     """A table ready to be drawn.
@@ -66,6 +77,16 @@ class TableView:
     rows: Sequence[Sequence[str | Share]]
     notes: Sequence[str] = ()
     strong: frozenset[int] = frozenset()
+
+    @property
+    def first(self) -> Sequence[Sequence[str | Share]]:
+        """The rows that are always open: all, or of very many the first."""
+        return self.rows[: len(self.rows) - len(self.folded)]
+
+    @property
+    def folded(self) -> Sequence[Sequence[str | Share]]:
+        """The rows that are closed until a reader opens them."""
+        return self.rows[_MOST_OPEN:] if len(self.rows) > 2 * _MOST_OPEN else ()
 
 
 def reasons(estimates: Iterable[Estimate]) -> list[str]:

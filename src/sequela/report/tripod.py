@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 ANSWERED, IN_PART, AUTHORS = "answered", "in part", "the author must fill this in"
+NO_QUESTION = "does not apply"
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Item:
         wording: what it asks for, shortened.
         section: the id of the section of this page that answers it, or a part of it; empty where none does.
         missing: what the authors must add; empty where nothing is left.
+        applies: whether it can be asked of such a study at all.
     """
 
     number: str
@@ -28,26 +31,47 @@ class Item:
     wording: str
     section: str = ""
     missing: str = ""
+    applies: bool = True
 
     @property
     def status(self) -> str:
         """Whether the page answers it."""
+        if not self.applies:
+            return NO_QUESTION
         return AUTHORS if not self.section else IN_PART if self.missing else ANSWERED
 
 
 @dataclass(frozen=True)
 class Known:
-    """What a run did, where an item depends on it."""
+    """What a run did, where an item depends on it; of a forecast only its kind counts, and whether it has intervals."""
 
-    recalibrated: bool
-    class_weights: bool
-    subgroups: bool
-    importance: bool
+    forecast: bool = False
+    intervals: bool = False
+    recalibrated: bool = False
+    class_weights: bool = False
+    subgroups: bool = False
+
+
+def checklist_view(known: Known, sections: Mapping[str, str]) -> dict[str, Any]:
+    """What the templates of the checklist need.
+
+    Args:
+        known: what the run did.
+        sections: the headings of the kind's own sections by their ids.
+    """
+    items = checklist(known)
+    return {
+        "checklist": items,
+        "section_names": {**_SECTIONS, **sections},
+        "items_answered": _in_all(items),
+        "tripod": numbers_by_section(items),
+    }
 
 
 def checklist(known: Known) -> list[Item]:
     """All items, with what this run answers of them."""
-    return [_of_run(item, known) for item in _ITEMS]
+    of_kind = _of_forecast if known.forecast else _of_risk
+    return [of_kind(item, known) for item in _ITEMS]
 
 
 def numbers_by_section(items: list[Item]) -> Mapping[str, str]:
@@ -59,7 +83,16 @@ def numbers_by_section(items: list[Item]) -> Mapping[str, str]:
     return {section: ", ".join(numbers) for section, numbers in found.items()}
 
 
-def _of_run(item: Item, known: Known) -> Item:
+def _in_all(items: list[Item]) -> str:
+    """How many of the items, parts counted singly, this page answers."""
+    answered, in_part, authors, other = (
+        sum(item.status == status for item in items) for status in (ANSWERED, IN_PART, AUTHORS, NO_QUESTION)
+    )
+    text = f"Of {len(items)} parts, {answered} are answered, {in_part} in part, and {authors} are left to the authors"
+    return f"{text}; {other} does not apply." if other else f"{text}."
+
+
+def _of_risk(item: Item, known: Known) -> Item:
     if item.number in ("12f", "24") and not known.recalibrated:
         return replace(item, missing="The study recalibrates nothing; say so, or why.")
     if item.number == "13" and known.class_weights:
@@ -68,6 +101,34 @@ def _of_run(item: Item, known: Known) -> Item:
         return replace(item, missing="The study names no subgroups (`subgroups` under [evaluate]).")
     return item
 
+
+def _of_forecast(item: Item, known: Known) -> Item:
+    if item.number in ("12f", "24"):
+        return replace(item, section="results", missing="Nothing was recalibrated: forecasts stand as the models make "
+                       "them. Say so, or why.")  # fmt: skip
+    if item.number == "13":
+        return replace(item, section="", applies=False, missing="It does not apply: a number is forecast, no class.")
+    if item.number == "14":
+        return replace(item, section="", missing=f"{_NO_GROUPS} Name what was done for fairness, and why.")
+    if item.number == "15":
+        return replace(item, section="intervals" if known.intervals else "asked", missing="Whether anybody acts from a "
+                       "value on, and why from that.")  # fmt: skip
+    if item.number == "23a":
+        return replace(item, missing=_NO_GROUPS)
+    return item
+
+
+_NO_GROUPS = "This version does not judge a forecast by subgroups of people."
+_SECTIONS = {
+    "summary": "Summary",
+    "asked": "What was asked",
+    "data": "The data",
+    "split": "The split",
+    "preparation": "Preparation",
+    "network": "The network",
+    "limits": "Limits and use",
+    "study": "Study and versions",
+}
 
 _ITEMS = (
     Item("1", "Title", "Identify the study as developing or evaluating a prediction model, the target population and "

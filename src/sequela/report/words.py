@@ -72,7 +72,7 @@ _UNIT_OF = {
     "mo": "month",
     "y": "year",
 }
-_TINY = 1e-100
+_TINY = 1e-30  # the least single number above 0 is 1e-38 or so
 _MOST_DECIMALS = 12
 _HYPHEN = re.compile(r"(?<![\w.])-(?=\d)")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
@@ -175,7 +175,7 @@ def limits_in_words(low: float, high: float) -> str:
     """Two limits; one that shuts out 0 alone is written so.
 
     Example:
-        >>> limits_in_words(40, 300), limits_in_words(5e-324, 15)
+        >>> limits_in_words(40, 300), limits_in_words(1.2e-38, 15)
         ('40 to 300', 'above 0 to 15')
     """
     return f"{'above 0' if 0 < low < _TINY else plain(low)} to {plain(high)}"
