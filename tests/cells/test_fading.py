@@ -139,6 +139,18 @@ def test_factors_have_the_form_of_the_gaps(shape):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("result", [0, 1])
+def test_each_result_alone_has_the_gradients_of_the_plain_version(result):
+    inputs, rates = inputs_of(6), rates_of()
+    leaves = [t.requires_grad_() for t in (inputs.values, inputs.gaps, *rates)]
+    found = []
+    for run in (fade, plain_fade):
+        loss = run(inputs, rates, layers=LAYERS, batch_first=False)[result].square().sum()
+        found.append(torch.autograd.grad(loss, leaves, materialize_grads=True, allow_unused=True))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
+
+
 def test_inputs_get_no_gradient_where_nobody_wants_one():
     inputs, rates = inputs_of(6), rates_of()
     rates.weight_h.requires_grad_()
@@ -242,7 +254,7 @@ def test_grud_has_the_gradients_of_fading_and_recurrence_one_after_the_other():
     torch.manual_seed(0)
     cell = GRUD(FEATURES, HIDDEN, LAYERS, mean=torch.randn(FEATURES))
     given = inputs_of(9, 4, dtype=torch.float32)
-    for wanted in ("all", "values", "weight_decay_x", "weight_decay_h", "weight_hh_l0"):
+    for wanted in ("all", "values", "weight_decay_x", "bias_decay_x", "weight_decay_h", "weight_hh_l0"):
         values = given.values.clone().requires_grad_(wanted in ("all", "values"))
         for name, weight in cell.named_parameters():
             weight.requires_grad_(wanted in ("all", name))
