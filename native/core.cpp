@@ -175,7 +175,6 @@ bool backward(const Run& asked, const Problem& p) {
 
 struct Frozen {
     const Table* table;
-    Problem shapes;
     size_t stride;
     std::vector<char> peepholes;
     std::vector<Weights> weights;
@@ -186,7 +185,6 @@ struct Frozen {
 Frozen* freeze(const Table* table, const Problem& p) {
     auto* made = new Frozen;
     made->table = table;
-    made->shapes = p;
     size_t places = static_cast<size_t>(p.layers * p.directions), diagonal = static_cast<size_t>(3 * p.hidden) * element(p);
     made->stride = apart(table->forward_bytes(p));
     made->bytes = made->stride * places;

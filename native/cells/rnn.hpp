@@ -24,10 +24,8 @@ template <bool Relu> struct Rnn {
         using V = Vector<T>;
         each_unit(s, [&](int64_t row, int64_t j, int n) EACH {
             V h = load(s.y + row * s.ldy + j, n);
-            T* dhh = s.dh + row * s.pad + j;
-            V dh = V::load(dhh) + load(s.dy + row * s.lddy + j, n);
+            V dh = V::load(s.dh + row * s.pad + j) + load(s.dy + row * s.lddy + j, n);
             store(s.slopes + row * s.ldslopes + j, Relu ? unless_at_most_zero(h, dh) : dh * (V::all(1) - h * h), n);
-            V::all(0).store(dhh);
         });
     }
 };

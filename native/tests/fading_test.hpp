@@ -173,6 +173,8 @@ template <class Check> void check_all(std::mt19937_64& generator, const sequela:
             check_one(generator, table, Given{2, 5, 3, 7, 11, batch_first, of_x}, check);
             check_one(generator, table, Given{1, 37, 64, 9, 60, batch_first, of_x}, check);
             check_one(generator, table, Given{3, 70, 17, 31, 10, batch_first, of_x}, check);
+            check_one(generator, table, Given{2, 1, 40, 5, 9, batch_first, of_x}, check);
+            check_one(generator, table, Given{1, 3, 2, 90, 95, batch_first, of_x}, check);  // several blocks a sum
         }
 }
 

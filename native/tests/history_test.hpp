@@ -116,11 +116,10 @@ template <class T, class Check> void check_reads(std::mt19937_64& generator, con
 template <class Check> void check_hiding(std::mt19937_64& generator, const Ragged& r, Check& check) {
     const size_t F = static_cast<size_t>(r.columns), N = static_cast<size_t>(r.rows());
     const auto values = drawn<float>(generator, r.rows() * r.columns), gaps = drawn<float>(generator, r.rows() * r.columns);
-    std::uniform_real_distribution<float> uniform(0, 1);
     std::vector<float> chance(N * F), shares(static_cast<size_t>(r.packing().histories));
     std::vector<uint8_t> observed(N * F);
-    for (float& each : chance) each = uniform(generator);
-    for (float& each : shares) each = uniform(generator);
+    for (float& each : chance) each = static_cast<float>(generator() % 8) / 8;  // some are as large as the share
+    for (float& each : shares) each = static_cast<float>(generator() % 9) / 8;
     for (uint8_t& each : observed) each = generator() % 2;
     std::vector<float> new_values(values), new_gaps(gaps);
     std::vector<uint8_t> new_observed(observed);

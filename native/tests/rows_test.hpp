@@ -94,6 +94,7 @@ inline Whole binned(const Records& records, int64_t rows, int threads) {
     const sequela::Size made = sequela::fill_bins(clock, {counted.data(), edge.data(), offsets.data(), variable.data(),
                                                           number.data(), level.data(), time.data()}, threads);
     edge.resize(static_cast<size_t>(made.rows)), offsets.resize(edge.size() + 1);
+    if (!std::is_sorted(offsets.begin(), offsets.end()) || offsets.back() != made.cells) return {};
     time.resize(static_cast<size_t>(made.cells)), variable.resize(time.size());
     edge.insert(edge.end(), counted.begin(), counted.end()), edge.insert(edge.end(), time.begin(), time.end());
     Whole all(edge);

@@ -35,7 +35,7 @@ def everything(run, inputs: Inputs, rates: Rates, **options) -> list[torch.Tenso
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
-@pytest.mark.parametrize("shape", [(1,), (300,), (6, 4), (90, 13)], ids=str)
+@pytest.mark.parametrize("shape", [(1,), (8500,), (6, 4), (90, 13)], ids=str)
 def test_every_form_equals_the_plain_version(shape, batch_first):
     inputs, rates = inputs_of(*shape), rates_of()
     mine = everything(fade, inputs, rates, batch_first=batch_first)
@@ -139,6 +139,18 @@ def test_factors_have_the_form_of_the_gaps(shape):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("result", [0, 1])
+def test_each_result_alone_has_the_gradients_of_the_plain_version(result):
+    inputs, rates = inputs_of(6), rates_of()
+    leaves = [t.requires_grad_() for t in (inputs.values, inputs.gaps, *rates)]
+    found = []
+    for run in (fade, plain_fade):
+        loss = run(inputs, rates, layers=LAYERS, batch_first=False)[result].square().sum()
+        found.append(torch.autograd.grad(loss, leaves, materialize_grads=True, allow_unused=True))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
+
+
 def test_inputs_get_no_gradient_where_nobody_wants_one():
     inputs, rates = inputs_of(6), rates_of()
     rates.weight_h.requires_grad_()
@@ -184,13 +196,15 @@ def test_grud_gives_the_same_bits_in_every_form(batch_first):
     cell = GRUD(FEATURES, HIDDEN, LAYERS, batch_first=batch_first, mean=torch.randn(FEATURES))
     given = inputs_of(9, 4, dtype=torch.float32)  # 4 histories of 9 steps
     form = [t.transpose(0, 1) if batch_first else t for t in given[:3]]
-    output, final = cell(form[0], observed=form[1], gaps=form[2])
+    enter = torch.randn(LAYERS, 4, HIDDEN)
+    output, final = cell(form[0], enter, observed=form[1], gaps=form[2])
     output = output.transpose(0, 1) if batch_first else output
     packed = [pack_padded_sequence(t, torch.full((4,), 9)) for t in given[:3]]
-    rows, final_of_packed = cell(packed[0], observed=packed[1].data, gaps=packed[2].data)
+    rows, final_of_packed = cell(packed[0], enter, observed=packed[1].data, gaps=packed[2].data)
     assert torch.equal(output.reshape(-1, HIDDEN), rows.data)
     assert torch.equal(final, final_of_packed)
-    alone, final_alone = cell(given.values[:, 2], observed=given.observed[:, 2], gaps=given.gaps[:, 2])
+    values, observed, gaps = (t[:, 2] for t in given[:3])
+    alone, final_alone = cell(values, enter[:, 2], observed=observed, gaps=gaps)
     assert torch.equal(alone, output[:, 2])
     assert torch.equal(final_alone, final[:, 2])
 
@@ -240,7 +254,7 @@ def test_grud_has_the_gradients_of_fading_and_recurrence_one_after_the_other():
     torch.manual_seed(0)
     cell = GRUD(FEATURES, HIDDEN, LAYERS, mean=torch.randn(FEATURES))
     given = inputs_of(9, 4, dtype=torch.float32)
-    for wanted in ("all", "values", "weight_decay_x", "weight_decay_h", "weight_hh_l0"):
+    for wanted in ("all", "values", "weight_decay_x", "bias_decay_x", "weight_decay_h", "weight_hh_l0"):
         values = given.values.clone().requires_grad_(wanted in ("all", "values"))
         for name, weight in cell.named_parameters():
             weight.requires_grad_(wanted in ("all", name))

@@ -56,11 +56,15 @@ def test_plain_equals_torch_on_padded_histories(layers, batch_first):
     assert_same((mine, *states), (other, *states_other))
 
 
-def test_plain_equals_torch_on_one_history_without_a_batch():
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_one_history_without_a_batch_is_that_of_torch(batch_first):
     ours, theirs = pair(2)
-    x = histories(0, 4)[1]
-    (mine, states), (other, states_other) = ours.plain(x), theirs(x)
-    assert_same((mine, *states), (other, *states_other))
+    ours.batch_first = theirs.batch_first = batch_first
+    x, hx = histories(0, 4)[1], tuple(torch.randn(2, 6, dtype=torch.float64) for _ in range(2))
+    other, states_other = theirs(x, hx)
+    for run in (ours, ours.plain):
+        mine, states = run(x, hx)
+        assert_same((mine, *states), (other, *states_other))
 
 
 def test_a_swap_of_two_gates_is_seen(monkeypatch):

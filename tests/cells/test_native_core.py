@@ -81,6 +81,8 @@ with warnings.catch_warnings(record=True) as caught:
     cell(x)
 assert len(caught) == 1 and "SEQUELA_NATIVE" in str(caught[0].message), caught
 torch.testing.assert_close(y, theirs(x)[0])
+noisy = LSTM(3, 4, 2, dropout=0.5)
+assert not torch.equal(noisy(x)[0], noisy(x)[0])
 for make in (lambda: LSTM(3, 4, gates="coupled")(x), lambda: GRU(3, 4, reset="before")(x), lambda: LSTM(3, 4).frozen(),
              lambda: LSTM(3, 4)(x, decay_h=torch.ones(10, 4))):
     try:

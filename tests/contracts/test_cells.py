@@ -293,6 +293,21 @@ def test_gradients_are_those_of_finite_differences(case):
 
 
 @every_cell
+def test_a_gradient_alone_has_the_bits_that_it_has_among_all(case):
+    cell = case.cell(4, layers=2)
+    given = case.given(4, LENGTHS, places=2, dtype=torch.float32).leaves()
+    leaves = given.wanted() + list(cell.parameters())
+    among_all = torch.autograd.grad(loss_of(outputs(cell, given)), leaves)
+    for leaf in leaves:
+        leaf.requires_grad_(False)
+    for leaf, expected in zip(leaves, among_all, strict=True):
+        leaf.requires_grad_()
+        (alone,) = torch.autograd.grad(loss_of(outputs(cell, given)), leaf)
+        assert torch.equal(alone, expected)
+        leaf.requires_grad_(False)
+
+
+@every_cell
 def test_operator_keeps_torchs_rules(case):
     cell = case.cell(2, layers=2, dtype=torch.float64)
     weights = [w for of_layer in cell.weights() for w in of_layer[0] if w is not None]
@@ -448,14 +463,16 @@ def test_steps_equal_forward_to_the_bit(case):
     for hidden in (3, 20, 64):
         cell = case.cell(hidden, layers=2)
         x = torch.randn(6, 9, INPUTS, generator=torch.Generator().manual_seed(0))
-        y, final = cell(x)
+        decay = case.given(hidden, [6] * 9, places=2, dtype=torch.float32).extra
+        y, final = cell(x, **decay)
         frozen, state = cell.frozen(), None
         table = frozen.table(50)
-        rows = torch.randperm(50, generator=torch.Generator().manual_seed(0))[:9]
+        rows = torch.randperm(50, generator=torch.Generator().manual_seed(0))[:18:2]
         for t in range(6):
-            out, state = frozen.step(x[t], state)
+            now = {name: factor[:, 9 * t : 9 * (t + 1)] for name, factor in decay.items()}
+            out, state = frozen.step(x[t], state, **now)
             assert torch.equal(out, y[t])
-            assert torch.equal(frozen.update(table, rows, x[t]), y[t])
+            assert torch.equal(frozen.update(table, rows, x[t], **now), y[t])
         for k, (one, other) in enumerate(zip(as_tuple(state), as_tuple(final), strict=True)):
             assert torch.equal(one, other)
             assert torch.equal(table[rows, :, k].transpose(0, 1), other)
@@ -479,6 +496,33 @@ def test_a_snapshot_does_not_change_with_the_cell_and_refuses_what_has_no_order(
         with pytest.raises(ValueError, match="rows must"):
             frozen.update(table, torch.tensor(rows), x)
     assert not table.any()
+
+
+@every_cell
+def test_a_snapshot_refuses_what_does_not_fit(case):
+    cell = case.cell(4)
+    frozen, x, rows = cell.frozen(), torch.zeros(3, cell.input_size), torch.arange(3)
+    table, state = frozen.table(5), torch.zeros(1, 3, 4)
+    for wrong in (frozen.table(10)[::2], torch._neg_view(table), table.clone().requires_grad_()):
+        with pytest.raises(ValueError, match="written in place"):
+            frozen.update(wrong, rows, x)
+    for wrong in (table.double(), table[..., 1:].contiguous()):
+        with pytest.raises((TypeError, ValueError), match="Expected table"):
+            frozen.update(wrong, rows, x)
+    for wrong in (x.double(), x[:, 1:]):
+        with pytest.raises((TypeError, ValueError), match="Expected x"):
+            frozen.step(wrong)
+    with pytest.raises(TypeError, match="rows must be"):
+        frozen.update(table, rows.int(), x)
+    with pytest.raises(ValueError, match="state must hold"):
+        frozen.step(x, (state,) * (3 - case.states))
+    if case.states == 1:
+        for ask in (frozen.step, lambda x, **decay: frozen.update(table, rows, x, **decay)):
+            with pytest.raises(ValueError, match="decay_c is for cells with a state c"):
+                ask(x, decay_c=state)
+    if 2 in case.directions:
+        with pytest.raises(ValueError, match="bidirectional"):
+            case.cell(4, directions=2).frozen()
 
 
 @every_cell

@@ -59,7 +59,7 @@ class Frozen:
             raise ValueError(f"The state must hold {self.states} tensors, not {len(given)}.")
         held = [self._checked("x", x, (patients, self.input_size))]
         held += [self._checked("state", s, shape) for s in (*given, *[None] * (2 - len(given)))]
-        held += [self._checked("decay", d, shape) for d in (decay_h, decay_c)]
+        held += self._fading(decay_h, decay_c, shape)
         y = x.new_empty(patients, self.hidden_size)
         made = tuple(x.new_empty(shape) for _ in range(self.states))
         out = addresses([y, *made, *[None] * (2 - self.states)])
@@ -92,7 +92,7 @@ class Frozen:
             raise TypeError("rows must be one row of int64 on the CPU.")
         shape = (self.layers, count, self.hidden_size)
         held = [self._checked("x", x, (count, self.input_size))]
-        held += [self._checked("decay", d, shape) for d in (decay_h, decay_c)]
+        held += self._fading(decay_h, decay_c, shape)
         y, index = x.new_empty(count, self.hidden_size), rows.contiguous()
         self._native.update(
             table.data_ptr(), patients, index.data_ptr(), count, addresses(held), y.data_ptr(),
@@ -100,6 +100,11 @@ class Frozen:
         )  # fmt: skip
         torch.autograd.graph.increment_version(table)  # as torch's own operations in place do
         return y
+
+    def _fading(self, decay_h: Tensor | None, decay_c: Tensor | None, shape: tuple[int, ...]) -> list[Tensor | None]:
+        if decay_c is not None and self.states == 1:
+            raise ValueError("decay_c is for cells with a state c; this one has h only.")
+        return [self._checked("decay", d, shape) for d in (decay_h, decay_c)]
 
     def _checked(self, name: str, t: Tensor | None, shape: tuple[int, ...]) -> Tensor | None:
         if t is None:
