@@ -105,6 +105,14 @@ def test_one_pass_serves_all_predictions_of_an_episode_and_none_reads_ahead() ->
     assert found.read_lag_hours(timeline).tolist() == [0.0, 1.0, 0.0]
 
 
+def test_one_pass_reaches_to_the_last_of_its_predictions_in_any_order() -> None:
+    timeline = build_timeline(EVENTS, 3)
+    keys = {"person": np.array([0, 0]), "episode_start": np.array([1, 1]) * HOUR}
+    found = one_pass(timeline, **keys, time=np.array([5, 0]) * HOUR)
+    assert found.stop.tolist() == [2]
+    assert found.read.tolist() == [1, -1]
+
+
 def test_a_window_leaves_out_what_was_known_when_it_began() -> None:
     timeline = build_timeline(EVENTS, 3)
     keys = {"person": np.array([0, 0]), "episode_start": np.array([1, 1]) * HOUR, "time": np.array([7, 99]) * HOUR}
