@@ -6,10 +6,20 @@ import numpy as np
 import polars as pl
 import pytest
 from asking import HOUR, events_of, people_of
-from risking import ask_risk, excluded, labels_of, risk, said, values_at
+from risking import NOTHING, ask_risk, excluded, labels_of, risk, said, values_at
 
-from sequela.cohort import ask_live, set_apart
-from sequela.cohort.risk_labels import AFTER_EPISODE, AFTER_FOLLOW_UP, HAD_IT, INCOMPLETE, NOT_DATED, NOT_KNOWN
+from sequela.cohort import OutcomeSettings, ask_live, set_apart
+from sequela.cohort.asof import NEVER
+from sequela.cohort.occurrences import Seen, what_happened
+from sequela.cohort.risk_labels import (
+    AFTER_EPISODE,
+    AFTER_FOLLOW_UP,
+    HAD_IT,
+    INCOMPLETE,
+    NOT_DATED,
+    NOT_KNOWN,
+    OTHER_LEVEL,
+)
 from sequela.errors import CohortError
 from sequela.records import Clock
 
@@ -102,11 +112,27 @@ def test_a_threshold_counts_values_strictly_beyond_it_of_the_whole_code() -> Non
     assert again == {4.0: 1.0, 5.0: 0.0, 9.0: 0.0}
 
 
-def test_a_threshold_is_read_as_the_values_are() -> None:
-    tenths = events_of((0, 0, "ph", 7.0), (0, 1, "ph", 7.1), (0, 2, "ph", 7.2), (0, 9, "ph", 7.0))
+@pytest.mark.parametrize("bound", [{"above": 7.3}, {"below": 7.1}])
+def test_a_threshold_is_read_as_the_values_are(bound: dict[str, float]) -> None:
+    (written,) = bound.values()
+    beyond = written + (0.1 if "above" in bound else -0.1)
+    tenths = events_of((0, 0, "ph", 7.2), (0, 1, "ph", written), (0, 2, "ph", beyond), (0, 9, "ph", 7.2))
     keys: dict[str, Any] = {"at": ["30min", "90min"]}
-    found = ask_risk(tenths, outcome={"code": "ph", "above": 7.1, "within": "1h"}, **keys)
-    assert values_at(found) == {0.5: 0.0, 1.5: 1.0}  # 7.1 is not above 7.1, though Float32 rounds it up
+    found = ask_risk(tenths, outcome={"code": "ph", "within": "1h", **bound}, **keys)
+    assert values_at(found) == {0.5: 0.0, 1.5: 1.0}  # Float32 rounds 7.3 up and 7.1 down: neither is beyond itself
+
+
+def test_values_of_several_codes_at_one_instant_are_all_looked_at() -> None:
+    both = events_of((0, 0, "MAP", 80.0), (0, 0, "ART", 80.0), (0, 9, "MAP", 60.0), (0, 9, "ART", 80.0), (0, 20, "y"))
+    for events in (both, both[::-1]):
+        found = ask_risk(events, outcome={"code": ["MAP", "ART"], "below": 65, "within": "4h"}, at=["2h", "6h"])
+        assert values_at(found) == {2.0: 0.0, 6.0: 1.0}
+
+
+def test_of_versions_that_were_known_together_the_highest_decides() -> None:
+    both = events_of((0, 0, "MAP", 80.0), (0, 5, "MAP", 60.0), (0, 5, "MAP", 70.0), (0, 9, "MAP", 60.0), (0, 20, "y"))
+    for events in (both, both[::-1]):
+        assert values_at(ask_risk(events, outcome=LOW, at=["3h", "7h"])) == {3.0: 0.0, 7.0: 1.0}
 
 
 def test_the_last_version_of_a_value_decides() -> None:
@@ -327,6 +353,37 @@ def test_rows_of_an_outcome_table_may_carry_their_own_time() -> None:
     found = ask_risk(WATCHED, rows, outcome={"column": "left", "time": "when", "within": "6h"}, at=["12h", "24h"])
     assert values_at(found) == {12.0: 0.0, 24.0: 1.0}
     assert values_at(found, 1) == {12.0: 0.0, 24.0: 0.0}
+
+
+FOUR = pl.concat([WATCHED, events_of(*((p, hour, "y", 1.0) for p in (2, 3) for hour in (0, 40)))])
+
+
+def test_of_rows_with_their_own_time_an_event_without_one_is_one_that_nothing_dates() -> None:
+    rows = events_of(
+        *((0, None, "left", 1.0), (0, 12, "left", 0.0), (1, None, "left", 1.0), (1, 30, "left", 1.0)),
+        (2, None, "left", 0.0),
+    )
+    found = ask_risk(FOUR, rows, outcome={"column": "left", "time": "when", "within": "6h"}, at=["12h", "24h"])
+    assert said(found) == [(1, 12.0, 0.0), (1, 24.0, 1.0), (2, 12.0, 0.0), (2, 24.0, 0.0)]
+    assert found.asked.excluded == {NOT_DATED: (2, 1), NOT_KNOWN: (2, 1)}
+
+
+def test_of_rows_with_their_own_time_a_third_value_is_noted_too() -> None:
+    rows = events_of(*((p, 30, "fate", what) for p, what in enumerate(["dead", "alive", "alive", "moved"])))
+    outcome = {"column": "fate", "time": "when", "positive": "dead", "within": "6h"}
+    found = ask_risk(FOUR, rows, outcome=outcome, at=["12h", "24h"])
+    assert [value for *_, value in said(found)] == [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    assert found.notes == {OTHER_LEVEL: (2, 1)}
+
+
+def test_the_day_of_an_outcome_is_that_of_its_first_event() -> None:
+    day, next_day = DAY - 1 / HOUR, 2 * DAY - 1 / HOUR  # dates only are known at the end of their day
+    events = events_of(
+        (0, 0, "D", None, day), (0, DAY, "D", None, next_day), (1, 5, "D"), (1, DAY, "D", None, next_day)
+    )
+    seen = Seen(events=events, outcomes=NOTHING, people=3, clock=Clock(calendar=True))
+    found = what_happened(seen, OutcomeSettings(code="D", within="1d"))
+    assert found.day_end.tolist() == [24 * HOUR - 1, NEVER, NEVER]
 
 
 @pytest.mark.parametrize(

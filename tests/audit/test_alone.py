@@ -1,0 +1,65 @@
+"""One column against the outcome: what is found, and how sure it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sequela.audit.alone import told_alone
+from sequela.audit.columns import Column
+from sequela.audit.finding import Finding, concluded
+from sequela.audit.settings import AcceptSettings
+
+LABEL = np.repeat([1.0, 0.0], [60, 240])  # 60 people with the outcome, then 240 without
+
+
+def told(number: Any, label: Any = LABEL, person: Any = None) -> tuple[str, str] | None:
+    """Return finding and severity of a column of numbers, NaN where there is none."""
+    values = np.asarray(number, dtype=np.float64)
+    there = ~np.isnan(values)
+    column = Column(
+        name="c", table=None, number=values, level=np.full(len(values), -1), levels=(), present=there, fresh=there
+    )
+    found = told_alone(column, label, np.arange(len(values)) if person is None else person)
+    return None if found is None else (found.finding, found.severity)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"), [(1, ("equals_outcome", "certain")), (2, ("only_with_outcome", "certain"))]
+)
+def test_a_column_is_the_outcome_where_it_is_wrong_of_at_most_one_person_in_200(wrong: int, expected: Any) -> None:
+    assert told(np.append(1 - LABEL[:wrong], LABEL[wrong:])) == expected
+
+
+def test_people_are_counted_and_not_their_predictions() -> None:
+    person, label = np.append(np.arange(300), np.zeros(9, dtype=np.int64)), np.append(LABEL, np.ones(9))
+    assert told(np.append(LABEL, np.zeros(9)), label, person) == ("equals_outcome", "certain")
+
+
+@pytest.mark.parametrize(("affected", "severity"), [(4, None), (5, "likely"), (10, "likely"), (11, "certain")])
+def test_of_few_people_a_column_that_is_the_outcome_is_likely_one(affected: int, severity: str | None) -> None:
+    label = (np.arange(300) < affected).astype(float)
+    assert told(label, label) == (None if severity is None else ("equals_outcome", severity))
+
+
+def test_the_surest_of_several_ways_is_told() -> None:
+    number = np.repeat([2.0, 3.0, 2.0, 0.0], [30, 30, 3, 237])  # the 3 is borne with the outcome only: likely
+    assert told(number) == ("predicts_outcome_alone", "certain")
+
+
+def test_that_there_is_a_record_may_tell_more_than_its_numbers() -> None:
+    number = np.random.default_rng(0).normal(size=300)
+    number[[0, *range(61, 300)]] = np.nan  # 59 with the outcome have one, and one without
+    assert told(number) == ("predicts_outcome_alone", "likely")
+
+
+def test_of_two_findings_of_one_kind_the_surer_stands_and_is_accepted_under_its_name_only() -> None:
+    likely, certain = (
+        Finding(finding="equals_outcome", severity=severity, column="c", evidence="", remedy="")
+        for severity in ("likely", "certain")
+    )
+    assert concluded([likely, certain], []).findings == (certain,)
+    other = AcceptSettings(finding="counts_down", column="c", reason="no leak")
+    assert concluded([certain], [other]).leaks == (certain,)
