@@ -194,6 +194,13 @@ def test_a_column_says_until_when_each_was_watched() -> None:
     assert ask_risk(WATCHED, to_the_fall, outcome={**FALL, "recurrent": True}, **keys).notes == {}
 
 
+def test_a_number_of_the_follow_up_column_is_the_nearest_microsecond() -> None:
+    until = events_of((0, None, "left", 0.35), (1, None, "left", 0.35))  # 0.35 days are 8.4 h, but for binary rounding
+    keys: dict[str, Any] = {"follow_up": {"column": "left", "time_unit": "days"}, "at": ["2.4h", "6h"]}
+    found = ask_risk(WATCHED, until, outcome=FALL, **keys)
+    assert said(found) == [(0, 2.4, 0.0), (0, 6.0, 1.0), (1, 2.4, 0.0)]
+
+
 def test_who_has_no_value_of_the_follow_up_column_has_no_complete_window() -> None:
     until = events_of((0, None, "left", 40.0))
     found = ask_risk(WATCHED, until, outcome=FALL, at=["1h", "4h"], follow_up={"column": "left", "time_unit": "hours"})
@@ -456,10 +463,19 @@ def test_a_time_of_an_outcome_is_refused_where_it_is_none(cell: Any, keys: Any, 
         ask(WATCHED, 2, question, outcomes=outcomes, clock=clock)
 
 
-def test_dates_of_an_outcome_are_read() -> None:
-    outcomes = events_of((0, None, "left", 1.0), (0, None, "day", "1970-01-02T06:00Z"), (1, None, "left", 0.0))
-    found = ask_risk(WATCHED, outcomes, outcome={"column": "left", "time": "day", "within": "6h"}, at=["12h", "24h"])
-    assert values_at(found) == {12.0: 0.0, 24.0: 1.0}
+@pytest.mark.parametrize(
+    ("clock", "labels"),
+    [
+        (Clock(calendar=True), {12.0: 0.0, 18.0: 0.0, 24.0: 1.0}),
+        (Clock(calendar=True, time_zone="Asia/Tokyo"), {12.0: 0.0, 18.0: 1.0}),
+    ],
+)
+def test_dates_of_an_outcome_are_read_in_the_time_zone_of_the_study(clock: Clock, labels: dict[float, float]) -> None:
+    from sequela.cohort import ask
+
+    outcomes = events_of((0, None, "left", 1.0), (0, None, "day", "1970-01-02T06:00"), (1, None, "left", 0.0))
+    question = risk(outcome={"column": "left", "time": "day", "within": "6h"}, at=["12h", "18h", "24h"])
+    assert values_at(ask(WATCHED, 2, question, outcomes=outcomes, clock=clock)) == labels
 
 
 # Inputs and live use.
