@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from sequela.audit.alone import told_alone
-from sequela.audit.columns import Column
+from sequela.audit.columns import Column, fact_columns
 from sequela.audit.finding import Finding, concluded
+from sequela.audit.forecast_alone import told_ahead
 from sequela.audit.settings import AcceptSettings
+from sequela.cohort.facts import Facts
 
 LABEL = np.repeat([1.0, 0.0], [60, 240])  # 60 people with the outcome, then 240 without
 
@@ -18,12 +20,15 @@ LABEL = np.repeat([1.0, 0.0], [60, 240])  # 60 people with the outcome, then 240
 def told(number: Any, label: Any = LABEL, person: Any = None) -> tuple[str, str] | None:
     """Return finding and severity of a column of numbers, NaN where there is none."""
     values = np.asarray(number, dtype=np.float64)
-    there = ~np.isnan(values)
-    column = Column(
-        name="c", table=None, number=values, level=np.full(len(values), -1), levels=(), present=there, fresh=there
-    )
-    found = told_alone(column, label, np.arange(len(values)) if person is None else person)
+    found = told_alone(of_numbers(values), label, np.arange(len(values)) if person is None else person)
     return None if found is None else (found.finding, found.severity)
+
+
+def of_numbers(number: np.ndarray[Any, Any], fresh: Any = None) -> Column:
+    there = ~np.isnan(number)
+    level = np.full(len(number), -1)
+    fresh = there if fresh is None else fresh
+    return Column(name="c", table=None, number=number, level=level, levels=(), present=there, fresh=fresh)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +68,40 @@ def test_of_two_findings_of_one_kind_the_surer_stands_and_is_accepted_under_its_
     assert concluded([likely, certain], []).findings == (certain,)
     other = AcceptSettings(finding="counts_down", column="c", reason="no leak")
     assert concluded([certain], [other]).leaks == (certain,)
+
+
+def ahead(number: Any, label: Any, past: Any, before: Any, fresh: Any = None) -> tuple[str, str] | None:
+    found = told_ahead(of_numbers(number, fresh), label, np.column_stack([past, before]), np.arange(len(label)))
+    return None if found is None else (found.finding, found.severity)
+
+
+def test_what_the_targets_own_past_tells_is_no_leak_of_the_value_to_come() -> None:
+    noise = np.random.default_rng(0).normal(size=(4, 500))
+    past = 130 + 14 * noise[0]
+    before = past - 5 * noise[1]
+    label = 2 * past - before + 0.1 * noise[2]  # it goes on as it went
+    assert ahead(past, label, past, before) is None
+    assert ahead(past - before, label, past, before) is None
+    assert ahead(50 + noise[3], 100 + noise[2], noise[0], noise[1]) is None
+    label = past + 30 * noise[2]
+    assert ahead(noise[2], label, past, before) == ("predicts_outcome_alone", "certain")
+    assert ahead(noise[2] + 0.15 * noise[3], label, past, before) == ("predicts_outcome_alone", "likely")
+    assert ahead(noise[2] + 0.35 * noise[3], label, past, before) is None
+
+
+def test_a_value_to_come_that_is_told_at_other_records_than_the_last_is_found() -> None:
+    label, past, before = np.random.default_rng(0).normal(size=(3, 500))
+    assert ahead(label, label, past, before, np.zeros(500, dtype=bool)) == ("equals_outcome", "certain")
+
+
+def test_a_copy_of_a_target_that_seldom_changes_is_no_value_to_come() -> None:
+    past = np.random.default_rng(0).normal(size=1000)
+    label = np.append(past[:960], past[960:] + 1)
+    assert ahead(past, label, past, past) is None
+
+
+def test_an_age_is_that_at_the_prediction() -> None:
+    year = 365.25 * 24 * 3_600_000_000
+    facts = Facts(numbers={}, categories={}, birth=np.array([-40 * year, np.nan]))
+    [age] = fact_columns(facts, np.array([0, 0, 1]), np.array([0, int(year), 0]), {})
+    np.testing.assert_allclose(age.number, [40.0, 41.0, np.nan])

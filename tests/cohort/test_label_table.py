@@ -59,6 +59,7 @@ def test_strangers_missing_labels_and_people_without_a_row_are_counted() -> None
         ([("a", 5, True), ("a", 5.0, False)], r"'prediction_time', rows 1, 2: the same person is asked twice"),
         ([("a", None, True)], "column 'prediction_time', row 1: the time is missing"),
         ([("a", "noon", True)], "column 'prediction_time', row 1: the time is missing or cannot be read"),
+        ([("a", 5.0, True), ("b", float("inf"), True), ("b", float("nan"), True)], "rows 2, 3: the time is missing"),
         ([(None, 5, True)], "column 'subject_id', row 1: the id is missing"),
         ([("a", 5, "often")], "column 'boolean_value', row 1: the label is another value"),
     ],
@@ -93,8 +94,14 @@ def test_ids_of_another_type_are_refused_as_in_other_tables() -> None:
 
 def test_labels_may_be_whole_numbers() -> None:
     assert read([("a", 5, 1), ("b", 5, 0)], value="integer_value").value.tolist() == [1.0, 0.0]
+    both = table([("a", 5, 1), ("b", 5, 0)], "integer_value").with_columns(boolean_value=pl.lit(None, pl.Boolean))
+    assert read_label_table(both, SUBJECTS, HOURS).value.tolist() == [1.0, 0.0]
     with pytest.raises(RecordsError, match="boolean_value"):
         read([("a", 5, 1.5)], value="float_value")
+
+
+def test_an_empty_text_is_no_label() -> None:
+    assert read([("a", 5, "true"), ("b", 5, " "), ("c", 5, "0")]).excluded == {NO_LABEL: (1, 1)}
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,6 @@ def _times(times: pl.Series, clock: Clock, name: str) -> pl.Series:
         instants = iso_instants(text, clock.time_zone if clock.calendar else "UTC")["time"].to_physical()
     else:
         numbers = times.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
-        numbers = pl.select(pl.when(numbers.is_finite()).then(numbers)).to_series()
         instants = (numbers * MICROSECONDS[clock.unit]).round().cast(pl.Int64, strict=False)
     if instants.null_count():
         wanted = "a time in ISO 8601" if clock.calendar else f"a number of {clock.unit}"
