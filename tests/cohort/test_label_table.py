@@ -42,9 +42,10 @@ def test_the_table_says_who_is_asked_when_and_what_followed() -> None:
 
 
 def test_a_time_before_any_record_or_with_too_few_is_counted() -> None:
-    labels = read([("a", 1, True), ("a", 5, True), ("b", 5, False), ("b", 2, False), ("c", 1, True)])
+    labels = read([("a", 1, True), ("a", 5, True), ("b", 5, False), ("b", 2, False), ("z", 1, True)])
     cohort = ask(EVENTS, 3, risk(labels="labels.csv", min_records=2), label_table=labels)
-    assert cohort.asked.excluded == {NOT_BEGUN: (2, 2), TOO_FEW_RECORDS: (1, 1)}
+    of_table = {NOT_IN_RECORDS: (1, 1), NOT_IN_TABLE: (0, 1)}
+    assert cohort.asked.excluded == {**of_table, NOT_BEGUN: (1, 1), TOO_FEW_RECORDS: (1, 1)}
     assert said(cohort) == [(0, 5.0, 1.0), (1, 5.0, 0.0)]
 
 
