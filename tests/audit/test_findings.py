@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from audited import FORECAST, STATIC, TIMED_RISK, VISITS, WARD_RISK, Tables, audited, clinic, table, ward, with_table
 from clean import ADMISSION_RISK, admissions
-from leaks import LEAKS
+from leaks import LEAKS, end_of_follow_up_beside_every_visit
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -124,6 +124,30 @@ def test_no_count_of_few_people_is_told() -> None:
             for count in re.findall(r"\b([\d,]+) people", one.evidence):
                 assert int(count.replace(",", "")) >= 11, one.evidence
             assert "SECRET" not in one.evidence
+
+
+def test_the_next_value_of_a_second_target_is_found() -> None:
+    tables = clinic(seed=15)
+    visits = table(tables, "visits").with_columns(later=pl.col("dbp").shift(-1).over("id"))
+    audit = audited(with_table(tables, "visits", visits), {"kind": "forecast", "target": ["sbp", "dbp"]})
+    assert [(one.finding, one.column) for one in audit.findings if one.severity == "certain"] == [
+        ("equals_outcome", "later")
+    ]
+
+
+def test_an_end_of_follow_up_is_suspected_in_the_unit_of_the_study() -> None:
+    tables, question, finding, column = end_of_follow_up_beside_every_visit()
+    hours = with_table(tables, "visits", table(tables, "visits"), time_unit="hours")
+    hours = {"visits": hours["visits"]}
+    assert [one.finding for one in audited(hours, question).findings if one.column == column] == [finding]
+
+
+def test_a_mean_is_known_later_also_where_the_last_prediction_is_at_the_last_record() -> None:
+    tables = ward(seed=12)
+    mean = table(tables, "visits").group_by("id").agg(pl.col("hr").mean()).sort("id")["hr"]
+    people = table(tables, "people").with_columns(usual=mean)
+    found = audited(with_table(tables, "people", people), TIMED_RISK).findings
+    assert [one.finding for one in found if one.column == "usual"] == ["later_value_as_fact"]
 
 
 def test_a_fact_that_stands_in_the_table_of_outcomes_too_is_told_apart_by_its_columns() -> None:

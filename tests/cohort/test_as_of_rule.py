@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import numpy as np
+import polars as pl
 from asking import HOUR, events_of
 
 from sequela.cohort import Timeline, build_timeline, known_by, one_each, one_pass
@@ -56,6 +57,19 @@ def test_a_late_value_older_than_one_known_is_no_cell_and_is_counted() -> None:
         (0, 7, "x", 7.0),
         (1, 3, "x", 3.0),
     ]
+
+
+def test_a_late_value_is_no_cell_in_whatever_order_the_rows_stand() -> None:
+    by_news = events_of((0, 5, "x", 5.0), (0, 3, "x", 3.0, 6))
+    for events in (by_news, by_news[::-1]):
+        timeline = build_timeline(events, 1)
+        assert (len(timeline.step_time), len(timeline.cell_time), timeline.stale) == (2, 1, 1)
+
+
+def test_a_number_with_a_text_is_a_number() -> None:
+    timeline = build_timeline(events_of((0, 1, "x", 1.0)).with_columns(text_value=pl.lit("high")), 1)
+    assert (timeline.variables, timeline.levels) == ((("x", False),), ())
+    assert timeline.cell_level.tolist() == [-1]
 
 
 def test_a_correction_of_the_last_value_becomes_the_last() -> None:
