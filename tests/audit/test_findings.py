@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from audited import FORECAST, STATIC, TIMED_RISK, VISITS, WARD_RISK, Tables, audited, clinic, table, ward, with_table
-from clean import ADMISSION_RISK, admissions
+from clean import ADMISSION_RISK, a_threshold_of_a_slow_value, admissions
 from leaks import LEAKS, end_of_follow_up_beside_every_visit
 from pydantic import ValidationError
 from rich.console import Console
@@ -227,6 +227,11 @@ def test_results_without_availability_are_noted_and_with_it_not() -> None:
     given = audited(lab_ward(resulted=pl.col("day") * 24 + 2), question)
     assert not severities(given, "availability_unknown")
     assert next(one.evidence for one in given.findings if one.finding == "available_later").startswith("100 %")
+    half = audited(lab_ward(resulted=pl.col("day") * 24 + 2 * (pl.col("id") % 2)), question)
+    [share] = [one.evidence.split(" %")[0] for one in half.findings if one.finding == "available_later"]
+    assert 40 < int(share) < 60
+    few = audited(lab_ward(resulted=pl.col("day") * 24 + 2 * (pl.col("id") < 10)), question)
+    assert not severities(few, "available_later")
     early = audited(lab_ward(resulted=pl.col("day") * 24 - 2), question)
     assert not severities(early, "available_later")
     assert severities(early, "available_before_it_happened") == ["likely"]
@@ -240,12 +245,23 @@ def test_codes_that_come_with_the_outcome_are_noted() -> None:
     )
     deaths = rows.with_columns(code=pl.lit("DEATH"))
     keys = {"layout": "long", "subject": "id", "time": "day", "time_unit": "days", "value": "value"}
-    tables = {"visits": tables["visits"], "codes": (keys, pl.concat([rows, deaths]))}
-    outcome = {"code": "DEATH", "within": "2d"}
-    audit = audited(tables, {"kind": "risk", "outcome": outcome, "incomplete": "no event"})
+    again = deaths.with_columns(pl.col("day") + 1)  # told once more: the first counts
+    tables = {"visits": tables["visits"], "codes": (keys, pl.concat([rows, deaths, again]))}
+    question = {"kind": "risk", "outcome": {"code": "DEATH", "within": "2d"}, "incomplete": "no event"}
+    audit = audited(tables, question)
     assert [one.column for one in audit.findings if one.finding == "only_after_outcome"] == ["MORGUE"]
     assert severities(audit, "known_at_prediction_time") == ["note"]
     audit.stop_at_leaks()
+    early = with_table(tables, "codes", pl.concat([rows.with_columns(pl.col("day") - 0.01), deaths]))
+    assert not {"only_after_outcome", "known_at_prediction_time"} & {
+        one.finding for one in audited(early, question).findings
+    }
+
+
+def test_a_threshold_or_a_grid_of_times_that_meets_no_record_has_nothing_to_note() -> None:
+    grid = audited(clinic(seed=3), {**FORECAST, "at": "every 1000003s"})
+    assert not severities(grid, "known_at_prediction_time")
+    assert not severities(audited(*a_threshold_of_a_slow_value()), "known_at_prediction_time")
 
 
 def test_a_static_weight_is_suspected_where_records_precede_it_and_noted_elsewhere() -> None:

@@ -144,3 +144,13 @@ def test_taking_predictions_cuts_their_sequences_after_the_last_read() -> None:
     assert found.person.tolist() == [0, 1]
     assert found.stop.tolist() == [2, 6]
     assert found.sequence.tolist() == [1, 0]
+    both = one_pass(timeline, **keys, time=np.array([4, 99, 3]) * HOUR).take(np.array([1, 0]))
+    assert both.stop.tolist() == [5]
+
+
+def test_runs_hold_every_sequence_and_every_prediction_once() -> None:
+    timeline = build_timeline(EVENTS, 3)
+    keys = {"person": np.array([1, 0, 2, 0]), "episode_start": np.array([3, 1, 0, 1]) * HOUR}
+    found = one_pass(timeline, **keys, time=np.array([3, 5, 0, 9]) * HOUR)
+    for rows, runs in ((1, [([0], [1, 3]), ([1], [0]), ([2], [2])]), (9, [([0, 1, 2], [1, 3, 0, 2])])):
+        assert [(run.tolist(), predictions.tolist()) for run, predictions in found.runs(rows)] == runs
