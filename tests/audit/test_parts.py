@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,9 +11,11 @@ import pytest
 from sequela.audit.people import copies, overlap
 from sequela.audit.quantities import outcome_columns
 from sequela.audit.series import Series, series_of
+from sequela.audit.static import later_values
 from sequela.audit.study import _own_past
 from sequela.audit.words import people, share
 from sequela.cohort import Split, SplitSettings
+from sequela.cohort.facts import Facts
 from sequela.records.events import SCHEMA
 
 
@@ -59,6 +63,29 @@ def test_the_own_past_of_a_target_is_the_persons_own() -> None:
     np.testing.assert_array_equal(
         past, [[20.0, nothing], [10.0, 20.0], [nothing, nothing], [30.0, nothing], [50.0, 30.0]]
     )
+
+
+def test_a_fact_is_a_later_value_where_it_differs_from_the_first_and_came_after_the_prediction() -> None:
+    count = 60
+    number = np.random.default_rng(0).normal(size=(count, 3))
+    time, known = np.tile([0, 2, 1], count), np.tile([0, 2, 9], count)  # the second value came last
+    one = Series(
+        code="x",
+        person=np.repeat(np.arange(count), 3),
+        known=known,
+        time=time,
+        number=number.reshape(-1),
+        level=np.full(3 * count, -1),
+        levels=(),
+    )
+    same = replace(one, number=np.repeat(number[:, 0], 3))
+    values = {"first": number[:, 0], "last": number[:, 1], "mean": number.mean(axis=1)}
+    values |= {"low": number.min(axis=1), "high": number.max(axis=1)}
+    facts = Facts(numbers=values, categories={}, birth=None)
+    found = later_values([one, same], facts, np.full(count, 0.5), {})
+    words = {"last": "last value", "mean": "mean", "low": "lowest value", "high": "highest value"}
+    assert {each.column: each.evidence.split(" of ")[0].removeprefix("It is the ") for each in found} == words
+    assert later_values([one], facts, np.full(count, 2.0), {}) == []
 
 
 def rows_of(count: int, code: str = "x") -> pl.DataFrame:

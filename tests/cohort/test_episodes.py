@@ -136,3 +136,11 @@ def test_from_the_origin_a_person_without_a_record_yet_is_asked_with_nothing_kno
     assert (1, 0.0, 12.0) in times(later, **keys)
     known = events_of((0, 2, "x", 1.0), (1, None, "sex", "f"))
     assert (1, 0.0, 12.0) in times(known, live=True, now=12, **keys)
+
+
+def test_live_nobody_is_asked_before_their_origin_or_after_records_that_they_have_not() -> None:
+    known = events_of((0, 20, "x", 1.0), (1, None, "sex", "f"))
+    keys = {"from": "origin", "min_records": 0}
+    found = asked(known, live=True, at="12h", **keys)
+    assert (found.person.tolist(), found.excluded) == ([0], {AFTER_NOW: (1, 1)})
+    assert times(known[1:], live=True, now=-3, at="every 1h", **keys) == []
