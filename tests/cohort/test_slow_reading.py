@@ -234,6 +234,8 @@ def check(seed: int) -> None:
         assert not found
     else:
         assert told(cohort) == found
+        if alone:
+            assert len(cohort.sequences.person) == len(found)
         assert cohort.asked.excluded == excluded
         courses = [Course([row for row in rows if row[0] == person], keys, None) for person in range(PEOPLE)]
         assert cohort.timeline.stale == sum(len(course.records) - len(course.cells()) for course in courses)
