@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from sequela.cohort import HELD_OUT, TRAIN, TUNING, Split, SplitRequest, SplitSettings, final_split, make_splits
 from sequela.cohort.splits import LABEL_AFTER_CUT, NOT_IN_RECORDS, NOT_IN_SOURCE_SPLITS, NOT_IN_SPLIT_FILE, UNUSED
@@ -153,6 +154,20 @@ def test_more_folds_than_people_are_refused(people: int, told: str) -> None:
 def test_an_empty_part_is_refused_by_name(by: str) -> None:
     with pytest.raises(CohortError, match=r"leaves no p.* in (train|tuning|held_out)"):
         split(request(2, each=1), by=by, fractions=[0.7, 0.15, 0.15])
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"fractions": [0.0, 0.5, 0.5]}, "nobody to train on"),
+        ({"fractions": [0.7, 0.15, 0.14]}, "add up to 1"),
+        ({"folds": 2, "by": "time"}, '`folds` above 1 needs by = "subject"'),
+        ({"path": "split.csv"}, '`path` goes with by = "file" only'),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        SplitSettings(**keys)
 
 
 def from_file(folder: Path, content: str | bytes, people: int = 4) -> Split:
