@@ -74,7 +74,8 @@ def test_one_record_must_be_known_unless_the_study_says_otherwise() -> None:
 
 
 def test_prediction_times_of_a_table_of_labels_are_no_records() -> None:
-    assert asked(outcome=DEATH).reads_at_records
+    assert all(asked(outcome=DEATH, at=f"{which} record").reads_at_records for which in ("every", "first", "last"))
+    assert not asked(outcome=DEATH, at="24h").reads_at_records
     assert not asked(labels="labels.parquet").reads_at_records
 
 
@@ -107,6 +108,19 @@ def test_prediction_times_of_a_table_of_labels_are_no_records() -> None:
 def test_what_cannot_be_asked_is_refused_with_a_remedy(keys: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         asked(**keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"horizon": ["next record", "6h"]}, '"next record" beside durations'),
+        ({"horizon": ["24h", "1d"]}, "`horizon` lists one span twice"),
+        ({"at": ["1d", "24h"]}, "`at` lists one span twice"),
+    ],
+)
+def test_spans_that_cannot_stand_together_are_refused(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        ForecastQuestion(target="sbp", **keys)
 
 
 @pytest.mark.parametrize("key", ["outcome", "labels", "follow_up", "incomplete"])
