@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 from audited import FORECAST, STATIC, TIMED_RISK, VISITS, WARD_RISK, Tables, audited, clinic, table, ward, with_table
-from clean import ADMISSION_RISK, admissions
-from leaks import LEAKS
+from clean import ADMISSION_RISK, a_threshold_of_a_slow_value, admissions
+from leaks import LEAKS, end_of_follow_up_beside_every_visit
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -126,6 +126,30 @@ def test_no_count_of_few_people_is_told() -> None:
             assert "SECRET" not in one.evidence
 
 
+def test_the_next_value_of_a_second_target_is_found() -> None:
+    tables = clinic(seed=15)
+    visits = table(tables, "visits").with_columns(later=pl.col("dbp").shift(-1).over("id"))
+    audit = audited(with_table(tables, "visits", visits), {"kind": "forecast", "target": ["sbp", "dbp"]})
+    assert [(one.finding, one.column) for one in audit.findings if one.severity == "certain"] == [
+        ("equals_outcome", "later")
+    ]
+
+
+def test_an_end_of_follow_up_is_suspected_in_the_unit_of_the_study() -> None:
+    tables, question, finding, column = end_of_follow_up_beside_every_visit()
+    hours = with_table(tables, "visits", table(tables, "visits"), time_unit="hours")
+    hours = {"visits": hours["visits"]}
+    assert [one.finding for one in audited(hours, question).findings if one.column == column] == [finding]
+
+
+def test_a_mean_is_known_later_also_where_the_last_prediction_is_at_the_last_record() -> None:
+    tables = ward(seed=12)
+    mean = table(tables, "visits").group_by("id").agg(pl.col("hr").mean()).sort("id")["hr"]
+    people = table(tables, "people").with_columns(usual=mean)
+    found = audited(with_table(tables, "people", people), {**TIMED_RISK, "incomplete": "no event"}).findings
+    assert [one.finding for one in found if one.column == "usual"] == ["later_value_as_fact"]
+
+
 def test_a_fact_that_stands_in_the_table_of_outcomes_too_is_told_apart_by_its_columns() -> None:
     tables = ward(300, seed=3)
     outcome = table(tables, "outcome").with_columns(age_outcome=table(tables, "people")["age"])
@@ -203,6 +227,11 @@ def test_results_without_availability_are_noted_and_with_it_not() -> None:
     given = audited(lab_ward(resulted=pl.col("day") * 24 + 2), question)
     assert not severities(given, "availability_unknown")
     assert next(one.evidence for one in given.findings if one.finding == "available_later").startswith("100 %")
+    half = audited(lab_ward(resulted=pl.col("day") * 24 + 2 * (pl.col("id") % 2)), question)
+    [share] = [one.evidence.split(" %")[0] for one in half.findings if one.finding == "available_later"]
+    assert 40 < int(share) < 60
+    few = audited(lab_ward(resulted=pl.col("day") * 24 + 2 * (pl.col("id") < 10)), question)
+    assert not severities(few, "available_later")
     early = audited(lab_ward(resulted=pl.col("day") * 24 - 2), question)
     assert not severities(early, "available_later")
     assert severities(early, "available_before_it_happened") == ["likely"]
@@ -216,12 +245,23 @@ def test_codes_that_come_with_the_outcome_are_noted() -> None:
     )
     deaths = rows.with_columns(code=pl.lit("DEATH"))
     keys = {"layout": "long", "subject": "id", "time": "day", "time_unit": "days", "value": "value"}
-    tables = {"visits": tables["visits"], "codes": (keys, pl.concat([rows, deaths]))}
-    outcome = {"code": "DEATH", "within": "2d"}
-    audit = audited(tables, {"kind": "risk", "outcome": outcome, "incomplete": "no event"})
+    again = deaths.with_columns(pl.col("day") + 1)  # told once more: the first counts
+    tables = {"visits": tables["visits"], "codes": (keys, pl.concat([rows, deaths, again]))}
+    question = {"kind": "risk", "outcome": {"code": "DEATH", "within": "2d"}, "incomplete": "no event"}
+    audit = audited(tables, question)
     assert [one.column for one in audit.findings if one.finding == "only_after_outcome"] == ["MORGUE"]
     assert severities(audit, "known_at_prediction_time") == ["note"]
     audit.stop_at_leaks()
+    early = with_table(tables, "codes", pl.concat([rows.with_columns(pl.col("day") - 0.01), deaths]))
+    assert not {"only_after_outcome", "known_at_prediction_time"} & {
+        one.finding for one in audited(early, question).findings
+    }
+
+
+def test_a_threshold_or_a_grid_of_times_that_meets_no_record_has_nothing_to_note() -> None:
+    grid = audited(clinic(seed=3), {**FORECAST, "at": "every 1000003s"})
+    assert not severities(grid, "known_at_prediction_time")
+    assert not severities(audited(*a_threshold_of_a_slow_value()), "known_at_prediction_time")
 
 
 def test_a_static_weight_is_suspected_where_records_precede_it_and_noted_elsewhere() -> None:

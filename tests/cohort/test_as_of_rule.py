@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import numpy as np
+import polars as pl
 from asking import HOUR, events_of
 
 from sequela.cohort import Timeline, build_timeline, known_by, one_each, one_pass
@@ -58,6 +59,19 @@ def test_a_late_value_older_than_one_known_is_no_cell_and_is_counted() -> None:
     ]
 
 
+def test_a_late_value_is_no_cell_in_whatever_order_the_rows_stand() -> None:
+    by_news = events_of((0, 5, "x", 5.0), (0, 3, "x", 3.0, 6))
+    for events in (by_news, by_news[::-1]):
+        timeline = build_timeline(events, 1)
+        assert (len(timeline.step_time), len(timeline.cell_time), timeline.stale) == (2, 1, 1)
+
+
+def test_a_number_with_a_text_is_a_number() -> None:
+    timeline = build_timeline(events_of((0, 1, "x", 1.0)).with_columns(text_value=pl.lit("high")), 1)
+    assert (timeline.variables, timeline.levels) == ((("x", False),), ())
+    assert timeline.cell_level.tolist() == [-1]
+
+
 def test_a_correction_of_the_last_value_becomes_the_last() -> None:
     timeline = build_timeline(events_of((0, 4, "x", 4.0), (0, 4, "x", 4.5, 8)), 1)
     assert [cell[3:] for cell in cells(timeline)] == [(4.0, 4.0), (4.5, 4.0)]
@@ -105,6 +119,14 @@ def test_one_pass_serves_all_predictions_of_an_episode_and_none_reads_ahead() ->
     assert found.read_lag_hours(timeline).tolist() == [0.0, 1.0, 0.0]
 
 
+def test_one_pass_reaches_to_the_last_of_its_predictions_in_any_order() -> None:
+    timeline = build_timeline(EVENTS, 3)
+    keys = {"person": np.array([0, 0]), "episode_start": np.array([1, 1]) * HOUR}
+    found = one_pass(timeline, **keys, time=np.array([5, 0]) * HOUR)
+    assert found.stop.tolist() == [2]
+    assert found.read.tolist() == [1, -1]
+
+
 def test_a_window_leaves_out_what_was_known_when_it_began() -> None:
     timeline = build_timeline(EVENTS, 3)
     keys = {"person": np.array([0, 0]), "episode_start": np.array([1, 1]) * HOUR, "time": np.array([7, 99]) * HOUR}
@@ -122,3 +144,13 @@ def test_taking_predictions_cuts_their_sequences_after_the_last_read() -> None:
     assert found.person.tolist() == [0, 1]
     assert found.stop.tolist() == [2, 6]
     assert found.sequence.tolist() == [1, 0]
+    both = one_pass(timeline, **keys, time=np.array([4, 99, 3]) * HOUR).take(np.array([1, 0]))
+    assert both.stop.tolist() == [5]
+
+
+def test_runs_hold_every_sequence_and_every_prediction_once() -> None:
+    timeline = build_timeline(EVENTS, 3)
+    keys = {"person": np.array([1, 0, 2, 0]), "episode_start": np.array([3, 1, 0, 1]) * HOUR}
+    found = one_pass(timeline, **keys, time=np.array([3, 5, 0, 9]) * HOUR)
+    for rows, runs in ((1, [([0], [1, 3]), ([1], [0]), ([2], [2])]), (9, [([0, 1, 2], [1, 3, 0, 2])])):
+        assert [(run.tolist(), predictions.tolist()) for run, predictions in found.runs(rows)] == runs

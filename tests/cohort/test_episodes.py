@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from asking import asked, events_of, spans, times
 
-from sequela.cohort.episodes import AFTER_NOW, BEYOND_EPISODE, NEVER_ASKED, TOO_FEW_RECORDS
+from sequela.cohort import episodes
+from sequela.cohort.episodes import AFTER_NOW, BEYOND_EPISODE, NEVER_ASKED, TOO_FEW_RECORDS, last_of_each
 from sequela.errors import CohortError
 
 ONE = events_of((0, 2, "x", 1.0), (0, 5, "x", 2.0), (0, 30, "y", 3.0))
@@ -21,6 +22,7 @@ def test_an_episode_from_the_origin_begins_at_time_zero_whatever_lies_before() -
     early = events_of((0, -5, "x", 1.0), (0, 7, "x", 1.0))
     assert spans(early, **{"from": "origin", "to": "6h"}) == [(0, 0.0, 6.0, False)]
     assert times(early, **{"from": "origin"}) == [(0, 0.0, 7.0)]
+    assert spans(early[:1], **{"from": "origin"}) == [(0, 0.0, 0.0, True)]
 
 
 def test_each_match_of_a_code_by_prefix_opens_an_episode_until_the_next() -> None:
@@ -68,6 +70,20 @@ def test_a_code_that_no_record_of_a_study_has_is_refused_and_of_new_people_is_no
 )
 def test_prediction_times_are_those_that_at_names(at: str | list[str], expected: list[float]) -> None:
     assert [t for *_, t in times(ONE, at=at)] == expected
+
+
+def test_too_many_times_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(episodes, "_LARGEST_GRID", 28)
+    assert len(times(ONE, at="every 1h")) == 28
+    with pytest.raises(CohortError, match="asks for 56 prediction times, more than 28"):
+        times(ONE, at="every 30min")
+
+
+def test_the_last_time_of_a_person_may_lie_in_an_earlier_episode() -> None:
+    stays = events_of((0, 0, "ADM"), (0, 3, "ADM"))
+    found = asked(stays, live=True, now=8, to="12h", at="every 4h", **{"from": {"code": "ADM"}})
+    assert (found.time / 3.6e9).tolist() == [4.0, 8.0, 7.0]
+    assert (last_of_each(found).time / 3.6e9).tolist() == [8.0]
 
 
 def test_what_is_known_late_is_a_record_when_it_is_known() -> None:
@@ -120,3 +136,11 @@ def test_from_the_origin_a_person_without_a_record_yet_is_asked_with_nothing_kno
     assert (1, 0.0, 12.0) in times(later, **keys)
     known = events_of((0, 2, "x", 1.0), (1, None, "sex", "f"))
     assert (1, 0.0, 12.0) in times(known, live=True, now=12, **keys)
+
+
+def test_live_nobody_is_asked_before_their_origin_or_after_records_that_they_have_not() -> None:
+    known = events_of((0, 20, "x", 1.0), (1, None, "sex", "f"))
+    keys = {"from": "origin", "min_records": 0}
+    found = asked(known, live=True, at="12h", **keys)
+    assert (found.person.tolist(), found.excluded) == ([0], {AFTER_NOW: (1, 1)})
+    assert times(known[1:], live=True, now=-3, at="every 1h", **keys) == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
+from asking import HOUR, events_of
 
 from sequela.cohort.facts import STATED, static_facts
 from sequela.records.events import SCHEMA
@@ -27,3 +29,18 @@ def test_a_code_without_a_value_is_a_fact_of_those_who_have_it() -> None:
     assert facts.categories["GENDER//M"] == [None, STATED, None]
     assert facts.categories["race"] == [None, None, "A"]
     assert facts.numbers["height"][1] == events["numeric_value"].cast(pl.Float64).to_list()[2]
+
+
+def test_an_age_is_counted_from_the_first_birth_in_years_of_365_and_a_quarter_days() -> None:
+    year = 8766
+    births = events_of((0, -40 * year, "MEDS_BIRTH//hospital"), (0, 5, "MEDS_BIRTH"), (1, 0, "x", 1.0))
+    ages = static_facts(births, 2).age_years(np.array([0, 0, 1]), np.array([0, year * HOUR, 0]))
+    np.testing.assert_allclose(ages, [40.0, 41.0, np.nan], rtol=1e-12)
+
+
+def test_of_a_fact_some_have_no_number_or_no_text() -> None:
+    facts = static_facts(
+        events_of((0, None, "height", 1.5), (1, None, "height"), (0, None, "race", "A"), (1, None, "race")), 2
+    )
+    np.testing.assert_array_equal(facts.numbers["height"], [1.5, np.nan])
+    assert facts.categories == {"race": ["A", None]}

@@ -12,7 +12,7 @@ from risking import labels_of, risk, said
 from sequela.cohort import LabelTable, ask, read_label_table
 from sequela.cohort.ask import NOT_BEGUN
 from sequela.cohort.episodes import TOO_FEW_RECORDS
-from sequela.cohort.label_table import NO_LABEL, NOT_IN_RECORDS
+from sequela.cohort.label_table import NO_LABEL, NOT_IN_RECORDS, NOT_IN_TABLE
 from sequela.errors import RecordsError
 from sequela.records import Clock
 
@@ -42,15 +42,16 @@ def test_the_table_says_who_is_asked_when_and_what_followed() -> None:
 
 
 def test_a_time_before_any_record_or_with_too_few_is_counted() -> None:
-    labels = read([("a", 1, True), ("a", 5, True), ("b", 5, False), ("b", 2, False)])
+    labels = read([("a", 1, True), ("a", 5, True), ("b", 5, False), ("b", 2, False), ("z", 1, True)])
     cohort = ask(EVENTS, 3, risk(labels="labels.csv", min_records=2), label_table=labels)
-    assert cohort.asked.excluded == {NOT_BEGUN: (1, 1), TOO_FEW_RECORDS: (1, 1)}
+    of_table = {NOT_IN_RECORDS: (1, 1), NOT_IN_TABLE: (0, 1)}
+    assert cohort.asked.excluded == {**of_table, NOT_BEGUN: (1, 1), TOO_FEW_RECORDS: (1, 1)}
     assert said(cohort) == [(0, 5.0, 1.0), (1, 5.0, 0.0)]
 
 
-def test_strangers_and_missing_labels_are_counted() -> None:
+def test_strangers_missing_labels_and_people_without_a_row_are_counted() -> None:
     labels = read([("a", 5, True), ("z", 5, True), ("z", 6, True), ("b", 5, None)])
-    assert labels.excluded == {NOT_IN_RECORDS: (2, 1), NO_LABEL: (1, 1)}
+    assert labels.excluded == {NOT_IN_RECORDS: (2, 1), NO_LABEL: (1, 1), NOT_IN_TABLE: (0, 1)}
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,7 @@ def test_strangers_and_missing_labels_are_counted() -> None:
         ([("a", 5, True), ("a", 5.0, False)], r"'prediction_time', rows 1, 2: the same person is asked twice"),
         ([("a", None, True)], "column 'prediction_time', row 1: the time is missing"),
         ([("a", "noon", True)], "column 'prediction_time', row 1: the time is missing or cannot be read"),
+        ([("a", 5.0, True), ("b", float("inf"), True), ("b", float("nan"), True)], "rows 2, 3: the time is missing"),
         ([(None, 5, True)], "column 'subject_id', row 1: the id is missing"),
         ([("a", 5, "often")], "column 'boolean_value', row 1: the label is another value"),
     ],
@@ -72,12 +74,12 @@ def test_a_row_that_cannot_be_used_is_refused(rows: list[tuple[Any, Any, Any]], 
 def test_an_id_that_is_written_otherwise_is_another_persons_as_in_other_tables(source_id: str) -> None:
     labels = read_label_table(table([(source_id, 5, True), ("8", 5, False), (" 9 ", 5, True)]), NUMBERED, HOURS)
     assert labels.person.tolist() == [1, 2]
-    assert labels.excluded == {NOT_IN_RECORDS: (1, 1)}
+    assert labels.excluded == {NOT_IN_RECORDS: (1, 1), NOT_IN_TABLE: (0, 1)}
 
 
 def test_strangers_at_one_time_are_several_people() -> None:
     labels = read_label_table(table([("x", 5, True), ("y", 5, False), ("8", 5, True)]), NUMBERED, HOURS)
-    assert labels.excluded == {NOT_IN_RECORDS: (2, 2)}
+    assert labels.excluded == {NOT_IN_RECORDS: (2, 2), NOT_IN_TABLE: (0, 2)}
 
 
 @pytest.mark.parametrize("dtype", [pl.Int16, pl.UInt64, pl.Int64, pl.String, pl.Categorical])
@@ -93,8 +95,14 @@ def test_ids_of_another_type_are_refused_as_in_other_tables() -> None:
 
 def test_labels_may_be_whole_numbers() -> None:
     assert read([("a", 5, 1), ("b", 5, 0)], value="integer_value").value.tolist() == [1.0, 0.0]
+    both = table([("a", 5, 1), ("b", 5, 0)], "integer_value").with_columns(boolean_value=pl.lit(None, pl.Boolean))
+    assert read_label_table(both, SUBJECTS, HOURS).value.tolist() == [1.0, 0.0]
     with pytest.raises(RecordsError, match="boolean_value"):
         read([("a", 5, 1.5)], value="float_value")
+
+
+def test_an_empty_text_is_no_label() -> None:
+    assert read([("a", 5, "true"), ("b", 5, " "), ("c", 5, "0")]).excluded == {NO_LABEL: (1, 1)}
 
 
 @pytest.mark.parametrize(
@@ -114,6 +122,20 @@ def test_times_of_a_calendar_are_read_in_each_way(time: Any) -> None:
 def test_a_date_is_its_midnight_where_the_study_is() -> None:
     labels = read([("a", date(2024, 3, 1), True)], Clock(calendar=True, time_zone="Europe/Berlin"))
     assert labels.time.tolist() == [int(datetime(2024, 2, 29, 23, tzinfo=UTC).timestamp() * 1e6)]
+
+
+@pytest.mark.parametrize("local", [datetime(2024, 3, 31, 2, 30), datetime(2024, 10, 27, 2, 30)])
+def test_a_local_time_that_the_clocks_skip_or_repeat_is_read_as_its_text_is(local: datetime) -> None:
+    berlin = Clock(calendar=True, time_zone="Europe/Berlin")
+    assert (
+        read([("a", local, True)], berlin).time.tolist() == read([("a", local.isoformat(), True)], berlin).time.tolist()
+    )
+
+
+def test_nanoseconds_are_rounded_as_those_of_records_are() -> None:
+    fine = pl.Series([1_709_251_200_000_000_500]).cast(pl.Datetime("ns"))
+    rows = table([("a", None, True)]).with_columns(prediction_time=fine)
+    assert read_label_table(rows, SUBJECTS, DATES).time.tolist() == [1_709_251_200_000_001]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

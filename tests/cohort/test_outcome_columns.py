@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from asking import events_of
 from risking import labels_of, risk, said
 
-from sequela.cohort import Cohort, ask, set_apart
+from sequela.cohort import Cohort, OutcomeSettings, ask, set_apart
+from sequela.cohort.columns import check_time_of_outcome
 from sequela.cohort.risk_labels import HAD_IT, HAD_IT_TODAY, NOT_KNOWN, OTHER_LEVEL
 from sequela.errors import CohortError, RecordsError
 from sequela.records import TableSettings, read_records
@@ -188,6 +191,24 @@ def test_of_several_files_the_one_at_fault_is_named_and_a_renamed_column_as_it_i
     keys = {"path": ["fate.csv", "more.csv"], "rename": {"dead": "died"}}
     with pytest.raises(RecordsError, match=r"^more\.csv, column 'dead', row 2: "):
         asked("id,dead\n1,1\n", DIED, folder=tmp_path, tables=({}, keys))
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"time": "when"}, r"outcome\.time: no table has a column 'when'"),
+        ({"time": "day", "time_unit": "hours"}, "'day' is the time of table 'fate', whose times are numbers of days"),
+        ({"time": "day", "time_unit": "days"}, None),
+        ({"time": "on", "time_unit": "hours"}, None),
+    ],
+)
+def test_a_time_of_an_outcome_is_a_column_with_the_tables_unit_or_its_own(keys: Any, words: str | None) -> None:
+    table = TableSettings(**FATE | {"layout": "visits", "time": "day", "time_unit": "days"})
+    outcomes = events_of((0, 3, "died", 1.0), (0, 3, "on", 4.0))
+    outcome = OutcomeSettings(column="died", within="1d", **keys)
+    others = (TableSettings(**VISITS), ["y"])
+    with nullcontext() if words is None else pytest.raises(CohortError, match=words):
+        check_time_of_outcome(outcomes, outcome, [others, (table, ["died", "on"])])
 
 
 def test_a_long_table_names_the_rows_of_the_code(tmp_path: Path) -> None:

@@ -6,10 +6,20 @@ import numpy as np
 import polars as pl
 import pytest
 from asking import HOUR, events_of, people_of
-from risking import ask_risk, excluded, labels_of, risk, said, values_at
+from risking import NOTHING, ask_risk, excluded, labels_of, risk, said, values_at
 
-from sequela.cohort import ask_live, set_apart
-from sequela.cohort.risk_labels import AFTER_EPISODE, AFTER_FOLLOW_UP, HAD_IT, INCOMPLETE, NOT_DATED, NOT_KNOWN
+from sequela.cohort import OutcomeSettings, ask_live, set_apart
+from sequela.cohort.asof import NEVER
+from sequela.cohort.occurrences import Seen, what_happened
+from sequela.cohort.risk_labels import (
+    AFTER_EPISODE,
+    AFTER_FOLLOW_UP,
+    HAD_IT,
+    INCOMPLETE,
+    NOT_DATED,
+    NOT_KNOWN,
+    OTHER_LEVEL,
+)
 from sequela.errors import CohortError
 from sequela.records import Clock
 
@@ -50,7 +60,15 @@ def test_an_event_that_was_known_late_happened_when_it_happened() -> None:
     found = ask_risk(pl.concat([late, events_of((1, 40, "y", 1.0))]), outcome=FALL)
     assert values_at(found) == {0.0: 1.0}
     assert labels_of(found).known[0] == 20 * HOUR
+    assert labels_of(found).event_hours[0] == 4.0
     assert excluded(found, HAD_IT) == 3  # at 5, at 20, when the fall became known, and at 40 hours
+
+
+def test_an_event_is_known_from_the_first_of_its_records_on_and_a_fact_of_its_name_is_none() -> None:
+    more = events_of((0, 10, "FALL//ward", None, 25), (1, None, "FALL_risk", 1.0))
+    found = ask_risk(pl.concat([more, WATCHED]), outcome=FALL, at="9h")
+    assert said(found) == [(0, 9.0, 1.0), (1, 9.0, 0.0)]
+    assert labels_of(found).known.tolist() == [10 * HOUR, 15 * HOUR]
 
 
 def test_several_codes_are_one_outcome() -> None:
@@ -102,17 +120,34 @@ def test_a_threshold_counts_values_strictly_beyond_it_of_the_whole_code() -> Non
     assert again == {4.0: 1.0, 5.0: 0.0, 9.0: 0.0}
 
 
-def test_a_threshold_is_read_as_the_values_are() -> None:
-    tenths = events_of((0, 0, "ph", 7.0), (0, 1, "ph", 7.1), (0, 2, "ph", 7.2), (0, 9, "ph", 7.0))
+@pytest.mark.parametrize("bound", [{"above": 7.3}, {"below": 7.1}])
+def test_a_threshold_is_read_as_the_values_are(bound: dict[str, float]) -> None:
+    (written,) = bound.values()
+    beyond = written + (0.1 if "above" in bound else -0.1)
+    tenths = events_of((0, 0, "ph", 7.2), (0, 1, "ph", written), (0, 2, "ph", beyond), (0, 9, "ph", 7.2))
     keys: dict[str, Any] = {"at": ["30min", "90min"]}
-    found = ask_risk(tenths, outcome={"code": "ph", "above": 7.1, "within": "1h"}, **keys)
-    assert values_at(found) == {0.5: 0.0, 1.5: 1.0}  # 7.1 is not above 7.1, though Float32 rounds it up
+    found = ask_risk(tenths, outcome={"code": "ph", "within": "1h", **bound}, **keys)
+    assert values_at(found) == {0.5: 0.0, 1.5: 1.0}  # Float32 rounds 7.3 up and 7.1 down: neither is beyond itself
+
+
+def test_values_of_several_codes_at_one_instant_are_all_looked_at() -> None:
+    for low, other in (("MAP", "ART"), ("ART", "MAP")):
+        events = events_of((0, 0, low, 80.0), (0, 0, other, 80.0), (0, 9, low, 60.0), (0, 9, other, 80.0), (0, 20, "y"))
+        found = ask_risk(events, outcome={"code": ["MAP", "ART"], "below": 65, "within": "4h"}, at=["2h", "6h"])
+        assert values_at(found) == {2.0: 0.0, 6.0: 1.0}
+
+
+def test_of_versions_that_were_known_together_the_highest_decides() -> None:
+    both = events_of((0, 0, "MAP", 80.0), (0, 5, "MAP", 60.0), (0, 5, "MAP", 70.0), (0, 9, "MAP", 60.0), (0, 20, "y"))
+    for events in (both, both[::-1]):
+        assert values_at(ask_risk(events, outcome=LOW, at=["3h", "7h"])) == {3.0: 0.0, 7.0: 1.0}
 
 
 def test_the_last_version_of_a_value_decides() -> None:
     corrected = events_of(
         *((0, 0, "MAP", 80.0), (0, 2, "MAP", 60.0), (0, 2, "MAP", 70.0, 8), (0, 20, "MAP", 80.0)),
         *((1, 0, "MAP", 80.0), (1, 2, "MAP", 70.0), (1, 2, "MAP", 60.0, 8), (1, 20, "MAP", 80.0)),
+        (1, 2, "MAP", None, 9),  # no value, so no version of it
     )
     found = ask_risk(corrected, outcome=LOW, at="1h")
     assert said(found) == [(0, 1.0, 0.0), (1, 1.0, 1.0)]
@@ -123,13 +158,13 @@ def test_the_last_version_of_a_value_decides() -> None:
 
 
 def test_a_window_beyond_follow_up_is_incomplete_unless_the_event_came() -> None:
-    keys: dict[str, Any] = {"outcome": {**FALL, "recurrent": True}, "at": ["25h", "36h"]}
-    found = ask_risk(WATCHED, **keys)
-    assert said(found) == [(0, 25.0, 1.0), (1, 25.0, 0.0)]
-    assert found.asked.excluded[INCOMPLETE] == (2, 2)
+    keys: dict[str, Any] = {"outcome": {**FALL, "recurrent": True}, "at": ["25h", "34h", "36h", "45h"]}
+    found = ask_risk(WATCHED, **keys)  # watched to 40 h, where the window of 34 h ends
+    assert said(found) == [(0, 25.0, 1.0), (0, 34.0, 0.0), (1, 25.0, 0.0), (1, 34.0, 0.0)]
+    assert found.asked.excluded[INCOMPLETE] == (4, 2)
     counted = ask_risk(WATCHED, incomplete="no event", **keys)
-    assert said(counted) == [(0, 25.0, 1.0), (0, 36.0, 0.0), (1, 25.0, 0.0), (1, 36.0, 0.0)]
-    assert labels_of(counted).known.tolist() == [30 * HOUR, 40 * HOUR, 31 * HOUR, 40 * HOUR]
+    assert list(values_at(counted).values()) == [1.0, 0.0, 0.0, 0.0]
+    assert (labels_of(counted).known / HOUR).tolist() == [30, 40, 40, 45, 31, 40, 40, 45]
 
 
 def test_a_code_ends_follow_up_at_its_next_record_and_else_the_last_record_does() -> None:
@@ -140,12 +175,30 @@ def test_a_code_ends_follow_up_at_its_next_record_and_else_the_last_record_does(
     assert values_at(found, 0) == {1.0: 0.0, 4.0: 1.0, 12.0: 0.0, 25.0: 1.0, 27.0: 1.0}
 
 
+def test_the_end_of_follow_up_may_stand_in_an_outcome_table_whose_other_rows_watch_nobody() -> None:
+    outcomes = events_of((1, 60, "LEFT"), (1, None, "LEFT_handed", 1.0), (0, 99, "WORK"))
+    keys: dict[str, Any] = {"outcome": {**FALL, "recurrent": True}, "follow_up": {"code": "LEFT"}}
+    found = ask_risk(WATCHED, outcomes, at=["25h", "36h"], **keys)
+    assert said(found) == [(0, 25.0, 1.0), (1, 25.0, 0.0), (1, 36.0, 0.0)]
+    assert found.asked.excluded == {INCOMPLETE: (1, 1)}
+
+
 def test_a_column_says_until_when_each_was_watched() -> None:
     until = events_of((0, None, "left", 12.0), (1, None, "left", 30.0))
     keys: dict[str, Any] = {"follow_up": {"column": "left", "time_unit": "hours"}, "at": ["4h", "20h", "25h"]}
     found = ask_risk(WATCHED, until, outcome={**FALL, "recurrent": True}, **keys)
     assert said(found) == [(0, 4.0, 1.0), (0, 25.0, 1.0), (1, 4.0, 0.0), (1, 20.0, 0.0)]
     assert found.notes == {AFTER_FOLLOW_UP: (1, 1)}  # the fall at 30 h, seen though nobody watched
+    assert ask_risk(WATCHED, until, outcome=FALL, **keys).notes == {}  # at 25 h the first is not asked any more
+    to_the_fall = until.with_columns(numeric_value=pl.lit(30.0, pl.Float32))
+    assert ask_risk(WATCHED, to_the_fall, outcome={**FALL, "recurrent": True}, **keys).notes == {}
+
+
+def test_a_number_of_the_follow_up_column_is_the_nearest_microsecond() -> None:
+    until = events_of((0, None, "left", 0.35), (1, None, "left", 0.35))  # 0.35 days are 8.4 h, but for binary rounding
+    keys: dict[str, Any] = {"follow_up": {"column": "left", "time_unit": "days"}, "at": ["2.4h", "6h"]}
+    found = ask_risk(WATCHED, until, outcome=FALL, **keys)
+    assert said(found) == [(0, 2.4, 0.0), (0, 6.0, 1.0), (1, 2.4, 0.0)]
 
 
 def test_who_has_no_value_of_the_follow_up_column_has_no_complete_window() -> None:
@@ -174,6 +227,9 @@ def test_a_death_within_a_stay_is_one_to_the_end_of_the_day_on_which_it_ends() -
     assert found.notes == {AFTER_EPISODE: (1, 1)}
     assert found.asked.excluded == {INCOMPLETE: (1, 1)}  # of the fourth nobody knows how the stay ended
     assert labels_of(found).known.tolist() == [10 * HOUR, 20 * HOUR, 24 * HOUR - 1]
+    is_death = pl.col("code") == "DEATH"
+    apart = ask_risk(STAYS.filter(~is_death), STAYS.filter(is_death), at="2h", **STAY)
+    assert (said(apart), apart.notes) == (said(found), found.notes)
 
 
 @pytest.mark.parametrize(
@@ -191,9 +247,17 @@ def test_the_day_on_which_a_stay_ends_is_that_of_the_time_zone(clock: Clock, lab
     assert [label for _, _, label in said(found)] == labels
 
 
-def test_a_death_on_the_day_of_a_readmission_belongs_to_the_later_stay() -> None:
-    again = pl.concat([STAYS, events_of((1, 15, "ADMISSION"), (1, 16, "y", 1.0), (1, 20, "DISCHARGE"))])
-    assert said(ask_risk(again, at="1h", **STAY))[1:3] == [(1, 1.0, 0.0), (1, 16.0, 1.0)]
+def test_a_stay_that_an_event_closed_was_watched_to_its_end_though_nothing_follows() -> None:
+    found = ask_risk(STAYS.filter((pl.col("subject_id") != 2) | (pl.col("code") != "DEATH")), at="2h", **STAY)
+    assert said(found)[-1] == (2, 2.0, 0.0)
+
+
+@pytest.mark.parametrize("admitted", [15, 20])
+def test_a_death_on_the_day_of_a_readmission_belongs_to_the_later_stay(admitted: int) -> None:
+    again = pl.concat([STAYS, events_of((1, admitted, "ADMISSION"), (1, 22, "DISCHARGE"))])
+    found = said(ask_risk(again, at=["30min", "1h"], **STAY))
+    assert [row[1:] for row in found if row[0] == 1][:2] == [(0.5, 0.0), (1.0, 0.0)]
+    assert ((1, 16.0, 1.0) in found) == (admitted == 15)
 
 
 def test_a_death_at_the_instant_of_a_transfer_belongs_to_the_stay_that_it_ends() -> None:
@@ -204,10 +268,14 @@ def test_a_death_at_the_instant_of_a_transfer_belongs_to_the_stay_that_it_ends()
 def test_an_episode_that_nothing_closed_counts_an_event_before_the_next_one() -> None:
     unclosed = pl.concat([STAYS, events_of((3, 50, "DEATH"))])
     assert (3, 2.0, 1.0) in said(ask_risk(unclosed, at="2h", **STAY))
+    is_death = pl.col("code") == "DEATH"
+    apart = ask_risk(unclosed.filter(~is_death), unclosed.filter(is_death), at="2h", **STAY)
+    assert (3, 2.0, 1.0) in said(apart)
+    assert apart.notes == {AFTER_FOLLOW_UP: (1, 1), AFTER_EPISODE: (1, 1)}  # of the fourth, and of the second
 
 
 def test_an_episode_that_nothing_closed_had_no_event_where_none_came_before_the_next_one() -> None:
-    unclosed = pl.concat([STAYS, events_of((3, 50, "ADMISSION"), (3, 51, "y", 1.0), (3, 52, "DISCHARGE"))])
+    unclosed = pl.concat([STAYS, events_of((3, 50, "ADMISSION"), (3, 50, "DEATH"), (3, 52, "DISCHARGE"))])
     assert said(ask_risk(unclosed, at="2h", **STAY))[3] == (3, 2.0, 0.0)
 
 
@@ -217,6 +285,13 @@ def test_a_span_that_is_named_ends_to_the_instant() -> None:
     assert [value for *_, value in said(found)] == [1.0, 1.0, 0.0, 0.0]
     shorter = ask_risk(watched, at="2h", **{**STAY, "to": "19h"})
     assert [value for *_, value in said(shorter)] == [1.0, 0.0, 0.0, 0.0]
+    assert ask_risk(STAYS, at="2h", **{**STAY, "to": "20h"}).asked.excluded == {INCOMPLETE: (1, 1)}
+
+
+def test_of_episodes_that_overlap_each_has_its_own_window() -> None:
+    twice = pl.concat([STAYS, events_of((3, 5, "ADMISSION"), (3, 12, "DEATH"))])
+    found = said(ask_risk(twice, at="6h", **{**STAY, "to": "10h"}))
+    assert [row for row in found if row[0] == 3] == [(3, 6.0, 0.0), (3, 11.0, 1.0)]
 
 
 # Columns.
@@ -234,12 +309,18 @@ def test_asked_at_several_times_an_outcome_without_a_time_is_repeated() -> None:
     found = ask_risk(WATCHED, OUTCOMES, outcome={"column": "died"}, at="every 20h")
     assert said(found) == [(0, 20.0, 1.0), (0, 40.0, 1.0), (1, 20.0, 0.0), (1, 40.0, 0.0)]
     assert set(labels_of(found).known) == {40 * HOUR}
+    assert set(labels_of(ask_risk(WATCHED, OUTCOMES, outcome={"column": "died"}, at="2h", to="4h")).known) == {
+        40 * HOUR
+    }
+    assert set(labels_of(ask_risk(WATCHED, OUTCOMES, outcome={"column": "died"}, at="2h", to="50h")).known) == {
+        50 * HOUR
+    }
     assert found.sequences.lengths.tolist() == [7, 7]  # one pass serves both times
 
 
 def test_whose_outcome_is_missing_is_counted() -> None:
     third = pl.concat([WATCHED, events_of((2, 5, "y", 1.0))])
-    found = ask_risk(third, OUTCOMES, outcome={"column": "died"})
+    found = ask_risk(third, pl.concat([OUTCOMES, events_of((2, None, "died"))]), outcome={"column": "died"})
     assert found.asked.excluded == {NOT_KNOWN: (1, 1)}
 
 
@@ -256,7 +337,8 @@ def test_an_outcome_of_a_person_with_several_episodes_needs_a_time() -> None:
     [
         (("true", "false"), {}),
         (("True", "0"), {}),
-        (("dead", "alive"), {"positive": "dead"}),
+        (("dead", "alive"), {"positive": " dead "}),
+        (("missing", "seen"), {"positive": "missing"}),
         ((2.0, 1.0), {"positive": 2}),
     ],
 )
@@ -274,6 +356,7 @@ def test_an_outcome_is_true_or_false_or_a_named_level(values: tuple[Any, Any], k
         ([(0, None, "died", "dead")], {"positive": "Dead"}, "nobody has the value of `positive`"),
         ([(0, 1, "died", 1.0), (0, 2, "died", 0.0)], {}, "several values of 'died'"),
         ([(p, None, "dies", 1.0) for p in range(11)], {}, "no table has a column 'died'.*'dies'"),
+        ([(p, None, "dies", 1.0) for p in range(10)], {}, "no table has a column 'died'.*too rare to be listed"),
         ([], {}, 'the role "outcome"'),
     ],
 )
@@ -328,6 +411,38 @@ def test_rows_of_an_outcome_table_may_carry_their_own_time() -> None:
     assert values_at(found, 1) == {12.0: 0.0, 24.0: 0.0}
 
 
+FOUR = pl.concat([WATCHED, events_of(*((p, hour, "y", 1.0) for p in (2, 3) for hour in (0, 40)))])
+
+
+def test_of_rows_with_their_own_time_an_event_without_one_is_one_that_nothing_dates() -> None:
+    rows = events_of(
+        *((0, None, "left", 1.0), (0, 12, "left", 0.0), (1, None, "left", 1.0), (1, 30, "left", 1.0)),
+        (2, None, "left", 0.0),
+    )
+    found = ask_risk(FOUR, rows, outcome={"column": "left", "time": "when", "within": "6h"}, at=["12h", "24h"])
+    assert said(found) == [(1, 12.0, 0.0), (1, 24.0, 1.0), (2, 12.0, 0.0), (2, 24.0, 0.0)]
+    assert found.asked.excluded == {NOT_DATED: (2, 1), NOT_KNOWN: (2, 1)}
+
+
+def test_of_rows_with_their_own_time_a_third_value_is_noted_too() -> None:
+    fates = enumerate(["dead", "alive", "alive", "moved"])
+    rows = events_of(*((p, 30, "fate", what) for p, what in fates), (0, 12, "fate", "moved"))
+    outcome = {"column": "fate", "time": "when", "positive": "dead", "within": "6h"}
+    found = ask_risk(FOUR, rows, outcome=outcome, at=["12h", "24h", "36h"])  # at 36 h too late
+    assert [value for *_, value in said(found)] == [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    assert found.notes == {OTHER_LEVEL: (3, 2)}
+
+
+def test_the_day_of_an_outcome_is_that_of_its_first_event() -> None:
+    day, next_day = DAY - 1 / HOUR, 2 * DAY - 1 / HOUR  # dates only are known at the end of their day
+    events = events_of(
+        (0, 0, "D", None, day), (0, DAY, "D", None, next_day), (1, 5, "D"), (1, DAY, "D", None, next_day)
+    )
+    seen = Seen(events=events, outcomes=NOTHING, people=3, clock=Clock(calendar=True))
+    found = what_happened(seen, OutcomeSettings(code="D", within="1d"))
+    assert found.day_end.tolist() == [24 * HOUR - 1, NEVER, NEVER]
+
+
 @pytest.mark.parametrize(
     ("cell", "keys", "clock", "words"),
     [
@@ -336,7 +451,7 @@ def test_rows_of_an_outcome_table_may_carry_their_own_time() -> None:
         ("2024-01-01", {}, Clock(), "the times of the records are numbers"),
         ("2024-01-01", {"time_unit": "days"}, Clock(calendar=True), "Remove `time_unit`"),
         ("in May", {}, Clock(calendar=True), "ISO 8601"),
-        (1e9, {"time_unit": "days"}, Clock(), "too large for times in days"),
+        (6e7, {"time_unit": "days"}, Clock(), "too large for times in days"),
     ],
 )
 def test_a_time_of_an_outcome_is_refused_where_it_is_none(cell: Any, keys: Any, clock: Clock, words: str) -> None:
@@ -348,10 +463,19 @@ def test_a_time_of_an_outcome_is_refused_where_it_is_none(cell: Any, keys: Any, 
         ask(WATCHED, 2, question, outcomes=outcomes, clock=clock)
 
 
-def test_dates_of_an_outcome_are_read() -> None:
-    outcomes = events_of((0, None, "left", 1.0), (0, None, "day", "1970-01-02T06:00Z"), (1, None, "left", 0.0))
-    found = ask_risk(WATCHED, outcomes, outcome={"column": "left", "time": "day", "within": "6h"}, at=["12h", "24h"])
-    assert values_at(found) == {12.0: 0.0, 24.0: 1.0}
+@pytest.mark.parametrize(
+    ("clock", "labels"),
+    [
+        (Clock(calendar=True), {12.0: 0.0, 18.0: 0.0, 24.0: 1.0}),
+        (Clock(calendar=True, time_zone="Asia/Tokyo"), {12.0: 0.0, 18.0: 1.0}),
+    ],
+)
+def test_dates_of_an_outcome_are_read_in_the_time_zone_of_the_study(clock: Clock, labels: dict[float, float]) -> None:
+    from sequela.cohort import ask
+
+    outcomes = events_of((0, None, "left", 1.0), (0, None, "day", "1970-01-02T06:00"), (1, None, "left", 0.0))
+    question = risk(outcome={"column": "left", "time": "day", "within": "6h"}, at=["12h", "18h", "24h"])
+    assert values_at(ask(WATCHED, 2, question, outcomes=outcomes, clock=clock)) == labels
 
 
 # Inputs and live use.

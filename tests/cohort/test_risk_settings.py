@@ -58,12 +58,24 @@ def test_an_outcome_has_a_name_and_a_reach(outcome: Any, name: str, hours: float
 def test_columns_that_are_no_inputs_are_named_once() -> None:
     outcome = {"column": "status", "time": "years", "time_unit": "years", "within": "5y"}
     assert asked(outcome=outcome, follow_up={"column": "years"}).columns_apart == ["status", "years"]
+    assert asked(outcome=outcome, follow_up={"column": "left"}).columns_apart == ["status", "years", "left"]
     assert asked(outcome=DEATH).columns_apart == []
     assert ForecastQuestion(target="sbp").columns_apart == []
 
 
+def test_a_question_looks_for_the_codes_of_its_episodes_its_outcome_and_its_follow_up() -> None:
+    keys = {"from": {"code": "ADM"}, "to": {"code": ["DIS", "DEATH"]}, "follow_up": {"code": "LEFT"}}
+    assert asked(outcome={"code": ["A", "B"]}, **keys).code_prefixes == ["ADM", "DIS", "DEATH", "A", "B", "LEFT"]
+    assert ForecastQuestion(target="sbp").code_prefixes == []
+
+
+def test_one_record_must_be_known_unless_the_study_says_otherwise() -> None:
+    assert ForecastQuestion(target="sbp").min_records == asked(outcome=DEATH).min_records == 1
+
+
 def test_prediction_times_of_a_table_of_labels_are_no_records() -> None:
-    assert asked(outcome=DEATH).reads_at_records
+    assert all(asked(outcome=DEATH, at=f"{which} record").reads_at_records for which in ("every", "first", "last"))
+    assert not asked(outcome=DEATH, at="24h").reads_at_records
     assert not asked(labels="labels.parquet").reads_at_records
 
 
@@ -96,6 +108,19 @@ def test_prediction_times_of_a_table_of_labels_are_no_records() -> None:
 def test_what_cannot_be_asked_is_refused_with_a_remedy(keys: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         asked(**keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"horizon": ["next record", "6h"]}, '"next record" beside durations'),
+        ({"horizon": ["24h", "1d"]}, "`horizon` lists one span twice"),
+        ({"at": ["1d", "24h"]}, "`at` lists one span twice"),
+    ],
+)
+def test_spans_that_cannot_stand_together_are_refused(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        ForecastQuestion(target="sbp", **keys)
 
 
 @pytest.mark.parametrize("key", ["outcome", "labels", "follow_up", "incomplete"])

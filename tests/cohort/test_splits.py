@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from sequela.cohort import HELD_OUT, TRAIN, TUNING, Split, SplitRequest, SplitSettings, final_split, make_splits
 from sequela.cohort.splits import LABEL_AFTER_CUT, NOT_IN_RECORDS, NOT_IN_SOURCE_SPLITS, NOT_IN_SPLIT_FILE, UNUSED
@@ -53,9 +54,15 @@ def test_the_split_of_people_does_not_depend_on_their_order(order: list[int], se
         assert people_in(split(one, **keys), one, part) == people_in(split(other, **keys), other, part)
 
 
+def test_nobody_tunes_where_the_fractions_say_so() -> None:
+    assert set(split(request(10), fractions=[0.8, 0.0, 0.2]).part) == {TRAIN, HELD_OUT}
+
+
 def test_another_seed_gives_another_split() -> None:
     asked = request(30)
     assert not np.array_equal(split(asked, seed=0).part, split(asked, seed=1).part)
+    final = [final_split(asked, SplitSettings(seed=seed)).part for seed in (0, 1)]
+    assert not np.array_equal(*final)
 
 
 def test_people_without_a_prediction_take_no_place_in_the_fractions() -> None:
@@ -90,6 +97,14 @@ def test_time_cuts_the_calendar_and_purges_labels_known_after_the_cut() -> None:
     assert found.excluded == {LABEL_AFTER_CUT: (8, 4)}
 
 
+def test_shares_are_rounded_to_whole_numbers_of_predictions() -> None:
+    calendar, course = request(3, each=5, delay=0), request(1, each=10, delay=0)
+    found = split(calendar, by="time", fractions=[0.59, 0.21, 0.2])
+    assert set(calendar.time[found.part == TRAIN]) == {0, 10, 20}
+    found = split(course, by="within", fractions=[0.54, 0.24, 0.22])
+    assert found.part.tolist() == [TRAIN] * 5 + [TUNING] * 3 + [HELD_OUT] * 2
+
+
 def test_a_label_known_just_at_the_cut_trains() -> None:
     asked = request(4, each=10, delay=10)
     assert split(asked, by="time", fractions=[0.5, 0.2, 0.3]).excluded == {}
@@ -102,6 +117,8 @@ def test_within_takes_the_first_part_of_each_course_and_purges_it() -> None:
         part = found.part[asked.person == person].tolist()
         assert part == [TRAIN] * 4 + [UNUSED] + [TUNING] + [UNUSED] + [HELD_OUT] * 3
     assert found.excluded == {LABEL_AFTER_CUT: (6, 3)}
+    last = split(asked, by="within", fractions=[0.5, 0.4, 0.1]).part[:10].tolist()
+    assert last == [TRAIN] * 4 + [UNUSED] + [TUNING] * 3 + [UNUSED] + [HELD_OUT]
 
 
 def test_within_cuts_each_person_at_their_own_time_whatever_the_order_of_predictions() -> None:
@@ -123,18 +140,34 @@ def test_folds_hold_every_person_out_once() -> None:
     for each in found:
         assert people_in(each, asked, TRAIN)
         assert people_in(each, asked, TUNING)
-    assert people_in(final_split(asked, SplitSettings(folds=4)), asked, HELD_OUT) == set()
+    final = final_split(request(40), SplitSettings(folds=4, fractions=[0.6, 0.2, 0.2]))
+    assert [len(people_in(final, request(40), part)) for part in (TRAIN, TUNING, HELD_OUT)] == [30, 10, 0]
 
 
-def test_more_folds_than_people_are_refused() -> None:
-    with pytest.raises(CohortError, match="at most 10 people"):
-        make_splits(request(3), SplitSettings(folds=4), Path())
+@pytest.mark.parametrize(("people", "told"), [(3, "at most 10 people"), (10, "at most 10"), (11, "only 11 people")])
+def test_more_folds_than_people_are_refused(people: int, told: str) -> None:
+    with pytest.raises(CohortError, match=told):
+        make_splits(request(people), SplitSettings(folds=people + 1), Path())
 
 
 @pytest.mark.parametrize("by", ["subject", "order", "time"])
 def test_an_empty_part_is_refused_by_name(by: str) -> None:
     with pytest.raises(CohortError, match=r"leaves no p.* in (train|tuning|held_out)"):
         split(request(2, each=1), by=by, fractions=[0.7, 0.15, 0.15])
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"fractions": [0.0, 0.5, 0.5]}, "nobody to train on"),
+        ({"fractions": [0.7, 0.15, 0.14]}, "add up to 1"),
+        ({"folds": 2, "by": "time"}, '`folds` above 1 needs by = "subject"'),
+        ({"path": "split.csv"}, '`path` goes with by = "file" only'),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        SplitSettings(**keys)
 
 
 def from_file(folder: Path, content: str | bytes, people: int = 4) -> Split:
@@ -144,9 +177,9 @@ def from_file(folder: Path, content: str | bytes, people: int = 4) -> Split:
 
 
 def test_a_file_names_each_persons_part_and_those_it_leaves_out_are_counted(tmp_path: Path) -> None:
-    found = from_file(tmp_path, "split,subject_id\ntrain, p0\ntuning,p1\nheld_out,p2\nheld_out,nobody\ntrain,p0\n")
+    found = from_file(tmp_path, "split,subject_id\ntrain, p0\ntuning,p1\nheld_out,p2\nheld_out,x\ntrain,y\ntrain,p0\n")
     assert found.part.tolist() == [TRAIN] * 3 + [TUNING] * 3 + [HELD_OUT] * 3 + [UNUSED] * 3
-    assert found.excluded == {NOT_IN_SPLIT_FILE: (3, 1), NOT_IN_RECORDS: (0, 1)}
+    assert found.excluded == {NOT_IN_SPLIT_FILE: (3, 1), NOT_IN_RECORDS: (0, 2)}
 
 
 def from_source(rows: list[tuple[int, str]]) -> Split:

@@ -83,7 +83,7 @@ def _only_with(column: Column, levels: Rows | None, label: Floats, person: Rows)
         marks += [("one of its values", levels == kind) for kind in often] if len(often) <= 200 else []
     for words, mark in marks:
         pure = purity(mark, label, person)
-        if not mark.all() and (severity := pure.severity) is not None:
+        if (severity := pure.severity) is not None:
             return Finding(
                 finding="only_with_outcome",
                 severity=severity,

@@ -9,9 +9,8 @@ import numpy as np
 import polars as pl
 
 from sequela.audit.series import Flags, Floats, Series, numbered
-from sequela.audit.words import FEW
 from sequela.cohort.asof import Rows, Timeline
-from sequela.cohort.facts import AGE, BIRTH, Facts
+from sequela.cohort.facts import AGE, Facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +49,8 @@ def column_at(series: Series, person: Rows, time: Rows, timeline: Timeline, tabl
     )
 
 
-def fact_columns(
-    facts: Facts, events: pl.DataFrame, person: Rows, time: Rows, table_of: Mapping[str, str]
-) -> Iterator[Column]:
-    """Yield static facts as the predictions see them: numbers, texts, what is only there or not, and the age."""
+def fact_columns(facts: Facts, person: Rows, time: Rows, table_of: Mapping[str, str]) -> Iterator[Column]:
+    """Yield static facts as the predictions see them: numbers, categories, and the age."""
     for code, number in facts.numbers.items():
         values = number[person]
         yield _fact(code, table_of, values, np.full(len(values), -1), (), ~np.isnan(values))
@@ -63,13 +60,6 @@ def fact_columns(
     if facts.birth is not None:
         age = facts.age_years(person, time)
         yield _fact(AGE, table_of, age, np.full(len(age), -1), (), ~np.isnan(age))
-    valued = [*facts.numbers, *facts.categories]
-    timeless = events.filter(pl.col("time").is_null() & ~pl.col("code").is_in(valued))
-    for (code,), rows in timeless.group_by("code", maintain_order=True):
-        who = rows["subject_id"].unique().to_numpy()
-        if len(who) > FEW and not str(code).startswith(BIRTH):
-            there = np.isin(person, who)
-            yield _fact(str(code), table_of, np.full(len(person), np.nan), np.full(len(person), -1), (), there)
 
 
 def _fact(

@@ -75,7 +75,7 @@ def _of_columns(
     person, time = cohort.asked.person[rows], cohort.asked.time[rows]
 
     def columns() -> Iterator[Column]:
-        yield from fact_columns(evidence.facts, evidence.events, person, time, table_of)
+        yield from fact_columns(evidence.facts, person, time, table_of)
         for one in series:
             yield column_at(one, person, time, cohort.timeline, table_of.get(one.code))
 

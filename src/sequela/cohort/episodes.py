@@ -24,7 +24,7 @@ _LARGEST_GRID = 200_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Episodes:
-    """Spans [start, stop) that a question is asked in; microseconds.
+    """Spans [start, stop) that a question is asked in, no stop before its start; microseconds.
 
     Where the study sets no end, the span ends with a record (the person's last, or the last before the next episode):
     `open_ended` spans hold that record, and prediction times that the study names by a duration may lie after it, but
@@ -208,11 +208,11 @@ def _listed(at: str | list[str]) -> list[str]:
 def _at_records(episodes: Episodes, stop: Rows, timeline: Timeline, at: str) -> tuple[Rows, Rows]:
     first = timeline.known_until(episodes.person, episodes.start - 1)
     last = timeline.known_until(episodes.person, np.where(episodes.open_ended, stop, stop - 1))
-    count = np.maximum(last - first, 0)
+    count = last - first
     if at == FIRST_RECORD:
         count = np.minimum(count, 1)
     elif at == LAST_RECORD:
-        first, count = np.where(count > 0, last - 1, first), np.minimum(count, 1)
+        first, count = last - 1, np.minimum(count, 1)
     episode = np.repeat(np.arange(len(count)), count)
     row = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + np.repeat(first, count)
     return episode, timeline.step_time[row]
@@ -221,7 +221,7 @@ def _at_records(episodes: Episodes, stop: Rows, timeline: Timeline, at: str) -> 
 def _on_a_grid(episodes: Episodes, stop: Rows, every: int) -> tuple[Rows, Rows]:
     """Return the times start + k * every with k = 1, 2, ... that lie within the episodes."""
     inside = np.where(episodes.open_ended, stop - episodes.start, stop - episodes.start - 1)
-    count = np.maximum(inside // every, 0)
+    count = inside // every
     if count.sum() > _LARGEST_GRID:
         raise CohortError(
             f"`at` asks for {count.sum():,} prediction times, more than {_LARGEST_GRID:,}: take a longer step."

@@ -13,11 +13,13 @@ from sequela.cohort.asof import Rows
 from sequela.errors import RecordsError
 from sequela.records import Clock
 from sequela.records.durations import MICROSECONDS
+from sequela.records.origin import Origin
 from sequela.records.parts import source_ids
-from sequela.records.times import iso_instants
+from sequela.records.times import as_iso, iso_instants
 
 NOT_IN_RECORDS = "in the table of labels, but not in the records"
 NO_LABEL = "the table of labels has no label"
+NOT_IN_TABLE = "in the records, but not in the table of labels"
 _VALUES = ("boolean_value", "integer_value")
 _SCHEMA = "Add it: MEDS's label schema has the columns subject_id, prediction_time and boolean_value"
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
@@ -67,11 +69,14 @@ def read_label_table(
     strangers = known.filter(pl.col("subject_id").is_null())
     unlabelled = there.filter(pl.col("value").is_null())
     counted = ((NOT_IN_RECORDS, strangers), (NO_LABEL, unlabelled))
+    excluded = {reason: (len(gone), gone["written"].n_unique()) for reason, gone in counted if len(gone)}
+    if absent := len(subjects) - there["subject_id"].n_unique():
+        excluded[NOT_IN_TABLE] = (0, absent)
     return LabelTable(
         person=labelled["subject_id"].to_numpy(),
         time=labelled["time"].to_numpy(),
         value=labelled["value"].to_numpy(),
-        excluded={reason: (len(gone), gone["written"].n_unique()) for reason, gone in counted if len(gone)},
+        excluded=excluded,
     )
 
 
@@ -116,15 +121,12 @@ def _ids(ids: pl.Series, name: str) -> pl.Series:
 
 def _times(times: pl.Series, clock: Clock, name: str) -> pl.Series:
     """Return microseconds."""
-    if times.dtype == pl.Date:
-        times = times.cast(pl.Datetime("us"))
-    if isinstance(times.dtype, pl.Datetime):
-        instants = _utc(times, clock)
-    elif clock.calendar:
-        instants = iso_instants(times.cast(pl.String).str.strip_chars(), clock.time_zone)["time"].to_physical()
+    is_instant = isinstance(times.dtype, (pl.Date, pl.Datetime))
+    if is_instant or clock.calendar:
+        text = as_iso(times, Origin((name,), (len(times),))).cast(pl.String).str.strip_chars()
+        instants = iso_instants(text, clock.time_zone if clock.calendar else "UTC")["time"].to_physical()
     else:
         numbers = times.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
-        numbers = pl.select(pl.when(numbers.is_finite()).then(numbers)).to_series()
         instants = (numbers * MICROSECONDS[clock.unit]).round().cast(pl.Int64, strict=False)
     if instants.null_count():
         wanted = "a time in ISO 8601" if clock.calendar else f"a number of {clock.unit}"
@@ -132,16 +134,6 @@ def _times(times: pl.Series, clock: Clock, name: str) -> pl.Series:
             instants.is_null(), name, "prediction_time", ("the time is missing or cannot be read", f"Write {wanted}")
         )
     return instants
-
-
-def _utc(times: pl.Series, clock: Clock) -> pl.Series:
-    zone = times.dtype.time_zone if isinstance(times.dtype, pl.Datetime) else None
-    if zone is None and clock.calendar and clock.time_zone != "UTC":
-        times = times.dt.replace_time_zone(clock.time_zone, ambiguous="earliest", non_existent="null")
-        zone = clock.time_zone
-    if zone is not None:
-        times = times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    return times.cast(pl.Datetime("us")).to_physical()
 
 
 def _claims(values: pl.Series, name: str) -> pl.Series:

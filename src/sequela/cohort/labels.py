@@ -37,7 +37,7 @@ def horizon_hours(question: ForecastQuestion) -> list[float | None]:
 
 
 def forecast_labels(events: pl.DataFrame, asked: Asked, question: ForecastQuestion, people: int) -> Labels:
-    """Return what was measured strictly after each prediction time.
+    """Return what was measured strictly after each prediction time; somebody has a value of each target.
 
     "next record" takes the first later instant at which the target was measured; a duration h takes the measurement
     nearest to t + h (the earlier of two that are equally near) no further from it than `tolerance`. Where a value was
@@ -66,8 +66,6 @@ class _Series:
 
     def following(self, asked: Asked, horizon: str, tolerance: str) -> Rows:
         """Return the row that answers each prediction, -1 where there is none."""
-        if not len(self.time):
-            return np.full(len(asked.time), -1)
         after = last_at_or_before(self.offsets, self.time, asked.person, asked.time) + 1
         end = self.offsets[asked.person + 1]
         if horizon == NEXT_RECORD:
@@ -75,7 +73,7 @@ class _Series:
         ahead = parse_duration(horizon)
         allowed = ahead // 4 if tolerance == "auto" else parse_duration(tolerance)
         wanted = asked.time + ahead
-        later = np.maximum(last_at_or_before(self.offsets, self.time, asked.person, wanted - 1) + 1, after)
+        later = last_at_or_before(self.offsets, self.time, asked.person, wanted) + 1
         distance_later = self._distance(later, later < end, wanted)
         distance_earlier = self._distance(later - 1, later - 1 >= after, wanted)
         best = np.where(distance_earlier <= distance_later, later - 1, later)

@@ -74,7 +74,7 @@ class Happened:
     not_known: Flags  # [P] no value says whether it happened
     not_dated: Flags  # [P] it happened, and nothing says when
     other_level: Flags  # [P] a value that is neither `positive` nor the most common other one
-    day_end: Rows  # [P] the end of its day where the first one has a date only, NEVER elsewhere; microseconds
+    day_end: Rows  # [P] the end of its day where the first one has a date only, else NEVER; of no meaning without one
 
 
 def what_happened(seen: Seen, outcome: OutcomeSettings) -> Happened:
@@ -148,7 +148,7 @@ def _refuse_no_record(found: pl.DataFrame, outcome: OutcomeSettings) -> None:
 
 def _refuse_zeros(found: pl.DataFrame, outcome: OutcomeSettings) -> None:
     values = found["numeric_value"]
-    if not outcome.has_threshold and (values == 0).any() and values.drop_nulls().is_in([0.0, 1.0]).all():
+    if not outcome.has_threshold and (values == 0).any() and values.is_in([0.0, 1.0]).all():
         raise CohortError(
             f"[question] outcome: '{outcome.name}' holds 0 and 1, and of a code every record is an event, those of 0 "
             "as well. Write above = 0.5 beside `code`."
@@ -172,7 +172,7 @@ def _of_column(seen: Seen, outcome: OutcomeSettings) -> Happened:
         not_known=np.isnan(value),
         not_dated=happened & ~dated,
         other_level=of_other_level(rows, outcome, people),
-        day_end=np.where(dated, column_day_ends(seen.outcomes, when, people, seen.clock), NEVER),
+        day_end=column_day_ends(seen.outcomes, when, people, seen.clock),
     )
 
 

@@ -150,7 +150,7 @@ def _in_time(
     reason[happened.not_known[asked.person]] = _REASONS.index(NOT_KNOWN)
     end = np.where(covered, window.end, np.maximum(np.minimum(until, window.end), asked.time))
     labels = RiskLabels(
-        value=np.where(reason >= 0, np.nan, event.astype(np.float64)),
+        value=event.astype(np.float64),
         known=np.where(event, learned, end),
         event_hours=np.where(event, (when - asked.time) / MICROSECONDS_PER_HOUR, np.nan),
     )

@@ -1,0 +1,129 @@
+"""What the audit is made of: words without few people, series of a code, a target's own past, parts of a split."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sequela.audit.people import copies, overlap
+from sequela.audit.quantities import outcome_columns
+from sequela.audit.series import Series, series_of
+from sequela.audit.static import later_values
+from sequela.audit.study import _own_past
+from sequela.audit.words import people, share
+from sequela.cohort import Split, SplitSettings
+from sequela.cohort.facts import Facts
+from sequela.records.events import SCHEMA
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        *[(0, "none"), (1, "fewer than 11"), (10, "fewer than 11"), (11, "11 %")],
+        *[(89, "89 %"), (90, "all but fewer than 11"), (99, "all but fewer than 11"), (100, "all")],
+    ],
+)
+def test_a_share_tells_of_no_ten_people_and_leaves_none_to_be_worked_out(part: int, words: str) -> None:
+    assert share(part, 100) == words
+
+
+def test_ten_people_are_few_and_eleven_are_not() -> None:
+    assert [people(count) for count in (0, 1, 10, 11)] == ["0 people", *["fewer than 11 people"] * 2, "11 people"]
+
+
+# Of person 0 the value of hour 1 came last; person 1 has two.
+LATE = Series(
+    code="x",
+    person=np.array([0, 0, 1, 1]),
+    known=np.array([2, 9, 1, 5]),
+    time=np.array([2, 1, 1, 5]),
+    number=np.array([20.0, 10.0, 30.0, 50.0]),
+    level=np.full(4, -1),
+    levels=(),
+)
+
+
+def test_the_last_record_of_a_code_is_the_last_that_was_known() -> None:
+    assert LATE.last_known(np.array([0, 0, 1, 1, 1]), np.array([8, 9, 0, 4, 5]), 3).tolist() == [0, 1, -1, 2, 3]
+
+
+def test_first_and_last_number_of_each_are_those_that_were_measured_then() -> None:
+    for which, values, times in (("first", [10.0, 30.0, np.nan], [1, 1, 0]), ("last", [20.0, 50.0, np.nan], [2, 5, 0])):
+        value, when = LATE.of_each(which, 3)
+        np.testing.assert_array_equal(value, values)
+        assert when.tolist() == times
+
+
+def test_the_own_past_of_a_target_is_the_persons_own() -> None:
+    past = _own_past(LATE, np.array([0, 0, 1, 1, 1]), np.array([2, 9, 0, 1, 5]), 2)
+    nothing = np.nan
+    np.testing.assert_array_equal(
+        past, [[20.0, nothing], [10.0, 20.0], [nothing, nothing], [30.0, nothing], [50.0, 30.0]]
+    )
+
+
+def test_a_fact_is_a_later_value_where_it_differs_from_the_first_and_came_after_the_prediction() -> None:
+    count = 60
+    number = np.random.default_rng(0).normal(size=(count, 3))
+    time, known = np.tile([0, 2, 1], count), np.tile([0, 2, 9], count)  # the second value came last
+    one = Series(
+        code="x",
+        person=np.repeat(np.arange(count), 3),
+        known=known,
+        time=time,
+        number=number.reshape(-1),
+        level=np.full(3 * count, -1),
+        levels=(),
+    )
+    same = replace(one, number=np.repeat(number[:, 0], 3))
+    values = {"first": number[:, 0], "last": number[:, 1], "mean": number.mean(axis=1)}
+    values |= {"low": number.min(axis=1), "high": number.max(axis=1)}
+    facts = Facts(numbers=values, categories={}, birth=None)
+    found = later_values([one, same], facts, np.full(count, 0.5), {})
+    words = {"last": "last value", "mean": "mean", "low": "lowest value", "high": "highest value"}
+    assert {each.column: each.evidence.split(" of ")[0].removeprefix("It is the ") for each in found} == words
+    assert later_values([one], facts, np.full(count, 2.0), {}) == []
+
+
+def rows_of(count: int, code: str = "x") -> pl.DataFrame:
+    rows = [{"subject_id": person, "code": code, "numeric_value": 1.0} for person in range(count)]
+    return pl.DataFrame(rows, schema_overrides=SCHEMA).with_columns(time=pl.lit(0).cast(pl.Datetime("us")))
+
+
+@pytest.mark.parametrize(("count", "codes"), [(10, []), (11, ["x"])])
+def test_a_code_of_ten_people_is_not_looked_at(count: int, codes: list[str]) -> None:
+    rows = rows_of(count).with_columns(
+        text_value=pl.lit(None, pl.String), available_time=pl.lit(None, pl.Datetime("us"))
+    )
+    assert [one.code for one in series_of(rows)] == codes
+
+
+def test_a_column_of_outcomes_is_of_those_with_one_value() -> None:
+    rows = pl.concat([rows_of(3), rows_of(1).with_columns(numeric_value=pl.lit(2.0, pl.Float32))])
+    np.testing.assert_array_equal(outcome_columns(rows, 4)["x"], [np.nan, 1.0, 1.0, np.nan])
+
+
+def split(*part: int) -> Split:
+    return Split(part=np.array(part, dtype=np.int8), fold=0, excluded={})
+
+
+def test_a_prediction_that_is_left_out_stands_in_no_part() -> None:
+    person, by = np.array([0, 0, 1, 1]), SplitSettings()
+    assert overlap(person, [split(0, -1, 2, 2)], by) == []
+    assert [one.severity for one in overlap(person, [split(0, 0, 2, 2), split(0, 0, 2, 1)], by)] == ["certain"]
+
+
+@pytest.mark.parametrize(
+    ("part", "severity"), [((0, 0, 0), "note"), ((0, 2, 1), "certain"), ((0, -1, 1), "note"), ((-1, -1, 2), "note")]
+)
+def test_copies_are_a_leak_where_both_stand_in_a_part_and_in_two(part: tuple[int, ...], severity: str) -> None:
+    numbers = np.random.default_rng(0).normal(size=30)
+    one = pl.DataFrame({"code": "x", "numeric_value": numbers, "time": np.arange(30) * 7})
+    other = one.with_columns(numeric_value=-pl.col("numeric_value"), time=pl.col("time") * 2)
+    histories = [(0, one), (1, one.with_columns(pl.col("time") + 999)), (2, other)]
+    events = pl.concat([frame.with_columns(subject_id=pl.lit(person)) for person, frame in histories])
+    events = events.with_columns(text_value=pl.lit(None, pl.String))
+    assert [found.severity for found in copies(events, np.arange(3), [split(*part)], 3)] == [severity]
