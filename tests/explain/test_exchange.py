@@ -145,7 +145,8 @@ def test_static_facts_are_exchanged_and_an_age_is_the_donors_at_the_donors_start
     births = contract([(p, -year * (20 + p), "MEDS_BIRTH", 0) for p in range(3)])
     facts = static_facts(pl.concat([events, births]), 3)
     asked = asked_of(np.arange(3), start=np.array([0, 10, 20]) * year * HOUR)
-    found = Exchange(events, facts, asked, each_prediction=False)
+    found = Exchange(pl.concat([events, births]), facts, asked, each_prediction=False)
+    assert found.unchanged.events.is_empty()
     donor = np.array([1, 2, 0])
     sex, weight, age = (found.of_fact(code, donor) for code in ("sex", "weight", AGE))
     assert sex.exchanged is not None
