@@ -38,6 +38,30 @@ def test_the_least_distance_is_the_first_on_the_way_from_0_that_noise_takes_to_t
         assert one == pytest.approx(first * distances.value[name], abs=1e-3 * distances.value[name])
 
 
+def test_the_line_of_a_resample_is_the_weighted_curve_of_the_rows_that_it_draws():
+    event, risk, person = cohort(2, people=60)
+    risk, weight = risk.round(2), np.random.default_rng(1).uniform(0.2, 2, len(risk))
+    draws = Resamples(np.r_[person, 99], 20)
+    index = draws.index(person)
+    smoother = Smoother(risk, event, index, 61, weight)
+    assert smoother.places.tolist() == np.unique(risk).tolist()
+    (counts,) = draws.draws()
+    for drawn_counts, line, mass in zip(counts, *smoother.lines(counts), strict=True):
+        drawn_weight = weight * drawn_counts[index]
+        assert mass == pytest.approx([drawn_weight[risk == place].sum() for place in smoother.places])
+        exact = lowess(risk, event, weight=drawn_weight)
+        assert np.interp(risk, smoother.places, line)[drawn_weight > 0] == pytest.approx(exact[drawn_weight > 0])
+
+
+def test_weights_between_two_places_keep_their_sum_and_their_mean():
+    event, risk, person = cohort(2, people=60)
+    weight = np.random.default_rng(1).uniform(0.2, 2, len(risk))
+    smoother = Smoother(risk, event, person, 60, weight)
+    mass = smoother.lines(np.ones((1, 60)))[1][0]
+    assert len(smoother.places) == 101 < len(np.unique(risk))
+    assert [mass.sum(), mass @ smoother.places] == pytest.approx([weight.sum(), weight @ risk])
+
+
 def test_the_least_distance_lies_between_0_and_the_one_found():
     value, found = drawn(*cohort(5, people=80), resamples=200)
     for name in DISTANCES:

@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,12 +10,16 @@ from sequela.evaluate import (
     RiskAsked,
     auroc,
     average_precision,
+    bootstrap_interval,
+    bootstrap_metric,
     brier,
+    calibration_intercept,
     calibration_slope,
     net_benefit,
     person_weights,
     risk_measures,
     risk_verdict,
+    scaled_brier,
 )
 
 KEYS = {"model", "metric", "target", "horizon_hours", "cause", "at", "subgroup", "threshold", "recalibrated",
@@ -97,6 +102,32 @@ def test_people_may_weigh_the_same():
     ] == pytest.approx(net_benefit(event, predicted["network"], 0.5, weight))
 
 
+def test_intervals_of_people_who_weigh_the_same_are_those_of_weighted_resamples():
+    event, person, predicted = predictions()
+    weight, resamples = person_weights(person), Resamples(person, 100)
+    asked, risk, benefit = RiskAsked(event, person), predicted["logistic"], partial(net_benefit, threshold=0.2)
+    found = risk_measures(asked, {"logistic": risk}, resamples=resamples, thresholds=[0.2])
+    for metric, function in (("auroc", auroc), ("auprc", average_precision), ("scaled_brier", scaled_brier),
+                             ("calibration_slope", calibration_slope), ("net_benefit", benefit),
+                             ("calibration_intercept", calibration_intercept)):  # fmt: skip
+        threshold = 0.2 if metric == "net_benefit" else None
+        for weighting, weigh in (("people", weight), ("predictions", np.ones(len(event)))):
+            each = row(found, metric=metric, weighting=weighting, threshold=threshold, model="logistic")
+            alone = bootstrap_metric(
+                lambda w, function=function, weigh=weigh: function(event, risk, weight=w * weigh),
+                person,
+                resamples=resamples,
+            )
+            assert [each["value"], each["low"], each["high"]] == pytest.approx(
+                [alone.value, alone.low, alone.high], rel=1e-3
+            )
+    share = bootstrap_interval(event, person, resamples=resamples, weight=weight)
+    everybody = row(found, metric="net_benefit", weighting="people", threshold=0.2, model="treat_all")
+    assert [everybody[key] for key in ("value", "low", "high")] == pytest.approx(
+        [one - (1 - one) / 4 for one in (share.value, share.low, share.high)]
+    )
+
+
 def test_with_one_prediction_each_both_weightings_agree():
     found = measured(most_rows=1)
     for metric in ("auroc", "ici", "e90"):
@@ -159,10 +190,11 @@ def test_landmarks_and_subgroups_are_scored_on_their_own_rows():
         asked, predicted, resamples=Resamples(person, 50), thresholds=[0.2], subgroups={"sex": level}, told=told.append
     )
     assert told == ["all predictions", "predictions at 6h", "predictions at 12h", "subgroup sex"]
-    rows = hours == 6
-    each = row(found, model="network", metric="auroc", at="6h")
-    assert each["value"] == pytest.approx(auroc(event[rows], predicted["network"][rows]))
-    assert (each["people"], each["events"]) == (len(np.unique(person[rows])), event[rows].sum())
+    for hour in (6, 12):
+        rows = hours == hour
+        each = row(found, model="network", metric="auroc", at=f"{hour}h")
+        assert each["value"] == pytest.approx(auroc(event[rows], predicted["network"][rows]))
+        assert (each["people"], each["events"]) == (len(np.unique(person[rows])), event[rows].sum())
     rows = np.array([one == "male" for one in level])
     each = row(found, model="logistic", metric="brier", subgroup={"name": "sex", "level": "male"})
     assert each["value"] == pytest.approx(brier(event[rows], predicted["logistic"][rows]))
@@ -195,6 +227,25 @@ def test_one_prediction_time_is_no_landmark():
     asked = RiskAsked(event, person, at_hours=np.full(len(event), 48.0))
     found = risk_measures(asked, predicted, resamples=Resamples(person, 5))
     assert {each["at"] for each in found.measures} == {None}
+
+
+@pytest.mark.parametrize(("times", "landmarks"), [(48, 48), (49, 0)])
+def test_many_prediction_times_are_no_landmarks(times, landmarks):
+    event, person, predicted = predictions(people=60)
+    hours = np.arange(len(event)) % times + 1.0
+    found = risk_measures(RiskAsked(event, person, at_hours=hours), predicted, resamples=Resamples(person, 2))
+    assert len({each["at"] for each in found.measures} - {None}) == landmarks
+
+
+@pytest.mark.parametrize(
+    ("people", "events", "is_told"),
+    [(30, 5, True), (30, 25, True), (30, 4, False), (30, 26, False), (10, 5, True), (9, 4, False)],
+)
+def test_ten_people_and_five_predictions_of_each_kind_are_enough(people, events, is_told):
+    rng, person = np.random.default_rng(1), np.arange(people)
+    asked = RiskAsked(rng.permutation((person < events).astype(float)), person)
+    found = risk_measures(asked, {"network": rng.random(people)}, resamples=Resamples(person, 5))
+    assert (found.models["network"]["brier"]["value"] is not None) == is_told
 
 
 def test_few_events_are_too_few_to_say():

@@ -79,7 +79,8 @@ def test_weights_count_as_repeated_predictions():
     event, risk, _ = cohort(6, people=60)
     times = np.random.default_rng(1).integers(0, 4, len(event))
     many, drawn_risk = np.repeat(event, times), np.repeat(risk, times)
-    for metric in (auroc, average_precision, brier, scaled_brier, calibration_slope, calibration_intercept):
+    for metric in (auroc, average_precision, brier, scaled_brier, calibration_in_the_large, calibration_slope,
+                   calibration_intercept):  # fmt: skip
         assert metric(event, risk, times) == pytest.approx(metric(many, drawn_risk), rel=1e-8)
     assert at_threshold(event, risk, 0.2, times) == pytest.approx(at_threshold(many, drawn_risk, 0.2))
 
@@ -88,6 +89,22 @@ def test_a_prediction_without_weight_counts_nothing_in_the_ici_however_far_it_li
     event, risk = np.tile([1.0, 0.0, 0.0, 0.0, 0.0], 20), np.repeat([0.1, 0.9], [80, 20])
     weight = (risk < 0.5).astype(float)
     assert ici(event, risk, weight) == pytest.approx(ici(event[risk < 0.5], risk[risk < 0.5]))
+
+
+@pytest.mark.parametrize(("size", "decimals"), [(45, 6), (46, 6), (47, 1), (5, 6)])
+def test_the_weighted_curve_is_the_line_of_least_squares_among_the_nearest_three_quarters(size, decimals):
+    rng = np.random.default_rng(size)
+    risk, weight = rng.beta(1, 3, size).round(decimals), rng.integers(0, 4, size).astype(float)
+    event = (rng.random(size) < risk).astype(float)
+    line = np.empty(size)
+    for at, place in enumerate(risk):
+        away = np.abs(risk - place)
+        kernel = weight * np.clip(1 - (away / np.sort(away)[int(0.75 * size) - 1]) ** 3, 0, 1) ** 3
+        columns = np.stack([np.ones(size), risk - place], axis=1) * np.sqrt(kernel)[:, None]
+        line[at] = np.linalg.lstsq(columns, event * np.sqrt(kernel), rcond=None)[0][0]
+    used = weight > 0
+    assert lowess(risk, event, weight=weight)[used] == pytest.approx(line[used], abs=1e-9)
+    assert ici(event, risk, weight) == pytest.approx(np.abs(line - risk)[used] @ weight[used] / weight.sum())
 
 
 def test_a_resample_of_events_alone_has_no_intercept_however_its_weights_add_up():
@@ -179,17 +196,19 @@ def test_risks_of_0_and_1_are_scored():
 def test_what_is_no_event_and_no_risk_is_refused():
     with pytest.raises(ValueError, match="target must be 0 or 1, got 1 of 2"):
         auroc([0, 2], [0.1, 0.2])
-    with pytest.raises(ValueError, match="between 0 and 1, got 1 of 2"):
-        brier([0, 1], [0.1, 1.2])
+    for wrong in (-0.2, 1.2):
+        with pytest.raises(ValueError, match="between 0 and 1, got 1 of 2"):
+            brier([0, 1], [0.1, wrong])
     with pytest.raises(ValueError, match="threshold must lie"):
         net_benefit([0, 1], [0.1, 0.2], 1.0)
-    with pytest.raises(ValueError, match="at least one prediction"):
-        auroc([], [])
+    for metric in (auroc, ici):
+        with pytest.raises(ValueError, match="at least one prediction"):
+            metric([], [])
     with pytest.raises(ValueError, match="finite"):
         ici([0, 1], [0.1, np.nan])
     assert auroc([1, 1], [0.1, 0.2]) is None
     assert average_precision([0, 0], [0.1, 0.2]) is None
-    assert scaled_brier([1, 1], [0.1, 0.2]) is None
+    assert scaled_brier([1, 1], [0.1, 0.2]) is scaled_brier([0, 0], [0.1, 0.2]) is None
     assert calibration_intercept([1, 1], [0.1, 0.2]) is None
 
 
