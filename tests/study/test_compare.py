@@ -179,9 +179,10 @@ def test_damaged_run_folders_are_refused(tmp_path):
     (b / "predictions.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(RunError, match="cannot be read as predictions"):
         compare_runs([a, b])
-    pl.concat([table, table]).write_parquet(b / "predictions.parquet")
-    with pytest.raises(RunError, match="holds a held-out prediction twice"):
-        compare_runs([a, b])
+    for model in ("network", "gradient_boosting"):
+        pl.concat([table, table.filter(pl.col("model") == model)]).write_parquet(b / "predictions.parquet")
+        with pytest.raises(RunError, match="holds a held-out prediction twice"):
+            compare_runs([a, b])
     table.drop("predicted").write_parquet(b / "predictions.parquet")
     with pytest.raises(RunError, match="'predicted' is missing"):
         compare_runs([a, b])
