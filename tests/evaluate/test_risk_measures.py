@@ -8,13 +8,17 @@ from risk_cohorts import cohort, expit
 from sequela.evaluate import (
     Resamples,
     RiskAsked,
+    at_threshold,
     auroc,
     average_precision,
     bootstrap_interval,
     bootstrap_metric,
     brier,
+    calibration_in_the_large,
     calibration_intercept,
     calibration_slope,
+    ici,
+    lowess,
     net_benefit,
     person_weights,
     risk_measures,
@@ -69,14 +73,31 @@ def test_the_headline_is_the_measures_of_all_predictions():
     headline = found.models["network"]
     assert list(headline) == ["auroc", "auprc", "brier", "scaled_brier", "calibration_in_the_large",
                               "calibration_intercept", "calibration_slope", "ici", "net_benefit"]  # fmt: skip
-    assert headline["auroc"]["value"] == pytest.approx(auroc(event, predicted["network"]))
-    assert headline["net_benefit"]["value"] == pytest.approx(net_benefit(event, predicted["network"], 0.2))
+    plain = (auroc, average_precision, brier, scaled_brier, calibration_in_the_large, calibration_intercept,
+             calibration_slope, ici, partial(net_benefit, threshold=0.2))  # fmt: skip
+    for each, function in zip(headline.values(), plain, strict=True):
+        assert each["value"] == pytest.approx(function(event, predicted["network"]))
     for metric, each in headline.items():
         threshold = 0.2 if metric == "net_benefit" else None
         again = row(found, model="network", metric=metric, threshold=threshold)
         assert {key: again[key] for key in each} == each
         assert each["low"] <= each["value"] <= each["high"]
         assert each["low"] < each["high"]
+
+
+def test_every_other_measure_is_that_of_the_plain_function():
+    event, _person, predicted = predictions()
+    found, risk = measured(), predicted["logistic"]
+    away = np.abs(lowess(risk, event) - risk)
+    e50, e90 = (np.quantile(away, share, method="inverted_cdf") for share in (0.5, 0.9))
+    plain = {"observed_risk": event.mean(), "predicted_risk": risk.mean(), "e50": e50, "e90": e90}
+    for metric, value in plain.items():
+        assert row(found, model="logistic", metric=metric)["value"] == pytest.approx(value)
+    for threshold in (0.2, 0.5):
+        for metric, value in at_threshold(event, risk, threshold).items():
+            each = row(found, model="logistic", metric=metric, threshold=threshold)
+            assert each["value"] == pytest.approx(value)
+            assert each["low"] < each["value"] < each["high"]
 
 
 def test_the_interval_of_a_distance_reaches_0_where_noise_alone_makes_it():
@@ -94,7 +115,7 @@ def test_people_may_weigh_the_same():
     weight = person_weights(person)
     found = measured()
     for metric, function in (("auroc", auroc), ("auprc", average_precision), ("brier", brier),
-                             ("calibration_slope", calibration_slope)):  # fmt: skip
+                             ("calibration_slope", calibration_slope), ("ici", ici)):  # fmt: skip
         each = row(found, model="logistic", metric=metric, weighting="people")
         assert each["value"] == pytest.approx(function(event, predicted["logistic"], weight), rel=1e-8)
     assert row(found, model="network", metric="net_benefit", threshold=0.5, weighting="people")[

@@ -24,6 +24,7 @@ from sequela.evaluate.bootstrap import estimate
 from sequela.evaluate.distances import distance_interval
 from sequela.evaluate.lowess import smoothed_at
 from sequela.evaluate.risk_samples import RiskSample, least, row_draws
+from sequela.evaluate.thresholds import threshold_metrics
 
 
 @pytest.mark.parametrize("slope", [1.0, 0.5])
@@ -73,6 +74,13 @@ def test_net_benefit_of_normal_risks_is_the_integral():
 
 def test_a_risk_equal_to_the_threshold_alerts():
     assert at_threshold([1, 0], [0.2, 0.1], 0.2)["sensitivity"] == 1.0
+
+
+def test_where_everybody_alerts_rounding_makes_no_predictive_value():
+    every, event = np.array([7.0]), np.array([2.0])
+    found = threshold_metrics(every, event, np.nextafter(every, 0), np.nextafter(event, 0), threshold=0.2)
+    assert np.isnan(found["npv"][0])
+    assert found["ppv"][0] == pytest.approx(2 / 7)
 
 
 def test_weights_count_as_repeated_predictions():

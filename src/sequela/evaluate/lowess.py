@@ -1,7 +1,8 @@
 """A smooth line through events, where risks are many and events are 0 or 1: local straight lines, tricube weights.
 
 For the numbers that are reported the line is fitted at every distinct risk (`lowess`); it equals statsmodels'
-`lowess(frac, it=0, delta=0)`. With more than 5,000 distinct risks it is fitted at 500 of them, and straight between.
+`lowess(frac, it=0, delta=0)`, but where three quarters of the risks are all but the same, and statsmodels gives up the
+slope. With more than 5,000 distinct risks it is fitted at 500 of them, and straight between.
 
 In resamples of people it is fitted at `Smoother.places`, at most 101 quantiles of the risk, straight between them, and
 what is near a place stays as wide as it is for the people as they are. So 500 resamples cost one matrix product.
