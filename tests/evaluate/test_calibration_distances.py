@@ -5,7 +5,8 @@ import pytest
 from risk_cohorts import calibrated, cohort, drawn, expit
 
 from sequela.evaluate import Resamples, RiskAsked, lowess
-from sequela.evaluate.distances import DISTANCES, Distances, distance_interval
+from sequela.evaluate.bootstrap import Estimate
+from sequela.evaluate.distances import DISTANCES, Distances, distance_difference, distance_interval
 from sequela.evaluate.lowess import Smoother
 from sequela.evaluate.risk import RiskBlock, RiskScores
 from sequela.evaluate.risk_samples import least
@@ -120,6 +121,17 @@ def test_a_difference_of_distances_decides_nothing_between_risks_that_are_almost
         decided += found["outcome"] != "no_difference"
     assert held >= 37
     assert decided <= 2
+
+
+def test_the_interval_of_a_difference_covers_both_that_it_is_made_of():
+    ours, theirs = Estimate(0.10, 0.04, 0.18), Estimate(0.08, 0.05, 0.20)
+    narrow = distance_difference(ours, theirs, np.linspace(0.019, 0.021, 100), people=20)
+    assert [narrow.low, narrow.high] == pytest.approx([0.02 - np.hypot(0.06, 0.12), 0.02 + np.hypot(0.08, 0.03)])
+    wide = distance_difference(ours, theirs, np.linspace(-1, 2, 1001), people=20)
+    assert [wide.low, wide.high] == pytest.approx([0.04 - 1.925, 0.04 + 0.925])
+    nothing = Estimate(None, reason="too few")
+    assert distance_difference(nothing, theirs, np.ones(3), people=20) == nothing
+    assert distance_difference(ours, nothing, np.ones(3), people=20) == nothing
 
 
 def test_a_difference_of_distances_sees_risks_that_are_far_off():
