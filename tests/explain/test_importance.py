@@ -142,6 +142,11 @@ def test_metrics_are_those_of_scikit_learn_with_weights(metric: str) -> None:
     assert METRICS[metric][0](label, predicted, weights) == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_certain_risk_that_did_not_come_true_costs_much_and_not_all() -> None:
+    certain = METRICS["log_loss"][0](np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.ones((1, 2)))
+    assert certain == pytest.approx(-np.log(1e-15), rel=1e-3)
+
+
 def test_what_cannot_be_judged_says_why_and_comes_last() -> None:
     judged = held_out(0, 40)
     few = contract([(p, 5, "few", 1.0) for p in range(10)])
