@@ -143,8 +143,9 @@ def test_people_with_one_event_among_several_predictions_are_shared_out_as_peopl
 
 
 def test_where_too_few_others_are_left_risks_stay():
-    event, risk, person = cohort(6, people=12)
-    assert cross_fitted("platt", risk, event, person, min_people=12).tolist() == risk.tolist()
+    event, risk, person = cohort(6, people=40)
+    assert cross_fitted("platt", risk, event, person, min_people=40).tolist() == risk.tolist()
+    assert (cross_fitted("platt", risk, event, person) != risk).all()
     assert cross_fitted("platt", [0.3, 0.4], [0, 1], ["a", "a"]).tolist() == [0.3, 0.4]
 
 
