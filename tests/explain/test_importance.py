@@ -228,7 +228,8 @@ def test_who_is_drawn_keeps_their_labels_and_depends_on_the_seed(most_histories:
     judged = several_each(held_out(0, 60))
     judged = replace(judged, labels=shares(Exchange(judged.events, judged.facts, judged.asked,
                                                     each_prediction=True).unchanged))  # fmt: skip
-    moved = replace(judged, labels=judged.labels + np.arange(len(judged.labels)))
+    moves = judged.asked.person if people < 60 else np.arange(240)  # what tells whom, or which of theirs, was drawn
+    moved = replace(judged, labels=judged.labels + moves)
     baselines = set()
     for seed in range(3):
         settings = replace(WHOLE, most_histories=most_histories, seed=seed)
