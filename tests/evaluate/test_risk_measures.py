@@ -25,6 +25,8 @@ from sequela.evaluate import (
     risk_verdict,
     scaled_brier,
 )
+from sequela.evaluate.distances import distance_interval
+from sequela.evaluate.risk_samples import RiskSample, least, row_draws
 
 KEYS = {"model", "metric", "target", "horizon_hours", "cause", "at", "subgroup", "threshold", "recalibrated",
         "weighting", "value", "low", "high", "reason", "people", "events"}  # fmt: skip
@@ -142,6 +144,13 @@ def test_intervals_of_people_who_weigh_the_same_are_those_of_weighted_resamples(
             assert [each["value"], each["low"], each["high"]] == pytest.approx(
                 [alone.value, alone.low, alone.high], rel=1e-3
             )
+    index = resamples.index(person)
+    sample = RiskSample(event, risk, index, 150, weight, ())
+    parts = [sample.drawn(counts, rows * weight) for counts, rows in row_draws(resamples, index)]
+    drawn, smallest = (np.concatenate([part[key] for part in parts]) for key in (("ici", None), least("ici")))
+    alone = distance_interval(sample.value["ici", None], drawn, smallest, people=150)
+    each = row(found, metric="ici", weighting="people", model="logistic")
+    assert (each["low"], each["high"]) == (alone.low, alone.high)
     share = bootstrap_interval(event, person, resamples=resamples, weight=weight)
     everybody = row(found, metric="net_benefit", weighting="people", threshold=0.2, model="treat_all")
     assert [everybody[key] for key in ("value", "low", "high")] == pytest.approx(

@@ -74,6 +74,7 @@ def test_net_benefit_of_normal_risks_is_the_integral():
 
 def test_a_risk_equal_to_the_threshold_alerts():
     assert at_threshold([1, 0], [0.2, 0.1], 0.2)["sensitivity"] == 1.0
+    assert net_benefit([1, 0], [0.2, 0.1], 0.2) == 0.5
 
 
 def test_where_everybody_alerts_rounding_makes_no_predictive_value():

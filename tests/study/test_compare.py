@@ -53,8 +53,8 @@ def risk_folder(
         )
     folder.mkdir(parents=True)
     pl.concat(tables).write_parquet(folder / "predictions.parquet")
-    row = {"model": "network", "metric": "net_benefit", "threshold": 0.3}
-    metrics = {"format": 1, "question": "risk", "target": [target], "models": {}, "measures": [row],
+    rows = [{"model": "network", "metric": "net_benefit", "threshold": each} for each in (0.3 + seed / 10, 0.9)]
+    metrics = {"format": 1, "question": "risk", "target": [target], "models": {}, "measures": rows,
                "best_baseline": "gradient_boosting"}  # fmt: skip
     (folder / "metrics.json").write_text(json.dumps(metrics | more))
     profile = {"format": 1, "clock": {"calendar": time_unit is None, "unit": time_unit}}
@@ -94,8 +94,9 @@ def test_risks_are_compared_on_common_held_out_people(tmp_path):
     assert gap(found, "brier")["outcome"] == "better"
     assert gap(found, "ici")["outcome"] in ("better", "no_difference")
     worth = [row for row in found["rows"] if row["metric"] == "net_benefit" and row["run"] == "a"]
-    assert worth[0]["threshold"] == 0.3
-    assert worth[0]["value"] == pytest.approx(net_benefit(*of(a, people=common), 0.3))
+    assert worth[0]["threshold"] == 0.4
+    assert worth[0]["value"] == pytest.approx(net_benefit(*of(a, people=common), 0.4))
+    assert found["thresholds"] == [0.4]
     assert {row["threshold"] for row in compare_runs([a, b], resamples=5, thresholds=[0.2, 0.6])["rows"]} == {
         None,
         0.2,
@@ -229,7 +230,7 @@ def test_the_tables_show_every_difference(tmp_path):
     a = risk_folder(tmp_path / "first", seed=1, noise=2.0)
     b = risk_folder(tmp_path / "second", seed=2, noise=0.1)
     page = printed(compare_runs([a, b], resamples=100))
-    for words in ("death: 240 held-out predictions of 240 people", "AUROC", "Brier score", "Net benefit at 0.3",
+    for words in ("death: 240 held-out predictions of 240 people", "AUROC", "Brier score", "Net benefit at 0.4",
                   "Gradient boosting", "better", "Paired differences", "hold the fitted models fixed"):  # fmt: skip
         assert words in page
 
