@@ -380,6 +380,26 @@ def test_the_verdict_says_what_the_intervals_decide(outcomes, end):
     assert said(*outcomes).endswith(end)
 
 
+def test_another_baseline_that_the_network_does_not_beat_suffices():
+    own = {"auroc": {"value": 0.85, "low": 0.8, "high": 0.9, "reason": None}}
+    models = dict.fromkeys(("network", "logistic", "gradient_boosting", "score"), own)
+    rows = [comparison("auroc", outcome) | {"against": against} for against, outcome in
+            (("logistic", "better"), ("gradient_boosting", "no_difference"), ("score", "better"))]  # fmt: skip
+    assert risk_verdict(models, rows, best_baseline="logistic", people=500).endswith(
+        "by 0.020 (0.010 to 0.030), yet not clearly higher than that of gradient boosting (0.850): "
+        "the simpler baseline suffices."
+    )
+
+
+def test_without_intervals_there_is_no_verdict():
+    models = {name: {"auroc": {"value": 0.85, "low": None, "high": None}} for name in ("network", "logistic")}
+    row = comparison("auroc", "no_difference") | {"low": None, "high": None, "reason": "no resamples"}
+    assert risk_verdict(models, [row], best_baseline="logistic", people=500) == (
+        "On 500 held-out people the network's AUROC (0.850) cannot be told apart from that of the best baseline, "
+        "logistic regression (0.850): no resamples; no verdict."
+    )
+
+
 def test_a_difference_that_decides_never_reads_as_0():
     models = {name: {"auroc": {"value": 0.85, "low": 0.849, "high": 0.851}} for name in ("network", "logistic")}
     row = comparison("auroc", "better") | {"difference": 0.00061, "low": 0.00004, "high": 0.0012}

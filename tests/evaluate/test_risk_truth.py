@@ -208,8 +208,9 @@ def test_what_is_no_event_and_no_risk_is_refused():
     for wrong in (-0.2, 1.2):
         with pytest.raises(ValueError, match="between 0 and 1, got 1 of 2"):
             brier([0, 1], [0.1, wrong])
-    with pytest.raises(ValueError, match="threshold must lie"):
-        net_benefit([0, 1], [0.1, 0.2], 1.0)
+    for threshold in (0.0, 1.0):
+        with pytest.raises(ValueError, match="threshold must lie"):
+            net_benefit([0, 1], [0.1, 0.2], threshold)
     for metric in (auroc, ici):
         with pytest.raises(ValueError, match="at least one prediction"):
             metric([], [])
