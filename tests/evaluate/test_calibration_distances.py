@@ -5,7 +5,8 @@ import pytest
 from risk_cohorts import calibrated, cohort, drawn, expit
 
 from sequela.evaluate import Resamples, RiskAsked, lowess
-from sequela.evaluate.distances import DISTANCES, Distances, distance_interval
+from sequela.evaluate.bootstrap import Estimate
+from sequela.evaluate.distances import DISTANCES, Distances, distance_difference, distance_interval
 from sequela.evaluate.lowess import Smoother
 from sequela.evaluate.risk import RiskBlock, RiskScores
 from sequela.evaluate.risk_samples import least
@@ -36,6 +37,30 @@ def test_the_least_distance_is_the_first_on_the_way_from_0_that_noise_takes_to_t
         far = [distance(name, factor * curve + line[at] - whole[0], mass[at]) >= found for factor in factors]
         first = factors[np.argmax(far)] if any(far) else 1.0
         assert one == pytest.approx(first * distances.value[name], abs=1e-3 * distances.value[name])
+
+
+def test_the_line_of_a_resample_is_the_weighted_curve_of_the_rows_that_it_draws():
+    event, risk, person = cohort(2, people=60)
+    risk, weight = risk.round(2), np.random.default_rng(1).uniform(0.2, 2, len(risk))
+    draws = Resamples(np.r_[person, 99], 20)
+    index = draws.index(person)
+    smoother = Smoother(risk, event, index, 61, weight)
+    assert smoother.places.tolist() == np.unique(risk).tolist()
+    (counts,) = draws.draws()
+    for drawn_counts, line, mass in zip(counts, *smoother.lines(counts), strict=True):
+        drawn_weight = weight * drawn_counts[index]
+        assert mass == pytest.approx([drawn_weight[risk == place].sum() for place in smoother.places])
+        exact = lowess(risk, event, weight=drawn_weight)
+        assert np.interp(risk, smoother.places, line)[drawn_weight > 0] == pytest.approx(exact[drawn_weight > 0])
+
+
+def test_weights_between_two_places_keep_their_sum_and_their_mean():
+    event, risk, person = cohort(2, people=60)
+    weight = np.random.default_rng(1).uniform(0.2, 2, len(risk))
+    smoother = Smoother(risk, event, person, 60, weight)
+    mass = smoother.lines(np.ones((1, 60)))[1][0]
+    assert len(smoother.places) == 101 < len(np.unique(risk))
+    assert [mass.sum(), mass @ smoother.places] == pytest.approx([weight.sum(), weight @ risk])
 
 
 def test_the_least_distance_lies_between_0_and_the_one_found():
@@ -96,6 +121,17 @@ def test_a_difference_of_distances_decides_nothing_between_risks_that_are_almost
         decided += found["outcome"] != "no_difference"
     assert held >= 37
     assert decided <= 2
+
+
+def test_the_interval_of_a_difference_covers_both_that_it_is_made_of():
+    ours, theirs = Estimate(0.10, 0.04, 0.18), Estimate(0.08, 0.05, 0.20)
+    narrow = distance_difference(ours, theirs, np.linspace(0.019, 0.021, 100), people=20)
+    assert [narrow.low, narrow.high] == pytest.approx([0.02 - np.hypot(0.06, 0.12), 0.02 + np.hypot(0.08, 0.03)])
+    wide = distance_difference(ours, theirs, np.linspace(-1, 2, 1001), people=20)
+    assert [wide.low, wide.high] == pytest.approx([0.04 - 1.925, 0.04 + 0.925])
+    nothing = Estimate(None, reason="too few")
+    assert distance_difference(nothing, theirs, np.ones(3), people=20) == nothing
+    assert distance_difference(ours, nothing, np.ones(3), people=20) == nothing
 
 
 def test_a_difference_of_distances_sees_risks_that_are_far_off():

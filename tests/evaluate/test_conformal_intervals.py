@@ -87,6 +87,12 @@ def test_the_half_width_is_the_smallest_that_holds_the_mass_in_any_order(rows, r
     assert mass(np.abs(residual) < found.value) < 0.7
 
 
+def test_among_many_people_the_rank_is_exact_and_no_sum_of_sevenths_moves_it():
+    assert conformal_half_width(range(1, 1001), range(1000), 0.9).value == 901
+    assert conformal_half_width(np.repeat(range(1, 10), 7), np.repeat(range(9), 7), 0.5).value == 5
+    assert conformal_half_width(np.repeat(range(1, 10), 7), np.repeat(range(9), 7), 0.9).value == 9
+
+
 def test_repeating_a_person_s_rows_changes_nothing():
     person, residual = people_of(np.random.default_rng(5), 25)
     again = np.concatenate([residual, np.tile(residual[person == 3], 7)])
@@ -110,6 +116,7 @@ def test_a_level_that_cannot_be_is_refused(level):
 
 def test_coverage_counts_the_bounds_and_width_is_their_distance():
     assert coverage([1, 2, 3, 4], [1, 0, 0, 0], [9, 2, 2.9, 9]) == 0.75
+    assert coverage([1, 2], [1, 1], [1, 1]) == 0.5
     assert coverage([1, 9], [0, 0], [2, 2], weight=[3, 1]) == 0.75
     assert width([0, 0], [2, 6], weight=[3, 1]) == 3.0
     for crossed in (lambda: coverage([1.0], [2.0], [1.0]), lambda: width([2.0], [1.0])):

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, mean_squared_error, root_mean_squared_error
 
 from sequela import evaluate
+from sequela.evaluate.forecast import forecast_errors
 
 GOLDEN = [
     (evaluate.rmse, root_mean_squared_error),
@@ -68,6 +69,10 @@ def test_the_weights_of_a_person_sum_to_one(person):
     weights = evaluate.person_weights(person)
     for each in set(person):
         assert weights[np.array(person) == each].sum() == pytest.approx(1.0)
+
+
+def test_an_error_is_predicted_minus_observed():
+    assert forecast_errors([120, 130], [123, 126]).tolist() == [3, -4]
 
 
 def test_an_id_that_is_missing_is_refused():

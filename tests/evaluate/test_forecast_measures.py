@@ -62,6 +62,7 @@ def test_every_row_has_the_keys_of_the_design_and_can_be_written_as_json():
 
 def test_each_value_is_that_of_the_plain_function_on_the_same_cells():
     asked, predicted, band, resamples = forecasts()
+    asked.observed[asked.person == 3] = False
     rows = forecast_measures(asked, predicted, band=band, resamples=resamples).measures
     seen = asked.observed[:, 1, 1]
     y, person = asked.target[:, 1, 1][seen], asked.person[seen]
@@ -72,6 +73,9 @@ def test_each_value_is_that_of_the_plain_function_on_the_same_cells():
         alone = bootstrap_interval((forecast - y) ** 2, person, resamples=resamples, root=True)
         assert [row["value"], row["low"], row["high"]] == pytest.approx([alone.value, alone.low, alone.high], rel=1e-12)
         assert row["people"] == len(np.unique(person))
+        squared = entry(rows, model=model, metric="mse", weighting="predictions", **at)
+        assert squared["value"] == pytest.approx(row["value"] ** 2, rel=1e-12)
+        assert squared["high"] == pytest.approx(row["high"] ** 2, rel=1e-3)
         row = entry(rows, model=model, metric="mae", weighting="people", **at)
         assert row["value"] == pytest.approx(mae(y, forecast, person_weights(person)), rel=1e-12)
         alone = bootstrap_interval(
@@ -148,6 +152,14 @@ def test_a_horizon_without_interval_says_so():
     assert entry(found.measures, target="dbp", horizon_hours=None, **at)["value"] > 0.5
 
 
+def test_a_value_on_the_bound_of_its_interval_is_covered():
+    asked, predicted, _, resamples = forecasts()
+    known = np.where(asked.observed, asked.target, 0.0)
+    for band in ((known, known + 1), (known - 1, known), (known, known)):
+        found = forecast_measures(asked, predicted, band=band, resamples=resamples)
+        assert found.models["network"]["coverage"]["value"] == 1.0
+
+
 def test_few_people_and_no_targets_are_null_with_a_reason():
     asked, predicted, band, _ = forecasts(people=9)
     asked.observed[:, 0, 1] = False
@@ -178,6 +190,10 @@ def test_what_does_not_fit_is_refused():
         forecast_measures(asked, predicted, band=(upper, lower), resamples=resamples)
     with pytest.raises(ValueError, match="missing together"):
         forecast_measures(asked, predicted, band=(np.full_like(lower, np.nan), upper), resamples=resamples)
+    with pytest.raises(ValueError, match="both finite or missing"):
+        forecast_measures(asked, predicted, band=(lower, np.full_like(upper, np.inf)), resamples=resamples)
+    with pytest.raises(ValueError, match="at least one horizon and one target"):
+        Asked(asked.target[:, :0], asked.observed[:, :0], asked.person, (), ("sbp", "dbp"))
     with pytest.raises(ValueError, match="belongs to the network"):
         forecast_measures(asked, {"linear": predicted["linear"]}, band=(lower, upper), resamples=resamples)
     with pytest.raises(ValueError, match="next record"):

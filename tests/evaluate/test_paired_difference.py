@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sequela.evaluate import Resamples, paired_difference
+from sequela.evaluate import Resamples, bootstrap_metric, paired_difference, person_weights
 
 
 def losses(seed=1, people=80, gain=0.1):
@@ -70,6 +70,19 @@ def test_a_tie_is_found_in_about_nineteen_of_twenty_cohorts():
         ours, theirs, person = losses(seed, people=60, gain=0.0)
         outcomes.append(paired_difference(ours, theirs, person, resamples=Resamples(person, 200, seed)).outcome)
     assert 0.87 <= outcomes.count("no_difference") / 150 <= 1.0
+
+
+def test_a_weighted_difference_is_that_of_the_weighted_means_in_every_resample():
+    ours, theirs, person = losses(people=30)
+    weight, draws = person_weights(person), Resamples(range(40), 60)
+    found = paired_difference(ours, theirs, person, resamples=draws, weight=weight)
+    alone = bootstrap_metric(lambda w: float(np.average(ours - theirs, weights=w * weight)), person, resamples=draws)
+    assert [found.difference, found.low, found.high] == pytest.approx([alone.value, alone.low, alone.high])
+    few = person < 9
+    found = paired_difference(ours[few], theirs[few], person[few], resamples=draws)
+    assert found.reason == "fewer than 10 held-out people: no interval"
+    with pytest.raises(ValueError, match="weight must be at least 0"):
+        paired_difference(ours, theirs, person, resamples=draws, weight=-weight)
 
 
 def test_a_loss_that_is_no_number_is_refused():

@@ -6,6 +6,7 @@ import scipy.stats
 from sklearn.metrics import roc_auc_score
 
 from sequela.evaluate import Resamples, bootstrap_interval, bootstrap_metric, person_weights
+from sequela.evaluate.bootstrap import estimate, resampled_means
 
 
 def cohort(seed, people=60, spread=1.0):
@@ -66,6 +67,13 @@ def test_sums_by_person_give_what_drawing_rows_of_people_gives():
     assert [general.value, general.low, general.high] == pytest.approx([fast.value, fast.low, fast.high], rel=1e-12)
 
 
+def test_ids_of_text_are_the_same_people_however_they_are_held():
+    resamples = Resamples(np.array(["b", "a"], dtype=object))
+    assert (
+        resamples.index(["a", "b"]).tolist() == resamples.index(np.array(["a", "b"], dtype=object)).tolist() == [0, 1]
+    )
+
+
 def test_every_resample_draws_as_many_people_as_there_are():
     draws = np.concatenate(list(Resamples(range(30), 400, seed=1).draws()))
     assert draws.shape == (400, 30)
@@ -106,9 +114,22 @@ def test_only_people_with_a_row_count_towards_the_ten():
     resamples = Resamples(range(500))
     found = bootstrap_interval(np.ones(9), range(9), resamples=resamples)
     assert found.reason == "fewer than 10 held-out people: no interval"
-    nobody = bootstrap_interval([], [], resamples=resamples)
-    assert nobody.value is None
-    assert nobody.reason == "no held-out prediction has an observed target here"
+    found = bootstrap_metric(lambda weight: float(weight.sum()), np.arange(90) % 9, resamples=Resamples(range(40), 20))
+    assert (found.value, found.reason) == (90.0, "fewer than 10 held-out people: no interval")
+    for nobody in (
+        bootstrap_interval([], [], resamples=resamples),
+        bootstrap_metric(lambda weight: float(weight.mean()), [], resamples=resamples),
+    ):
+        assert nobody.value is None
+        assert nobody.reason == "no held-out prediction has an observed target here"
+
+
+def test_a_resample_that_draws_nobody_of_these_asks_no_metric():
+    found = bootstrap_metric(
+        lambda weight: roc_auc_score([0, 1], [0.1, 0.2], sample_weight=weight), [3, 3], resamples=Resamples(range(9))
+    )
+    assert found.value == 1.0
+    assert np.isnan(resampled_means(np.array([[1.0], [0.0]]), np.array([[1.0], [0.0]]), Resamples([1, 2], 50))).any()
 
 
 def test_no_resamples_are_said_to_be_none():
@@ -125,6 +146,8 @@ def test_what_is_not_a_number_is_refused():
         bootstrap_interval([1.0], ["a"], resamples=Resamples([1, 2]))
     with pytest.raises(ValueError, match="at least one held-out person"):
         Resamples([])
+    with pytest.raises(ValueError, match="weight must be at least 0"):
+        bootstrap_interval([1.0, 1.0], [1, 2], resamples=Resamples([1, 2]), weight=[2, -1])
     with pytest.raises(ValueError, match="count"):
         Resamples([1], -1)
 
@@ -149,6 +172,12 @@ def test_a_metric_that_most_resamples_do_not_define_has_no_interval():
     never = bootstrap_metric(lambda w: float("nan"), range(20), resamples=Resamples(range(20), 20))
     assert never.value is None
     assert never.reason == "not defined on these people"
+
+
+@pytest.mark.parametrize(("undefined", "has_interval"), [(5, True), (6, False)])
+def test_one_resample_in_twenty_may_be_undefined(undefined, has_interval):
+    drawn = np.r_[np.full(undefined, np.nan), np.arange(100 - undefined)]
+    assert (estimate(1.0, drawn, people=10).low is not None) == has_interval
 
 
 def test_people_may_weigh_the_same():

@@ -185,6 +185,21 @@ def test_bars_hold_everybody_and_nobody_alone():
         assert ((risk >= low) & (risk < high)).sum() == count
 
 
+def test_bars_of_all_less_those_of_some_leave_many_people_or_none():
+    found, event, risk, person = drawn_curves(most_rows=1)
+    noisy = expit(np.log(risk / (1 - risk)) + np.random.default_rng(1).normal(0, 1, len(risk)))
+    network, logistic = found["models"]
+    for after, model, said in ((network["after"], network, 0.9 * risk), (logistic["before"], logistic, noisy)):
+        every, *parts = (
+            {*bars["low"], *bars["high"]} for bars in (after["histogram"], *model["distribution"].values())
+        )
+        edges = sorted(set().union(*parts))
+        assert 5 < len(edges) < len(every)
+        assert set(edges) <= every
+        for low, high in itertools.pairwise(edges):
+            assert is_safe(person, event, (said >= low) & (said < high))
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 500), st.sampled_from([3, 12, 25, 60]), st.sampled_from([1, 5]))
 def test_few_people_draw_nothing_that_tells_of_them(seed, people, most_rows):

@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,15 +8,25 @@ from risk_cohorts import cohort, expit
 from sequela.evaluate import (
     Resamples,
     RiskAsked,
+    at_threshold,
     auroc,
     average_precision,
+    bootstrap_interval,
+    bootstrap_metric,
     brier,
+    calibration_in_the_large,
+    calibration_intercept,
     calibration_slope,
+    ici,
+    lowess,
     net_benefit,
     person_weights,
     risk_measures,
     risk_verdict,
+    scaled_brier,
 )
+from sequela.evaluate.distances import distance_interval
+from sequela.evaluate.risk_samples import RiskSample, least, row_draws
 
 KEYS = {"model", "metric", "target", "horizon_hours", "cause", "at", "subgroup", "threshold", "recalibrated",
         "weighting", "value", "low", "high", "reason", "people", "events"}  # fmt: skip
@@ -64,14 +75,31 @@ def test_the_headline_is_the_measures_of_all_predictions():
     headline = found.models["network"]
     assert list(headline) == ["auroc", "auprc", "brier", "scaled_brier", "calibration_in_the_large",
                               "calibration_intercept", "calibration_slope", "ici", "net_benefit"]  # fmt: skip
-    assert headline["auroc"]["value"] == pytest.approx(auroc(event, predicted["network"]))
-    assert headline["net_benefit"]["value"] == pytest.approx(net_benefit(event, predicted["network"], 0.2))
+    plain = (auroc, average_precision, brier, scaled_brier, calibration_in_the_large, calibration_intercept,
+             calibration_slope, ici, partial(net_benefit, threshold=0.2))  # fmt: skip
+    for each, function in zip(headline.values(), plain, strict=True):
+        assert each["value"] == pytest.approx(function(event, predicted["network"]))
     for metric, each in headline.items():
         threshold = 0.2 if metric == "net_benefit" else None
         again = row(found, model="network", metric=metric, threshold=threshold)
         assert {key: again[key] for key in each} == each
         assert each["low"] <= each["value"] <= each["high"]
         assert each["low"] < each["high"]
+
+
+def test_every_other_measure_is_that_of_the_plain_function():
+    event, _person, predicted = predictions()
+    found, risk = measured(), predicted["logistic"]
+    away = np.abs(lowess(risk, event) - risk)
+    e50, e90 = (np.quantile(away, share, method="inverted_cdf") for share in (0.5, 0.9))
+    plain = {"observed_risk": event.mean(), "predicted_risk": risk.mean(), "e50": e50, "e90": e90}
+    for metric, value in plain.items():
+        assert row(found, model="logistic", metric=metric)["value"] == pytest.approx(value)
+    for threshold in (0.2, 0.5):
+        for metric, value in at_threshold(event, risk, threshold).items():
+            each = row(found, model="logistic", metric=metric, threshold=threshold)
+            assert each["value"] == pytest.approx(value)
+            assert each["low"] < each["value"] < each["high"]
 
 
 def test_the_interval_of_a_distance_reaches_0_where_noise_alone_makes_it():
@@ -89,12 +117,45 @@ def test_people_may_weigh_the_same():
     weight = person_weights(person)
     found = measured()
     for metric, function in (("auroc", auroc), ("auprc", average_precision), ("brier", brier),
-                             ("calibration_slope", calibration_slope)):  # fmt: skip
+                             ("calibration_slope", calibration_slope), ("ici", ici)):  # fmt: skip
         each = row(found, model="logistic", metric=metric, weighting="people")
         assert each["value"] == pytest.approx(function(event, predicted["logistic"], weight), rel=1e-8)
     assert row(found, model="network", metric="net_benefit", threshold=0.5, weighting="people")[
         "value"
     ] == pytest.approx(net_benefit(event, predicted["network"], 0.5, weight))
+
+
+def test_intervals_of_people_who_weigh_the_same_are_those_of_weighted_resamples():
+    event, person, predicted = predictions()
+    weight, resamples = person_weights(person), Resamples(person, 100)
+    asked, risk, benefit = RiskAsked(event, person), predicted["logistic"], partial(net_benefit, threshold=0.2)
+    found = risk_measures(asked, {"logistic": risk}, resamples=resamples, thresholds=[0.2])
+    for metric, function in (("auroc", auroc), ("auprc", average_precision), ("scaled_brier", scaled_brier),
+                             ("calibration_slope", calibration_slope), ("net_benefit", benefit),
+                             ("calibration_intercept", calibration_intercept)):  # fmt: skip
+        threshold = 0.2 if metric == "net_benefit" else None
+        for weighting, weigh in (("people", weight), ("predictions", np.ones(len(event)))):
+            each = row(found, metric=metric, weighting=weighting, threshold=threshold, model="logistic")
+            alone = bootstrap_metric(
+                lambda w, function=function, weigh=weigh: function(event, risk, weight=w * weigh),
+                person,
+                resamples=resamples,
+            )
+            assert [each["value"], each["low"], each["high"]] == pytest.approx(
+                [alone.value, alone.low, alone.high], rel=1e-3
+            )
+    index = resamples.index(person)
+    sample = RiskSample(event, risk, index, 150, weight, ())
+    parts = [sample.drawn(counts, rows * weight) for counts, rows in row_draws(resamples, index)]
+    drawn, smallest = (np.concatenate([part[key] for part in parts]) for key in (("ici", None), least("ici")))
+    alone = distance_interval(sample.value["ici", None], drawn, smallest, people=150)
+    each = row(found, metric="ici", weighting="people", model="logistic")
+    assert (each["low"], each["high"]) == (alone.low, alone.high)
+    share = bootstrap_interval(event, person, resamples=resamples, weight=weight)
+    everybody = row(found, metric="net_benefit", weighting="people", threshold=0.2, model="treat_all")
+    assert [everybody[key] for key in ("value", "low", "high")] == pytest.approx(
+        [one - (1 - one) / 4 for one in (share.value, share.low, share.high)]
+    )
 
 
 def test_with_one_prediction_each_both_weightings_agree():
@@ -159,10 +220,11 @@ def test_landmarks_and_subgroups_are_scored_on_their_own_rows():
         asked, predicted, resamples=Resamples(person, 50), thresholds=[0.2], subgroups={"sex": level}, told=told.append
     )
     assert told == ["all predictions", "predictions at 6h", "predictions at 12h", "subgroup sex"]
-    rows = hours == 6
-    each = row(found, model="network", metric="auroc", at="6h")
-    assert each["value"] == pytest.approx(auroc(event[rows], predicted["network"][rows]))
-    assert (each["people"], each["events"]) == (len(np.unique(person[rows])), event[rows].sum())
+    for hour in (6, 12):
+        rows = hours == hour
+        each = row(found, model="network", metric="auroc", at=f"{hour}h")
+        assert each["value"] == pytest.approx(auroc(event[rows], predicted["network"][rows]))
+        assert (each["people"], each["events"]) == (len(np.unique(person[rows])), event[rows].sum())
     rows = np.array([one == "male" for one in level])
     each = row(found, model="logistic", metric="brier", subgroup={"name": "sex", "level": "male"})
     assert each["value"] == pytest.approx(brier(event[rows], predicted["logistic"][rows]))
@@ -195,6 +257,25 @@ def test_one_prediction_time_is_no_landmark():
     asked = RiskAsked(event, person, at_hours=np.full(len(event), 48.0))
     found = risk_measures(asked, predicted, resamples=Resamples(person, 5))
     assert {each["at"] for each in found.measures} == {None}
+
+
+@pytest.mark.parametrize(("times", "landmarks"), [(48, 48), (49, 0)])
+def test_many_prediction_times_are_no_landmarks(times, landmarks):
+    event, person, predicted = predictions(people=60)
+    hours = np.arange(len(event)) % times + 1.0
+    found = risk_measures(RiskAsked(event, person, at_hours=hours), predicted, resamples=Resamples(person, 2))
+    assert len({each["at"] for each in found.measures} - {None}) == landmarks
+
+
+@pytest.mark.parametrize(
+    ("people", "events", "is_told"),
+    [(30, 5, True), (30, 25, True), (30, 4, False), (30, 26, False), (10, 5, True), (9, 4, False)],
+)
+def test_ten_people_and_five_predictions_of_each_kind_are_enough(people, events, is_told):
+    rng, person = np.random.default_rng(1), np.arange(people)
+    asked = RiskAsked(rng.permutation((person < events).astype(float)), person)
+    found = risk_measures(asked, {"network": rng.random(people)}, resamples=Resamples(person, 5))
+    assert (found.models["network"]["brier"]["value"] is not None) == is_told
 
 
 def test_few_events_are_too_few_to_say():
@@ -297,6 +378,26 @@ def said(auroc, auprc="no_difference", brier="no_difference", **more):
 )  # fmt: skip
 def test_the_verdict_says_what_the_intervals_decide(outcomes, end):
     assert said(*outcomes).endswith(end)
+
+
+def test_another_baseline_that_the_network_does_not_beat_suffices():
+    own = {"auroc": {"value": 0.85, "low": 0.8, "high": 0.9, "reason": None}}
+    models = dict.fromkeys(("network", "logistic", "gradient_boosting", "score"), own)
+    rows = [comparison("auroc", outcome) | {"against": against} for against, outcome in
+            (("logistic", "better"), ("gradient_boosting", "no_difference"), ("score", "better"))]  # fmt: skip
+    assert risk_verdict(models, rows, best_baseline="logistic", people=500).endswith(
+        "by 0.020 (0.010 to 0.030), yet not clearly higher than that of gradient boosting (0.850): "
+        "the simpler baseline suffices."
+    )
+
+
+def test_without_intervals_there_is_no_verdict():
+    models = {name: {"auroc": {"value": 0.85, "low": None, "high": None}} for name in ("network", "logistic")}
+    row = comparison("auroc", "no_difference") | {"low": None, "high": None, "reason": "no resamples"}
+    assert risk_verdict(models, [row], best_baseline="logistic", people=500) == (
+        "On 500 held-out people the network's AUROC (0.850) cannot be told apart from that of the best baseline, "
+        "logistic regression (0.850): no resamples; no verdict."
+    )
 
 
 def test_a_difference_that_decides_never_reads_as_0():

@@ -79,6 +79,34 @@ def test_each_knot_rests_on_eleven_people():
     assert len(middles) <= len(np.unique(person)) // 11
 
 
+def steps(*shares, people=20, rows=1):
+    """Risks, events and persons of steps with these shares of events, from low risk to high."""
+    risk = np.repeat(np.linspace(0.1, 0.9, len(shares)), people * rows)
+    event = np.concatenate([np.arange(people * rows) < round(share * people * rows) for share in shares])
+    return risk, event.astype(float), np.repeat(np.arange(people * len(shares)), rows)
+
+
+def test_a_step_of_exactly_enough_people_stays_and_rows_are_no_people():
+    assert len(fit_recalibration("isotonic", *steps(0.1, 0.5, people=11, rows=2)).predicted) == 2
+    assert len(fit_recalibration("isotonic", *steps(0.1, 0.5, people=10, rows=2)).predicted) == 1
+
+
+def test_a_small_step_joins_the_neighbour_of_the_nearer_share():
+    risk, event, person = steps(0.2, 0.35, 0.8)
+    person[(person >= 20) & (person < 40)] = 20
+    assert fit_recalibration("isotonic", risk, event, person).observed == pytest.approx([0.275, 0.8])
+
+
+def test_shares_of_0_and_1_are_half_an_event_off_and_never_pass_their_neighbours():
+    found = fit_recalibration("isotonic", *steps(0, 0.5, 1)).observed
+    assert found == pytest.approx([0.5 / 21, 0.5, 1 - 0.5 / 21])
+    found = fit_recalibration("isotonic", *steps(0, 0.005, 0.995, 1, people=200), min_people=11).observed
+    assert found == pytest.approx([0.5 / 201, 0.005, 0.995, 1 - 0.5 / 201])
+    risk, event, person = steps(0, 0.005, 0.995, 1, people=200)
+    few = np.r_[:12, 200:600, 788:800]
+    assert fit_recalibration("isotonic", risk[few], event[few], person[few]).observed == [0.005, 0.005, 0.995, 0.995]
+
+
 def test_pooling_keeps_risks_of_the_same_value_together():
     blocks = pooled_blocks(np.array([0.2, 0.2, 0.1, 0.3]), np.array([1.0, 0.0, 0.0, 1.0]))
     assert [sorted(rows.tolist()) for rows in blocks] == [[2], [0, 1], [3]]
@@ -102,16 +130,32 @@ def test_folds_share_out_people_with_the_event():
     assert np.ptp(np.bincount(fold[event == 1])) <= 1
     assert np.ptp(np.bincount(fold)) <= 1
     assert (fold == folds_of_people(event, person, folds=5, seed=0)).all()
+    assert (fold != folds_of_people(event, person, folds=5, seed=1)).any()
     mixed = np.random.default_rng(0).permutation(len(event))
     assert (fold[mixed] == folds_of_people(event[mixed], person[mixed], folds=5, seed=0)).all()
 
 
+def test_people_with_one_event_among_several_predictions_are_shared_out_as_people_with_it():
+    event, _, person = cohort(8, people=103)
+    fold = folds_of_people(event, person, folds=5, seed=0)
+    with_event = np.unique(person[event == 1], return_index=True)[1]
+    assert np.ptp(np.bincount(fold[event == 1][with_event])) <= 1
+
+
+def test_where_too_few_others_are_left_risks_stay():
+    event, risk, person = cohort(6, people=40)
+    assert cross_fitted("platt", risk, event, person, min_people=40).tolist() == risk.tolist()
+    assert (cross_fitted("platt", risk, event, person) != risk).all()
+    assert cross_fitted("platt", [0.3, 0.4], [0, 1], ["a", "a"]).tolist() == [0.3, 0.4]
+
+
 def test_where_nothing_can_be_learned_risks_stay_and_the_reason_is_said():
     event, risk, person = cohort(1, people=30, most_rows=1)
-    few = fit_recalibration("platt", risk[:10], event[:10], person[:10])
+    few = fit_recalibration("platt", np.tile(risk[:10], 2), np.tile(event[:10], 2), np.tile(person[:10], 2))
     assert few.reason == "fewer than 11 people to recalibrate on"
     assert (few.apply(risk) == risk).all()
-    assert "all people" in fit_recalibration("isotonic", risk, np.zeros(len(risk)), person).reason
+    for same in (0.0, 1.0):
+        assert "all people" in fit_recalibration("isotonic", risk, np.full(len(risk), same), person).reason
     parted = fit_recalibration("platt", np.linspace(0.1, 0.9, 30), np.repeat([0, 1], 15), np.arange(30))
     assert "parts" in parted.reason
     assert read_recalibration(parted.model_dump()) == parted
@@ -128,14 +172,19 @@ def test_no_map_turns_risks_round(kind):
 def test_a_wrong_map_is_refused():
     with pytest.raises(ValidationError, match="must not fall"):
         IsotonicState(predicted=[0.1, 0.2], observed=[0.3, 0.2])
-    with pytest.raises(ValidationError, match="between 0 and 1"):
-        IsotonicState(predicted=[0.1, 0.2], observed=[0.3, 1.2])
+    for wrong in ([0.3, 1.2], [-0.1, 0.3]):
+        with pytest.raises(ValidationError, match="between 0 and 1"):
+            IsotonicState(predicted=[0.1, 0.2], observed=wrong)
     with pytest.raises(ValidationError, match="one entry a knot"):
         IsotonicState(predicted=[0.1], observed=[0.3, 0.4])
     with pytest.raises(ValidationError):
         PlattState(intercept=float("nan"), slope=1.0)
     with pytest.raises(ValidationError):
         read_recalibration({"kind": "spline"})
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        read_recalibration({"kind": "platt", "intercept": 0.0, "slope": 1.0, "scale": 2.0})
+    with pytest.raises(ValueError, match="between 0 and 1, got 1 of 1"):
+        PlattState(intercept=0.0, slope=1.0).apply([1.1])
     with pytest.raises(ValueError, match="platt or isotonic"):
         fit_recalibration("beta", [0.1] * 12, [0, 1] * 6, range(12))
     with pytest.raises(ValueError, match="folds"):
@@ -144,4 +193,5 @@ def test_a_wrong_map_is_refused():
 
 def test_extreme_risks_pass_through_platt():
     state = PlattState(intercept=0.5, slope=2.0)
-    assert state.apply([0.0, 1.0]).tolist() == pytest.approx([expit(0.5 - 2 * 16.118095), 1.0], abs=1e-12)
+    expected = [expit(0.5 - 2 * 16.118095), expit(0.5), 1.0]
+    assert state.apply([0.0, 0.5, 1.0]).tolist() == pytest.approx(expected, rel=1e-5)

@@ -24,6 +24,7 @@ from sequela.evaluate.bootstrap import estimate
 from sequela.evaluate.distances import distance_interval
 from sequela.evaluate.lowess import smoothed_at
 from sequela.evaluate.risk_samples import RiskSample, least, row_draws
+from sequela.evaluate.thresholds import threshold_metrics
 
 
 @pytest.mark.parametrize("slope", [1.0, 0.5])
@@ -73,13 +74,22 @@ def test_net_benefit_of_normal_risks_is_the_integral():
 
 def test_a_risk_equal_to_the_threshold_alerts():
     assert at_threshold([1, 0], [0.2, 0.1], 0.2)["sensitivity"] == 1.0
+    assert net_benefit([1, 0], [0.2, 0.1], 0.2) == 0.5
+
+
+def test_where_everybody_alerts_rounding_makes_no_predictive_value():
+    every, event = np.array([7.0]), np.array([2.0])
+    found = threshold_metrics(every, event, np.nextafter(every, 0), np.nextafter(event, 0), threshold=0.2)
+    assert np.isnan(found["npv"][0])
+    assert found["ppv"][0] == pytest.approx(2 / 7)
 
 
 def test_weights_count_as_repeated_predictions():
     event, risk, _ = cohort(6, people=60)
     times = np.random.default_rng(1).integers(0, 4, len(event))
     many, drawn_risk = np.repeat(event, times), np.repeat(risk, times)
-    for metric in (auroc, average_precision, brier, scaled_brier, calibration_slope, calibration_intercept):
+    for metric in (auroc, average_precision, brier, scaled_brier, calibration_in_the_large, calibration_slope,
+                   calibration_intercept):  # fmt: skip
         assert metric(event, risk, times) == pytest.approx(metric(many, drawn_risk), rel=1e-8)
     assert at_threshold(event, risk, 0.2, times) == pytest.approx(at_threshold(many, drawn_risk, 0.2))
 
@@ -88,6 +98,22 @@ def test_a_prediction_without_weight_counts_nothing_in_the_ici_however_far_it_li
     event, risk = np.tile([1.0, 0.0, 0.0, 0.0, 0.0], 20), np.repeat([0.1, 0.9], [80, 20])
     weight = (risk < 0.5).astype(float)
     assert ici(event, risk, weight) == pytest.approx(ici(event[risk < 0.5], risk[risk < 0.5]))
+
+
+@pytest.mark.parametrize(("size", "decimals"), [(45, 6), (46, 6), (47, 1), (5, 6)])
+def test_the_weighted_curve_is_the_line_of_least_squares_among_the_nearest_three_quarters(size, decimals):
+    rng = np.random.default_rng(size)
+    risk, weight = rng.beta(1, 3, size).round(decimals), rng.integers(0, 4, size).astype(float)
+    event = (rng.random(size) < risk).astype(float)
+    line = np.empty(size)
+    for at, place in enumerate(risk):
+        away = np.abs(risk - place)
+        kernel = weight * np.clip(1 - (away / np.sort(away)[int(0.75 * size) - 1]) ** 3, 0, 1) ** 3
+        columns = np.stack([np.ones(size), risk - place], axis=1) * np.sqrt(kernel)[:, None]
+        line[at] = np.linalg.lstsq(columns, event * np.sqrt(kernel), rcond=None)[0][0]
+    used = weight > 0
+    assert lowess(risk, event, weight=weight)[used] == pytest.approx(line[used], abs=1e-9)
+    assert ici(event, risk, weight) == pytest.approx(np.abs(line - risk)[used] @ weight[used] / weight.sum())
 
 
 def test_a_resample_of_events_alone_has_no_intercept_however_its_weights_add_up():
@@ -179,17 +205,20 @@ def test_risks_of_0_and_1_are_scored():
 def test_what_is_no_event_and_no_risk_is_refused():
     with pytest.raises(ValueError, match="target must be 0 or 1, got 1 of 2"):
         auroc([0, 2], [0.1, 0.2])
-    with pytest.raises(ValueError, match="between 0 and 1, got 1 of 2"):
-        brier([0, 1], [0.1, 1.2])
-    with pytest.raises(ValueError, match="threshold must lie"):
-        net_benefit([0, 1], [0.1, 0.2], 1.0)
-    with pytest.raises(ValueError, match="at least one prediction"):
-        auroc([], [])
+    for wrong in (-0.2, 1.2):
+        with pytest.raises(ValueError, match="between 0 and 1, got 1 of 2"):
+            brier([0, 1], [0.1, wrong])
+    for threshold in (0.0, 1.0):
+        with pytest.raises(ValueError, match="threshold must lie"):
+            net_benefit([0, 1], [0.1, 0.2], threshold)
+    for metric in (auroc, ici):
+        with pytest.raises(ValueError, match="at least one prediction"):
+            metric([], [])
     with pytest.raises(ValueError, match="finite"):
         ici([0, 1], [0.1, np.nan])
     assert auroc([1, 1], [0.1, 0.2]) is None
     assert average_precision([0, 0], [0.1, 0.2]) is None
-    assert scaled_brier([1, 1], [0.1, 0.2]) is None
+    assert scaled_brier([1, 1], [0.1, 0.2]) is scaled_brier([0, 0], [0.1, 0.2]) is None
     assert calibration_intercept([1, 1], [0.1, 0.2]) is None
 
 

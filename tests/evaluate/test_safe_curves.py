@@ -59,6 +59,16 @@ def test_hexagons_grow_until_few_predictions_are_hidden():
     assert shown.not_shown < 0.5 * len(target)
 
 
+def test_hexagons_are_as_many_as_asked_at_most_and_grow_to_a_quarter_of_the_range():
+    ends = np.repeat([10.0, 51.0], 11)
+    assert hexagons(ends, ends, range(22), 40).width == 2
+    assert hexagons(ends, ends, range(22), 41).width == 1
+    target, predicted = np.random.default_rng(1).uniform(0, 100, (2, 60))
+    shown = hexagons(target, predicted, range(60), 30)
+    assert shown.not_shown > 6
+    assert shown.width == 10
+
+
 def test_an_outlier_moves_no_hexagon():
     target, predicted, person = pressures()
     before = hexagons(target, predicted, person)

@@ -46,6 +46,12 @@ def test_a_tie_says_that_the_baseline_suffices():
     )
 
 
+def test_an_undecided_difference_has_the_digits_of_its_interval_and_no_minus_before_0():
+    said = verdict({"network": NETWORK, "linear": headline(14.21)}, [compared(-0.0004, -0.3, 0.24, "no_difference")],
+                   best_baseline="linear", people=1123)  # fmt: skip
+    assert said.endswith("linear (14.21), difference 0.00 (-0.30 to 0.24): the simpler baseline suffices.")
+
+
 def test_a_network_that_loses_is_said_to_lose():
     said = verdict(
         {"network": NETWORK, "linear": headline(13.7)},

@@ -141,27 +141,31 @@ def test_only_those_with_a_record_of_the_code_on_either_side_are_asked_again(
 
 def test_static_facts_are_exchanged_and_an_age_is_the_donors_at_the_donors_start() -> None:
     year = round(365.25 * 24)
-    events = contract([(p, None, "sex", "FMF"[p]) for p in range(3)] + [(p, None, "weight", 70 + p) for p in range(3)])
+    events = contract([(p, None, "sex", "FMF"[p]) for p in range(3)] + [(p, None, "weight", 70 + p) for p in range(2)])
+    records = contract([(0, 5, "x", 1), (1, 5, "x", 2), (1, 100, "x", 3)])
     births = contract([(p, -year * (20 + p), "MEDS_BIRTH", 0) for p in range(3)])
     facts = static_facts(pl.concat([events, births]), 3)
     asked = asked_of(np.arange(3), start=np.array([0, 10, 20]) * year * HOUR)
-    found = Exchange(events, facts, asked, each_prediction=False)
-    donor = np.array([1, 2, 0])
+    found = Exchange(pl.concat([events, births, records]), facts, asked, each_prediction=False)
+    assert found.unchanged.events["numeric_value"].to_list() == [1, 2]
+    donor = np.array([2, 0, 1])
     sex, weight, age = (found.of_fact(code, donor) for code in ("sex", "weight", AGE))
     assert sex.exchanged is not None
-    assert sex.exchanged.people.tolist() == [0, 1]  # the third receives what they are
-    assert sex.facts.categories["sex"] == ["M", "F"]
-    assert weight.facts.numbers["weight"].tolist() == [71, 72, 70]
+    assert sex.exchanged.people.tolist() == [1, 2]  # the first receives what they are
+    assert sex.facts.categories["sex"] == ["F", "M"]
+    assert sex.events["numeric_value"].to_list() == [2]
+    assert weight.facts.numbers["weight"].tolist() == pytest.approx([np.nan, 70, 71], nan_ok=True)
     before = found.unchanged.facts.age_years(np.arange(3), found.anchor)
     after = age.facts.age_years(np.arange(3), found.anchor)
     assert after == pytest.approx(before[donor])
     assert found.people_with_fact("sex") == found.people_with_fact(AGE) == 3
+    assert found.people_with_fact("weight") == 2
     assert found.people_with_fact("height") == 0
 
 
 def test_records_after_a_prediction_are_nobodys() -> None:
     found = exchange(
-        [(0, 10, "x", 1), (0, 40, "x", 2), (1, 39, "x", 3)], [(0, 0, 30), (1, 0, 30)], each_prediction=True
+        [(0, 10, "x", 1), (0, 40, "x", 2), (1, 39, "x", 3)], [(0, 0, 30), (0, 0, 32), (1, 0, 30)], each_prediction=True
     )
     assert found.people_with("x") == 1
     assert found.people_with("x", (0.0, 6.0)) == 0

@@ -11,7 +11,7 @@ from small_study import write_study
 
 import sequela
 from sequela.errors import RunError
-from sequela.evaluate import auroc, brier, net_benefit, rmse
+from sequela.evaluate import Resamples, auroc, brier, net_benefit, paired_difference, rmse
 from sequela.report.comparison import comparison_tables
 from sequela.study.compare import compare_runs
 
@@ -53,8 +53,8 @@ def risk_folder(
         )
     folder.mkdir(parents=True)
     pl.concat(tables).write_parquet(folder / "predictions.parquet")
-    row = {"model": "network", "metric": "net_benefit", "threshold": 0.3}
-    metrics = {"format": 1, "question": "risk", "target": [target], "models": {}, "measures": [row],
+    rows = [{"model": "network", "metric": "net_benefit", "threshold": each} for each in (0.3 + seed / 10, 0.9)]
+    metrics = {"format": 1, "question": "risk", "target": [target], "models": {}, "measures": rows,
                "best_baseline": "gradient_boosting"}  # fmt: skip
     (folder / "metrics.json").write_text(json.dumps(metrics | more))
     profile = {"format": 1, "clock": {"calendar": time_unit is None, "unit": time_unit}}
@@ -94,9 +94,18 @@ def test_risks_are_compared_on_common_held_out_people(tmp_path):
     assert gap(found, "brier")["outcome"] == "better"
     assert gap(found, "ici")["outcome"] in ("better", "no_difference")
     worth = [row for row in found["rows"] if row["metric"] == "net_benefit" and row["run"] == "a"]
-    assert worth[0]["threshold"] == 0.3
-    assert worth[0]["value"] == pytest.approx(net_benefit(*of(a, people=common), 0.3))
-    assert any("a: 40 of its 200 held-out predictions" in note for note in found["notes"])
+    assert worth[0]["threshold"] == 0.4
+    assert worth[0]["value"] == pytest.approx(net_benefit(*of(a, people=common), 0.4))
+    assert found["thresholds"] == [0.4]
+    assert {row["threshold"] for row in compare_runs([a, b], resamples=5, thresholds=[0.2, 0.6])["rows"]} == {
+        None,
+        0.2,
+        0.6,
+    }
+    assert found["notes"][0] == (
+        "a: 40 of its 200 held-out predictions are not common to all runs and are left out, among them all predictions "
+        "of 40 people."
+    )
     assert {(row["run"], row["model"]) for row in found["rows"]} == {
         ("a", "network"), ("a", "gradient_boosting"), ("b", "network"), ("b", "gradient_boosting"),
     }  # fmt: skip
@@ -133,7 +142,7 @@ def test_what_cannot_be_compared_is_refused_and_says_what_to_do(tmp_path):
     a = risk_folder(tmp_path / "a", people=range(100))
     apart = risk_folder(tmp_path / "apart", people=range(100, 240))
     other = risk_folder(tmp_path / "other", target="sepsis")
-    kind = risk_folder(tmp_path / "kind", question="forecast")
+    kind, times = (risk_folder(tmp_path / kind, question=kind) for kind in ("forecast", "survival"))
     days, dates = (risk_folder(tmp_path / str(unit), time_unit=unit) for unit in ("days", None))
     with pytest.raises(RunError, match=r"No held-out prediction is common.*same \[split\]"):
         compare_runs([a, apart])
@@ -144,6 +153,8 @@ def test_what_cannot_be_compared_is_refused_and_says_what_to_do(tmp_path):
     for other_times, words in ((days, "counts time in days, .* in hours"), (dates, "counts time in dates")):
         with pytest.raises(RunError, match=words):
             compare_runs([a, other_times])
+    with pytest.raises(RunError, match="kind 'survival' cannot be compared"):
+        compare_runs([times, a])
     with pytest.raises(RunError, match="at least two"):
         compare_runs([a])
     with pytest.raises(RunError, match="named twice"):
@@ -169,9 +180,10 @@ def test_damaged_run_folders_are_refused(tmp_path):
     (b / "predictions.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(RunError, match="cannot be read as predictions"):
         compare_runs([a, b])
-    pl.concat([table, table]).write_parquet(b / "predictions.parquet")
-    with pytest.raises(RunError, match="holds a held-out prediction twice"):
-        compare_runs([a, b])
+    for model in ("network", "gradient_boosting"):
+        pl.concat([table, table.filter(pl.col("model") == model)]).write_parquet(b / "predictions.parquet")
+        with pytest.raises(RunError, match="holds a held-out prediction twice"):
+            compare_runs([a, b])
     table.drop("predicted").write_parquet(b / "predictions.parquet")
     with pytest.raises(RunError, match="'predicted' is missing"):
         compare_runs([a, b])
@@ -218,9 +230,86 @@ def test_the_tables_show_every_difference(tmp_path):
     a = risk_folder(tmp_path / "first", seed=1, noise=2.0)
     b = risk_folder(tmp_path / "second", seed=2, noise=0.1)
     page = printed(compare_runs([a, b], resamples=100))
-    for words in ("death: 240 held-out predictions of 240 people", "AUROC", "Brier score", "Net benefit at 0.3",
+    for words in ("death: 240 held-out predictions of 240 people", "AUROC", "Brier score", "Net benefit at 0.4",
                   "Gradient boosting", "better", "Paired differences", "hold the fitted models fixed"):  # fmt: skip
         assert words in page
+
+
+def forecast_folder(folder, *, seed, units=None, horizons=(6.0, 24.0)):
+    """A run folder of a forecast of two targets at two horizons; several times a person, half an hour apart."""
+    rng, said = np.random.default_rng(5), np.random.default_rng(seed)
+    persons, times = np.repeat(np.arange(30), 4), np.tile([0.0, 0.5, 1.0, 1.5], 30)
+    tables = []
+    for model in ("network", "linear"):
+        for code, level in (("sbp", 130), ("dbp", 80)):
+            for hours in horizons:
+                target = rng.normal(level, 10, 120) if model == "network" else tables[len(tables) - 4]["target"]
+                tables.append(
+                    pl.DataFrame({
+                        "subject_id": persons, "episode_start": pl.Series([None] * 120, dtype=pl.Float64),
+                        "prediction_time": times, "split": "held_out", "model": model, "code": code,
+                        "horizon_hours": hours, "target": target, "predicted": target + said.normal(0, hours, 120),
+                    })
+                )  # fmt: skip
+    folder.mkdir(parents=True)
+    pl.concat(tables).write_parquet(folder / "predictions.parquet")
+    metrics = {"format": 1, "question": "forecast", "target": ["sbp", "dbp"], "models": {}, "best_baseline": "linear"}
+    (folder / "metrics.json").write_text(json.dumps(metrics | {"units": units or {}}))
+    (folder / "profile.json").write_text(json.dumps({"format": 1, "clock": {"unit": "hours"}}))
+    return folder
+
+
+def changed(folder, *changes):
+    """Change a folder's predictions."""
+    path = folder / "predictions.parquet"
+    pl.read_parquet(path).with_columns(*changes).write_parquet(path)
+    return folder
+
+
+def test_forecasts_are_judged_by_target_over_all_horizons_and_times(tmp_path):
+    a, b = forecast_folder(tmp_path / "a", seed=1), forecast_folder(tmp_path / "b", seed=2)
+    found = compare_runs([a, b], resamples=60)
+    assert found["common"] == {"people": 30, "predictions": 480}
+    assert {(row["run"], row["model"], row["against"], row["against_model"]) for row in found["differences"]} == {
+        ("b", "network", "a", "network")
+    }
+    for code in ("sbp", "dbp"):
+        mine = pl.col("code") == code, pl.col("model") == "network"
+        tables = [pl.read_parquet(run / "predictions.parquet").filter(*mine) for run in (a, b)]
+        values = [rmse(table["target"], table["predicted"]) for table in tables]
+        rows = [
+            row for row in found["rows"] if (row["target"], row["model"], row["metric"]) == (code, "network", "rmse")
+        ]
+        assert [row["value"] for row in rows] == pytest.approx(values)
+        assert [row["people"] for row in rows] == [30, 30]
+        ours, theirs = ((table["predicted"] - table["target"]).to_numpy() ** 2 for table in tables[::-1])
+        person = tables[0]["subject_id"].cast(pl.String)
+        gap = paired_difference(ours, theirs, person, resamples=Resamples(person, 60), root=True)
+        (row,) = (row for row in found["differences"] if (row["target"], row["metric"]) == (code, "rmse"))
+        assert [row[key] for key in ("difference", "low", "high")] == pytest.approx([gap.difference, gap.low, gap.high])
+    assert compare_runs([a, b], resamples=60, seed=1)["differences"][0]["low"] != found["differences"][0]["low"]
+
+
+def test_what_one_model_did_not_say_is_left_out_of_all(tmp_path):
+    a, b = forecast_folder(tmp_path / "a", seed=1), forecast_folder(tmp_path / "b", seed=2)
+    quiet = (pl.col("model") == "linear") & (pl.col("prediction_time") == 0.5)
+    changed(b, pl.when(~quiet).then("predicted").alias("predicted"))
+    found = compare_runs([a, b], resamples=5)
+    assert found["common"] == {"people": 30, "predictions": 360}
+    assert found["runs"][0]["held_out"] == {"people": 30, "predictions": 480}
+    assert found["notes"][0] == "a: 120 of its 480 held-out predictions are not common to all runs and are left out."
+
+
+def test_targets_agree_to_six_digits_in_one_unit(tmp_path):
+    a = forecast_folder(tmp_path / "a", seed=1, units={"sbp": "mmHg"})
+    b = forecast_folder(tmp_path / "b", seed=2, units={"dbp": "mmHg"})
+    compare_runs([a, changed(b, pl.col("target") * (1 + 1e-8))], resamples=5)
+    with pytest.raises(RunError, match="what came differs"):
+        compare_runs([a, changed(b, pl.col("target") * (1 + 1e-5))])
+    with pytest.raises(RunError, match="that no run gives out"):
+        compare_runs([a, changed(b, pl.lit(np.inf).alias("predicted"))])
+    with pytest.raises(RunError, match="measure the target in other units"):
+        compare_runs([a, forecast_folder(tmp_path / "c", seed=2, units={"sbp": "kPa"})])
 
 
 @pytest.fixture(scope="module")

@@ -186,8 +186,6 @@ def bootstrap_metric(metric: Callable[[Floats], float | None], person: ArrayLike
         19.5
     """
     index = resamples.index(person)
-    if not len(index):
-        return Estimate(None, reason=NO_PREDICTIONS)
     value = _defined(metric, np.ones(len(index)))
     drawn = np.array([_defined(metric, counts[index]) for chunk in resamples.draws() for counts in chunk])
     return estimate(value, drawn, people=len(np.unique(index)))

@@ -86,7 +86,7 @@ def conformal_half_width(residual: ArrayLike, person: ArrayLike, level: float = 
     order = np.lexsort((mass, size))
     reached = np.cumsum(mass[order])
     wanted = level * (people + 1) - 1e-9 * people  # sums of thirds and sevenths round by less than that
-    return HalfWidth(float(size[order][min(int(np.searchsorted(reached, wanted)), len(size) - 1)]), people)
+    return HalfWidth(float(size[order][np.searchsorted(reached, wanted)]), people)
 
 
 def fewest_people(level: float) -> int:

@@ -14,7 +14,6 @@ _EDGE = 1e-7
 """Risks nearer to 0 or 1 than this are taken as this far from it: the resolution of float32, in which networks end."""
 
 _MOST_STEPS = 40
-_FAR = 60.0  # a logit beyond which a risk is 0 or 1 in float64
 
 
 def logit(risk: Floats) -> Floats:
@@ -145,9 +144,8 @@ def intercept_fits(event: Floats, x: Floats, weights: Floats, *, start: float = 
         bend = np.einsum("br,br->b", weight, risk * (1 - risk))
         with np.errstate(divide="ignore", invalid="ignore"):
             step = np.clip(slope / bend, -1, 1)  # the likelihood is concave: steps this short cannot run away
-        step[~np.isfinite(step)] = np.sign(slope[~np.isfinite(step)])
         found[left] += step
-        left = left[(np.abs(step) > tolerance) & (np.abs(found[left]) < _FAR)]
+        left = left[np.abs(step) > tolerance]
     found[left] = np.nan
     return found
 

@@ -1,7 +1,8 @@
 """A smooth line through events, where risks are many and events are 0 or 1: local straight lines, tricube weights.
 
 For the numbers that are reported the line is fitted at every distinct risk (`lowess`); it equals statsmodels'
-`lowess(frac, it=0, delta=0)`. With more than 5,000 distinct risks it is fitted at 500 of them, and straight between.
+`lowess(frac, it=0, delta=0)`, but where three quarters of the risks are all but the same, and statsmodels gives up the
+slope. With more than 5,000 distinct risks it is fitted at 500 of them, and straight between.
 
 In resamples of people it is fitted at `Smoother.places`, at most 101 quantiles of the risk, straight between them, and
 what is near a place stays as wide as it is for the people as they are. So 500 resamples cost one matrix product.
@@ -18,13 +19,13 @@ import numpy as np
 
 from sequela.evaluate.arrays import Floats
 
-FRACTION = 0.75
+_FRACTION = 0.75
 _EXACT_UP_TO = 5000  # distinct risks; with more the line is fitted at so many quantiles and straight between them
 _CELLS = 500_000  # kernel values held at once: 4 MB, which stay near the processor
 _PLACES = 101
 
 
-def lowess(x: Floats, y: Floats, *, weight: Floats | None = None, fraction: float = FRACTION) -> Floats:
+def lowess(x: Floats, y: Floats, *, weight: Floats | None = None) -> Floats:
     """Return the smoothed y at every x.
 
     Args:
@@ -32,7 +33,6 @@ def lowess(x: Floats, y: Floats, *, weight: Floats | None = None, fraction: floa
         y: [R] finite.
         weight: [R] at least 0, not 0 everywhere; all equal when None. A weight counts in the straight lines, and does
             not widen what is near. Where it is 0 the line is straight between its neighbours.
-        fraction: of all points that are near enough to have a say at a place.
 
     Example:
         A straight line stays one:
@@ -44,18 +44,16 @@ def lowess(x: Floats, y: Floats, *, weight: Floats | None = None, fraction: floa
     places = np.unique(weighed)
     if len(places) > _EXACT_UP_TO:
         places = quantile_places(weighed, _EXACT_UP_TO // 10)
-    line: Floats = np.interp(x, places, smoothed_at(places, x, y, weight=weight, fraction=fraction))
+    line: Floats = np.interp(x, places, smoothed_at(places, x, y, weight=weight))
     return line
 
 
-def smoothed_at(
-    places: Floats, x: Floats, y: Floats, *, weight: Floats | None = None, fraction: float = FRACTION
-) -> Floats:
+def smoothed_at(places: Floats, x: Floats, y: Floats, *, weight: Floats | None = None) -> Floats:
     """Return the smoothed y at `places`; NaN where nobody is near, which cannot be at an x with a weight."""
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     weights = np.ones(len(x)) if weight is None else weight[order]
-    width = widths(places, x, fraction)
+    width = widths(places, x)
     step = max(1, _CELLS // max(1, len(x)))
     columns = np.stack([weights, weights * y], axis=1)
     found = np.empty(len(places))
@@ -84,7 +82,7 @@ class Smoother:
     def __init__(self, x: Floats, y: Floats, index: np.ndarray[tuple[int], np.dtype[np.intp]], people: int,
                  weight: Floats) -> None:  # fmt: skip
         self.places = quantile_places(x, _PLACES)
-        width = widths(self.places, np.sort(x), FRACTION)
+        width = widths(self.places, np.sort(x))
         by_person = np.argsort(index, kind="stable")
         starts = np.flatnonzero(np.r_[True, np.diff(index[by_person]) > 0])
         self._who = index[by_person][starts]
@@ -117,16 +115,15 @@ def quantile_places(x: Floats, most: int) -> Floats:
     return np.unique(np.quantile(x, np.linspace(0, 1, most), method="inverted_cdf"))
 
 
-def widths(places: Floats, ordered: Floats, fraction: float) -> Floats:
-    """Distance to the farthest of the nearest `fraction` of the points, for each place.
+def widths(places: Floats, ordered: Floats) -> Floats:
+    """Distance to the farthest of the nearest three quarters of the points, for each place; at least two are near.
 
     Args:
         places: in ascending order.
         ordered: the points, in ascending order.
-        fraction: of all points; at least two of them.
     """
     size = len(ordered)
-    near = min(size, max(2, int(fraction * size + 1e-10)))
+    near = min(size, max(2, int(_FRACTION * size)))
     low = np.zeros(len(places), dtype=np.intp)
     high = np.full(len(places), size - near, dtype=np.intp)
     while bool((low < high).any()):  # the first window whose next step would not bring it nearer

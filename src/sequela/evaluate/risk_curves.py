@@ -133,11 +133,10 @@ def _ranked(crowd: _Crowd, risk: Floats) -> Curve:
 
 def _calibration(crowd: _Crowd, risk: Floats) -> Curve:
     """Return the smoothed curve, the groups of risk, and the histogram of all risks."""
-    everybody = np.zeros(len(risk), dtype=np.intp)
     return {
         "curve": _smoothed(crowd, risk) if crowd.is_enough else None,
         "groups": _groups(crowd, risk) if crowd.is_enough else [],
-        "histogram": _bars(risk, crowd.person, everybody, 0, crowd.min_people),
+        "histogram": _histogram(crowd, risk),
     }
 
 
@@ -195,38 +194,51 @@ def _groups(crowd: _Crowd, risk: Floats) -> list[Curve]:
 
 
 def _distribution(crowd: _Crowd, risk: Floats) -> Curve | None:
-    """Return the bars of those with the event, and of those without."""
+    """Return the bars of those with the event, and of those without, between the same risks.
+
+    These are some of the histogram's: what lies between two bars of one and two of another is many people or none.
+    """
     if not crowd.is_enough:
         return None
-    return {
-        name: _bars(risk, crowd.person, crowd.kind, kind, crowd.min_people)
-        for name, kind in (("event", 1), ("no_event", 0))
-    }
+    edges = _joined_edges(_bar_edges(crowd, risk), risk, crowd.person, crowd.kind, [crowd.min_people] * 2)
+    return {name: _bars(risk[crowd.event == kind], edges) for name, kind in (("event", 1), ("no_event", 0))}
 
 
-def _bars(risk: Floats, person: Ids, kind: NDArray[np.intp], which: int, min_people: int) -> Curve | None:
-    """Return counts between round risks for one kind; a bar holds nobody, or enough people.
+def _histogram(crowd: _Crowd, risk: Floats) -> Curve | None:
+    """Return the bars of all risks; None where there are too few people."""
+    edges = _bar_edges(crowd, risk)
+    return _bars(risk, edges) if len(edges) else None
 
-    Bars of all kinds have the same width before they are joined.
-    """
+
+def _bar_edges(crowd: _Crowd, risk: Floats) -> Floats:
+    """Return round risks between which lies nobody, or enough people; empty where all are too few."""
     top = float(np.quantile(risk, 0.99))
     step = next((step for step in _STEPS if step * _BARS >= top), _STEPS[-1])
     edges = np.round(np.arange(0, 1 + step / 2, step), 6)
-    mine = kind == which
-    group = np.clip(np.searchsorted(edges, risk[mine], side="right") - 1, 0, len(edges) - 2)
-    nobody = np.zeros(int(mine.sum()), dtype=np.intp)
-    ends = kept_ends(group, len(edges) - 1, person[mine], nobody, [min_people])
-    if not ends:
-        return None
-    counts = np.bincount(np.searchsorted(ends, group), minlength=len(ends))
-    low, high = edges[[0, *(end + 1 for end in ends[:-1])]], edges[[end + 1 for end in ends]]
+    return _joined_edges(edges, risk, crowd.person, np.zeros(len(risk), dtype=np.intp), [crowd.min_people])
+
+
+def _joined_edges(edges: Floats, risk: Floats, person: Ids, kind: NDArray[np.intp], fewest: Sequence[int]) -> Floats:
+    """Return the edges between which lies nobody, or enough people, of each kind; empty where all are too few."""
+    ends = kept_ends(_bar_of(edges, risk), len(edges) - 1, person, kind, fewest)
+    return edges[[0, *(end + 1 for end in ends)]] if ends else np.empty(0)
+
+
+def _bar_of(edges: Floats, risk: Floats) -> NDArray[np.intp]:
+    """Return the bar of each risk; an edge belongs to the bar above it, and 1 to the last."""
+    return np.clip(np.searchsorted(edges, risk, side="right") - 1, 0, len(edges) - 2)
+
+
+def _bars(risk: Floats, edges: Floats) -> Curve:
+    """Return counts between edges, from the first bar that holds somebody to the last."""
+    counts = np.bincount(_bar_of(edges, risk), minlength=len(edges) - 1)
     filled = np.flatnonzero(counts)
-    shown = slice(int(filled[0]), int(filled[-1]) + 1)
+    first, last = int(filled[0]), int(filled[-1]) + 1
     return {
-        "low": _list(low[shown]),
-        "high": _list(high[shown]),
-        "predictions": counts[shown].tolist(),
-        "share": _list(counts[shown] / counts.sum()),
+        "low": _list(edges[first:last]),
+        "high": _list(edges[first + 1 : last + 1]),
+        "predictions": counts[first:last].tolist(),
+        "share": _list(counts[first:last] / counts.sum()),
     }
 
 

@@ -77,7 +77,7 @@ class RiskSample:
         found = self._of_sums(counts @ self._sums)
         found["auroc", None], found["auprc", None] = self._ranking.scores(rows)
         found["calibration_intercept", None] = intercept_fits(
-            self._event, self._logit, rows, start=_start(self.value["calibration_intercept", None]), tolerance=1e-6
+            self._event, self._logit, rows, start=self.value["calibration_intercept", None], tolerance=1e-6
         )
         found["calibration_slope", None] = self._slopes(rows)
         distances, smallest = self._distances.drawn(counts)
@@ -136,7 +136,3 @@ def row_draws(resamples: Resamples, index: NDArray[np.intp]) -> Iterator[tuple[F
         for start in range(0, len(counts), step):
             chunk = counts[start : start + step]
             yield chunk, chunk[:, index]
-
-
-def _start(value: float) -> float:
-    return value if np.isfinite(value) else 0.0

@@ -71,14 +71,16 @@ def threshold_metrics(
         hit: [B] of those with both.
         threshold: above 0 and below 1.
     """
+    # two sums of the same thirds and sevenths may differ in their last digit
+    others, silent = (np.where(each > 1e-9 * every, each, np.nan) for each in (every - event, every - alert))
     with np.errstate(divide="ignore", invalid="ignore"):
         benefit = (hit - (alert - hit) * odds(threshold)) / every
         return {
             "net_benefit": benefit,
             "standardised_net_benefit": benefit * every / event,
             "sensitivity": hit / event,
-            "specificity": 1 - (alert - hit) / (every - event),
+            "specificity": 1 - (alert - hit) / others,
             "ppv": hit / alert,
-            "npv": 1 - (event - hit) / (every - alert),
+            "npv": 1 - (event - hit) / silent,
             "alerts_per_100": 100 * alert / every,
         }

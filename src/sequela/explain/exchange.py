@@ -21,7 +21,7 @@ from sequela.prepare.spread import spread_out
 from sequela.records import BIRTH_PREFIX
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
-Span = tuple[float, float | None]  # hours before the prediction time: (from, to], None = all before
+Span = tuple[float, float | None]  # hours before the prediction time: [from, to), None = all before
 Mask = NDArray[np.bool_]
 
 _UNIT, _INSTANT = pl.col("subject_id"), pl.Datetime("us")

@@ -22,7 +22,7 @@ from sequela.cohort.facts import Facts
 from sequela.evaluate import Estimate, Resamples
 from sequela.evaluate.bootstrap import estimate
 from sequela.evaluate.risk import FEWEST_EVENTS, TOO_FEW_EVENTS
-from sequela.explain.exchange import Exchange, Histories, Span
+from sequela.explain.exchange import Exchange, Histories, Mask, Span
 from sequela.explain.metrics import METRICS
 
 Floats = NDArray[np.float64]
@@ -161,6 +161,7 @@ def variable_importance(
         progress: is told how many exchanges are done, and of how many.
     """
     settings = settings or ImportanceSettings()
+    held_out = _with_a_label(held_out)
     chosen, left_out = _most_widespread(held_out, codes, settings.most_variables)
     drawn = _affordable(held_out, len(chosen), len(static), settings)
     judge = _Judge(drawn, predict, metric, settings)
@@ -183,6 +184,16 @@ def variable_importance(
 def _greatest_first(variable: VariableImportance) -> tuple[float, str]:
     value = variable.loss.value
     return (float("inf") if value is None else -value), variable.name
+
+
+def _with_a_label(held_out: HeldOut) -> HeldOut:
+    """Return the predictions that the metric rests on; all where it rests on none, which no number comes from."""
+    known = np.asarray(~np.isnan(held_out.labels.reshape(len(held_out.labels), -1)).all(axis=1))
+    return _taken(held_out, known, "no known label") if known.any() and not known.all() else held_out
+
+
+def _taken(held_out: HeldOut, kept: Mask, reason: str) -> HeldOut:
+    return replace(held_out, asked=held_out.asked.take(kept, reason), labels=held_out.labels[kept])
 
 
 def _most_widespread(held_out: HeldOut, codes: Sequence[str], most: int) -> tuple[list[str], dict[str, int]]:
@@ -211,9 +222,7 @@ def _affordable(held_out: HeldOut, codes: int, static: int, settings: Importance
     rank[shuffled[of_person]] = np.arange(len(person)) - np.repeat(np.cumsum(count) - count, count)
     each = max(allowed // len(people), 1)
     kept_people = random.permutation(len(people)) < allowed
-    kept = (rank < each) & kept_people[index]
-    asked = held_out.asked.take(kept, "not drawn for the importance of variables")
-    return replace(held_out, asked=asked, labels=held_out.labels[kept])
+    return _taken(held_out, (rank < each) & kept_people[index], "not drawn for the importance of variables")
 
 
 class _Judge:
@@ -241,7 +250,8 @@ class _Judge:
     def unchanged(self, histories: Histories) -> Floats:
         """Return the metric with nothing exchanged [1 + resamples]."""
         measured = self.measured(histories)
-        self.baseline = float(measured[0]) if self.reason is None and np.isfinite(measured[0]) else None
+        enough = self.reason is None and self.people >= FEWEST_PEOPLE
+        self.baseline = float(measured[0]) if enough and np.isfinite(measured[0]) else None
         return measured
 
     def measured(self, histories: Histories) -> Floats:
@@ -294,8 +304,6 @@ class _Runs:
         self._donors = {exchange: self._drawn(exchange) for exchange in (self._whole, self._late)}
 
     def _drawn(self, exchange: Exchange) -> list[Rows]:
-        if self._judge.people < FEWEST_PEOPLE:
-            return []
         repeats = range(self._settings.repeats)
         return [exchange.donors(np.random.default_rng([self._settings.seed, 3, repeat])) for repeat in repeats]
 

@@ -138,7 +138,8 @@ def _read(folder: Path, name: str) -> _Run:
     )
     if not run.models:
         raise RunError(f"{folder}: predictions.parquet holds no held-out prediction of a model of the run. {_AGAIN}.")
-    if run.first_model().select(KEYS).is_duplicated().any():
+    brought = run.predictions.filter(pl.col("model").is_in(run.models))
+    if brought.select("model", *KEYS).is_duplicated().any():
         raise RunError(f"{folder}: predictions.parquet holds a held-out prediction twice. {_AGAIN}.")
     return run
 
