@@ -75,9 +75,9 @@ inline std::pair<Values, Values> run(const Given& g) {
     return {joined, decay};
 }
 
-inline double loss(const Given& g) {
+inline long double loss(const Given& g) {  // of so many terms that a sum in double hides small differences
     auto [joined, decay] = run(g);
-    double sum = 0;
+    long double sum = 0;
     for (size_t i = 0; i < joined.size(); ++i) sum += i / g.features % 2 == 0 ? joined[i] * g.djoined[i] : 0;
     for (size_t i = 0; i < decay.size(); ++i) sum += decay[i] * g.ddecay[i];
     return sum;
@@ -157,7 +157,7 @@ template <class Check> void check_one(std::mt19937_64& generator, const sequela:
             (*ahead.wanted()[i])[j] += 1e-7 * way, (*behind.wanted()[i])[j] -= 1e-7 * way;
             expected += exact.arrays[at].first[j] * way;
         }
-    double seen = (loss(ahead) - loss(behind)) / 2e-7;
+    double seen = static_cast<double>((loss(ahead) - loss(behind)) / 2e-7L);
     check(std::fabs(seen - expected) < 2e-6 * (1 + std::fabs(seen)), name + ": gradients and differences");
     check(same(rounded.arrays, exact.arrays, exact.results, 1e-4), name + ": float and double");
     for (int threads : {2, 3, 5}) {
