@@ -75,17 +75,18 @@ def statistics(timeline: Timeline, sequences: Sequences, state: PreparedState) -
 
 
 def slowly(timeline: Timeline, sequences: Sequences, r: int, code: str, hours: float | None) -> list[int]:
-    """Return the cells of a code that a prediction sees, looked for one by one."""
+    """Return the cells of a code that a prediction sees, looked for one by one; a correction for what it corrects."""
     variable = [name for name, _ in timeline.variables].index(code)
     first = sequences.first[sequences.sequence[r]]
     rows = range(first, sequences.read[r] + 1) if sequences.read[r] >= 0 else range(0)
     after = -np.inf if hours is None else sequences.read_time[r] - hours * HOUR
-    return [
-        m
+    by_time = {
+        timeline.cell_time[m]: m
         for row in rows
         for m in range(timeline.cell_offsets[row], timeline.cell_offsets[row + 1])
         if timeline.cell_variable[m] == variable and timeline.cell_time[m] > after
-    ]
+    }
+    return list(by_time.values())
 
 
 def of_cells(timeline: Timeline, cells: list[int], now: int) -> list[float]:
@@ -222,6 +223,17 @@ def test_events_are_counted_in_each_span(rows: list[Row]) -> None:
         last = timeline.cell_number[of_y[-1]] if of_y else np.nan
         place = len(found.names) - 1 - found.names[::-1].index("last y")  # y is a column too: its word comes after it
         assert np.array_equal(found.matrix[r, place], last, equal_nan=True)
+
+
+def test_a_correction_counts_in_the_place_of_what_it_corrects_from_when_it_is_known() -> None:
+    timeline = timeline_of([*SEEN_BY_ALL, (0, 1, "x", 3000, 0), (0, 1, "x", 300, 5), (0, 7, "x", 150, 0)])
+    sequences = asked(timeline)
+    found = statistics(timeline, sequences, fitted(timeline))
+    columns = [found.names.index(f"{name} x, last 24 h") for name in ("max", "mean", "count")]
+    assert found.matrix[1:3, columns].tolist() == [
+        [1000, pytest.approx(3001 / 6), 2],
+        [100, pytest.approx(75), 2],
+    ]
 
 
 def test_an_event_without_a_value_is_no_measurement() -> None:

@@ -30,16 +30,17 @@ def timeline_of(rows: list[tuple[int, int, str, int, int]]) -> Timeline:
 
 
 def seen_cells(timeline: Timeline, sequences: Sequences, r: int, code: str) -> list[int]:
-    """Return the cells of a code that a prediction sees, looked for one by one."""
+    """Return the cells of a code that a prediction sees, looked for one by one; a correction for what it corrects."""
     variable = [name for name, _ in timeline.variables].index(code)
     first = sequences.first[sequences.sequence[r]]
     rows = range(first, sequences.read[r] + 1) if sequences.read[r] >= 0 else range(0)
-    return [
-        m
+    by_time = {
+        timeline.cell_time[m]: m
         for row in rows
         for m in range(timeline.cell_offsets[row], timeline.cell_offsets[row + 1])
         if timeline.cell_variable[m] == variable
-    ]
+    }
+    return list(by_time.values())
 
 
 def slowly(timeline: Timeline, sequences: Sequences, r: int, code: str) -> list[float]:
@@ -93,6 +94,23 @@ def fitted(timeline: Timeline, sequences: Sequences) -> tuple[PreparedState, obj
     )
     keys = PrepareSettings(min_people=1)
     return fit_preparation(timeline, facts, everybody, {"x": np.array([1.0, 2.0])}, keys)[0], facts
+
+
+def test_a_correction_counts_in_the_place_of_what_it_corrects_from_when_it_is_known() -> None:
+    rows = [(p, t, code, 50, 0) for p in range(4) for t in (0, 2) for code in "xy"]
+    timeline = timeline_of([*rows, (0, 4, "x", 1000, 0), (0, 4, "x", 100, 2), (0, 4, "x", 80, 3), (0, 9, "x", 60, 0)])
+    hours = np.array([5, 6, 7, 9])
+    person, start = np.zeros(4, dtype=np.int64), np.zeros(4, dtype=np.int64)
+    sequences = one_pass(timeline, person=person, episode_start=start, time=hours * HOUR)
+    state, facts = fitted(timeline, sequences)
+    found = window_statistics(timeline, facts, state, sequences)  # type: ignore[arg-type]
+    names = ("count x", "max x", "mean x", "change x", "1 before the last x", "hours since x")
+    assert found.matrix[:, [found.names.index(name) for name in names]].tolist() == [
+        [3, 1000, pytest.approx(1100 / 3), 950, 50, 1],
+        [3, 100, pytest.approx(200 / 3), 50, 50, 2],
+        [3, 80, 60, 30, 50, 3],
+        [4, 80, 60, -20, 80, 0],
+    ]
 
 
 def test_statistics_do_not_depend_on_the_rows_walked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """The cells of each variable that a prediction sees: one span of the variable's cells, sorted by time.
 
 Cells stand sorted by person and step, and no cell is older than the one before it. So the part of a span that was
-measured after some instant is its end.
+measured after some instant is its end, and a value and its corrections stand side by side: of those that a prediction
+sees the last one counts.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, Sequences, Timeline, first_after
-from sequela.prepare.spread import by_number
+from sequela.prepare.spread import by_number, spread_out
 from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 _CELLS_AT_ONCE = 1 << 22
@@ -55,6 +56,26 @@ class Spans:
             stop=before[self.stop],
         )
 
+    def without_corrected(self, corrected: NDArray[np.bool_]) -> Spans:
+        """Return the spans without the cells that the next cell corrects, where the span holds that one too.
+
+        A span that ends before the correction of its last cell becomes a copy behind all others.
+        """
+        kept = self.where(~corrected)
+        some = np.flatnonzero(self.count > 0)
+        last = self.stop[some] - 1
+        uncorrected, last = some[corrected[last]], last[corrected[last]]
+        count = kept.count[uncorrected]
+        copied, ends = spread_out(kept.first[uncorrected], count), np.cumsum(count)
+        cells = {}
+        for name in ("number", "level", "time"):
+            left = getattr(kept, name)
+            cells[name] = np.concatenate([left, np.insert(left[copied], ends, getattr(self, name)[last])])
+        first, stop = kept.first.copy(), kept.stop.copy()
+        stop[uncorrected] = len(kept.time) + np.cumsum(count + 1)
+        first[uncorrected] = stop[uncorrected] - count - 1
+        return replace(self, **cells, first=first, stop=stop)
+
     def of_last(self, hours: float | None) -> Spans:
         """Return the part of each span that was measured in the last hours before its prediction time."""
         if hours is None:
@@ -87,7 +108,7 @@ class CellsByVariable:
     def __init__(self, timeline: Timeline, sequences: Sequences) -> None:
         self.timeline, self._now = timeline, sequences.read_time
         self._order, self._edges = by_number(timeline.cell_variable, len(timeline.variables))
-        self._step = timeline.step_of_cell
+        self._step, self._person_of_step = timeline.step_of_cell, timeline.person_of_step
         self._number = {variable: number for number, variable in enumerate(timeline.variables)}
         self._first = sequences.first[sequences.sequence]
         self._stop = np.maximum(sequences.read + 1, self._first)
@@ -110,5 +131,9 @@ class CellsByVariable:
             stop=np.searchsorted(step, self._stop),
             now=self._now,
         )
-        missing = np.isnan(seen.number) if valued and not categorical else np.zeros(len(cell), dtype=bool)
-        return seen.where(~missing) if missing.any() else seen
+        person = self._person_of_step[step]
+        if valued and not categorical and (missing := np.isnan(seen.number)).any():
+            seen, person = seen.where(~missing), person[~missing]
+        corrected = np.zeros(len(person), dtype=bool)
+        corrected[:-1] = (seen.time[1:] == seen.time[:-1]) & (person[1:] == person[:-1])
+        return seen.without_corrected(corrected) if corrected.any() else seen

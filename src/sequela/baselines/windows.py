@@ -174,7 +174,10 @@ def _by_statistic(state: PreparedState, is_number: NDArray[np.bool_]) -> tuple[l
 
 @dataclass
 class _Running:
-    """Statistics of S sequences up to some step, [S, F] each; Welford's update for mean and spread."""
+    """Statistics of S sequences up to some step, [S, F] each; Welford's update for mean and spread.
+
+    `earlier` is the same without the last value of each column, for the case that a later one corrects it.
+    """
 
     count: Floats
     mean: Floats
@@ -187,22 +190,35 @@ class _Running:
     time: Floats
     followed: Rows  # [K] columns of targets
     before: Floats  # [S, values, 2, K] what these were before the last, the newest first, and when
+    earlier: _Running | None  # None where nothing is ever corrected
 
     STATISTICS = ("last", "first", "min", "max", "mean", "std", "count", "change", "hours since")
 
     @classmethod
-    def nothing_yet(cls, sequences: int, columns: int, followed: Rows) -> _Running:
+    def nothing_yet(cls, sequences: int, columns: int, followed: Rows, *, corrections: bool) -> _Running:
         zeros = {"count", "mean", "squares"}
-        each = [part.name for part in fields(cls) if part.name not in ("followed", "before")]
+        each = [part.name for part in fields(cls) if part.name not in ("followed", "before", "earlier")]
         return cls(
             **{name: np.full((sequences, columns), 0.0 if name in zeros else np.nan) for name in each},
             followed=followed,
             before=np.full((sequences, _VALUES_BEFORE, 2, len(followed)), np.nan),
+            earlier=cls.nothing_yet(sequences, columns, followed, corrections=False) if corrections else None,
         )
 
+    def _take(self, other: _Running, chosen: NDArray[np.bool_]) -> None:
+        """Become another in the chosen columns of the first sequences [n, F]."""
+        for part in fields(self):
+            if part.name not in ("followed", "earlier"):
+                mine, its = (getattr(each, part.name)[: len(chosen)] for each in (self, other))
+                where = chosen if mine.ndim == chosen.ndim else chosen[:, None, None, self.followed]
+                np.copyto(mine, its, where=where)
+
     def add(self, value: Floats, observed: NDArray[np.bool_], time: Floats) -> None:
-        """Take in one step of the first len(value) sequences."""
+        """Take in one step of the first len(value) sequences; what was measured when the last was corrects it."""
         n = len(value)
+        if self.earlier is not None:
+            self._take(self.earlier, observed & (time == self.time[:n]))
+            self.earlier._take(self, observed)
         count, mean = self.count[:n], self.mean[:n]
         count += observed
         change = np.where(observed, value - mean, 0.0)
@@ -259,7 +275,7 @@ def _walk(
     course = preparation.course(sequences, chosen)
     value, observed = course.values[in_order], course.observed[in_order]
     measured = None if course.time is None else course.time[in_order]
-    running = _Running.nothing_yet(len(order), value.shape[1], followed)
+    running = _Running.nothing_yet(len(order), value.shape[1], followed, corrections=measured is not None)
     out = np.full((len(reads), len(_Running.STATISTICS), value.shape[1]), np.nan)
     out[:, _Running.STATISTICS.index("count")] = 0.0
     before = np.full((len(reads), _VALUES_BEFORE, 2, len(followed)), np.nan)
