@@ -90,5 +90,6 @@ def test_many_events_have_the_steps_that_numpy_finds() -> None:
     assert one.cell_offsets.tobytes() == other.cell_offsets.tobytes()
 
 
-def test_a_value_twice_at_one_instant_does_not_ascend() -> None:
-    assert both_ways([0, 0], [5, 5], [1, 1], people=1) == [None, None]
+@pytest.mark.parametrize(("known", "variable"), [([5, 5], [1, 1]), ([5, 4], [1, 1]), ([5, 4], [0, 1])], ids=str)
+def test_a_value_twice_at_one_instant_or_before_the_last_does_not_ascend(known: list[int], variable: list[int]) -> None:
+    assert both_ways([0, 0], known, variable, people=1) == [None, None]

@@ -22,7 +22,7 @@ def random_cells(generator: np.random.Generator, rows: int) -> Cells:
     variable = [np.sort(generator.permutation(VARIABLES)[:n]) for n in count]
     flat = np.concatenate([*variable, np.zeros(0)]).astype(np.int32)
     time = np.sort(generator.integers(0, 300, rows)) * HOUR // 4
-    number = generator.normal(100, 20, len(flat)).astype(np.float32)
+    number = (generator.normal(100, 20, len(flat)) * generator.choice([-1, 1], len(flat))).astype(np.float32)
     number[(generator.random(len(flat)) < 0.1) | (flat == 3)] = np.nan
     level = np.where(flat == 3, generator.integers(0, LEVELS, len(flat)), -1).astype(np.int32)
     return Cells(

@@ -61,9 +61,7 @@ def unscale_targets(scaled: Floats, state: PreparedState, last_target: Floats | 
     return found
 
 
-def fit_smearing(
-    scaled: Floats, labels: Floats, state: PreparedState, *, person: Rows, last_target: Floats | None = None
-) -> PreparedState:
+def fit_smearing(scaled: Floats, labels: Floats, state: PreparedState, *, person: Rows) -> PreparedState:
     """Return the state with what it takes to bring bent targets back as means; the same state where none is bent.
 
     Args:
@@ -71,12 +69,11 @@ def fit_smearing(
         labels: [R, horizons, targets] in the study's unit.
         state: fitted preparation.
         person: [R] whom a prediction is about.
-        last_target: as in `scale_targets`.
     """
     targets = list(state.targets)
     for k, target in enumerate(state.targets):
         if target.transform.kind in ("log", "yeo_johnson"):
-            wanted = transformed_labels(target, labels[:, :, k], _last(target, last_target, k))
+            wanted = transformed_labels(target, labels[:, :, k], None)
             left = wanted - (scaled[:, :, k] * target.spread + target.center)
             known = ~np.isnan(left)
             whose = np.broadcast_to(person[:, None], left.shape)[known]
