@@ -20,7 +20,7 @@ from sequela.study.material import NO_BASELINES, Baselines, Fit, Floats, Materia
 from sequela.study.watch import Watch
 from sequela.train import History, threads_for_step, train
 
-_WORTH_SHARING = 20_000_000  # numbers in a table of statistics; below, threads wait for each other more than they help
+_WORTH_SHARING = 4_000_000  # numbers in a table of statistics; below, threads wait for each other more than they help
 
 
 def _which_fit(number: int, fits: int) -> str:
