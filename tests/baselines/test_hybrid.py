@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier
 
 from sequela.baselines import Examples, HybridModel, Stacked, WindowStatistics, fit_hybrid, people_folds
-from sequela.baselines.boosting import USUAL, always
+from sequela.baselines.boosting import RISK, always
 from sequela.baselines.hybrid import Kind
 from sequela.errors import BundleError
 from sequela.models import seed_of_member
@@ -156,7 +156,9 @@ def test_text_gives_the_same_model_and_each_row_its_own_bits(kind: str) -> None:
 
 def boosted_by_hand(taught: Stacked, seed: int, trees: int | Stacked) -> lightgbm.Booster:
     """Return one booster of a risk; `trees` is their number, or the people who stop it."""
-    settings = always(seed, 1) | USUAL | {"min_data_in_bin": 11, "objective": "binary", "boost_from_average": False}
+    settings = (
+        always(seed, 1) | RISK.usual | {"min_data_in_bin": 11, "objective": "binary", "boost_from_average": False}
+    )
     share = float(taught.examples.labels.mean())
     start = float(np.log(share / (1 - share)))
 

@@ -166,7 +166,7 @@ def _baselines(settings: StudySettings, examples: Examples, training: Rows, tuni
     judge = examples.take(tuning) if len(tuning) else None
     if isinstance(settings.question, RiskQuestion):
         return fit_risk_baselines(names, examples.take(training), judge, seed=0, threads=1, trials=1).predict
-    return fit_forecast_baselines(names, examples.take(training), judge, seed=0, threads=1).predict
+    return fit_forecast_baselines(names, examples.take(training), judge, seed=0, threads=1, trials=1).predict
 
 
 def all_times(settings: StudySettings, seen: Evidence, now: int | None = None) -> Asked:

@@ -27,33 +27,7 @@ FEWEST_ROWS = 40  # LightGBM fails where a sample of rows is empty, and no tree 
 _MOST_TREES, _TREES_UNJUDGED = 3000, 100
 _MOST_TRIED_ON = 100_000  # predictions
 
-USUAL: Settings = {
-    "learning_rate": 0.03,
-    "num_leaves": 15,
-    "max_depth": -1,
-    "min_data_in_leaf": 40,
-    "feature_fraction": 0.2,
-    "bagging_fraction": 0.65,
-    "lambda_l1": 1.0,
-    "lambda_l2": 5.0,
-    "extra_trees": True,
-}
-"""What is tried first: many statistics that say nearly the same want small, strongly regularised trees."""
-
-_SPACE: dict[str, list[float]] = {
-    "learning_rate": [0.015, 0.06],
-    "num_leaves": [6, 40],
-    "max_depth": [3, 10],
-    "min_data_in_leaf": [10, 100],
-    "feature_fraction": [0.05, 0.6],
-    "bagging_fraction": [0.5, 0.9],
-    "lambda_l1": [0.01, 10.0],
-    "lambda_l2": [0.1, 50.0],
-    "extra_trees": [0, 1],
-}
-"""Lowest and highest of what is drawn at random: on a log scale, but for depth, bagging and extra trees (0 or 1)."""
-
-_EVEN = ("max_depth", "bagging_fraction", "extra_trees")
+_EVEN = ("max_depth", "bagging_fraction", "extra_trees")  # all others are drawn on a log scale
 _WHOLE = ("num_leaves", "max_depth", "min_data_in_leaf")
 _CLAIMS = ("extra_trees",)
 
@@ -66,12 +40,12 @@ class Goal:
     metric: str
     judged_by: str
     loss: Callable[[Floats, Floats], float]  # of labels and predictions
-    usual: Settings
-    space: dict[str, list[float]]
+    usual: Settings  # tried first
+    space: dict[str, list[float]]  # lowest and highest of what is drawn at random; extra trees: 0 or 1
     trees_without_gain: int
 
     def drawn(self, trials: int, seed: int) -> list[Settings]:
-        """Return the usual settings, then random ones: the first n of a longer list are those of a shorter."""
+        """Return the usual settings, then `trials` - 1 random ones: a longer list begins with a shorter one."""
         random = np.random.default_rng([seed, 2012])
         return [
             self.usual,
@@ -91,10 +65,32 @@ RISK = Goal(
     metric="binary_logloss",
     judged_by="log_loss",
     loss=log_loss,
-    usual=USUAL,
-    space=_SPACE,
+    usual={
+        "learning_rate": 0.03,
+        "num_leaves": 15,
+        "max_depth": -1,
+        "min_data_in_leaf": 40,
+        "feature_fraction": 0.2,
+        "bagging_fraction": 0.65,
+        "lambda_l1": 1.0,
+        "lambda_l2": 5.0,
+        "extra_trees": True,
+    },
+    space={
+        "learning_rate": [0.015, 0.06],
+        "num_leaves": [6, 40],
+        "max_depth": [3, 10],
+        "min_data_in_leaf": [10, 100],
+        "feature_fraction": [0.05, 0.6],
+        "bagging_fraction": [0.5, 0.9],
+        "lambda_l1": [0.01, 10.0],
+        "lambda_l2": [0.1, 50.0],
+        "extra_trees": [0, 1],
+    },
     trees_without_gain=100,
 )
+"""Many statistics that say nearly the same want small, strongly regularised trees."""
+
 FORECAST = Goal(
     objective="regression",
     metric="l2",
@@ -111,7 +107,7 @@ FORECAST = Goal(
         "lambda_l2": 0.0,
         "extra_trees": True,
     },
-    space=_SPACE
+    space=RISK.space
     | {
         "learning_rate": [0.03, 0.1],
         "num_leaves": [6, 60],

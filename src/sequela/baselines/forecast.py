@@ -35,11 +35,6 @@ class FittedBaselines:
     judging_labels: int
     searches: dict[Output, Search]
 
-    @property
-    def best(self) -> str | None:
-        """Return the name of the best one, chosen without held-out people; None where there is none."""
-        return min(self.selection_rmse, key=self.selection_rmse.__getitem__) if self.selection_rmse else None
-
 
 def fit_forecast_baselines(
     names: Sequence[str],
@@ -48,7 +43,7 @@ def fit_forecast_baselines(
     *,
     seed: int,
     threads: int,
-    trials: int = 8,
+    trials: int,
     told: Told = nobody_told,
 ) -> FittedBaselines:
     """Return fitted baselines.

@@ -19,7 +19,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from sequela.baselines.boosting import FEWEST_ROWS, USUAL, always
+from sequela.baselines.boosting import FEWEST_ROWS, RISK, always
 from sequela.baselines.examples import Examples
 from sequela.baselines.trees import Tree, read_trees, write_trees
 from sequela.baselines.windows import WindowStatistics
@@ -32,7 +32,7 @@ _OBJECTIVE = {"risk": "binary sigmoid:1", "forecast": "regression"}
 _MOST_TREES, _TREES_WITHOUT_GAIN = 2000, 100
 _BOOSTERS = 5
 _FEWEST_PEOPLE_A_BIN = 11  # a threshold between two people's values would tell of them
-_SETTINGS = USUAL | {"min_data_in_bin": _FEWEST_PEOPLE_A_BIN}
+_SETTINGS = RISK.usual | {"min_data_in_bin": _FEWEST_PEOPLE_A_BIN}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,14 +42,9 @@ class FittedRiskBaselines:
 
     predict: dict[str, Predict]  # the final ones
     first: dict[str, Predict]  # fitted on training people alone: those to ask about tuning people
-    selection_log_loss: dict[str, float]
+    selection_log_loss: dict[str, float]  # infinite where nobody could judge
+    judging_labels: int
     searches: dict[str, Search]
-
-    @property
-    def best(self) -> str | None:
-        """Return the name of the best one, chosen without held-out people; None where there is none."""
-        scores = self.selection_log_loss
-        return min(scores, key=scores.__getitem__) if scores else None
 
 
 def fit_risk_baselines(
@@ -59,7 +54,7 @@ def fit_risk_baselines(
     *,
     seed: int,
     threads: int,
-    trials: int = 8,
+    trials: int,
     again: bool = False,
     told: Told = nobody_told,
 ) -> FittedRiskBaselines:
@@ -92,6 +87,7 @@ def fit_risk_baselines(
         predict={name: one.final for name, one in chosen.items()},
         first={name: one.first for name, one in chosen.items()},
         selection_log_loss=scores,
+        judging_labels=judged.rows,
         searches=searches,
     )
 
