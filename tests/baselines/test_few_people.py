@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,16 +64,21 @@ def test_baselines_of_a_single_training_person_stand_there_and_none_is_the_best(
     assert "No baseline is the best: training and tuning people are too few to choose one." in found.report.read_text()
 
 
-def test_a_fold_in_which_nobody_can_judge_leaves_the_choice_to_the_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("write", "people", "loss"), [(write_study, 3, "selection_rmse"), (write_risk_study, 5, "selection_log_loss")]
+)
+def test_a_fold_in_which_nobody_can_judge_leaves_the_choice_to_the_others(
+    write: Callable[..., Path], people: int, loss: str, tmp_path: Path
+) -> None:
     changes = {
-        "split": {"fractions": [0.5, 0.0, 0.5], "folds": 2},  # of three people: one is left to train on, or two
+        "split": {"fractions": [0.5, 0.0, 0.5], "folds": 2},  # of so few, some are too few to be divided once more
         "prepare.min_people": 1,
         "model": {"hidden": 1, "interval": "none"},
         "train": {"epochs": 1, "patience": 0},
     }
-    found = run(write_study(tmp_path, changes, people=3))
+    found = run(write(tmp_path, changes, people=people))
     fits = json.loads((found.folder / "history.json").read_text())["fits"]
-    judged = [fit["selection_rmse"] for fit in fits if fit["selection_rmse"]]
+    judged = [fit[loss] for fit in fits if fit[loss]]
     assert len(judged) == 1
     assert found.metrics["best_baseline"] == min(judged[0], key=judged[0].__getitem__)
 

@@ -110,12 +110,12 @@ def fit_baselines(
         again=material.settings.train.refit,
         told=told,
     )
-    labels, losses = (training if tuning is None else tuning).labels, fitted.selection_log_loss
+    losses, labels = fitted.selection_log_loss, fitted.judging_labels
     return Baselines(
         predict=fitted.predict,
         first=fitted.first,
         selection={name: loss for name, loss in losses.items() if np.isfinite(loss)},
-        selection_total={name: len(labels) * loss for name, loss in losses.items()},
+        selection_total={name: labels * loss if labels else 0.0 for name, loss in losses.items()},
         search={name: search.to_dict() for name, search in fitted.searches.items()},
     )
 
