@@ -4,13 +4,13 @@ import lightgbm
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier
 
 from sequela.baselines import Examples, HybridModel, Stacked, WindowStatistics, fit_hybrid, people_folds
-from sequela.baselines.boosting import RISK, always
+from sequela.baselines.boosting import FORECAST, RISK, Goal, always
 from sequela.baselines.hybrid import Kind
 from sequela.errors import BundleError
 from sequela.models import seed_of_member
@@ -72,8 +72,7 @@ def test_a_hybrid_knows_more_than_the_network_and_the_statistics() -> None:
     assert loss(model, new) < min(network, loss(alone, silent[2])) - 0.02
 
 
-@pytest.mark.parametrize("kind", ["risk", "forecast"])
-@pytest.mark.parametrize("rows", [30, 100])
+@pytest.mark.parametrize(("kind", "rows"), [("risk", 30), ("risk", 100), ("forecast", 30), ("forecast", 40)])
 def test_where_rows_are_too_few_for_a_branch_the_network_speaks_for_itself(kind: Kind, rows: int) -> None:
     training, tuning, new = stacked() if kind == "risk" else (forecasts(seed) for seed in range(3))
     few = Stacked(examples=training.examples.take(np.arange(rows)), outputs=training.outputs[:rows])
@@ -114,7 +113,8 @@ def test_outputs_that_know_the_training_labels_would_ruin_a_hybrid() -> None:
 
 def forecasts(seed: int) -> Stacked:
     hidden, matrix, margin = people(seed)
-    labels = np.stack([margin, 2 * margin + 100], axis=1)[:, :, None] + 0.1
+    value = margin + np.random.default_rng(seed + 50).normal(0, 0.4, size=len(margin))
+    labels = np.stack([value, 2 * value + 100], axis=1)[:, :, None]
     labels[::7, 1] = np.nan
     fold = people_folds(np.arange(len(labels)), 2, seed=0)
     said = np.zeros_like(labels)
@@ -154,42 +154,64 @@ def test_text_gives_the_same_model_and_each_row_its_own_bits(kind: str) -> None:
     assert again.predict(new.examples.statistics.take(np.arange(0)), new.outputs[:0]).shape == (0, *model.shape)
 
 
-def boosted_by_hand(taught: Stacked, seed: int, trees: int | Stacked) -> lightgbm.Booster:
-    """Return one booster of a risk; `trees` is their number, or the people who stop it."""
-    settings = (
-        always(seed, 1) | RISK.usual | {"min_data_in_bin": 11, "objective": "binary", "boost_from_average": False}
-    )
-    share = float(taught.examples.labels.mean())
-    start = float(np.log(share / (1 - share)))
+def first_horizon(part: Stacked) -> Stacked:
+    """Return forecasts of one output, with a label in every row."""
+    examples = part.examples
+    alone = Examples(statistics=examples.statistics, labels=examples.labels[:, :1], person=examples.person)
+    return Stacked(examples=alone, outputs=part.outputs[:, :1])
+
+
+def start_of(part: Stacked, taught: Stacked) -> Floats:
+    """Return where boosting starts: a risk from the share of events, a forecast from the line through the outputs."""
+    labels = taught.examples.labels
+    if labels.ndim == 1:
+        return np.full(len(part.outputs), logit(labels.mean()))
+    slope, intercept = np.polyfit(taught.outputs.ravel(), labels.ravel(), 1)
+    return np.asarray(intercept + slope * part.outputs.ravel())
+
+
+def boosted_by_hand(taught: Stacked, goal: Goal, seed: int, trees: int | Stacked) -> lightgbm.Booster:
+    """Return one booster; `trees` is their number, or the people who stop it."""
+    apart = {"min_data_in_bin": 11, "objective": goal.objective, "boost_from_average": False}
+    settings = always(seed, 1) | goal.usual | apart
 
     def data(part: Stacked, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
-        labels = part.examples.labels
-        return lightgbm.Dataset(table_of(part), labels, init_score=np.full(len(labels), start), reference=reference)
+        labels, start = part.examples.labels.ravel(), start_of(part, taught)
+        return lightgbm.Dataset(table_of(part), labels, init_score=start, reference=reference)
 
     learnt = data(taught)
     if isinstance(trees, int):
         return lightgbm.train(settings, learnt, num_boost_round=trees)
-    stop = lightgbm.early_stopping(100, verbose=False)
+    stop = lightgbm.early_stopping(goal.trees_without_gain, verbose=False)
     return lightgbm.train(settings, learnt, 2000, valid_sets=[data(trees, learnt)], callbacks=[stop])
 
 
 def table_of(part: Stacked) -> Floats:
-    return np.column_stack([part.examples.statistics.matrix, part.outputs.astype(np.float32)])
+    said = part.outputs.reshape(len(part.outputs), -1)
+    return np.column_stack([part.examples.statistics.matrix, said.astype(np.float32)])
 
 
-def test_a_risk_is_boosted_again_on_training_and_tuning_people_each_booster_with_its_own_number_of_trees() -> None:
-    training, tuning, new = stacked()
-    again = np.random.default_rng(5).normal(size=len(training.outputs) + len(tuning.outputs))
-    both = Stacked(examples=training.examples.and_of(tuning.examples), outputs=again)  # other networks said these
-    fitted = fit_hybrid(training, tuning, kind="risk", seed=3, threads=1, everyone=both)
-    stopped = [boosted_by_hand(training, seed_of_member(3, n), tuning) for n in range(5)]
-    grown_again = [boosted_by_hand(both, seed_of_member(3, n), each.best_iteration) for n, each in enumerate(stopped)]
+@pytest.mark.parametrize(("kind", "goal"), [("risk", RISK), ("forecast", FORECAST)])
+def test_it_is_boosted_as_the_baseline_of_its_kind_and_again_by_all_with_each_boosters_own_number_of_trees(
+    kind: Kind, goal: Goal
+) -> None:
+    training, tuning, new = stacked() if kind == "risk" else (first_horizon(forecasts(seed)) for seed in range(3))
+    examples = training.examples.and_of(tuning.examples)
+    again = np.random.default_rng(5).normal(size=examples.labels.shape)
+    both = Stacked(examples=examples, outputs=again)  # other networks said these
+    fitted = fit_hybrid(training, tuning, kind=kind, seed=3, threads=1, everyone=both)
+    seeds = [seed_of_member(3, n) for n in range(5)]
+    stopped = [boosted_by_hand(training, goal, seed, tuning) for seed in seeds]
+    grown_again = [
+        boosted_by_hand(both, goal, seed, each.best_iteration) for seed, each in zip(seeds, stopped, strict=True)
+    ]
     assert len({each.best_iteration for each in stopped}) > 1
     for model, boosters, taught in ((fitted.first, stopped, training), (fitted.final, grown_again, both)):
-        share = float(taught.examples.labels.mean())
         grown = np.mean([each.predict(table_of(new), raw_score=True) for each in boosters], axis=0)
-        expected = 1 / (1 + np.exp(-np.log(share / (1 - share)) - grown))
-        assert model.predict(new.examples.statistics, new.outputs) == pytest.approx(expected, rel=1e-9)
+        expected = start_of(new, taught) + grown
+        expected = expit(expected) if kind == "risk" else expected
+        predicted = model.predict(new.examples.statistics, new.outputs).ravel()
+        assert predicted == pytest.approx(expected, rel=1e-9)
 
 
 def test_without_networks_that_tuning_people_taught_nothing_is_boosted_again() -> None:

@@ -4,7 +4,8 @@ For training people the outputs are out-of-fold: those of the member that was tr
 more of the people that it learned from than of others, and a booster that saw this would trust it too much. The outputs
 stand among the columns. A forecast starts from what the network says, since trees cannot say more than they have seen;
 a risk starts from the share of events, which was better on people not learned from (docs/decisions/hybrid.md). The
-boosting is the mean of several that differ in their seed alone: what single ones make of chance evens out.
+boosting has the settings that the baseline of its kind tries first, and is the mean of several that differ in their
+seed alone: what single ones make of chance evens out.
 
 Tuning people say how many trees each of them gets. Where a study trains again on training and tuning people, so many
 trees are then grown from what networks say of both that were trained on both, out of fold.
@@ -19,7 +20,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from sequela.baselines.boosting import FEWEST_ROWS, RISK, always
+from sequela.baselines.boosting import FEWEST_ROWS, FORECAST, RISK, always
 from sequela.baselines.examples import Examples
 from sequela.baselines.trees import Tree, read_trees, write_trees
 from sequela.baselines.windows import WindowStatistics
@@ -28,11 +29,11 @@ from sequela.models import seed_of_member
 Floats = NDArray[np.float64]
 Kind = Literal["risk", "forecast"]
 
-_OBJECTIVE = {"risk": "binary sigmoid:1", "forecast": "regression"}
-_MOST_TREES, _TREES_WITHOUT_GAIN = 2000, 100
+_GOALS = {"risk": RISK, "forecast": FORECAST}
+_OBJECTIVE = {"risk": "binary sigmoid:1", "forecast": "regression"}  # as LightGBM's text has it
+_MOST_TREES = 2000
 _BOOSTERS = 5
-_FEWEST_PEOPLE_A_BIN = 11  # a threshold between two people's values would tell of them
-_SETTINGS = RISK.usual | {"min_data_in_bin": _FEWEST_PEOPLE_A_BIN}
+_FEWEST_ROWS_A_BIN = 11  # a threshold between the values of two rows would tell of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +203,9 @@ def _fit_parts(
 
 
 def _settings(kind: Kind, fixed: dict[str, object]) -> dict[str, object]:
-    return fixed | _SETTINGS | {"objective": _OBJECTIVE[kind].split()[0], "boost_from_average": False}
+    goal = _GOALS[kind]
+    apart = {"objective": goal.objective, "boost_from_average": False, "min_data_in_bin": _FEWEST_ROWS_A_BIN}
+    return fixed | goal.usual | apart
 
 
 def _data(rows: _Column, start: tuple[float, float], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
@@ -219,7 +222,7 @@ def _stopped(fit: _Column, judge: _Column, kind: Kind, fixed: dict[str, object])
         data,
         num_boost_round=_MOST_TREES,
         valid_sets=[_data(judge, start, data)],
-        callbacks=[lightgbm.early_stopping(_TREES_WITHOUT_GAIN, verbose=False)],
+        callbacks=[lightgbm.early_stopping(_GOALS[kind].trees_without_gain, verbose=False)],
     )
 
 
