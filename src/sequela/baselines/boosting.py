@@ -1,8 +1,8 @@
 """LightGBM: the same trees from the same seed, as many as people who did not teach it ask for.
 
-Several settings are tried, the usual ones first and then random ones. Of more than 100,000 predictions
-that teach, trials see so many, and all teach with the settings that judged best. Where a study trains again, these are
-fitted on training and tuning people in the end, with as many trees.
+Several settings are tried, the usual ones first and then random ones. Of more than 100,000 predictions that teach,
+trials see so many, and all teach with the settings that judged best. Where a study trains again, these are fitted on
+training and tuning people in the end, with as many trees.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ class CellsByVariable:
     def __init__(self, timeline: Timeline, sequences: Sequences) -> None:
         self.timeline, self._now = timeline, sequences.read_time
         self._order, self._edges = by_number(timeline.cell_variable, len(timeline.variables))
-        self._step, self._person_of_step = timeline.step_of_cell, timeline.person_of_step
+        self._step = timeline.step_of_cell
         self._number = {variable: number for number, variable in enumerate(timeline.variables)}
         self._first = sequences.first[sequences.sequence]
         self._stop = np.maximum(sequences.read + 1, self._first)
@@ -131,9 +131,15 @@ class CellsByVariable:
             stop=np.searchsorted(step, self._stop),
             now=self._now,
         )
-        person = self._person_of_step[step]
         if valued and not categorical and (missing := np.isnan(seen.number)).any():
-            seen, person = seen.where(~missing), person[~missing]
-        corrected = np.zeros(len(person), dtype=bool)
-        corrected[:-1] = (seen.time[1:] == seen.time[:-1]) & (person[1:] == person[:-1])
+            seen, step = seen.where(~missing), step[~missing]
+        corrected = self._corrected(seen.time, step)
         return seen.without_corrected(corrected) if corrected.any() else seen
+
+    def _corrected(self, time: Rows, step: Rows) -> NDArray[np.bool_]:
+        """Return whether the next cell of a variable was measured of the same person at the same time."""
+        corrected = np.zeros(len(time), dtype=bool)
+        twice = np.flatnonzero(time[1:] == time[:-1])
+        person, of_next = (np.searchsorted(self.timeline.step_offsets, step[at], "right") for at in (twice, twice + 1))
+        corrected[twice] = person == of_next
+        return corrected
