@@ -281,6 +281,9 @@ def _write_table(table: pl.DataFrame, out: Path) -> None:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 a fault of ours, 2 wrong input, 3 a leak."""
+    # Idle threads of OpenMP, torch's and LightGBM's, leave their cores to others: where these are busy, spinning costs
+    # far more than waking up (docs/lab/scale.md). Read when the libraries are loaded, which is later.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     debug = _DEBUG in sys.argv
     sys.argv = [word for word in sys.argv if word != _DEBUG]
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from sequela.baselines.examples import Examples, Told, nobody_told
 from sequela.baselines.search import NOBODY, Chosen, Judged, Predict, Search, Setting, Trial, log_loss, rmse
+from sequela.baselines.side_by_side import Stop, side_by_side
 from sequela.baselines.windows import WindowStatistics
 
 Floats = NDArray[np.float64]
@@ -26,6 +27,7 @@ FEWEST_ROWS = 40  # LightGBM fails where a sample of rows is empty, and no tree 
 
 _MOST_TREES, _TREES_UNJUDGED = 3000, 100
 _MOST_TRIED_ON = 100_000  # predictions
+_WORTH_SHARING = 4_000_000  # numbers in a table; below, LightGBM's threads wait for each other more than they help
 
 _EVEN = ("max_depth", "bagging_fraction", "extra_trees")  # all others are drawn on a log scale
 _WHOLE = ("num_leaves", "max_depth", "min_data_in_leaf")
@@ -136,17 +138,23 @@ def always(seed: int, threads: int) -> dict[str, object]:
 def boosted(
     judged: Judged, goal: Goal, drawn: list[Settings], seed: int, threads: int, told: Told = nobody_told
 ) -> Chosen:
-    """Return LightGBM with the settings that judged best, and all that were tried."""
-    fixed = always(seed, threads) | {"objective": goal.objective, "metric": goal.metric}
+    """Return LightGBM with the settings that judged best, and all that were tried, side by side."""
+    shared = threads if judged.everyone.statistics.matrix.size >= _WORTH_SHARING else 1
+    of_goal = {"objective": goal.objective, "metric": goal.metric}
+    fixed = always(seed, shared) | of_goal
     pairs = [(fit, judge) for fit, judge in judged.pairs if len(fit.labels) >= FEWEST_ROWS]
     drawn = drawn if pairs else drawn[:1]
     are_some = len(drawn) > 1 and any(len(fit.labels) > _MOST_TRIED_ON for fit, _ in pairs)
     most = _MOST_TRIED_ON if are_some else sys.maxsize
-    races = [_Race(fit.at_most(most, seed), judge, goal, fixed) for fit, judge in pairs]
-    tried = []
-    for number, settings in enumerate(drawn, start=1):
-        told("gradient_boosting" + (f", settings {number} of {len(drawn)}" if len(drawn) > 1 else ""))
-        tried.append(_tried(races, settings, goal))
+    alone = fixed if len(drawn) == 1 else always(seed, 1) | of_goal
+    races = [_Race(fit.at_most(most, seed), judge, goal, alone) for fit, judge in pairs]
+    told("gradient_boosting")
+    tried = side_by_side(
+        lambda settings, stop: _tried(races, settings, goal, stop),
+        drawn,
+        threads,
+        lambda count: told(f"gradient_boosting, settings tried: {count} of {len(drawn)}"),
+    )
     judge = judged.by if races else NOBODY
     search = Search(
         space=goal.space,
@@ -164,9 +172,9 @@ def boosted(
 
     def fit(everyone: Examples) -> Predict:
         data = lightgbm.Dataset(everyone.statistics.matrix, everyone.labels)
-        return _predicting(lightgbm.train(fixed | settings, data, num_boost_round=trees), trees, threads)
+        return _predicting(lightgbm.train(fixed | settings, data, num_boost_round=trees), trees, shared)
 
-    return judged.settled(search, _predicting(boosters[0], trees, threads) if boosters else None, fit)
+    return judged.settled(search, _predicting(boosters[0], trees, shared) if boosters else None, fit)
 
 
 def _predicting(booster: lightgbm.Booster, trees: int, threads: int) -> Predict:
@@ -178,9 +186,9 @@ def _predicting(booster: lightgbm.Booster, trees: int, threads: int) -> Predict:
     return predict
 
 
-def _tried(races: list[_Race], settings: Settings, goal: Goal) -> tuple[Trial, list[lightgbm.Booster]]:
+def _tried(races: list[_Race], settings: Settings, goal: Goal, *stops: Stop) -> tuple[Trial, list[lightgbm.Booster]]:
     """Return how settings did, and the booster of each race."""
-    boosters = [race.run(settings) for race in races]
+    boosters = [race.run(settings, *stops) for race in races]
     if not boosters:
         return Trial(settings=settings, trees=None, loss=None), boosters
     labels = np.concatenate([race.judge.labels for race in races])
@@ -203,7 +211,7 @@ class _Race:
         judge = lightgbm.Dataset(self.judge.statistics.matrix, self.judge.labels, reference=fit, params=self.fixed)
         object.__setattr__(self, "_data", (fit.construct(), judge.construct()))
 
-    def run(self, settings: Settings) -> lightgbm.Booster:
+    def run(self, settings: Settings, *stops: Stop) -> lightgbm.Booster:
         """Return the booster, stopped where the judges see no gain."""
         fit, judge = self._data  # type: ignore[attr-defined]
         return lightgbm.train(
@@ -211,9 +219,9 @@ class _Race:
             fit,
             num_boost_round=_MOST_TREES,
             valid_sets=[judge],
-            callbacks=[lightgbm.early_stopping(self.goal.trees_without_gain, verbose=False)],
+            callbacks=[lightgbm.early_stopping(self.goal.trees_without_gain, verbose=False), *stops],
         )
 
     def said(self, booster: lightgbm.Booster) -> Floats:
         """Return what a booster says of the judges."""
-        return np.asarray(booster.predict(self.judge.statistics.matrix))
+        return np.asarray(booster.predict(self.judge.statistics.matrix, num_threads=1))

@@ -57,7 +57,7 @@ def fit_forecast_baselines(
         training: examples of training people.
         tuning: examples of tuning people, or None.
         seed: of the boosting and of the settings that are tried.
-        threads: that LightGBM may use.
+        threads: that LightGBM may use; settings are tried so many at once.
         trials: settings of the boosting that are tried for each output, the usual ones first and then random ones.
         told: is told what is fitted now.
     """

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from sequela.baselines.boosting import FEWEST_ROWS, FORECAST, RISK, always
 from sequela.baselines.examples import Examples
+from sequela.baselines.side_by_side import Stop, side_by_side
 from sequela.baselines.trees import Tree, read_trees, write_trees
 from sequela.baselines.windows import WindowStatistics
 from sequela.models import seed_of_member
@@ -148,18 +149,18 @@ def fit_hybrid(
         tuning: tuning people with the members' mean.
         kind: of the question.
         seed: of the boosting.
-        threads: that LightGBM may use.
+        threads: boosters that are fitted at once, at most.
         everyone: training and tuning people with out-of-fold outputs of networks that both taught: with as many trees,
             boosting is fitted again on these. None: it is not.
     """
     shape = training.outputs.shape[1:]
     outputs = int(np.prod(shape, dtype=np.int64))
     statistics = training.examples.statistics.matrix.shape[1]
-    fixed = [always(seed_of_member(seed, n), threads) for n in range(_BOOSTERS)]
+    boosting = _Boosting(
+        kind=kind, settings=[_settings(kind, seed_of_member(seed, n)) for n in range(_BOOSTERS)], threads=threads
+    )
     parts = [
-        _fit_parts(
-            training.of(output), tuning.of(output), None if everyone is None else everyone.of(output), kind, fixed
-        )
+        _fit_parts(training.of(output), tuning.of(output), None if everyone is None else everyone.of(output), boosting)
         for output in range(outputs)
     ]
     first, final = (
@@ -181,49 +182,66 @@ def _margin(part: _Part, table: NDArray[np.float32], said: Floats) -> Floats:
     return start + grown
 
 
-def _fit_parts(
-    fit: _Column, judge: _Column, everyone: _Column | None, kind: Kind, fixed: list[dict[str, object]]
-) -> tuple[_Part, _Part]:
-    """Return the first and the final mean of as many boosters as there are fixed settings."""
+def _fit_parts(fit: _Column, judge: _Column, everyone: _Column | None, boosting: _Boosting) -> tuple[_Part, _Part]:
+    """Return the first and the final mean of the boosters."""
+    kind = boosting.kind
     alone = _part([], (0.0, 1.0), fit.table.shape[1], kind)
     if _too_little(fit) or not len(judge.label):
         return alone, alone
-    boosters = [_stopped(fit, judge, kind, settings) for settings in fixed]
+    boosters = boosting.stopped(fit, judge)
     first = _mean(boosters, fit, kind)
     if not any(len(tree.feature) for tree in first.trees):  # without a branch, a risk would be everybody's share
         return alone, alone
     if everyone is None:
         return first, first
-    start = _start(everyone, kind)
-    again = [
-        lightgbm.train(_settings(kind, settings), _data(everyone, start), num_boost_round=booster.best_iteration)
-        for settings, booster in zip(fixed, boosters, strict=True)
-    ]
-    return first, _mean(again, everyone, kind)
+    return first, _mean(boosting.with_trees(everyone, [booster.best_iteration for booster in boosters]), everyone, kind)
 
 
-def _settings(kind: Kind, fixed: dict[str, object]) -> dict[str, object]:
+@dataclass(frozen=True, kw_only=True)
+class _Boosting:
+    """How boosters are fitted, side by side: each with settings of its own."""
+
+    kind: Kind
+    settings: list[dict[str, object]]
+    threads: int
+
+    def stopped(self, fit: _Column, judge: _Column) -> list[lightgbm.Booster]:
+        """Return boosters that were stopped where the judges see no gain."""
+        start = _start(fit, self.kind)
+
+        def stopped(settings: dict[str, object], stop: Stop) -> lightgbm.Booster:
+            data = _data(fit, start)
+            patience = lightgbm.early_stopping(_GOALS[self.kind].trees_without_gain, verbose=False)
+            return lightgbm.train(
+                settings,
+                data,
+                num_boost_round=_MOST_TREES,
+                valid_sets=[_data(judge, start, data)],
+                callbacks=[patience, stop],
+            )
+
+        return side_by_side(stopped, self.settings, self.threads)
+
+    def with_trees(self, everyone: _Column, trees: list[int]) -> list[lightgbm.Booster]:
+        """Return boosters of so many trees each."""
+        start = _start(everyone, self.kind)
+
+        def grown(task: tuple[dict[str, object], int], stop: Stop) -> lightgbm.Booster:
+            settings, number = task
+            return lightgbm.train(settings, _data(everyone, start), num_boost_round=number, callbacks=[stop])
+
+        return side_by_side(grown, list(zip(self.settings, trees, strict=True)), self.threads)
+
+
+def _settings(kind: Kind, seed: int) -> dict[str, object]:
     goal = _GOALS[kind]
     apart = {"objective": goal.objective, "boost_from_average": False, "min_data_in_bin": _FEWEST_ROWS_A_BIN}
-    return fixed | goal.usual | apart
+    return always(seed, 1) | goal.usual | apart
 
 
 def _data(rows: _Column, start: tuple[float, float], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
     intercept, slope = start
     return lightgbm.Dataset(rows.table, rows.label, init_score=intercept + slope * rows.said, reference=reference)
-
-
-def _stopped(fit: _Column, judge: _Column, kind: Kind, fixed: dict[str, object]) -> lightgbm.Booster:
-    """Return one booster, stopped where the judges see no gain."""
-    start = _start(fit, kind)
-    data = _data(fit, start)
-    return lightgbm.train(
-        _settings(kind, fixed),
-        data,
-        num_boost_round=_MOST_TREES,
-        valid_sets=[_data(judge, start, data)],
-        callbacks=[lightgbm.early_stopping(_GOALS[kind].trees_without_gain, verbose=False)],
-    )
 
 
 def _mean(boosters: list[lightgbm.Booster], taught: _Column, kind: Kind) -> _Part:

@@ -65,7 +65,7 @@ def fit_risk_baselines(
         training: examples of training people, labels [R] of 0 and 1, NaN where unknown.
         tuning: examples of tuning people, or None.
         seed: of the boosting and of the settings that are tried.
-        threads: that LightGBM may use.
+        threads: that LightGBM may use; settings are tried so many at once.
         trials: settings of the boosting that are tried, the usual ones first and then random ones.
         again: True fits the models once more, on training and tuning people, with what these chose.
         told: is told what is fitted now.

@@ -20,8 +20,6 @@ from sequela.study.material import NO_BASELINES, Baselines, Fit, Floats, Materia
 from sequela.study.watch import Watch
 from sequela.train import History, threads_for_step, train
 
-_WORTH_SHARING = 4_000_000  # numbers in a table of statistics; below, threads wait for each other more than they help
-
 
 def _which_fit(number: int, fits: int) -> str:
     """Return which of several fits one is, in words; nothing for a single one."""
@@ -316,7 +314,7 @@ def _fit_trees(first: _Taught, final: _Taught) -> FittedHybrid:
         everyone=None if final is first else final.stacked,
         kind=settings.question.kind,
         seed=settings.train.seed,
-        threads=_threads(parts.examples),
+        threads=torch.get_num_threads(),
     )
 
 
@@ -326,13 +324,9 @@ def _fit_baselines(parts: _Parts) -> Baselines:
         parts.material,
         examples.take(parts.training),
         examples.take(parts.tuning) if len(parts.tuning) else None,
-        threads=_threads(examples),
+        threads=torch.get_num_threads(),
         told=parts.watch.part,
     )
-
-
-def _threads(examples: Examples) -> int:
-    return 1 if examples.statistics.matrix.size < _WORTH_SHARING else torch.get_num_threads()
 
 
 def _of_own_models(after: AfterState | None) -> AfterState | None:
