@@ -65,10 +65,10 @@ def loss(model: HybridModel, new: Stacked) -> float:
 
 def test_a_hybrid_knows_more_than_the_network_and_the_statistics() -> None:
     training, tuning, new = stacked()
-    model = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1).final
+    model = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1, min_people=11).final
     network = float(log_loss(new.examples.labels, 1 / (1 + np.exp(-new.outputs))))
     silent = [Stacked(examples=part.examples, outputs=0 * part.outputs) for part in (training, tuning, new)]
-    alone = fit_hybrid(silent[0], silent[1], kind="risk", seed=0, threads=1).final
+    alone = fit_hybrid(silent[0], silent[1], kind="risk", seed=0, threads=1, min_people=11).final
     assert loss(model, new) < min(network, loss(alone, silent[2])) - 0.02
 
 
@@ -77,7 +77,7 @@ def test_where_rows_are_too_few_for_a_branch_the_network_speaks_for_itself(kind:
     training, tuning, new = stacked() if kind == "risk" else (forecasts(seed) for seed in range(3))
     few = Stacked(examples=training.examples.take(np.arange(rows)), outputs=training.outputs[:rows])
     for everyone in (None, few):
-        fitted = fit_hybrid(few, tuning, kind=kind, seed=0, threads=1, everyone=everyone)
+        fitted = fit_hybrid(few, tuning, kind=kind, seed=0, threads=1, min_people=11, everyone=everyone)
         for model in (fitted.first, fitted.final):
             predicted = model.predict(new.examples.statistics, new.outputs)
             assert predicted == pytest.approx(expit(new.outputs) if kind == "risk" else new.outputs)
@@ -106,8 +106,8 @@ def test_outputs_that_know_the_training_labels_would_ruin_a_hybrid() -> None:
         return 8.0 * memory.predict(risk(seed)[0]) - 4.0
 
     leaky = [Stacked(examples=part.examples, outputs=remembered(s)) for s, part in enumerate((training, tuning, new))]
-    model = fit_hybrid(leaky[0], leaky[1], kind="risk", seed=0, threads=1).final
-    honest = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1).final
+    model = fit_hybrid(leaky[0], leaky[1], kind="risk", seed=0, threads=1, min_people=11).final
+    honest = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1, min_people=11).final
     assert loss(model, leaky[2]) > loss(honest, new) + 0.1
 
 
@@ -129,7 +129,7 @@ def forecasts(seed: int) -> Stacked:
 
 def test_forecasts_are_corrected_at_each_horizon_in_their_own_units() -> None:
     training, tuning, new = (forecasts(seed) for seed in range(3))
-    model = fit_hybrid(training, tuning, kind="forecast", seed=0, threads=1).final
+    model = fit_hybrid(training, tuning, kind="forecast", seed=0, threads=1, min_people=11).final
     predicted = model.predict(new.examples.statistics, new.outputs)
     assert predicted.shape == (600, 2, 1)
 
@@ -142,7 +142,7 @@ def test_forecasts_are_corrected_at_each_horizon_in_their_own_units() -> None:
 @pytest.mark.parametrize("kind", ["risk", "forecast"])
 def test_text_gives_the_same_model_and_each_row_its_own_bits(kind: str) -> None:
     training, tuning, new = stacked() if kind == "risk" else (forecasts(seed) for seed in range(3))
-    model, twin = (fit_hybrid(training, tuning, kind=kind, seed=0, threads=n).final for n in (1, 2))  # type: ignore[arg-type]
+    model, twin = (fit_hybrid(training, tuning, kind=kind, seed=0, threads=n, min_people=11).final for n in (1, 2))  # type: ignore[arg-type]
     text = model.to_text()
     again = HybridModel.from_text(text, kind=kind, statistics=5, shape=model.shape)  # type: ignore[arg-type]
     whole = model.predict(new.examples.statistics, new.outputs)
@@ -199,7 +199,7 @@ def test_it_is_boosted_as_the_baseline_of_its_kind_and_again_by_all_with_each_bo
     examples = training.examples.and_of(tuning.examples)
     again = np.random.default_rng(5).normal(size=examples.labels.shape)
     both = Stacked(examples=examples, outputs=again)  # other networks said these
-    fitted = fit_hybrid(training, tuning, kind=kind, seed=3, threads=1, everyone=both)
+    fitted = fit_hybrid(training, tuning, kind=kind, seed=3, threads=1, min_people=1, everyone=both)
     seeds = [seed_of_member(3, n) for n in range(5)]
     stopped = [boosted_by_hand(training, goal, seed, tuning) for seed in seeds]
     grown_again = [
@@ -216,14 +216,14 @@ def test_it_is_boosted_as_the_baseline_of_its_kind_and_again_by_all_with_each_bo
 
 def test_without_networks_that_tuning_people_taught_nothing_is_boosted_again() -> None:
     training, tuning, _ = stacked()
-    fitted = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1)
+    fitted = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1, min_people=11)
     assert fitted.first.to_text() == fitted.final.to_text()
 
 
 def test_without_a_label_of_tuning_people_the_network_speaks_for_itself() -> None:
     training, tuning, new = stacked()
     tuning.examples.labels[:] = np.nan
-    fitted = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1)
+    fitted = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1, min_people=11)
     for model in (fitted.first, fitted.final):
         said = model.predict(new.examples.statistics, new.outputs)
         assert said == pytest.approx(1 / (1 + np.exp(-new.outputs)))
@@ -231,7 +231,7 @@ def test_without_a_label_of_tuning_people_the_network_speaks_for_itself() -> Non
 
 def test_text_of_another_study_is_refused() -> None:
     training, tuning, _ = stacked()
-    text = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1).final.to_text()
+    text = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1, min_people=11).final.to_text()
     for kind, statistics, shape in (("forecast", 5, (1, 1)), ("risk", 6, ()), ("risk", 5, (2, 1))):
         with pytest.raises(BundleError):
             HybridModel.from_text(text, kind=kind, statistics=statistics, shape=shape)  # type: ignore[arg-type]
@@ -240,7 +240,7 @@ def test_text_of_another_study_is_refused() -> None:
 def test_where_nothing_can_be_learned_the_network_speaks_for_itself() -> None:
     training, tuning, new = stacked()
     training.examples.labels[:] = 0
-    model = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1).final
+    model = fit_hybrid(training, tuning, kind="risk", seed=0, threads=1, min_people=11).final
     expected = 1 / (1 + np.exp(-new.outputs))
     assert model.predict(new.examples.statistics, new.outputs) == pytest.approx(expected)
     again = HybridModel.from_text(model.to_text(), kind="risk", statistics=5, shape=())
@@ -251,3 +251,19 @@ def test_outputs_and_labels_must_have_the_same_shape() -> None:
     _, examples = risk(0)
     with pytest.raises(ValueError, match="shape"):
         Stacked(examples=examples, outputs=np.zeros((3, 1, 1)))
+
+
+def test_a_hybrid_keeps_no_threshold_between_the_values_of_one_person() -> None:
+    def part(seed: int) -> Stacked:
+        random = np.random.default_rng(seed)
+        person = np.r_[np.repeat(np.arange(59), 6), np.full(300, 59)]
+        value = np.r_[random.uniform(100, 160, 354), random.uniform(300, 400, 300)]
+        label = value + 10 * np.sin(value / 5) + random.normal(size=len(value))
+        examples = Examples(statistics=statistics_of(value[:, None]), labels=label[:, None, None], person=person)
+        return Stacked(examples=examples, outputs=(label + random.normal(0, 8, len(label)))[:, None, None])
+
+    model = fit_hybrid(part(0), part(1), kind="forecast", seed=0, threads=1, min_people=11).final
+    trees = model.parts[0].trees
+    thresholds = np.concatenate([tree.threshold[tree.feature == 0] for tree in trees])
+    assert (thresholds < 160).any()
+    assert not ((thresholds > 300) & (thresholds < 1e300)).any()

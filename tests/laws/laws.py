@@ -144,7 +144,7 @@ def _trees(material: Material, bundle: Bundle, examples: Examples, training: Row
     each = member_outputs(bundle, cohort.timeline, material.evidence.facts, cohort.sequences, examples.statistics)
     mean = mean_of_members(bundle, each, cohort.timeline, cohort.sequences)
     parts = [Stacked(examples=examples.take(rows), outputs=mean[rows]) for rows in (np.tile(training, 12), judges)]
-    return fit_hybrid(*parts, kind=material.settings.question.kind, seed=0, threads=1).final
+    return fit_hybrid(*parts, kind=material.settings.question.kind, seed=0, threads=1, min_people=11).final
 
 
 def _after(material: Material, bundle: Bundle, judges: Rows) -> AfterState | None:

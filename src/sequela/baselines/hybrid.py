@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sequela.baselines.boosting import FEWEST_ROWS, FORECAST, RISK, always
+from sequela.baselines.cuts import between_people
 from sequela.baselines.examples import Examples
 from sequela.baselines.side_by_side import Stop, side_by_side
 from sequela.baselines.trees import Tree, read_trees, write_trees
@@ -54,7 +55,8 @@ class Stacked:
         known = ~np.isnan(label)
         outputs = self.outputs.reshape(len(self.outputs), -1)
         table = _table(self.examples.statistics, outputs)
-        return _Column(table=table[known], said=outputs[known, output], label=label[known])
+        person = self.examples.person
+        return _Column(table=table[known], said=outputs[known, output], label=label[known], person=person[known])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,7 @@ class _Column:
     table: NDArray[np.float32]  # [N, statistics + outputs]
     said: Floats  # [N]
     label: Floats  # [N]
+    person: NDArray[np.int64]  # [N]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +141,14 @@ class FittedHybrid:
 
 
 def fit_hybrid(
-    training: Stacked, tuning: Stacked, *, kind: Kind, seed: int, threads: int, everyone: Stacked | None = None
+    training: Stacked,
+    tuning: Stacked,
+    *,
+    kind: Kind,
+    seed: int,
+    threads: int,
+    min_people: int,
+    everyone: Stacked | None = None,
 ) -> FittedHybrid:
     """Return boosting from the network's out-of-fold outputs, stopped by tuning people.
 
@@ -150,6 +160,7 @@ def fit_hybrid(
         kind: of the question.
         seed: of the boosting.
         threads: boosters that are fitted at once, at most.
+        min_people: that lie between two thresholds of a column, if anybody does.
         everyone: training and tuning people with out-of-fold outputs of networks that both taught: with as many trees,
             boosting is fitted again on these. None: it is not.
     """
@@ -157,7 +168,10 @@ def fit_hybrid(
     outputs = int(np.prod(shape, dtype=np.int64))
     statistics = training.examples.statistics.matrix.shape[1]
     boosting = _Boosting(
-        kind=kind, settings=[_settings(kind, seed_of_member(seed, n)) for n in range(_BOOSTERS)], threads=threads
+        kind=kind,
+        settings=[_settings(kind, seed_of_member(seed, n)) for n in range(_BOOSTERS)],
+        threads=threads,
+        min_people=min_people,
     )
     parts = [
         _fit_parts(training.of(output), tuning.of(output), None if everyone is None else everyone.of(output), boosting)
@@ -189,12 +203,13 @@ def _fit_parts(fit: _Column, judge: _Column, everyone: _Column | None, boosting:
     if _too_little(fit) or not len(judge.label):
         return alone, alone
     boosters = boosting.stopped(fit, judge)
-    first = _mean(boosters, fit, kind)
+    first = boosting.mean(boosters, fit)
     if not any(len(tree.feature) for tree in first.trees):  # without a branch, a risk would be everybody's share
         return alone, alone
     if everyone is None:
         return first, first
-    return first, _mean(boosting.with_trees(everyone, [booster.best_iteration for booster in boosters]), everyone, kind)
+    again = boosting.with_trees(everyone, [booster.best_iteration for booster in boosters])
+    return first, boosting.mean(again, everyone)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +219,7 @@ class _Boosting:
     kind: Kind
     settings: list[dict[str, object]]
     threads: int
+    min_people: int
 
     def stopped(self, fit: _Column, judge: _Column) -> list[lightgbm.Booster]:
         """Return boosters that were stopped where the judges see no gain."""
@@ -232,6 +248,17 @@ class _Boosting:
 
         return side_by_side(grown, list(zip(self.settings, trees, strict=True)), self.threads)
 
+    def mean(self, boosters: list[lightgbm.Booster], taught: _Column) -> _Part:
+        """Return the mean of boosters that the same rows taught; of one that was stopped, its best trees."""
+        features = taught.table.shape[1]
+        trees = []
+        for booster in boosters:
+            text = booster.model_to_string(num_iteration=booster.best_iteration)
+            ((grown, _),) = read_trees(text, models=1, features=features, objective=_OBJECTIVE[self.kind])
+            trees += [replace(tree, leaf=tree.leaf / len(boosters)) for tree in grown]
+        trees = between_people(trees, taught.table, taught.person, self.min_people)
+        return _part(trees, _start(taught, self.kind), features, self.kind)
+
 
 def _settings(kind: Kind, seed: int) -> dict[str, object]:
     goal = _GOALS[kind]
@@ -242,17 +269,6 @@ def _settings(kind: Kind, seed: int) -> dict[str, object]:
 def _data(rows: _Column, start: tuple[float, float], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
     intercept, slope = start
     return lightgbm.Dataset(rows.table, rows.label, init_score=intercept + slope * rows.said, reference=reference)
-
-
-def _mean(boosters: list[lightgbm.Booster], taught: _Column, kind: Kind) -> _Part:
-    """Return the mean of boosters that the same rows taught; of one that was stopped, its best trees."""
-    features = taught.table.shape[1]
-    trees = []
-    for booster in boosters:
-        text = booster.model_to_string(num_iteration=booster.best_iteration)
-        ((grown, _),) = read_trees(text, models=1, features=features, objective=_OBJECTIVE[kind])
-        trees += [replace(tree, leaf=tree.leaf / len(boosters)) for tree in grown]
-    return _part(trees, _start(taught, kind), features, kind)
 
 
 def _too_little(fit: _Column) -> bool:

@@ -21,7 +21,8 @@ _MOST_LEAVES = 1 << 12
 _LONGEST = 1 << 28
 _MISSING_IS_NAN, _MISSING_IS_NONE, _DEFAULT_LEFT = 8, 0, 2
 _DECISIONS = tuple(missing | left for missing in (_MISSING_IS_NONE, _MISSING_IS_NAN) for left in (0, _DEFAULT_LEFT))
-_BEYOND_ALL = {"inf": "1e300", "-inf": "-1e300"}  # as LightGBM itself keeps such a number finite
+BEYOND_ALL = 1e300  # as LightGBM itself keeps an infinite threshold finite
+_BEYOND_ALL = {"inf": f"{BEYOND_ALL:g}", "-inf": f"{-BEYOND_ALL:g}"}
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 _WHOLE = re.compile(r"-?\d{1,9}")
 

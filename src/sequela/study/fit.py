@@ -315,6 +315,7 @@ def _fit_trees(first: _Taught, final: _Taught) -> FittedHybrid:
         kind=settings.question.kind,
         seed=settings.train.seed,
         threads=torch.get_num_threads(),
+        min_people=settings.prepare.min_people,
     )
 
 
