@@ -254,7 +254,7 @@ def _common_levels(level: NDArray[np.int32], person: Rows, min_people: int) -> l
 
 def _with_joint_fills(timeline: Timeline, sequences: Sequences, state: PreparedState) -> PreparedState:
     """Return the state with the regressions or centroids that fill the gaps of some columns from all of them."""
-    rules = {feature.missing for feature in state.features if isinstance(feature, NumberState)}
+    rules = {feature.missing for feature in state.numbers}
     if not rules & {"regression", "knn"}:
         return state
     sequences = _each_row_once(sequences)

@@ -28,7 +28,7 @@ from sklearn.impute import IterativeImputer
 from sklearn.linear_model import BayesianRidge
 from threadpoolctl import threadpool_limits
 
-from sequela.prepare.impute import SOURCE, Codes, Filled
+from sequela.prepare.impute import SOURCE, Codes, Imputed
 from sequela.prepare.rules import Column, Floats, Lookback, Mask, Rows, RuleState, at, measured_before
 
 _ROWS_TO_FIT = 10_000
@@ -84,9 +84,9 @@ class RegressionFill(RuleState):
     @property
     def lookback(self) -> Lookback:
         """Return this value and the one before."""
-        return Lookback("values", 2)
+        return Lookback(2)
 
-    def fill(self, values: Floats, before: Floats) -> Filled:
+    def fill(self, values: Floats, before: Floats) -> Imputed:
         """Return the values [N, F] without gaps.
 
         Args:
@@ -100,7 +100,7 @@ class RegressionFill(RuleState):
         told = np.zeros(values.shape[1], dtype=bool)
         told[[step.column for step in self.regressions if step.column < values.shape[1]]] = True
         gap = np.where(told, SOURCE["regression"], SOURCE["mean"])
-        return Filled(filled, _provenance(values, gap))
+        return Imputed(filled, _provenance(values, gap))
 
     def _without_gaps(self, columns: Floats) -> Floats:
         """Return the values [n, F] from both halves [2F, n]."""
@@ -143,7 +143,7 @@ class CentroidFill(RuleState):
         """Return F."""
         return len(self.means)
 
-    def fill(self, values: Floats, before: Floats) -> Filled:
+    def fill(self, values: Floats, before: Floats) -> Imputed:
         """Return the values [N, F] without gaps.
 
         Args:
@@ -156,7 +156,7 @@ class CentroidFill(RuleState):
             gap[part] = np.where(np.isnan(told), SOURCE["mean"], SOURCE["knn"])
             told = np.where(np.isnan(told), self.means, told)
             filled[part] = np.where(np.isnan(values[part]), told, values[part])
-        return Filled(filled, _provenance(values, gap))
+        return Imputed(filled, _provenance(values, gap))
 
     def _nearby(self, known: Floats) -> Floats:
         """Return what the nearest centroids say [n, F]; NaN where they cannot be told or say nothing."""

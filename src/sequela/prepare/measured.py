@@ -78,9 +78,8 @@ def limited_timeline(timeline: Timeline, state: PreparedState) -> Timeline:
     """
     features = {
         timeline.variables.index((feature.code, False)): feature
-        for feature in state.features
-        if isinstance(feature, NumberState)
-        and feature.outliers is not None
+        for feature in state.numbers
+        if feature.outliers is not None
         and feature.outlier_action != "flag"
         and (feature.code, False) in timeline.variables
     }

@@ -76,7 +76,7 @@ class HampelLimits(RuleState):
     @property
     def lookback(self) -> Lookback:
         """Return this value and those of the window before it."""
-        return Lookback("values", self.window + 1)
+        return Lookback(self.window + 1)
 
     def limits(self, column: Column) -> Limits:
         """Return the limits of each row [N]; none at rows without a value or with too few before."""

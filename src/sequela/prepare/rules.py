@@ -1,15 +1,14 @@
 """What every rule of preparation is: a small state of plain numbers, fitted once, applied by pure functions.
 
 A rule looks at one variable at a time (`Column`), and at all of them only where it must (regression, centroids). NaN
-means missing throughout. A rule is *causal* where row n of its result depends on rows up to n of the same sequence
-and on nothing else; then `lookback` says how far back it looks. Sums run row by row in a fixed order, so that a row
-has the same bits alone and among a million others.
+means missing throughout. Rules are *causal*: row n of the result depends on rows up to n of the same sequence and on
+nothing else, and `lookback` says how far back. (`linear` filling alone is not.) Sums run row by row in a fixed order,
+so that a row has the same bits alone and among a million others.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,18 +38,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Lookback:
-    """How far back a causal rule looks, within the sequence.
+    """How far back a causal rule looks, within the sequence."""
 
-    values: so many measurements of the same variable, this one included, each with its corrections; state: everything
-    before, summed up in a state of fixed size.
-    """
-
-    kind: Literal["values", "state"]
-    amount: int = 1
+    values: int  # measurements of the same variable, this one included, each with its corrections
     within_hours: float | None = None  # and none that are older than this
-
-
-NOW = Lookback("values", 1)
 
 
 class RuleState(BaseModel):
@@ -58,12 +49,10 @@ class RuleState(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    causal: ClassVar[bool] = True
-
     @property
     def lookback(self) -> Lookback:
         """Return how far back the rule looks."""
-        return NOW
+        return Lookback(1)
 
 
 def last_measured(column: Column) -> Rows:

@@ -67,7 +67,7 @@ class Difference(RuleState):
     @property
     def lookback(self) -> Lookback:
         """Return this value and the one before."""
-        return Lookback("values", 2)
+        return Lookback(2)
 
     def apply(self, column: Column) -> Floats:
         """Return the changes [N]; missing at a sequence's first value."""
@@ -89,7 +89,7 @@ class MovingAverage(RuleState):
     @property
     def lookback(self) -> Lookback:
         """Return the window."""
-        return Lookback("values", self.window)
+        return Lookback(self.window)
 
     def apply(self, column: Column) -> Floats:
         """Return the means [N], missing where the value is. Summed from the newest to the oldest of each window."""
