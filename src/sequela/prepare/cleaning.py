@@ -9,10 +9,11 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
 from sequela.errors import StudyError
+from sequela.prepare.conversions import Conversion, converted, parse_conversion
 from sequela.prepare.derived import parse_formula, with_derived
 from sequela.prepare.plausible import plausible_limits, without_implausible
 from sequela.prepare.settings import PrepareSettings
-from sequela.prepare.units import Conversion, averaged_over_units, converted, parse_conversion, several_units
+from sequela.prepare.units import averaged_over_units, several_units
 
 
 @dataclass(frozen=True, kw_only=True)

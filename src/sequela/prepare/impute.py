@@ -14,7 +14,7 @@ One variable at a time, afterwards, here:
                  the training mean where there is none. It looks ahead, so it is legal only where each prediction has
                  its own sequence, cut at its time
 
-All variables at once, afterwards, in `impute_jointly.py`: regression, knn.
+All variables at once, afterwards: regression (`regressions.py`) and knn (`centroids.py`).
 """
 
 from __future__ import annotations

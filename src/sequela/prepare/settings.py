@@ -10,8 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from sequela.errors import StudyError
 from sequela.prepare.clinical import ClinicalSettings, unknown_code
+from sequela.prepare.conversions import Conversion, parse_conversion
 from sequela.prepare.derived import check_formulas, parse_formula
-from sequela.prepare.units import Conversion, parse_conversion
 from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
 from sequela.settings import Settings
 

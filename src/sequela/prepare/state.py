@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from sequela.prepare.centroids import CentroidFill
 from sequela.prepare.clinical import ClinicalSettings
-from sequela.prepare.impute_jointly import CentroidFill, RegressionFill
 from sequela.prepare.outliers import OutlierState
 from sequela.prepare.quantile import QuantileScale
+from sequela.prepare.regressions import RegressionFill
 from sequela.prepare.rules import FARTHEST, Lookback
 from sequela.prepare.settings import GridState, Missing, OutlierAction
 from sequela.prepare.transforms import Difference, Log, NoTransform, Smearing, TransformState, YeoJohnson
