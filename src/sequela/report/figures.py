@@ -14,7 +14,18 @@ from sequela.report.curve_formats import Band, Hexagons
 from sequela.report.formats import Estimate, Fit
 from sequela.report.privacy import SMALLEST
 from sequela.report.svg import BLUE, INK, ORANGE, SOFT, as_svg, figure_style, new_axes
-from sequela.report.words import DASH, after_number, counted, decimals_for, fixed, in_unit, label, model_name, plain
+from sequela.report.words import (
+    DASH,
+    after_number,
+    counted,
+    decimals_for,
+    fixed,
+    in_unit,
+    label,
+    model_name,
+    number_in_words,
+    plain,
+)
 
 _BLUES = LinearSegmentedColormap.from_list("counts", ["#dbe7f3", "#7fabd4", "#2b6cb0", "#0a2f57"], N=32)
 
@@ -110,17 +121,12 @@ def error_by_model(
         axes.grid(axis="x")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
         axes.set_xlabel(f"{in_unit(f'RMSE of {label(target)}', unit)}; smaller is better")
-        words = "; ".join(f"{model_name(model)} {_in_words(estimate, decimals)}" for model, estimate in drawn.items())
+        words = "; ".join(
+            f"{model_name(model)} {number_in_words(estimate, decimals)}" for model, estimate in drawn.items()
+        )
         return as_svg(
             figure, name=name, title=f"RMSE of {target} by model", description=f"RMSE{after_number(unit)}: {words}."
         )
-
-
-def _in_words(estimate: Estimate, decimals: int) -> str:
-    text = fixed(estimate.value, decimals)
-    if estimate.low is None or estimate.high is None:
-        return text
-    return f"{text} ({fixed(estimate.low, decimals)} to {fixed(estimate.high, decimals)})"
 
 
 def shown_cells(hexagons: Hexagons) -> tuple[list[tuple[float, float, int]], int]:
