@@ -61,6 +61,16 @@ def parse_conversion(text: str, code: str) -> Conversion | None:
     return Conversion(code=code, target=targets[0], steps=steps)
 
 
+def conversions_of(units: Mapping[str, str]) -> dict[str, Conversion]:
+    """Return the conversions that `units` of a study asks for, by code.
+
+    Raises:
+        StudyError: where one cannot be.
+    """
+    parsed = {code: parse_conversion(text, code) for code, text in units.items()}
+    return {code: conversion for code, conversion in parsed.items() if conversion is not None}
+
+
 def _part(part: str, code: str, text: str) -> tuple[str, dict[str, Linear]]:
     """Return the target of one part of a conversion, and the way from each of its sources."""
     written = _WRITTEN.fullmatch(part)

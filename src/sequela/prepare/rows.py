@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -238,21 +239,19 @@ def measured_rows(
     return raw, observed, measured
 
 
-def _placed(values: NDArray[np.float32], place: Rows) -> NDArray[np.float32]:
+def _placed(values: NDArray[Any], place: Rows) -> NDArray[Any]:
     moved = np.empty_like(values)
     moved[place] = values
     return moved
 
 
 def _all_placed(filled: Filled, place: Rows) -> Filled:
-    packed = np.empty_like(place)
-    packed[place] = np.arange(len(place))
     assert filled.provenance is not None
     return Filled(
-        values=filled.values[packed],
-        observed=filled.observed[packed],
-        gap_hours=filled.gap_hours[packed],
-        provenance=filled.provenance[packed],
+        values=_placed(filled.values, place),
+        observed=_placed(filled.observed, place),
+        gap_hours=_placed(filled.gap_hours, place),
+        provenance=_placed(filled.provenance, place),
     )
 
 

@@ -14,7 +14,8 @@ from sequela.prepare.quantile import QuantileScale
 from sequela.prepare.regressions import RegressionFill
 from sequela.prepare.rules import FARTHEST, Lookback
 from sequela.prepare.settings import GridState, Missing, OutlierAction
-from sequela.prepare.transforms import Difference, Log, NoTransform, Smearing, TransformState, YeoJohnson
+from sequela.prepare.smearing import Smearing
+from sequela.prepare.transforms import Difference, Log, NoTransform, TransformState, YeoJohnson
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 CarryLimit = Annotated[FiniteFloat, Field(gt=0, le=2.5e9)]  # in microseconds a whole number of 64 bits
