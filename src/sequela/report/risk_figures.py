@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from sequela.report.curve_formats import Bars, ByOutcome, Calibration, ModelCurves, RiskCurves
+from sequela.report.curve_formats import Bars, ByOutcome, Calibration, ModelBenefit, ModelCurves, RiskCurves
 from sequela.report.privacy import is_few
 from sequela.report.svg import BLUE, GREEN, INK, ORANGE, SOFT, as_svg, figure_style, new_axes
 from sequela.report.words import fixed, model_name, percent
@@ -221,18 +221,17 @@ def decision_curve(risk: RiskCurves, *, name: str, thresholds: Sequence[float]) 
         axes.xaxis.set_major_formatter(_PER_CENT)
         axes.grid(axis="y")
         figure.legend(loc="outside upper left", ncols=5)
-        words = "; ".join(
-            f"{model_name(one.model)}: "
-            + ", ".join(
-                f"{fixed(benefit, 3)} at {percent(at)}"
-                for at, benefit in zip(one.threshold, one.net_benefit, strict=True)
-            )
-            for one in decision.models
-        )
+        words = "; ".join(map(_benefits_in_words, decision.models))
         return as_svg(
             figure, name=name, title=f'Decision curve of the risk of "{risk.outcome}"',
             description=f"Net benefit by threshold. {words}. Treating nobody has the net benefit 0.",
         )  # fmt: skip
+
+
+def _benefits_in_words(one: ModelBenefit) -> str:
+    pairs = zip(one.threshold, one.net_benefit, strict=True)
+    said = ", ".join(f"{fixed(benefit, 3)} at {percent(threshold)}" for threshold, benefit in pairs)
+    return f"{model_name(one.model)}: {said}"
 
 
 def _mark(axes: Axes, thresholds: Sequence[float], end: float) -> None:

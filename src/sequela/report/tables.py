@@ -135,15 +135,6 @@ def results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
             starred(metrics, models), with_intervals(rmse), with_intervals(mae), pairs, brackets, strict=True
         )
     ]
-    notes = []
-    if metrics.best_baseline is not None:
-        notes.append(f"★ the best baseline, {chosen_in_words(metrics)}.")
-        notes.append(
-            f"Network {MINUS} model: the difference in RMSE, on the same people; below zero the network errs less."
-        )
-    explained = [BASELINES[model] for model in models if model in BASELINES]
-    if explained:
-        notes.append(f"{'; '.join(explained)}.".capitalize())
     pair_reasons = [Estimate(reason=pair.reason) for pair in pairs if pair and pair.low is None]
     return TableView(
         caption=f"Error of {target} in held-out people{f', in {unit}' if unit else ', in the unit of the target'}",
@@ -158,9 +149,21 @@ def results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
             Column("Outcome"),
         ],
         rows=rows,
-        notes=[*notes, *dict.fromkeys([*reasons([*rmse, *mae]), *reasons(pair_reasons)])],
+        notes=[*_who_is_who(metrics, models), *dict.fromkeys([*reasons([*rmse, *mae]), *reasons(pair_reasons)])],
         strong=of_network(models),
     )
+
+
+def _who_is_who(metrics: Metrics, models: Sequence[str]) -> list[str]:
+    """What the star and the difference say, and what the baselines are."""
+    notes = []
+    if metrics.best_baseline is not None:
+        notes.append(f"★ the best baseline, {chosen_in_words(metrics)}.")
+        notes.append(
+            f"Network {MINUS} model: the difference in RMSE, on the same people; below zero the network errs less."
+        )
+    explained = [BASELINES[model] for model in models if model in BASELINES]
+    return [*notes, f"{'; '.join(explained)}.".capitalize()] if explained else notes
 
 
 def further_results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
