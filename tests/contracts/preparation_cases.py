@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from sequela.prepare import scaling
-from sequela.prepare.impute import fit_fill
-from sequela.prepare.impute_jointly import fit_centroids, fit_regression, values_before
+from sequela.cohort.asof import Sequences, Timeline, no_levels
+from sequela.cohort.facts import Facts
+from sequela.prepare import PreparedState, PrepareSettings, fit_preparation
 from sequela.prepare.outliers import fit_outliers, without_outliers
-from sequela.prepare.quantile import fit_quantile_scale
-from sequela.prepare.rules import NOW, Column, Lookback, RuleState
+from sequela.prepare.rows import RowPreparation
+from sequela.prepare.rules import Column, Lookback, RuleState
 from sequela.prepare.transforms import fit_transform
+from sequela.records.durations import MICROSECONDS_PER_HOUR
 
 MIN_PEOPLE = 2
 
@@ -41,8 +42,9 @@ class Table:
         return replace(self, values=values)
 
 
-Fit = Callable[[Table], list[RuleState]]
-Apply = Callable[[list[RuleState], Table], np.ndarray]
+State = RuleState | PreparedState
+Fit = Callable[[Table], list[Any]]
+Apply = Callable[[list[Any], Table], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -51,25 +53,16 @@ class Step:
 
     fit: Fit
     apply: Apply
-    joint: bool = False
-    fills: bool = False
+    together: bool = False  # one state for all variables
+    fills: bool = False  # what was measured comes first, as it was
     positive: bool = False  # refuses variables of which many values are zero or below
 
 
-class Scaling(RuleState):
-    """Center and spread, as the fitted preparation stores them."""
-
-    center: float
-    spread: float
-
-
-def by_column(
-    fit: Callable[[Column, np.ndarray], RuleState], apply: Callable[[Any, Column], np.ndarray], **keys: bool
-) -> Step:
+def by_column(fit: Callable[[Column], RuleState], apply: Callable[[Any, Column], np.ndarray], **keys: bool) -> Step:
     def fit_all(table: Table) -> list[RuleState]:
-        return [fit(table.column(place), table.person) for place in range(table.values.shape[1])]
+        return [fit(table.column(place)) for place in range(table.values.shape[1])]
 
-    def apply_all(states: list[RuleState], table: Table) -> np.ndarray:
+    def apply_all(states: list[Any], table: Table) -> np.ndarray:
         parts = [apply(state, table.column(place)) for place, state in enumerate(states)]
         return np.concatenate([part if part.ndim == 2 else part[:, None] for part in parts], axis=1)
 
@@ -81,51 +74,78 @@ def _outlier(rule: Any, action: Any) -> Step:
         limits = state.limits(column)
         return np.stack([without_outliers(column.values, limits, action), limits.touched(column.values)], axis=1)
 
-    return by_column(lambda column, _: fit_outliers(rule, column), apply)
+    return by_column(lambda column: fit_outliers(rule, column), apply)
 
 
 def _transform(rule: str) -> Step:
     return by_column(
-        lambda column, _: fit_transform(rule, column, "x"),
+        lambda column: fit_transform(rule, column, "x"),
         lambda state, column: state.apply(column),
         positive=rule == "log",
     )
 
 
-def _fill(rule: Any, carry_limit_hours: float | None = None) -> Step:
-    def apply(state: Any, column: Column) -> np.ndarray:
-        filled = state.fill(column)
-        return np.stack([filled.values, filled.provenance], axis=1)
+def _rows(*, fills: bool = False, **keys: Any) -> Step:
+    """What the pass over rows does, as a study fits and applies it."""
+    settings = PrepareSettings(**({"scale": "none", "min_people": MIN_PEOPLE} | keys))
 
-    return by_column(lambda column, _: fit_fill(rule, column, carry_limit_hours), apply, fills=True)
-
-
-def _scale(rule: Any) -> Step:
-    def fit(column: Column, person: np.ndarray) -> RuleState:
-        known = ~np.isnan(column.values)
-        if rule == "quantile":
-            return fit_quantile_scale(column.values[known], person[known], MIN_PEOPLE)
-        center, spread = scaling(column.values[known], rule) if known.any() else (0.0, 1.0)
-        return Scaling(center=center, spread=spread)
-
-    def apply(state: Any, column: Column) -> np.ndarray:
-        if isinstance(state, Scaling):
-            return (column.values - state.center) / state.spread
-        return np.asarray(state.apply(column.values))
-
-    return by_column(fit, apply)
-
-
-def _joint(fit: Any) -> Step:
-    def fit_one(table: Table) -> list[RuleState]:
-        before = values_before(table.values, table.begin, table.hours)
-        return [fit(table.values, before, table.person, min_people=MIN_PEOPLE, seed=0)]
+    def fit(table: Table) -> list[PreparedState]:
+        timeline, sequences = _history(_with_strangers(table))
+        nothing = Facts(numbers={}, categories={}, birth=None)
+        return [fit_preparation(timeline, nothing, sequences, {}, settings)[0]]
 
     def apply(states: list[Any], table: Table) -> np.ndarray:
-        filled = states[0].fill(table.values, values_before(table.values, table.begin, table.hours))
-        return np.concatenate([filled.values, filled.provenance], axis=1)
+        timeline, sequences = _history(table)
+        everybody = np.arange(len(sequences.person))
+        rows = RowPreparation(timeline, states[0]).rows(sequences, everybody, provenance=True)
+        assert rows.provenance is not None
+        return np.concatenate([rows.values, rows.observed, rows.gap_hours, rows.provenance], axis=1)
 
-    return Step(fit_one, apply, joint=True, fills=True)
+    return Step(fit, apply, together=True, fills=fills)
+
+
+def _with_strangers(table: Table) -> Table:
+    """Return the table and two people more who have everything, so that there is something to learn of everything."""
+    rows, values = len(table.values), np.array([[0.5, 2.5], [1.25, 8.0], [1.5, 2.0], [3.5, 4.0]])
+    person = int(table.person.max(initial=-1)) + 1 + np.array([0, 0, 1, 1])
+    return Table(
+        np.concatenate([table.values, values]),
+        np.concatenate([table.begin, rows + np.array([0, 0, 2, 2])]),
+        np.concatenate([table.hours, [0.0, 2.0, 0.0, 1.0]]),
+        np.concatenate([table.person, person]),
+    )
+
+
+def _history(table: Table) -> tuple[Timeline, Sequences]:
+    """Return the table as a timeline, and one prediction of each person that reads the last row."""
+    row, variable = np.nonzero(~np.isnan(table.values))
+    time = np.round(table.hours * MICROSECONDS_PER_HOUR).astype(np.int64)
+    first = np.unique(table.begin)
+    stop = np.append(first, len(time))[1:]
+    timeline = Timeline(
+        step_offsets=np.append(first, len(time)),
+        step_time=time,
+        cell_offsets=np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(time)))]).astype(np.int64),
+        cell_variable=variable.astype(np.int32),
+        cell_number=table.values[row, variable].astype(np.float32),
+        cell_level=no_levels(len(row)),
+        cell_time=time[row],
+        variables=(("a", False), ("b", False)),
+        levels=(),
+        stale=0,
+    )
+    person = np.arange(len(first))
+    sequences = Sequences(
+        person=person,
+        first=first,
+        stop=stop,
+        start_time=time[first],
+        episode_start=time[first],
+        sequence=person,
+        read=stop - 1,
+        read_time=time[stop - 1],
+    )
+    return timeline, sequences
 
 
 STEPS: dict[str, Step] = {
@@ -138,16 +158,24 @@ STEPS: dict[str, Step] = {
         f"transform {rule}": _transform(rule)
         for rule in ("none", "difference", "moving_average:2", "moving_average:5", "log", "yeo_johnson")
     },
-    **{f"missing {rule}": _fill(rule) for rule in ("zero", "mean", "last", "linear", "decay")},
-    "missing last, carried for 3 hours": _fill("last", 3.0),
-    "missing regression": _joint(fit_regression),
-    "missing knn": _joint(fit_centroids),
-    **{f"scale {rule}": _scale(rule) for rule in ("standard", "minmax", "robust", "quantile", "none")},
+    **{
+        f"missing {rule}": _rows(missing=rule, fills=True)
+        for rule in ("zero", "mean", "last", "linear", "regression", "knn", "decay")
+    },
+    **{
+        f"missing {rule}, carried for 3 hours": _rows(missing=rule, carry_limit="3h", fills=True)
+        for rule in ("last", "decay")
+    },
+    **{f"scale {rule}": _rows(scale=rule) for rule in ("standard", "minmax", "robust", "quantile", "none")},
 }
 
 
-def lookback_of(state: RuleState) -> Lookback:
-    return NOW if isinstance(state, Scaling) else state.lookback
+def lookback_of(state: State, place: int) -> Lookback | None:
+    """Return how far back a step looks at a variable; None where it looks ahead."""
+    if isinstance(state, RuleState):
+        return state.lookback
+    joint = state.regression or state.knn
+    return state.numbers[place].lookback if joint is None else joint.lookback
 
 
 CELL = st.one_of(st.none(), st.integers(-12, 12).map(lambda number: number / 4), st.sampled_from([1e6, -1e6, 0.1]))

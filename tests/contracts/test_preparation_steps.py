@@ -9,18 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from preparation_cases import MIN_PEOPLE, STEPS, Step, Table, lookback_of, tables
-
-from sequela.prepare.rules import RuleState
+from preparation_cases import MIN_PEOPLE, STEPS, State, Step, Table, lookback_of, tables
 
 Check = Callable[[Step, Table, int], None]
 
 
-def _fitted(step: Step, table: Table) -> list[RuleState]:
-    return step.fit(table)
-
-
-def _dumped(states: list[RuleState]) -> str:
+def _dumped(states: list[State]) -> str:
     return json.dumps([state.model_dump() for state in states], allow_nan=False)
 
 
@@ -47,9 +41,13 @@ def fitting_other_people_changes_nothing(step: Step, table: Table, row: int) -> 
     assert np.array_equal(table.values, before, equal_nan=True), "fitting changed what it was given"
 
 
+def _looks_ahead(states: list[State]) -> bool:
+    return any(lookback_of(state, 0) is None for state in states)
+
+
 def later_rows_change_nothing(step: Step, table: Table, row: int) -> None:
-    states = _fitted(step, table)
-    if not all(state.causal for state in states) or not len(table.values):
+    states = step.fit(table)
+    if _looks_ahead(states) or not len(table.values):
         return
     later = np.broadcast_to((np.arange(len(table.values)) > row)[:, None], table.values.shape)
     overwritten = step.apply(states, table.with_values(_disturbed(table.values, later)))
@@ -60,21 +58,22 @@ def later_rows_change_nothing(step: Step, table: Table, row: int) -> None:
 
 
 def what_is_older_than_the_lookback_changes_nothing(step: Step, table: Table, row: int) -> None:
-    states = _fitted(step, table)
-    if not all(state.causal for state in states) or not len(table.values):
+    states = step.fit(table)
+    if _looks_ahead(states) or not len(table.values):
         return
-    old = np.stack([_older(table, states[0 if step.joint else place], place, row) for place in range(2)], axis=1)
+    old = np.stack([_older(table, states[0 if step.together else place], place, row) for place in range(2)], axis=1)
     values = np.where(old, np.where(np.isnan(table.values), np.nan, 40.25 - table.values), table.values)
     assert _same_bits(step.apply(states, table)[row], step.apply(states, table.with_values(values))[row])
 
 
-def _older(table: Table, state: RuleState, place: int, row: int) -> np.ndarray:
+def _older(table: Table, state: State, place: int, row: int) -> np.ndarray:
     """Return the values of the row's person that lie before the declared lookback, and all those of other people."""
-    lookback = lookback_of(state)
+    lookback = lookback_of(state, place)
+    assert lookback is not None
     same = (table.begin == table.begin[row]) & (np.arange(len(table.begin)) <= row)
     measured = np.flatnonzero(same & ~np.isnan(table.values[:, place]))
     old = np.ones(len(table.begin), dtype=bool)
-    newest = np.unique(table.hours[measured])[-lookback.amount :]  # a measurement and its corrections are of one time
+    newest = np.unique(table.hours[measured])[-lookback.values :]  # a measurement and its corrections are of one time
     old[measured[np.isin(table.hours[measured], newest)]] = False
     if lookback.within_hours is not None:
         old |= same & (table.hours[row] - table.hours > lookback.within_hours)
@@ -82,14 +81,14 @@ def _older(table: Table, state: RuleState, place: int, row: int) -> np.ndarray:
 
 
 def plain_numbers_give_the_same_bits(step: Step, table: Table, row: int) -> None:
-    states = _fitted(step, table)
+    states = step.fit(table)
     back = [type(state).model_validate_json(state.model_dump_json()) for state in states]
     assert back == states
     assert _same_bits(step.apply(states, table), step.apply(back, table))
 
 
 def a_person_alone_gives_the_same_bits(step: Step, table: Table, row: int) -> None:
-    states = _fitted(step, table)
+    states = step.fit(table)
     whole = step.apply(states, table)
     for person in np.unique(table.person):
         own = table.person == person
@@ -98,14 +97,13 @@ def a_person_alone_gives_the_same_bits(step: Step, table: Table, row: int) -> No
 
 def nothing_is_left_missing_and_what_was_measured_stays(step: Step, table: Table, row: int) -> None:
     given_values = table.values.copy()
-    found = step.apply(_fitted(step, table), table)
+    found = step.apply(step.fit(table), table)
     assert np.array_equal(table.values, given_values, equal_nan=True), "applying changed what it was given"
     assert not np.isinf(found).any()
     if step.fills:
-        values = found[:, [0, 1] if step.joint else [0, 2]]
         known = ~np.isnan(table.values)
-        assert not np.isnan(values).any()
-        assert np.array_equal(values[known], table.values[known])
+        assert not np.isnan(found).any()
+        assert np.array_equal(found[:, :2][known], table.values[known].astype(np.float32))
 
 
 CHECKS: tuple[Check, ...] = (
@@ -116,6 +114,7 @@ CHECKS: tuple[Check, ...] = (
     a_person_alone_gives_the_same_bits,
     nothing_is_left_missing_and_what_was_measured_stays,
 )
+SLOW_TO_FIT = "missing regression"
 each_step = pytest.mark.parametrize("name", list(STEPS))
 each_check = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 
@@ -127,11 +126,18 @@ def _keep(name: str, check: Check, data: st.DataObject) -> None:
 
 
 @each_check
-@each_step
+@pytest.mark.parametrize("name", [name for name in STEPS if name != SLOW_TO_FIT])
 @settings(max_examples=50)
 @given(data=st.data())
 def test_every_step_keeps_its_promises(name: str, check: Check, data: st.DataObject) -> None:
     _keep(name, check, data)
+
+
+@each_check
+@settings(max_examples=10)
+@given(data=st.data())
+def test_so_does_the_one_that_is_slow_to_fit(check: Check, data: st.DataObject) -> None:
+    _keep(SLOW_TO_FIT, check, data)
 
 
 @pytest.mark.slow
@@ -174,7 +180,7 @@ def test_every_step_works_at_the_edges(name: str, check: Check, edge: str) -> No
 
 def test_the_only_step_that_looks_ahead_says_so() -> None:
     table = _edge([[1, 2], [3, NAN], [NAN, 5], [2, 2]], [0, 0, 1, 1])
-    ahead = {name for name, step in STEPS.items() if not all(state.causal for state in step.fit(table))}
+    ahead = {name for name, step in STEPS.items() if _looks_ahead(step.fit(table))}
     assert ahead == {"missing linear"}
 
 
@@ -190,6 +196,7 @@ def test_kept_numbers_rest_on_enough_people(name: str) -> None:
     """One person's own value never stands in the state of a rule that keeps examples of values."""
     values = np.array([[float(10**person), float(person)] for person in range(2 * MIN_PEOPLE)])
     table = _edge(values.tolist(), list(range(2 * MIN_PEOPLE)))
-    kept = json.loads(_dumped(STEPS[name].fit(table)))
-    numbers = kept[0]["knots"] if name == "scale quantile" else [row[0] for row in kept[0]["centroids"]]
+    (kept,) = json.loads(_dumped(STEPS[name].fit(table)))
+    quantiles, knn = kept["features"][0]["quantiles"], kept["knn"]
+    numbers = quantiles["knots"] if name == "scale quantile" else [row[0] for row in knn["centroids"]]
     assert not set(numbers) & set(values[:, 0].tolist())

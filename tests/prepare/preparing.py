@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from sequela.batch import PROVENANCE
 from sequela.cohort import Sequences, Timeline, build_timeline, one_pass
 from sequela.cohort.facts import Facts, static_facts
 from sequela.prepare import PreparedState, PrepareSettings, fit_preparation
@@ -56,3 +57,12 @@ class Course:
 
     def rows(self, state: PreparedState) -> PreparedRows:
         return RowPreparation(self.timeline, state).rows(self.sequences, np.arange(self.people))
+
+
+def prepared(course: Course, state: PreparedState, person: int = 0) -> PreparedRows:
+    return RowPreparation(course.timeline, state).rows(course.sequences, np.array([person]), provenance=True)
+
+
+def sources(rows: PreparedRows, column: int) -> list[str]:
+    assert rows.provenance is not None
+    return [PROVENANCE[place] for place in rows.provenance[:, column]]

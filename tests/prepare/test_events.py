@@ -10,7 +10,7 @@ import pytest
 from preparing import Course
 
 from sequela.batch import Batch
-from sequela.prepare import Collation, PreparedState, fit
+from sequela.prepare import Collation, PreparedState, variables
 from sequela.prepare.state import CategoryState
 
 COURSE = Course(
@@ -58,7 +58,7 @@ def test_an_event_stands_at_the_packed_row_of_its_step() -> None:
 
 
 def test_beyond_the_most_common_codes_numbers_come_as_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "_MOST_DENSE", 1)
+    monkeypatch.setattr(variables, "_MOST_DENSE", 1)
     course = Course(
         *((p, 0, "x", 1.0) for p in range(3)), *((p, h, "y", 5.0 - h) for p in range(6) for h in (0, 8)), people=6
     )
@@ -72,7 +72,7 @@ def test_beyond_the_most_common_codes_numbers_come_as_amounts(monkeypatch: pytes
 
 
 def test_an_amount_is_measured_by_that_of_enough_people_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "_MOST_DENSE", 1)
+    monkeypatch.setattr(variables, "_MOST_DENSE", 1)
     given = {"few": [4.0, None, None], "none": [None, None, None], "zero": [0.0, 0.0, 0.0], "enough": [4.0, None, 3.0]}
     course = Course(
         *((p, 0, "x", 1.0) for p in range(3)),
@@ -83,7 +83,7 @@ def test_an_amount_is_measured_by_that_of_enough_people_only(monkeypatch: pytest
 
 
 def test_the_codes_that_most_people_have_get_the_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "_MOST_DENSE", 2)
+    monkeypatch.setattr(variables, "_MOST_DENSE", 2)
     had_by = {"a": 2, "b": 4, "c": 3}
     course = Course(
         *((0, 0, "x", 1.0),), *((p, 1, code, 5.0) for code, people in had_by.items() for p in range(people))
@@ -94,7 +94,7 @@ def test_the_codes_that_most_people_have_get_the_columns(monkeypatch: pytest.Mon
 
 
 def test_a_typing_error_is_no_larger_than_ten_usual_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "_MOST_DENSE", 1)
+    monkeypatch.setattr(variables, "_MOST_DENSE", 1)
     course = Course(*((p, 0, "x", 1.0) for p in range(3)), *((p, 0, "y", 5.0) for p in range(3)))
     state = course.fit()
     wrong = Course((0, 0, "y", 5e6))
@@ -129,7 +129,7 @@ def test_a_category_of_few_levels_keeps_its_columns(monkeypatch: pytest.MonkeyPa
     assert not state.words
     assert batch_of(course, state, 0).events is None
     for most, words in ((3, 0), (2, 3)):
-        monkeypatch.setattr(fit, "_MOST_LEVELS", most)
+        monkeypatch.setattr(variables, "MOST_LEVELS", most)
         assert len(course.fit(min_people=2).words) == words
 
 

@@ -263,7 +263,7 @@ def test_facts_are_fitted_on_training_people_in_whatever_order_their_histories_s
 
 
 def test_facts_of_very_many_categories_keep_the_most_widespread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "_MOST_LEVELS", 2)
+    monkeypatch.setattr(fit, "MOST_LEVELS", 2)
     course = Course(*((p, 0, "x", 1.0) for p in range(6)), *((p, None, "site", "abbccc"[p]) for p in range(6)))
     (site,) = course.fit().static
     assert isinstance(site, StaticCategoryState)

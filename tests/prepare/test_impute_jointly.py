@@ -7,13 +7,9 @@ import pytest
 from golden_numbers import numbers
 
 from sequela.batch import PROVENANCE
-from sequela.prepare.impute_jointly import (
-    CentroidFill,
-    fit_centroids,
-    fit_regression,
-    people_for,
-    values_before,
-)
+from sequela.prepare.centroids import CentroidFill, fit_centroids
+from sequela.prepare.impute_jointly import people_for, values_before
+from sequela.prepare.regressions import fit_regression
 
 TABLE, NEW = numbers("joint_imputers", "table"), numbers("joint_imputers", "new")
 F = TABLE.shape[1] // 2

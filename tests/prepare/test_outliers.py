@@ -63,7 +63,7 @@ def test_hampel_counts_a_value_and_its_correction_once_as_each_was_known() -> No
 def test_hampel_looks_back_as_far_as_it_says_and_no_further() -> None:
     state, values = HampelLimits(least_spread=0.1), np.arange(12.0)
     high = state.limits(one_person(values)).high[-1]
-    for back, moves in ((state.lookback.amount - 1, True), (state.lookback.amount, False)):
+    for back, moves in ((state.lookback.values - 1, True), (state.lookback.values, False)):
         changed = np.where(np.arange(12) == 11 - back, 99.0, values)
         assert bool(state.limits(one_person(changed)).high[-1] != high) is moves
 

@@ -84,9 +84,3 @@ def test_a_value_that_never_varied_and_too_few_people_give_zero() -> None:
         fit_quantile_scale(np.array([]), np.array([]), 1),
     ):
         assert state.apply(np.array([2.0, 5.0])).tolist() == [0, 0]
-
-
-def test_what_lies_between_the_knots_comes_back() -> None:
-    state = fit_quantile_scale(VALUES, np.arange(200), min_people=5)
-    inside = np.linspace(state.knots[0], state.knots[-1], 50)
-    assert np.allclose(state.inverse(state.apply(inside)), inside)

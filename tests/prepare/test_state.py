@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from sequela.prepare import PreparedState
 from sequela.prepare.quantile import QuantileScale
-from sequela.prepare.transforms import Smearing
+from sequela.prepare.smearing import Smearing
 
 GAP: dict[str, Any] = {"missing": "last", "typical_gap_hours": 1.0}
 X = {"kind": "number", "code": "x", "center": 0.0, "spread": 1.0, "fill": 0.0, "usual": None, **GAP}

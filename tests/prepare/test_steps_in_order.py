@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from preparing import HOUR, Course
+from preparing import HOUR, Course, prepared, sources
 
-from sequela.batch import PROVENANCE
 from sequela.cohort import one_each, one_pass
 from sequela.errors import StudyError
 from sequela.prepare import Collation, PreparedState, PrepareSettings, needs_own_sequences, preparation_summary, summary
 from sequela.prepare.measured import limited_timeline, with_rules
 from sequela.prepare.passes import Cells
-from sequela.prepare.rows import PreparedRows, RowPreparation
+from sequela.prepare.rows import RowPreparation
 from sequela.prepare.state import NumberState
 from sequela.prepare.transforms import YeoJohnson
 
@@ -24,15 +23,6 @@ COURSE = Course(
     *((p, hour, "y", 50.0 + hour) for p in range(5) for hour in (1, 6)),
     *((0, 4, "x", 1000.0), (1, 30, "y", 1.0)),
 )
-
-
-def prepared(course: Course, state: PreparedState, person: int = 0) -> PreparedRows:
-    return RowPreparation(course.timeline, state).rows(course.sequences, np.array([person]), provenance=True)
-
-
-def sources(rows: PreparedRows, column: int) -> list[str]:
-    assert rows.provenance is not None
-    return [PROVENANCE[place] for place in rows.provenance[:, column]]
 
 
 def test_what_stands_out_is_flagged_in_a_column_of_its_own_and_kept() -> None:
@@ -162,16 +152,6 @@ def test_no_change_has_the_rank_that_it_has_among_changes() -> None:
     assert x.quantiles is not None
     assert x.fill == x.quantiles.apply(np.zeros(1))[0] < -1  # every change was a rise
     assert prepared(rising, state).values[0, 0] == np.float32(x.fill)
-
-
-def test_a_value_is_carried_for_as_long_as_the_limit_says() -> None:
-    state = COURSE.fit(carry_limit={"y": "3h"}, scale="none")
-    rows = prepared(COURSE, state)
-    assert rows.hours.tolist() == [0, 1, 2, 3, 4, 6]
-    assert sources(rows, 1) == ["mean", "measured", "carried", "carried", "carried", "measured"]
-    later = prepared(COURSE, COURSE.fit(carry_limit="2h", scale="none"))
-    assert sources(later, 1) == ["mean", "measured", "carried", "carried", "mean", "measured"]
-    assert sources(later, 0) == ["measured", "carried", "measured", "measured", "measured", "carried"]
 
 
 def test_decay_leaves_the_last_value_and_says_what_it_fades_to() -> None:

@@ -8,15 +8,13 @@ from hypothesis import strategies as st
 
 from sequela.errors import StudyError
 from sequela.prepare.rules import Column, bins_of_people
+from sequela.prepare.smearing import Smearing, residual_bins, smeared_inverse
 from sequela.prepare.transforms import (
     Difference,
     Log,
     NoTransform,
-    Smearing,
     YeoJohnson,
-    fit_smearing,
     fit_transform,
-    smeared_inverse,
     without_log,
 )
 
@@ -116,14 +114,14 @@ def test_a_moving_average_of_a_target_is_refused() -> None:
 def test_smearing_is_duans_mean_over_residuals() -> None:
     residuals = numbers("transforms", "residuals")
     exact = GOLDEN["transforms"]["smeared_exp_of_1"]
-    every = fit_smearing(residuals, np.arange(500), min_people=1)
+    every = residual_bins(residuals, np.arange(500), min_people=1)
     found = smeared_inverse(Log(), np.array([1.0]), every)[0]
     assert found == pytest.approx(exact, rel=5e-4)  # bins of five residuals
-    assert smeared_inverse(Log(), np.array([1.0]), fit_smearing(residuals, np.arange(500), 11))[0] == pytest.approx(
+    assert smeared_inverse(Log(), np.array([1.0]), residual_bins(residuals, np.arange(500), 11))[0] == pytest.approx(
         exact, rel=5e-3
     )
     assert abs(np.exp(1) - exact) / exact > 0.05  # what it mends
-    assert fit_smearing(np.array([0.0, 0.0, 3.0]), np.arange(3), 3) == Smearing(residuals=[1.0], shares=[1.0])
+    assert residual_bins(np.array([0.0, 0.0, 3.0]), np.arange(3), 3) == Smearing(residuals=[1.0], shares=[1.0])
     assert np.isfinite(smeared_inverse(Log(), np.array([1e4]), every)).all()
 
 
@@ -133,8 +131,8 @@ def test_every_bin_of_residuals_rests_on_enough_people_and_too_few_say_nothing()
     bins = bins_of_people(residuals, person, 11)
     assert min(len(np.unique(person[rows])) for rows in bins) >= 11
     assert sorted(np.concatenate(bins).tolist()) == list(range(300))
-    assert len(fit_smearing(residuals, person, 11).residuals) == len(bins) > 5
-    assert fit_smearing(residuals, person, 41) == Smearing(residuals=[0.0], shares=[1.0])
+    assert len(residual_bins(residuals, person, 11).residuals) == len(bins) > 5
+    assert residual_bins(residuals, person, 41) == Smearing(residuals=[0.0], shares=[1.0])
 
 
 def test_a_linear_transform_needs_no_smearing() -> None:

@@ -8,7 +8,8 @@ from preparing import events_of
 from sequela.cohort import build_timeline
 from sequela.errors import StudyError
 from sequela.prepare import Cleaning
-from sequela.prepare.units import converted, parse_conversion, step_between, unit_named
+from sequela.prepare.conversions import converted, parse_conversion
+from sequela.prepare.units import step_between, unit_named
 
 # Factors of the SI conversion table of the AMA Manual of Style, as journals print them.
 PRINTED = {

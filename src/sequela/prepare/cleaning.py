@@ -9,10 +9,11 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
 from sequela.errors import StudyError
+from sequela.prepare.conversions import conversions_of, converted
 from sequela.prepare.derived import parse_formula, with_derived
 from sequela.prepare.plausible import plausible_limits, without_implausible
 from sequela.prepare.settings import PrepareSettings
-from sequela.prepare.units import Conversion, averaged_over_units, converted, parse_conversion, several_units
+from sequela.prepare.units import averaged_over_units, several_units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Cleaning(BaseModel):
         for formula in self.derived.values():
             parse_formula(formula)
         try:
-            _ = self._steps
+            conversions_of(self.conversions)
         except StudyError:
             raise ValueError("a conversion of units cannot be read") from None
         return self
@@ -57,12 +58,7 @@ class Cleaning(BaseModel):
 
     def in_units(self, events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the events in the study's units; and code, unit, values, converted of what was looked at."""
-        return converted(events, self._steps)
-
-    @property
-    def _steps(self) -> dict[str, Conversion]:
-        steps = {code: parse_conversion(text, code) for code, text in self.conversions.items()}
-        return {code: step for code, step in steps.items() if step is not None}
+        return converted(events, conversions_of(self.conversions))
 
 
 def cleaning_of(settings: PrepareSettings, codes: Iterable[str], units: Mapping[str, str | None]) -> Cleaning:

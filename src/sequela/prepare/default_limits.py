@@ -7,33 +7,22 @@ a column in mmol/L must not be taken out because the table is in mg/dL. `suspect
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from sequela.prepare.quantities import Quantity, quantity_of
 from sequela.prepare.units import Linear, step_between, unit_named
 
 
-@dataclass(frozen=True, kw_only=True)
-class DefaultLimits:
-    """Lowest and highest possible value of a code, both included."""
-
-    quantity: str
-    low: float
-    high: float
-    unit: str | None  # None: of any unit in which it comes
-    source: str
-
-
-def default_limits(codes: Iterable[str], units: Mapping[str, str | None] | None = None) -> dict[str, DefaultLimits]:
-    """Return the limits of those codes that the table knows.
+def default_limits(
+    codes: Iterable[str], units: Mapping[str, str | None] | None = None
+) -> dict[str, tuple[float, float]]:
+    """Return the lowest and the highest possible value of those codes that the table knows, both included.
 
     Args:
         codes: of the records.
         units: the one unit of each code, where the records or the study state one.
 
     Example:
-        >>> found = default_limits(["Temp", "mood"], {"Temp": "°C"})
-        >>> {code: (limits.low, limits.high) for code, limits in found.items()}
+        >>> default_limits(["Temp", "mood"], {"Temp": "°C"})
         {'Temp': (26.0, 45.0)}
     """
     known = {code: quantity_of(code) for code in codes}
@@ -45,15 +34,13 @@ def to_usual(quantity: Quantity, unit: str) -> Linear | None:
     return _step(unit, quantity.unit, quantity.name)
 
 
-def _limits(quantity: Quantity, stated: str | None) -> DefaultLimits:
+def _limits(quantity: Quantity, stated: str | None) -> tuple[float, float]:
     unit = unit_named(stated)
     way = None if unit is None else _step(quantity.unit, unit, quantity.name)
     units = (quantity.unit, *quantity.other_units)
     ways = [way] if way else [w for other in units if (w := _step(quantity.unit, other, quantity.name))]
     ends = [way.factor * end + way.offset for way in ways for end in quantity.possible]
-    return DefaultLimits(
-        quantity=quantity.name, low=min(ends), high=max(ends), unit=unit if way else None, source=quantity.source
-    )
+    return min(ends), max(ends)
 
 
 def _step(source: str, target: str, quantity: str) -> Linear | None:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.cohort.facts import AGE, Facts
 from sequela.errors import CohortError
-from sequela.prepare.impute_jointly import fit_centroids, fit_regression, people_for, values_before
+from sequela.prepare.centroids import fit_centroids
+from sequela.prepare.impute_jointly import people_for, values_before
 from sequela.prepare.measured import in_other_form, limited
 from sequela.prepare.outliers import fit_outliers
 from sequela.prepare.quantile import fit_quantile_scale
+from sequela.prepare.regressions import fit_regression
 from sequela.prepare.rows import RowPreparation
 from sequela.prepare.rules import Column
 from sequela.prepare.seen import SeenCells, count_people
@@ -26,15 +28,11 @@ from sequela.prepare.state import (
     StaticCategoryState,
     StaticNumberState,
     TargetState,
-    WordState,
 )
 from sequela.prepare.targets import last_known_targets, transformed_labels
 from sequela.prepare.transforms import Difference, Log, NoTransform, YeoJohnson, fit_transform
-from sequela.prepare.words import OTHER_LEVEL
+from sequela.prepare.variables import MOST_LEVELS, Variables
 
-_MOST_LEVELS = 32
-_MOST_DENSE = 256
-_MOST_WORDS = 8192
 _WELL_KNOWN = 20
 _SINGLE, _DOUBLE = 1e-7, 1e-13  # rounding of measured values, and of what was computed from them
 _FIRST_DRAW = 0  # seed of the people that regressions and centroids are fitted on, where there are too many
@@ -72,7 +70,7 @@ def fit_preparation(
     cells = SeenCells(timeline, sequences, clocked=settings.grid_state is not None)
     asked_timeline, asked_sequences = as_asked or (timeline, sequences)
     measured = cells if as_asked is None else SeenCells(asked_timeline, asked_sequences)
-    found = _Variables(cells, settings)
+    found = Variables(cells, settings)
     dense = found.most_common(targets)
     features: list[NumberState | CategoryState] = []
     for variable in dense:
@@ -101,71 +99,6 @@ def fit_preparation(
         clinical=settings.clinical,
     )
     return _with_joint_fills(timeline, sequences, state), found.unused | unused_facts
-
-
-class _Variables:
-    """The variables that enough training people have, and for the others the reason."""
-
-    def __init__(self, cells: SeenCells, settings: PrepareSettings) -> None:
-        self.cells, self.least = cells, settings.min_people
-        self.people: dict[int, int] = {}  # who have it, with a value or without
-        self.valued: dict[int, int] = {}  # who have a number or a category
-        self.levels: dict[int, list[int]] = {}  # common levels of a category
-        self.unused: dict[str, str] = {}
-        for variable, (code, categorical) in enumerate(cells.timeline.variables):
-            chosen = cells.of(variable)
-            people = cells.people(chosen)
-            if people < self.least:
-                self.unused[code] = f"fewer than {self.least} training people have a value that a prediction sees"
-                continue
-            self.people[variable] = people
-            if categorical:
-                level = cells.timeline.cell_level[cells.cell[chosen]]
-                self.levels[variable] = _common_levels(level, cells.person[chosen], self.least)
-                self.valued[variable] = people
-            else:
-                number = cells.timeline.cell_number[cells.cell[chosen]]
-                self.valued[variable] = count_people(cells.person[chosen][~np.isnan(number)])
-        for variable in self.people:
-            self.unused.pop(cells.timeline.variables[variable][0], None)
-
-    def most_common(self, targets: Iterable[str]) -> list[int]:
-        """Return the variables that get dense columns, in their order."""
-        able = [v for v, people in self.valued.items() if people >= self.least]
-        able = [v for v in able if len(self.levels.get(v, ())) <= _MOST_LEVELS]
-        wanted = set(targets)
-        codes = self.cells.timeline.variables
-        ranked = sorted(able, key=lambda v: (codes[v] not in {(code, False) for code in wanted}, -self.valued[v], v))
-        return sorted(ranked[:_MOST_DENSE])
-
-    def words(self, dense: set[int]) -> list[WordState]:
-        """Return the words of all other variables, the most widespread first."""
-        counted: list[tuple[int, WordState]] = []
-        for variable, people in self.people.items():
-            if variable not in dense:
-                code, categorical = self.cells.timeline.variables[variable]
-                counted += self._levels(variable, code) if categorical else [(people, self._amount(variable, code))]
-        counted.sort(key=lambda pair: (-pair[0], pair[1].name))
-        for _, word in counted[_MOST_WORDS:]:
-            self.unused[word.name] = f"beyond the {_MOST_WORDS} events that most training people have"
-        return [word for _, word in counted[:_MOST_WORDS]]
-
-    def _amount(self, variable: int, code: str) -> WordState:
-        values, _ = self.cells.numbers(variable)
-        square = float(np.mean(values**2)) if len(values) else 1.0
-        enough = self.valued[variable] >= self.least and square > 0
-        return WordState(code=code, unit_amount=float(np.sqrt(square)) if enough else 1.0)
-
-    def _levels(self, variable: int, code: str) -> list[tuple[int, WordState]]:
-        chosen = self.cells.of(variable)
-        level, person = self.cells.timeline.cell_level[self.cells.cell[chosen]], self.cells.person[chosen]
-        names = self.cells.timeline.levels
-        found = []
-        for number in self.levels[variable]:
-            people = count_people(person[level == number])
-            found.append((people, WordState(code=code, level=names[number][1])))
-        others = count_people(person[~np.isin(level, self.levels[variable])])
-        return [*found, (others, WordState(code=code, level=OTHER_LEVEL))] if others >= self.least else found
 
 
 def _number(code: str, cells: SeenCells, variable: int, settings: PrepareSettings) -> NumberState | None:
@@ -244,17 +177,9 @@ def _category(code: str, cells: SeenCells, chosen: slice, kept: list[int], setti
     )
 
 
-def _common_levels(level: NDArray[np.int32], person: Rows, min_people: int) -> list[int]:
-    """Return the levels that enough people have, the most widespread ones first."""
-    pairs = np.unique(np.stack([level, person], axis=1), axis=0)
-    numbers, people = np.unique(pairs[:, 0], return_counts=True)
-    common = [(-int(count), int(number)) for number, count in zip(numbers, people, strict=True) if count >= min_people]
-    return [number for _, number in sorted(common)]
-
-
 def _with_joint_fills(timeline: Timeline, sequences: Sequences, state: PreparedState) -> PreparedState:
     """Return the state with the regressions or centroids that fill the gaps of some columns from all of them."""
-    rules = {feature.missing for feature in state.features if isinstance(feature, NumberState)}
+    rules = {feature.missing for feature in state.numbers}
     if not rules & {"regression", "knn"}:
         return state
     sequences = _each_row_once(sequences)
@@ -363,7 +288,7 @@ def _static(
         if len(of_people) < settings.min_people:
             unused[code] = few
         else:
-            states.append(StaticCategoryState(code=code, levels=[level for _, level in kept[:_MOST_LEVELS]]))
+            states.append(StaticCategoryState(code=code, levels=[level for _, level in kept[:MOST_LEVELS]]))
     return states, unused
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sequela.cohort.asof import NEVER, Rows, Sequences, Timeline, last_at_or_before, offsets_by_person
 from sequela.cohort.facts import AGE, Facts
 from sequela.prepare.rows import RowPreparation
-from sequela.prepare.state import CategoryState, PreparedState, StaticNumberState, column_names
+from sequela.prepare.state import CategoryState, PreparedState, StaticNumberState
 from sequela.prepare.words import Words
 
 Claim = tuple[str, NDArray[np.bool_]]  # "missing: sbp", for which of the R predictions it is true
@@ -47,17 +47,15 @@ def flag_words(
 def _about_steps(state: PreparedState, last: NDArray[np.float32], since: Rows) -> list[Claim]:
     known = since != NEVER
     claims: list[Claim] = []
-    begin = 0
-    for feature in state.features:
-        end = begin + len(column_names(feature))
+    for feature, begin in zip(state.features, state.first_columns, strict=True):
         claims.append((f"missing: {feature.code}", ~known[:, begin]))
         if isinstance(feature, CategoryState):
-            claims.append((f"unseen category: {feature.code}", known[:, end - 1] & (last[:, end - 1] == 1)))
+            other = begin + len(feature.levels)
+            claims.append((f"unseen category: {feature.code}", known[:, other] & (last[:, other] == 1)))
         elif feature.usual is not None:
             low, high = feature.usual
             outside = (last[:, begin] < low) | (last[:, begin] > high)
             claims.append((f"out of range: {feature.code}", known[:, begin] & outside))
-        begin = end
     return claims
 
 

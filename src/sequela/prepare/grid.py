@@ -9,7 +9,7 @@ import numpy as np
 
 from sequela.cohort.asof import Rows, Sequences, Timeline, last_at_or_before
 from sequela.errors import CohortError, StudyError
-from sequela.prepare.measured import cells_of, cells_of_rows
+from sequela.prepare.measured import cells_of, cells_of_rows, cells_where
 from sequela.prepare.passes import AGGREGATES, Bytes, Cells, Courses, on_clock
 from sequela.prepare.settings import Aggregate, GridState, PrepareSettings, rule_for
 from sequela.prepare.spread import spread_out
@@ -141,24 +141,16 @@ def _without_corrected(timeline: Timeline, courses: Courses, span: int) -> tuple
     lengths = courses.stop - courses.first
     cells = cells_of_rows(timeline, spread_out(courses.first, lengths))
     course = np.repeat(np.arange(len(lengths)), lengths)
-    bins = (courses.origin[course] - cells.step_time) // span
     row = np.repeat(np.arange(len(cells.step_time)), np.diff(cells.offsets))
+    bins = ((courses.origin[course] - cells.step_time) // span)[row]
     number = np.flatnonzero(~np.isnan(cells.number))
-    place = np.stack([cells.time[number], cells.variable[number], bins[row[number]], course[row[number]]])
-    order = np.lexsort(place)  # which keeps those of one place in the order in which they became known
-    corrected = (place[:, order[1:]] == place[:, order[:-1]]).all(axis=0)
+    order = number[np.argsort(cells.variable[number], kind="stable")]  # no cell is older than the one before it
+    place = np.stack([cells.variable, cells.time, bins, course[row]])[:, order]
+    corrected = (place[:, 1:] == place[:, :-1]).all(axis=0)
     kept = np.ones(len(row), dtype=bool)
-    kept[number[order[:-1][corrected]]] = False
+    kept[order[:-1][corrected]] = False
     stop = np.cumsum(lengths)
-    left = Cells(
-        step_time=cells.step_time,
-        offsets=np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=len(cells.step_time)))]),
-        variable=cells.variable[kept],
-        number=cells.number[kept],
-        level=cells.level[kept],
-        time=cells.time[kept],
-    )
-    return left, replace(courses, first=stop - lengths, stop=stop)
+    return cells_where(cells, kept), replace(courses, first=stop - lengths, stop=stop)
 
 
 def _aggregates(timeline: Timeline, grid: GridState) -> Bytes:

@@ -42,6 +42,19 @@ def cells_of_rows(timeline: Timeline, source: Rows) -> Cells:
     )
 
 
+def cells_where(cells: Cells, kept: Mask) -> Cells:
+    """Return the cells that are kept [M]; rows stay."""
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return Cells(
+        step_time=cells.step_time,
+        offsets=before[cells.offsets],
+        variable=cells.variable[kept],
+        number=cells.number[kept],
+        level=cells.level[kept],
+        time=cells.time[kept],
+    )
+
+
 def with_rules(cells: Cells, lengths: Rows, features: Mapping[int, NumberState], *, transformed: bool) -> Cells:
     """Return the cells with the numbers of some variables limited and, where wanted, transformed; NaN is taken out.
 
@@ -78,24 +91,22 @@ def limited_timeline(timeline: Timeline, state: PreparedState) -> Timeline:
     """
     features = {
         timeline.variables.index((feature.code, False)): feature
-        for feature in state.features
-        if isinstance(feature, NumberState)
-        and feature.outliers is not None
+        for feature in state.numbers
+        if feature.outliers is not None
         and feature.outlier_action != "flag"
         and (feature.code, False) in timeline.variables
     }
     if not features or state.grid is not None:
         return timeline
     cells = with_rules(cells_of(timeline), np.diff(timeline.step_offsets), features, transformed=False)
-    gone = np.isnan(cells.number) & ~np.isnan(timeline.cell_number)
-    counts = np.bincount(timeline.step_of_cell[~gone], minlength=len(timeline.step_time))
+    left = cells_where(cells, ~np.isnan(cells.number) | np.isnan(timeline.cell_number))
     return replace(
         timeline,
-        cell_offsets=np.concatenate([[0], np.cumsum(counts)]),
-        cell_variable=cells.variable[~gone],
-        cell_number=cells.number[~gone],
-        cell_level=cells.level[~gone],
-        cell_time=cells.time[~gone],
+        cell_offsets=left.offsets,
+        cell_variable=left.variable,
+        cell_number=left.number,
+        cell_level=left.level,
+        cell_time=left.time,
     )
 
 

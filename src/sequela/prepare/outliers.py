@@ -24,7 +24,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, FiniteFloat
 
-from sequela.prepare.rules import Column, Floats, Lookback, Mask, Rows, RuleState
+from sequela.prepare.rules import Column, Floats, Lookback, Mask, Rows, RuleState, measurements
 
 OutlierRule = Literal["iqr", "mad", "hampel"]
 OutlierAction = Literal["flag", "missing", "clip"]
@@ -76,7 +76,7 @@ class HampelLimits(RuleState):
     @property
     def lookback(self) -> Lookback:
         """Return this value and those of the window before it."""
-        return Lookback("values", self.window + 1)
+        return Lookback(self.window + 1)
 
     def limits(self, column: Column) -> Limits:
         """Return the limits of each row [N]; none at rows without a value or with too few before."""
@@ -157,14 +157,10 @@ def past_median_and_spread(column: Column, window: int, least: int) -> tuple[Flo
         window: predecessors, at most.
         least: predecessors, at least; with fewer, and where there is no value, both are NaN.
     """
-    rows = np.flatnonzero(~np.isnan(column.values))
-    values, begin, hours = column.values[rows], column.begin[rows], column.own_hours[rows]
-    is_new = np.ones(len(rows), dtype=bool)
-    is_new[1:] = (begin[1:] != begin[:-1]) | (hours[1:] != hours[:-1])
-    measurement = np.cumsum(is_new) - 1
-    before = np.minimum(measurement - measurement[np.searchsorted(rows, begin)], window)
-    as_corrected = np.append(is_new[1:], True)[: len(rows)]
-    padded = np.concatenate([np.full(window, np.inf), values[as_corrected]])
+    rows, measurement = measurements(column)
+    before = np.minimum(measurement - measurement[np.searchsorted(rows, column.begin[rows])], window)
+    as_corrected = rows[np.diff(measurement, append=len(rows)) != 0]
+    padded = np.concatenate([np.full(window, np.inf), column.values[as_corrected]])
     median, spread = np.full(len(column.values), np.nan), np.full(len(column.values), np.nan)
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)

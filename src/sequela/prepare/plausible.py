@@ -23,7 +23,7 @@ def plausible_limits(
         units: the one unit of each code, once converted, where the records or the study state one.
     """
     wanted = [code for code in codes if settings.wants_default_limits(code)]
-    table = {code: [limits.low, limits.high] for code, limits in default_limits(wanted, units).items()}
+    table = {code: [low, high] for code, (low, high) in default_limits(wanted, units).items()}
     return dict(sorted((table | settings.limits).items()))
 
 

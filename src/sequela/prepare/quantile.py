@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 from pydantic import FiniteFloat, model_validator
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from sequela.prepare.rules import Floats, Rows, RuleState, bins_of_people
 
@@ -45,10 +45,6 @@ class QuantileScale(RuleState):
         # Equal knots: once from below and once from above, so that a frequent value gets the middle of its shares.
         below, above = np.interp(values, knots, shares), -np.interp(-values, -knots[::-1], -shares[::-1])
         return np.asarray(ndtri((below + above) / 2))
-
-    def inverse(self, scaled: Floats) -> Floats:
-        """Return the values [N] at normal quantiles; those beyond the outermost knots come back as these."""
-        return np.asarray(np.interp(ndtr(scaled), self.shares, self.knots))
 
 
 def fit_quantile_scale(values: Floats, person: Rows, min_people: int) -> QuantileScale:

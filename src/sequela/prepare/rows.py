@@ -9,24 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sequela.batch import PROVENANCE
 from sequela.cohort.asof import NEVER, Rows, Sequences, Timeline
 from sequela.cohort.facts import AGE, Facts
-from sequela.prepare.impute import LinearFill
+from sequela.prepare.columns import NO_COLUMN, columns_of
+from sequela.prepare.impute import on_the_line
 from sequela.prepare.impute_jointly import values_before
 from sequela.prepare.measured import cells_of, cells_of_rows, with_rules
-from sequela.prepare.passes import BUILT, FOR_EVER, Cells, Columns, Filled, Places, Spans, fill_rows
+from sequela.prepare.passes import BUILT, Cells, Columns, Filled, Spans, fill_rows
 from sequela.prepare.rules import FARTHEST, Column
 from sequela.prepare.spread import spread_out
-from sequela.prepare.state import CategoryState, NumberState, PreparedState, StaticNumberState, width
+from sequela.prepare.state import NumberState, PreparedState, StaticNumberState
 from sequela.records.durations import MICROSECONDS_PER_HOUR
-
-UNKNOWN_COLUMN = -1
-_CARRIED = ("last", "linear", "regression", "knn", "decay")  # the last value stands, if only to be told from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +53,12 @@ class RowPreparation:
 
     def __init__(self, timeline: Timeline, state: PreparedState) -> None:
         self.timeline, self.state = timeline, state
-        self.columns = _columns(timeline, state)
-        self.leads = _first_columns(state)  # of the numbers
-        self._numbers = [feature for feature in state.features if isinstance(feature, NumberState)]
+        self.columns = columns_of(timeline, state)
+        self._numbers = state.numbers
+        begins = zip(state.features, state.first_columns, strict=True)
+        self.leads = np.array(
+            [begin for feature, begin in begins if isinstance(feature, NumberState)], dtype=np.int64
+        )  # the first columns of the numbers
         self._ruled = {
             variable: feature
             for feature in self._numbers
@@ -109,8 +110,7 @@ class RowPreparation:
     @cached_property
     def _is_late(self) -> bool:
         """True where something was known later than it was measured."""
-        timeline = self.timeline
-        return bool((timeline.cell_time != np.repeat(timeline.step_time, np.diff(timeline.cell_offsets))).any())
+        return not self.timeline.steps_keep_their_time
 
     def _late_hours(self, source: Rows) -> NDArray[np.float32]:
         """Return from when each value of the rows was measured to when it was known [N, F]; 0 where none stands."""
@@ -187,10 +187,8 @@ class RowPreparation:
         for place, (feature, column) in enumerate(zip(self._numbers, self.leads.tolist(), strict=True)):
             if feature.missing == "linear":
                 own = None if measured is None else measured[:, column] / MICROSECONDS_PER_HOUR
-                mean = float(self.columns.fill[column])
-                line = LinearFill(mean=mean).fill(
-                    Column(values=known[:, place], begin=begin, hours=hours, measured_hours=own)
-                )
+                numbers = Column(values=known[:, place], begin=begin, hours=hours, measured_hours=own)
+                line = on_the_line(numbers, float(self.columns.fill[column]))
                 filled.values[:, column], filled.provenance[:, column] = line.values, line.provenance
             elif feature.missing in told:
                 values, source = told[feature.missing]
@@ -221,7 +219,7 @@ def measured_rows(
         timed = bool((cells.time[cell] != cells.step_time[source[row]]).any())
     variable, level = cells.variable[cell], cells.level[cell]
     first, last = columns.first[variable], columns.last[variable]
-    used = (first != UNKNOWN_COLUMN) & ((level >= 0) | ~np.isnan(cells.number[cell]))
+    used = (first != NO_COLUMN) & ((level >= 0) | ~np.isnan(cells.number[cell]))
     cell, row, level, first, last = cell[used], row[used], level[used], first[used], last[used]
     number = level < 0
 
@@ -241,106 +239,24 @@ def measured_rows(
     return raw, observed, measured
 
 
-def _placed(values: NDArray[np.float32], place: Rows) -> NDArray[np.float32]:
+def _placed(values: NDArray[Any], place: Rows) -> NDArray[Any]:
     moved = np.empty_like(values)
     moved[place] = values
     return moved
 
 
 def _all_placed(filled: Filled, place: Rows) -> Filled:
-    packed = np.empty_like(place)
-    packed[place] = np.arange(len(place))
     assert filled.provenance is not None
     return Filled(
-        values=filled.values[packed],
-        observed=filled.observed[packed],
-        gap_hours=filled.gap_hours[packed],
-        provenance=filled.provenance[packed],
-    )
-
-
-def _first_columns(state: PreparedState) -> Rows:
-    """Return the first column of each number."""
-    widths = [width(feature) for feature in state.features]
-    begins = np.cumsum(widths) - widths
-    return np.array(
-        [
-            begin
-            for feature, begin in zip(state.features, begins.tolist(), strict=True)
-            if isinstance(feature, NumberState)
-        ],
-        dtype=np.int64,
+        values=_placed(filled.values, place),
+        observed=_placed(filled.observed, place),
+        gap_hours=_placed(filled.gap_hours, place),
+        provenance=_placed(filled.provenance, place),
     )
 
 
 def _variable(timeline: Timeline, code: str) -> int | None:
     return timeline.variables.index((code, False)) if (code, False) in timeline.variables else None
-
-
-def _columns(timeline: Timeline, state: PreparedState) -> Columns:
-    """Return how the columns of a state are filled from the variables of a timeline."""
-    first, last = _columns_of_variables(timeline, state)
-    parts = [_column(feature, place) for feature in state.features for place in range(width(feature))]
-    center, spread, fill, limit = (np.array([part[k] for part in parts]) for k in range(4))
-    carried = np.array([part[4] in _CARRIED for part in parts], dtype=np.uint8)
-    source = {name: place for place, name in enumerate(PROVENANCE)}
-    return Columns(
-        center=center,
-        spread=spread,
-        fill=((fill - center) / spread).astype(np.float32),
-        carried=carried,
-        limit=limit.astype(np.int64),
-        empty=np.array([source["zero" if part[4] == "zero" else "mean"] for part in parts], dtype=np.uint8),
-        stands=np.array([source["decay" if part[4] == "decay" else "carried"] for part in parts], dtype=np.uint8),
-        first=first,
-        last=last,
-        of_level=_columns_of_levels(timeline, state),
-    )
-
-
-def _column(feature: NumberState | CategoryState, place: int) -> tuple[float, float, float, int, str]:
-    """Return center, spread, fill, carry limit in microseconds, and the rule for what is missing.
-
-    Where rules act on a number (`with_rules`) they scale it too: it comes with center 0 and spread 1. Categories and
-    the column of what stood out know zero, mean and last.
-    """
-    hours = feature.carry_limit_hours
-    limit = FOR_EVER if hours is None else round(hours * MICROSECONDS_PER_HOUR)
-    plain = feature.missing if feature.missing in ("zero", "mean") else "last"
-    if isinstance(feature, CategoryState):
-        return 0.0, 1.0, 0.0 if plain == "zero" else feature.shares[place], limit, plain
-    if place:  # whether the value stood out
-        return 0.0, 1.0, 0.0, limit, plain
-    if not feature.as_measured:
-        return 0.0, 1.0, feature.scaled_fill, limit, feature.missing
-    return feature.center, feature.spread, feature.fill, limit, feature.missing
-
-
-def _columns_of_variables(timeline: Timeline, state: PreparedState) -> tuple[Places, Places]:
-    """Return the first and the last column of each variable of the timeline; -1 for those that are not used."""
-    span: dict[tuple[str, bool], tuple[int, int]] = {}
-    begin = 0
-    for feature in state.features:
-        end = begin + width(feature)
-        span[feature.code, isinstance(feature, CategoryState)] = (begin, end - 1)
-        begin = end
-    pairs = [span.get(variable, (UNKNOWN_COLUMN, UNKNOWN_COLUMN)) for variable in timeline.variables]
-    table = np.array(pairs, dtype=np.int32).reshape(-1, 2)
-    return np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
-
-
-def _columns_of_levels(timeline: Timeline, state: PreparedState) -> Places:
-    """Return the column of each level of the timeline; levels that are not kept fall to the code's last column."""
-    column: dict[tuple[str, str], int] = {}
-    other: dict[str, int] = {}
-    begin = 0
-    for feature in state.features:
-        if isinstance(feature, CategoryState):
-            column |= {(feature.code, level): begin + place for place, level in enumerate(feature.levels)}
-            other[feature.code] = begin + len(feature.levels)
-        begin += width(feature)
-    of_level = [column.get((code, level), other.get(code, 0)) for code, level in timeline.levels]
-    return np.array(of_level, dtype=np.int32)
 
 
 def prepare_static(facts: Facts, state: PreparedState, sequences: Sequences, chosen: Rows) -> NDArray[np.float32]:

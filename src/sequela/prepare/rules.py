@@ -1,15 +1,14 @@
 """What every rule of preparation is: a small state of plain numbers, fitted once, applied by pure functions.
 
 A rule looks at one variable at a time (`Column`), and at all of them only where it must (regression, centroids). NaN
-means missing throughout. A rule is *causal* where row n of its result depends on rows up to n of the same sequence
-and on nothing else; then `lookback` says how far back it looks. Sums run row by row in a fixed order, so that a row
-has the same bits alone and among a million others.
+means missing throughout. Rules are *causal*: row n of the result depends on rows up to n of the same sequence and on
+nothing else, and `lookback` says how far back. (`linear` filling alone is not.) Sums run row by row in a fixed order,
+so that a row has the same bits alone and among a million others.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,18 +38,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Lookback:
-    """How far back a causal rule looks, within the sequence.
+    """How far back a causal rule looks, within the sequence."""
 
-    values: so many measurements of the same variable, this one included, each with its corrections; state: everything
-    before, summed up in a state of fixed size.
-    """
-
-    kind: Literal["values", "state"]
-    amount: int = 1
+    values: int  # measurements of the same variable, this one included, each with its corrections
     within_hours: float | None = None  # and none that are older than this
-
-
-NOW = Lookback("values", 1)
 
 
 class RuleState(BaseModel):
@@ -58,12 +49,10 @@ class RuleState(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    causal: ClassVar[bool] = True
-
     @property
     def lookback(self) -> Lookback:
         """Return how far back the rule looks."""
-        return NOW
+        return Lookback(1)
 
 
 def last_measured(column: Column) -> Rows:
@@ -86,21 +75,29 @@ def measured_before(column: Column) -> Rows:
     return np.where(last >= column.begin, last, -1)
 
 
-def measured_earlier(column: Column) -> Rows:
-    """Return for each row with a value the last row of an earlier measurement, within the sequence; -1 without one.
+def measurements(column: Column) -> tuple[Rows, Rows]:
+    """Return the rows with a value [M], and the number of the measurement that each is of [M], counted over all.
 
-    A correction, which became known later of the same time, is no later measurement than what it corrects.
+    A correction became known later, of the same time: it is of the same measurement as what it corrects.
 
     Example:
         >>> times = {"hours": np.array([0.0, 1.0, 2.0]), "measured_hours": np.array([0.0, 1.0, 1.0])}
-        >>> measured_earlier(Column(values=np.ones(3), begin=np.zeros(3, int), **times)).tolist()
-        [-1, 0, 0]
+        >>> rows, number = measurements(Column(values=np.ones(3), begin=np.zeros(3, int), **times))
+        >>> rows.tolist(), number.tolist()
+        ([0, 1, 2], [0, 1, 1])
     """
-    before = measured_before(column)
-    found, hours = before.copy(), column.own_hours
-    while (corrects := (found >= 0) & (hours[found] == hours)).any():
-        found[corrects] = before[found[corrects]]
-    return found
+    rows = np.flatnonzero(~np.isnan(column.values))
+    begin, hours = column.begin[rows], column.own_hours[rows]
+    return rows, np.cumsum((np.diff(begin, prepend=-1) != 0) | (np.diff(hours, prepend=np.nan) != 0)) - 1
+
+
+def measured_earlier(column: Column) -> Rows:
+    """Return for each row with a value the last row of the measurement before, within the sequence; -1 without one."""
+    rows, number = measurements(column)
+    before = np.flatnonzero(np.diff(number, prepend=-1))[number] - 1  # the last place of the measurement before
+    earlier = np.full(len(column.values), -1)
+    earlier[rows] = np.where(before >= 0, rows[np.maximum(before, 0)], -1)
+    return np.where(earlier >= column.begin, earlier, -1)
 
 
 def at(values: Floats, row: Rows) -> Floats:

@@ -10,8 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from sequela.errors import StudyError
 from sequela.prepare.clinical import ClinicalSettings, unknown_code
+from sequela.prepare.conversions import Conversion, conversions_of
 from sequela.prepare.derived import check_formulas, parse_formula
-from sequela.prepare.units import Conversion, parse_conversion
 from sequela.records.durations import MICROSECONDS_PER_HOUR, parse_duration
 from sequela.settings import Settings
 
@@ -155,8 +155,7 @@ class PrepareSettings(Settings):
         Raises:
             StudyError: where one cannot be.
         """
-        parsed = {code: parse_conversion(text, code) for code, text in self.units.items()}
-        return {code: conversion for code, conversion in parsed.items() if conversion is not None}
+        return conversions_of(self.units)
 
     @property
     def unit_names(self) -> dict[str, str]:

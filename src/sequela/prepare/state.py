@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from sequela.prepare.centroids import CentroidFill
 from sequela.prepare.clinical import ClinicalSettings
-from sequela.prepare.impute_jointly import CentroidFill, RegressionFill
 from sequela.prepare.outliers import OutlierState
 from sequela.prepare.quantile import QuantileScale
-from sequela.prepare.rules import FARTHEST
+from sequela.prepare.regressions import RegressionFill
+from sequela.prepare.rules import FARTHEST, Lookback
 from sequela.prepare.settings import GridState, Missing, OutlierAction
-from sequela.prepare.transforms import Difference, Log, NoTransform, Smearing, TransformState, YeoJohnson
+from sequela.prepare.smearing import Smearing
+from sequela.prepare.transforms import Difference, Log, NoTransform, TransformState, YeoJohnson
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 CarryLimit = Annotated[FiniteFloat, Field(gt=0, le=2.5e9)]  # in microseconds a whole number of 64 bits
@@ -39,6 +42,11 @@ class NumberState(_State):
     deviation: Annotated[FiniteFloat, Field(ge=0)] = 1.0  # standard deviation of prepared training values
     typical_gap_hours: Positive  # the median training gap between two measurements, a day where too few people have two
     usual: tuple[FiniteFloat, FiniteFloat] | None  # means of the min_people most extreme personal minima, maxima
+
+    @property
+    def lookback(self) -> Lookback | None:
+        """Return how far back its own rule for gaps looks; None where it looks ahead."""
+        return None if self.missing == "linear" else Lookback(1, self.carry_limit_hours)
 
     @property
     def flags(self) -> bool:
@@ -138,7 +146,7 @@ class PreparedState(_State):
 
     @model_validator(mode="after")
     def _names_and_gaps_are_counted(self) -> PreparedState:
-        numbers = [feature.code for feature in self.features if isinstance(feature, NumberState)]
+        numbers = [feature.code for feature in self.numbers]
         categories = [feature.code for feature in self.features if isinstance(feature, CategoryState)]
         for codes in (numbers, categories, [fact.code for fact in self.static], [word.name for word in self.words]):
             if len(set(codes)) < len(codes):
@@ -147,6 +155,17 @@ class PreparedState(_State):
             if joint is not None and joint.variables != len(numbers):
                 raise ValueError("what fills gaps from all numbers needs as many variables as there are numbers")
         return self
+
+    @property
+    def numbers(self) -> list[NumberState]:
+        """Return the features with numbers, in their order."""
+        return [feature for feature in self.features if isinstance(feature, NumberState)]
+
+    @property
+    def first_columns(self) -> list[int]:
+        """Return the first dense column of each feature."""
+        ends = accumulate(width(feature) for feature in self.features)
+        return [end - width(feature) for feature, end in zip(self.features, ends, strict=True)]
 
     @property
     def columns(self) -> list[str]:

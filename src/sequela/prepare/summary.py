@@ -15,7 +15,7 @@ from sequela.prepare.measured import limited
 from sequela.prepare.rows import RowPreparation
 from sequela.prepare.seen import SeenCells, count_people
 from sequela.prepare.settings import PrepareSettings, rule_for
-from sequela.prepare.state import CategoryState, NumberState, PreparedState, width
+from sequela.prepare.state import CategoryState, NumberState, PreparedState
 from sequela.prepare.transforms import without_log
 from sequela.prepare.unit_suspicion import UnitSuspicion, suspect_units
 from sequela.prepare.words import Words
@@ -51,7 +51,6 @@ def preparation_summary(
     cells = SeenCells(timeline, sequences.take(_last_reads(sequences, longest)), clocked=state.grid is not None)
     times_seen = _times_seen(timeline, sequences, longest)
     sources = _sources(RowPreparation(timeline, state), sequences, longest)
-    begins = np.cumsum([0, *(width(feature) for feature in state.features)])
     words = Words(timeline, state).word(cells.cell) if state.words else np.zeros(0, dtype=np.int64)
     return {
         "steps": steps,
@@ -59,7 +58,7 @@ def preparation_summary(
         "order": list(ORDER),
         "variables": [
             _variable(cells, feature, sources[:, begin], _measured(cells, feature, times_seen), settings)
-            for feature, begin in zip(state.features, begins.tolist(), strict=False)
+            for feature, begin in zip(state.features, state.first_columns, strict=True)
         ],
         "events": {
             "words": len(state.words),

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from sequela.cohort.asof import Rows, Sequences, Timeline
 from sequela.prepare.rules import Column
+from sequela.prepare.smearing import Smearing, residual_bins, smeared_inverse
 from sequela.prepare.state import PreparedState, TargetState
-from sequela.prepare.transforms import Smearing, smeared_inverse
-from sequela.prepare.transforms import fit_smearing as residual_bins
 
 Floats = NDArray[np.float64]
 _PLAINLY = Smearing(residuals=[0.0], shares=[1.0])

@@ -1,19 +1,15 @@
 """Values in another form, and back again.
 
-    difference           x_n - x_m, m the last value of the variable before n; the first one has none and is missing
-    moving_average:k     the mean of the last k values, this one included; fewer at the start
-                         (of both: a value that was corrected counts as corrected, once)
-    log                  ln x; a value of zero or below has none: it becomes missing and is counted, and where more than
-                         one training value in twenty has none the code is refused
-    yeo_johnson          ((x + 1)^l - 1) / l            x >= 0, ln(x + 1) for l = 0
-                         -((1 - x)^(2-l) - 1) / (2 - l)  x < 0, -ln(1 - x) for l = 2
-                         l by maximum likelihood of a normal distribution: Yeo and Johnson (2000),
-                         doi:10.1093/biomet/87.4.954
-    quantile (a scale)   the normal quantile of the share of training values below x, linear between knots
-
-What a network forecasts is the mean of the transformed target. Back in the target's own unit that is no mean; Duan's
-smearing estimate mends it: the mean of g^-1(z + r) over training residuals r, of which bins of people are kept.
-Duan (1983), doi:10.1080/01621459.1983.10478017, equation 2.2.
+difference           x_n - x_m, m the last value of the variable before n; the first one has none and is missing
+moving_average:k     the mean of the last k values, this one included; fewer at the start
+                     (of both: a value that was corrected counts as corrected, once)
+log                  ln x; a value of zero or below has none: it becomes missing and is counted, and where more than
+                     one training value in twenty has none the code is refused
+yeo_johnson          ((x + 1)^l - 1) / l            x >= 0, ln(x + 1) for l = 0
+                     -((1 - x)^(2-l) - 1) / (2 - l)  x < 0, -ln(1 - x) for l = 2
+                     l by maximum likelihood of a normal distribution: Yeo and Johnson (2000),
+                     doi:10.1093/biomet/87.4.954
+quantile (a scale)   the normal quantile of the share of training values below x, linear between knots
 """
 
 from __future__ import annotations
@@ -22,26 +18,22 @@ import re
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat
 from sklearn.preprocessing import PowerTransformer
 
 from sequela.errors import StudyError
 from sequela.prepare.rules import (
-    FARTHEST,
     Column,
     Floats,
     Lookback,
-    Rows,
     RuleState,
     at,
-    bins_of_people,
     measured_earlier,
 )
 
 _MOST_WITHOUT_LOG = 0.05
 _SHAPES_WITH_INVERSE = (0.0, 2.0)  # between them every real number is some value's transform, and no two share one
 _LARGEST = float(np.finfo(np.float32).max)
-_WHOLE = 1e-6  # how far shares may be from 1 together
 _NARROWEST = 1e-9  # of transformed values, relative: narrower, double precision no longer tells them apart well
 
 
@@ -67,7 +59,7 @@ class Difference(RuleState):
     @property
     def lookback(self) -> Lookback:
         """Return this value and the one before."""
-        return Lookback("values", 2)
+        return Lookback(2)
 
     def apply(self, column: Column) -> Floats:
         """Return the changes [N]; missing at a sequence's first value."""
@@ -89,7 +81,7 @@ class MovingAverage(RuleState):
     @property
     def lookback(self) -> Lookback:
         """Return the window."""
-        return Lookback("values", self.window)
+        return Lookback(self.window)
 
     def apply(self, column: Column) -> Floats:
         """Return the means [N], missing where the value is. Summed from the newest to the oldest of each window."""
@@ -238,61 +230,3 @@ def _likeliest_shape(values: Floats, *, target: bool) -> float:
     largest = np.abs(bent).max()
     with np.errstate(invalid="ignore", over="ignore"):
         return shape if _NARROWEST * largest < bent.std() and largest < _LARGEST else inside
-
-
-class Smearing(RuleState):
-    """Training residuals on the transformed scale: the mean of each bin of people, and the share of residuals in it."""
-
-    residuals: Annotated[list[FiniteFloat], Field(min_length=1)]
-    shares: list[Annotated[FiniteFloat, Field(ge=0)]]
-
-    @model_validator(mode="after")
-    def _has_whole_shares(self) -> Smearing:
-        if len(self.residuals) != len(self.shares) or abs(sum(self.shares) - 1) > _WHOLE:
-            raise ValueError("each bin of residuals needs its share, and together they are 1")
-        return self
-
-
-def fit_smearing(residuals: Floats, person: Rows, min_people: int) -> Smearing:
-    """Return bins of residuals, each of at least `min_people` people; one residual of 0 where there are too few.
-
-    Args:
-        residuals: [M] target minus forecast of training predictions, both transformed.
-        person: [M], whose.
-        min_people: that each bin must rest on.
-    """
-    bins = bins_of_people(residuals, person, min_people)
-    if not bins:
-        return Smearing(residuals=[0.0], shares=[1.0])
-    return Smearing(
-        residuals=[float(residuals[rows].mean()) for rows in bins],
-        shares=[len(rows) / len(residuals) for rows in bins],
-    )
-
-
-def smeared_inverse(
-    state: Log | YeoJohnson | NoTransform | Difference,
-    transformed: Floats,
-    smearing: Smearing,
-    last: Floats | None = None,
-) -> Floats:
-    """Return forecasts of the mean in the target's own unit: the mean of g^-1(z + r) over residuals r.
-
-    Args:
-        state: the target's transform g.
-        transformed: [R] forecasts z of the mean of the transformed target.
-        smearing: residuals of training predictions.
-        last: [R] last known values of the target, for `difference`.
-
-    Example:
-        >>> found = smeared_inverse(Log(), np.zeros(1), Smearing(residuals=[-1.0, 1.0], shares=[0.5, 0.5]))
-        >>> round(float(found[0]), 6)  # cosh 1
-        1.543081
-    """
-    if state.kind in ("none", "difference"):
-        return state.inverse(transformed, last)
-    total = np.zeros(len(transformed))
-    with np.errstate(over="ignore"):
-        for residual, share in zip(smearing.residuals, smearing.shares, strict=True):
-            total += share * np.clip(state.inverse(transformed + residual), -FARTHEST, FARTHEST)
-    return total

@@ -36,12 +36,9 @@ class UnitSuspicion:
     """A code of which a share of values looks like another unit."""
 
     code: str
-    usual_unit: str  # or the one that the records state
     suspected_unit: str
     share: float  # of the code's values
     conversion: str  # to write into [prepare] units
-    factor: float
-    offset: float
 
 
 def suspect_units(values: Mapping[str, Floats], units: Mapping[str, str | None] | None = None) -> list[UnitSuspicion]:
@@ -71,24 +68,9 @@ def _suspicion(code: str, values: Floats, stated: str | None) -> UnitSuspicion |
     others = [unit for unit in (quantity.unit, *quantity.other_units) if unit != expected]
     shares = {unit: _share_in(known, way, to_usual(quantity, unit), quantity) for unit in others}
     unit = max(shares, key=shares.__getitem__, default=None)
-    if unit is None or shares[unit] == 0:
+    if unit is None or shares[unit] == 0 or step_between(unit, expected, quantity.name) is None:
         return None
-    return _told(code, quantity, unit, expected, shares[unit])
-
-
-def _told(code: str, quantity: Quantity, unit: str, expected: str, share: float) -> UnitSuspicion | None:
-    step = step_between(unit, expected, quantity.name)
-    if step is None:
-        return None
-    return UnitSuspicion(
-        code=code,
-        usual_unit=expected,
-        suspected_unit=unit,
-        share=share,
-        conversion=f"{unit} -> {expected}",
-        factor=step.factor,
-        offset=step.offset,
-    )
+    return UnitSuspicion(code=code, suspected_unit=unit, share=shares[unit], conversion=f"{unit} -> {expected}")
 
 
 def _share_in(values: Floats, expected: Linear, suspected: Linear | None, quantity: Quantity) -> float:

@@ -1,4 +1,21 @@
-"""From the numbers of a run to a page that a clinician reads, and to a table in the terminal."""
+"""From the numbers of a run to a page that a clinician reads, and to a table in the terminal.
+
+The way of the numbers, module by module:
+
+    files            a run folder read and checked: `formats`, `curve_formats`
+    page             what every page shows, for the templates: `data`, `preparation` and `declared`, `network`,
+                     `findings`, `explained`; and what its kind shows: `forecast_page` or `risk_page`
+    results          a number found among those of `metrics.json`
+    tables           tables as a template draws them; of a risk `risk_tables`, `threshold_table`, `risk_blocks`
+    figures          of both kinds and of a forecast; `risk_figures`, `estimate_figures`, `trajectories`; drawn by `svg`
+    question         the study in words: `risk_question`, `tripod`
+    words            how numbers, units and names are written
+    terminal         the same results in the terminal: `risk_terminal`, and runs beside each other: `comparison`
+
+What may leave the house: every count goes through `privacy`; what acting at a threshold tells of small groups is
+reckoned in `risk_groups`, histograms that stand beside it in `risk_bars`, the numbers of a bundle's card in
+`performance`.
+"""
 
 from __future__ import annotations
 

@@ -35,7 +35,6 @@ class BandError(Piece):
     """The error of one model in one band."""
 
     rmse: float | None = None
-    mae: float | None = None
 
 
 class Band(Piece):
@@ -157,7 +156,6 @@ class RiskCurves(Piece):
     """What the figures of a risk draw."""
 
     outcome: str
-    min_people: int = 11
     prevalence: float | None = None
     models: list[ModelCurves] = []
     decision: Decision | None = None
@@ -181,7 +179,6 @@ class Importance(Piece):
     """Which variables a model uses: the loss of a metric when each is exchanged between people."""
 
     metric: str
-    baseline: float | None = None
     people: int
     predictions: int
     repeats: int = 1

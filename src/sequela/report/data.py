@@ -11,6 +11,7 @@ from sequela.report.privacy import (
     guarded,
     is_few,
     rounded,
+    shown_and_known,
     shown_cases,
     shown_count,
     shown_parts,
@@ -61,8 +62,8 @@ def totals_of(profile: Profile) -> Totals:
         if not any(map(is_few, shown_exactly)):
             known.append(sum(shown_exactly))
     nested = [profile.people.predicted, profile.people.asked, profile.people.read]
-    chain = [_known(count, people_known) for count in (*nested, *(table.people for table in profile.tables))]
-    asked_predictions = _known(profile.asked.predictions, predictions_known)
+    chain = [shown_and_known(count, people_known) for count in (*nested, *(table.people for table in profile.tables))]
+    asked_predictions = shown_and_known(profile.asked.predictions, predictions_known)
     return Totals(
         split_people=split_people,
         split_predictions=split_predictions,
@@ -75,14 +76,6 @@ def totals_of(profile: Profile) -> Totals:
         predictions=predictions_known,
         held_out=split.people.held_out,
     )
-
-
-def _known(count: int, known: list[int]) -> str:
-    """The count as shown; it joins the known totals where it is shown exactly."""
-    text = shown_count(count, beside=known)
-    if text == f"{count:,}" and count > 0 and count not in known:
-        known.append(count)
-    return text
 
 
 def values_in_all(profile: Profile) -> str:
@@ -156,21 +149,6 @@ def variables(profile: Profile, totals: Totals) -> TableView:
                 "yes" if variable.used else "no",
             ]
         )
-    notes = [
-        "Missing: share of records at which the variable was not measured; for facts without a time, share of people."
-    ]
-    notes += _no_inputs(profile)
-    unlimited = [variable.plausible is None for variable in profile.variables]
-    if all(unlimited):
-        notes.append("The study sets no plausible limits, so no value counts as outside.")
-    elif any(unlimited):
-        notes.append(f"{DASH} under limits: the study sets none for this variable, so nothing counts as outside.")
-    if all(variable.unit is None for variable in profile.variables):
-        notes.append("The records name no units.")
-    elif any(variable.unit is None for variable in profile.variables):
-        notes.append(f"{DASH} under unit: the records name none.")
-    if any(variable.implausible for variable in profile.variables):
-        notes.append("Values outside the plausible limits were treated as not measured.")
     columns = [
         Column("Variable"),
         Column("Kind"),
@@ -187,8 +165,27 @@ def variables(profile: Profile, totals: Totals) -> TableView:
         caption="Variables",
         columns=[columns[place] for place in kept],
         rows=[[row[place] for place in kept] for row in rows],
-        notes=notes,
+        notes=_notes_on_variables(profile),
     )
+
+
+def _notes_on_variables(profile: Profile) -> list[str]:
+    notes = [
+        "Missing: share of records at which the variable was not measured; for facts without a time, share of people."
+    ]
+    notes += _no_inputs(profile)
+    unlimited = [variable.plausible is None for variable in profile.variables]
+    if all(unlimited):
+        notes.append("The study sets no plausible limits, so no value counts as outside.")
+    elif any(unlimited):
+        notes.append(f"{DASH} under limits: the study sets none for this variable, so nothing counts as outside.")
+    if all(variable.unit is None for variable in profile.variables):
+        notes.append("The records name no units.")
+    elif any(variable.unit is None for variable in profile.variables):
+        notes.append(f"{DASH} under unit: the records name none.")
+    if any(variable.implausible for variable in profile.variables):
+        notes.append("Values outside the plausible limits were treated as not measured.")
+    return notes
 
 
 def _no_inputs(profile: Profile) -> list[str]:

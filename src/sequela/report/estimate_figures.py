@@ -15,7 +15,7 @@ from sequela.report.curve_formats import Importance, MissingSensitivity
 from sequela.report.formats import Estimate
 from sequela.report.risk_figures import line_of
 from sequela.report.svg import BLUE, INK, SOFT, as_svg, figure_style, new_axes
-from sequela.report.words import decimals_for, fixed, in_unit, label, metric_name, model_name, plain
+from sequela.report.words import decimals_for, fixed, in_unit, label, metric_name, model_name, number_in_words, plain
 
 MOST_VARIABLES = 20
 _DARK = 0.74  # of the highest: from there on white stands out more than ink
@@ -86,18 +86,11 @@ def _dots(axes: Axes, panel: Dots, models: Sequence[str], best: str | None) -> N
 
 def _in_words(labels: Sequence[str], panel: Dots) -> str:
     said = [
-        f"{label}{f', {model_name(model).lower()}' if len(row) > 1 else ''}: {_number(one, panel.decimals)}"
+        f"{label}{f', {model_name(model).lower()}' if len(row) > 1 else ''}: {number_in_words(one, panel.decimals)}"
         for label, row in zip(labels, panel.rows, strict=True)
         for model, one in row.items()
     ]
     return f"{panel.axis}: {'; '.join(said)}."
-
-
-def _number(one: Estimate, decimals: int) -> str:
-    text = fixed(one.value, decimals)
-    if one.low is None or one.high is None:
-        return text
-    return f"{text} ({fixed(one.low, decimals)} to {fixed(one.high, decimals)})"
 
 
 def importance_bars(importance: Importance, *, name: str, unit: str | None) -> Markup | None:
@@ -119,7 +112,7 @@ def importance_bars(importance: Importance, *, name: str, unit: str | None) -> M
         axes.grid(axis="x")
         axes.set_xlabel(_lost(importance.metric, unit))
         decimals = loss_decimals(importance)
-        words = "; ".join(f"{one.name} {_number(one, decimals)}" for one in drawn)
+        words = "; ".join(f"{one.name} {number_in_words(one, decimals)}" for one in drawn)
         return as_svg(figure, name=name, title="Importance of variables", description=f"{words}.")
 
 
@@ -209,5 +202,5 @@ def missing_line(found: MissingSensitivity, *, name: str, unit: str | None) -> M
         axes.set_xlabel("Shift of every value that was filled in (standard deviations)")
         axes.set_ylabel(in_unit(metric, unit) if found.metric in ("rmse", "mae") else metric)
         decimals = decimals_for(values) if found.metric in ("rmse", "mae") else 3
-        words = "; ".join(f"{plain(point.shift)}: {_number(point, decimals)}" for point in points)
+        words = "; ".join(f"{plain(point.shift)}: {number_in_words(point, decimals)}" for point in points)
         return as_svg(figure, name=name, title="Sensitivity to what was missing", description=f"{metric}. {words}.")

@@ -34,7 +34,6 @@ def explained(run: RunFiles) -> dict[str, Any]:
         "sensitivity": sensitivity and missing_line(sensitivity, name="missing-shift", unit=unit),
         "sensitivity_verdict": unbroken(guarded(sensitivity.verdict)) if sensitivity and sensitivity.verdict else None,
         "sensitivity_metric": sensitivity and metric_name(sensitivity.metric) + of_first,
-        "sensitivity_asked": run.setting("evaluate", "missing_sensitivity", False) is True,
     }
 
 

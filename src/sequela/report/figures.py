@@ -6,15 +6,28 @@ import math
 from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from sequela.report.curve_formats import Band, Hexagons
 from sequela.report.formats import Estimate, Fit
 from sequela.report.privacy import SMALLEST
 from sequela.report.svg import BLUE, INK, ORANGE, SOFT, as_svg, figure_style, new_axes
-from sequela.report.words import DASH, after_number, counted, decimals_for, fixed, in_unit, label, model_name, plain
+from sequela.report.words import (
+    DASH,
+    after_number,
+    counted,
+    decimals_for,
+    fixed,
+    in_unit,
+    label,
+    model_name,
+    number_in_words,
+    plain,
+)
 
 _BLUES = LinearSegmentedColormap.from_list("counts", ["#dbe7f3", "#7fabd4", "#2b6cb0", "#0a2f57"], N=32)
 
@@ -110,17 +123,12 @@ def error_by_model(
         axes.grid(axis="x")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
         axes.set_xlabel(f"{in_unit(f'RMSE of {label(target)}', unit)}; smaller is better")
-        words = "; ".join(f"{model_name(model)} {_in_words(estimate, decimals)}" for model, estimate in drawn.items())
+        words = "; ".join(
+            f"{model_name(model)} {number_in_words(estimate, decimals)}" for model, estimate in drawn.items()
+        )
         return as_svg(
             figure, name=name, title=f"RMSE of {target} by model", description=f"RMSE{after_number(unit)}: {words}."
         )
-
-
-def _in_words(estimate: Estimate, decimals: int) -> str:
-    text = fixed(estimate.value, decimals)
-    if estimate.low is None or estimate.high is None:
-        return text
-    return f"{text} ({fixed(estimate.low, decimals)} to {fixed(estimate.high, decimals)})"
 
 
 def shown_cells(hexagons: Hexagons) -> tuple[list[tuple[float, float, int]], int]:
@@ -157,16 +165,8 @@ def predicted_against_observed(hexagons: Hexagons | None, *, name: str, target: 
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
         axes.set_xlabel(in_unit(f"Predicted {label(target)}", unit))
         axes.set_ylabel(in_unit(f"Observed {label(target)}", unit))
-        bar = figure.colorbar(polygons, ax=axes, shrink=0.75, aspect=22, pad=0.03)
-        bar.outline.set_visible(False)
-        if bar.solids is not None:
-            bar.solids.set_edgecolor("face")
-        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
-        bar.ax.yaxis.set_minor_locator(NullLocator())
-        bar.ax.yaxis.set_minor_formatter(NullFormatter())
+        _scale_of_counts(figure, axes, polygons)
         figure.legend(loc="outside upper left")
-        bar.set_label("Predictions in a cell (logarithmic)")
         top = max(cells, key=lambda cell: cell[2])
         number = counted(len(cells), "hexagonal cell", "hexagonal cells")
         return as_svg(
@@ -174,6 +174,18 @@ def predicted_against_observed(hexagons: Hexagons | None, *, name: str, target: 
             description=f"{number} around the line observed = predicted; the fullest holds "
             f"{top[2]:,} predictions near predicted {top[0]:.4g}, observed {top[1]:.4g}{after_number(unit)}.",
         )  # fmt: skip
+
+
+def _scale_of_counts(figure: Figure, axes: Axes, polygons: PolyCollection) -> None:
+    bar = figure.colorbar(polygons, ax=axes, shrink=0.75, aspect=22, pad=0.03)
+    bar.outline.set_visible(False)
+    if bar.solids is not None:
+        bar.solids.set_edgecolor("face")
+    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())
+    bar.set_label("Predictions in a cell (logarithmic)")
 
 
 def shown_bands(bands: Sequence[Band]) -> list[Band]:
@@ -202,8 +214,9 @@ def error_by_band(
     if not models:
         return None
     series = {model: [_rmse(band, model) for band in bands] for model in models}
-    highest = max(value for values in series.values() for value in values if value == value)
-    lowest = min(value for values in series.values() for value in values if value == value)
+    drawn = [value for values in series.values() for value in values if not math.isnan(value)]
+    lowest, highest = min(drawn), max(drawn)
+    headings = [band_label(band, whole=whole) for band in bands]
     with figure_style():
         figure, axes = new_axes(7.4, 2.9)
         for model, shift in zip(models, (-0.07, 0.07), strict=False):
@@ -216,7 +229,7 @@ def error_by_band(
             )  # fmt: skip
         axes.set_xticks(
             range(len(bands)),
-            [f"{band_label(band, whole=whole)}\nn = {band.predictions:,}" for band in bands],
+            [f"{heading}\nn = {band.predictions:,}" for heading, band in zip(headings, bands, strict=True)],
             linespacing=1.5,
         )
         axes.set_xlim(-0.5, len(bands) - 0.5)
@@ -229,9 +242,9 @@ def error_by_band(
         figure.legend(loc="outside upper left", ncols=2)
         decimals = decimals_for([highest])
         words = "; ".join(
-            f"{band_label(band, whole=whole)}: "
+            f"{heading}: "
             + ", ".join(f"{model_name(model)} {fixed(series[model][place], decimals)}" for model in models)
-            for place, band in enumerate(bands)
+            for place, heading in enumerate(headings)
         )
         return as_svg(
             figure, name=name, title=title, description=f"RMSE of {target}{after_number(unit)} by {axis}. {words}."

@@ -241,9 +241,6 @@ class Prepared(Piece):
     missing_after: float | None = None
     missing: str = "last"
     carry_limit_hours: float | None = None
-    transform: str = "none"
-    scale: str = "none"
-    aggregate: str | None = None
     provenance: dict[str, int] = {}
     outliers: OutlierCount | None = None
     without_logarithm: int | None = None

@@ -82,7 +82,7 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
             fits, name="training", loss=loss_in_words(run), scaled=metrics.question == "forecast"
         ),
         "several_fits": len(fits) > 1,
-        "searches": searches(run.history.fits),
+        "searches": searches(fits),
         "audit": audit_view(run.audit),
         **explained(run),
         "versions": _versions(run),

@@ -53,6 +53,20 @@ def shown_count(count: int | None, *, beside: Iterable[int] = ()) -> str:
     return f"{count:,}"
 
 
+def shown_and_known(count: int, known: list[int]) -> str:
+    """A count as it may be shown beside the totals that a reader knows; it joins them where it is shown as it is.
+
+    Example:
+        >>> known = [100]
+        >>> shown_and_known(98, known), shown_and_known(60, known), shown_and_known(58, known)
+        ('all but <11 of 100', '60', 'all but <11 of 60')
+    """
+    text = shown_count(count, beside=known)
+    if is_exact(text) and count > 0 and count not in known:
+        known.append(count)
+    return text
+
+
 def rounded(count: int) -> str:
     """A count of which no few can be taken away: to three digits, and to fifties at least.
 

@@ -1,15 +1,16 @@
 """Histograms of risks that neither each other nor the thresholds complete to a count of 1 to 10.
 
-`curves.json` keeps 11 people in a bar, for each histogram by itself. On a page they stand together: whoever takes the
-bars of those without the event from the bars of everybody has those with the event, bar by bar. So the bars by outcome
-share their ends, which are ends of both or thresholds whose counts the page tells, and of the bars of everybody those
-ends go that would leave such a difference.
+Whoever takes the bars of those without the event from the bars of everybody has those with the event, bar by bar. The
+bars of `curves.json` are safe from that among themselves (`evaluate/risk_curves.py`), except in a run of an older
+version, and they do not know of the counts that a page tells at thresholds. So the bars by outcome share their ends,
+which are ends of both or thresholds whose counts the page tells, and of the bars of everybody those ends go that would
+leave a difference of 1 to 10.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 from sequela.evaluate.benefit import odds
@@ -43,8 +44,9 @@ def safe_bars(one: ModelCurves, told: Iterable[tuple[float, Told | None]], benef
         counts.add_threshold(at, each)
     events, free = _running(found.event), _running(found.no_event)
     for at in sorted({*found.event.low, *found.no_event.low}):
-        if (pair := (_below(events, at), _below(free, at))) != (None, None) and None not in pair:
-            counts.add(at, pair[0] or 0, pair[1] or 0)
+        with_event, without = _below(events, at), _below(free, at)
+        if with_event is not None and without is not None:
+            counts.add(at, with_event, without)
     by_outcome = None
     if len(counts.below) > 2:
         by_outcome = ByOutcome(event=_bars({at: each for at, (each, _) in counts.below.items()}),
@@ -52,40 +54,37 @@ def safe_bars(one: ModelCurves, told: Iterable[tuple[float, Told | None]], benef
     return SafeBars(None if everybody is None else _of_everybody(everybody, counts, thresholds, benefit), by_outcome)
 
 
-@dataclass
 class _Counts:
     """What a page tells of how many have a risk below another: with the event, without it, and together."""
 
-    events: int
-    free: int
-    below: dict[float, tuple[int, int]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.below = {0.0: (0, 0), 1.0: (self.events, self.free)}
-        self.with_event, self.without = [0, self.events], [0, self.free]
+    def __init__(self, events: int, free: int) -> None:
+        self.events, self.free = events, free
+        self.below = {0.0: (0, 0), 1.0: (events, free)}
+        self.with_event, self.without = [0, events], [0, free]
 
     def add_threshold(self, at: float, told: Told) -> None:
         """Take note of a threshold, whose counts have been told already."""
-        missed, quiet = (
-            [self.events - end for end in told.true_alerts],
-            [self.free - end for end in told.false_alerts],
-        )
+        missed, quiet = self.events - told.true_alerts[0], self.free - told.false_alerts[0]
         if told.is_exact:
-            self.below[at] = missed[0], quiet[0]
-        self.with_event += missed[:1] * (missed[0] == missed[1])
-        self.without += quiet[:1] * (quiet[0] == quiet[1])
+            self.below[at] = missed, quiet
+        if told.true_alerts[0] == told.true_alerts[1]:
+            self.with_event.append(missed)
+        if told.false_alerts[0] == told.false_alerts[1]:
+            self.without.append(quiet)
 
     def add(self, at: float, events: int, free: int) -> None:
-        """Tell another, unless 1 to 10 would lie between it and what is told."""
-        if self.may_tell(events, free):
+        """Tell another, where that may be."""
+        if self.noted(events, free):
             self.below[at] = events, free
-            self.with_event.append(events)
-            self.without.append(free)
 
-    def may_tell(self, events: int, free: int) -> bool:
-        """True where nobody, or 11 and more, lie between these and all that are told."""
+    def noted(self, events: int, free: int) -> bool:
+        """Note two counts as told; False, and nothing is noted, where 1 to 10 lie between one and another told."""
         pairs = ((events, self.with_event), (free, self.without))
-        return not any(is_few(abs(count - other)) for count, others in pairs for other in others)
+        if any(is_few(abs(count - other)) for count, others in pairs for other in others):
+            return False
+        self.with_event.append(events)
+        self.without.append(free)
+        return True
 
 
 def _of_everybody(bars: Bars, counts: _Counts, thresholds: Mapping[float, Told], benefit: ModelBenefit | None) -> Bars:
@@ -101,11 +100,8 @@ def _of_everybody(bars: Bars, counts: _Counts, thresholds: Mapping[float, Told],
         if (net := worth.get(at)) is not None:  # alerts and net benefit together tell the true ones
             price, alerts = odds(at), every - below
             hits = round((net * every + price * alerts) / (1 + price))
-            pair = counts.events - hits, counts.free - alerts + hits
-            if not counts.may_tell(*pair):
+            if not counts.noted(counts.events - hits, counts.free - alerts + hits):
                 continue
-            counts.with_event.append(pair[0])
-            counts.without.append(pair[1])
         shown[at] = below
     return _bars(shown)
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from sequela.report.curve_formats import Bars, ByOutcome, Calibration, ModelCurves, RiskCurves
+from sequela.report.curve_formats import Bars, ByOutcome, Calibration, ModelBenefit, ModelCurves, RiskCurves
 from sequela.report.privacy import is_few
 from sequela.report.svg import BLUE, GREEN, INK, ORANGE, SOFT, as_svg, figure_style, new_axes
 from sequela.report.words import fixed, model_name, percent
@@ -102,34 +102,28 @@ def calibration(
         drawn.append((f"After recalibration ({_KINDS.get(kind, kind)})", one.after))
     if not any(part.curve or part.groups for _, part in drawn):
         return None
-    other = None if beside is None else (beside.after or beside.before)
     with figure_style():
         figure = Figure(figsize=(7.4 if len(drawn) == 2 else 4.6, 5.0))
         grid = figure.subplots(2, len(drawn), squeeze=False, height_ratios=[3.4, 1])
         top = _end_of([part for _, part in drawn])
-        for place, (title, part) in enumerate(drawn):
-            upper, lower = grid[0][place], grid[1][place]
-            _calibrated(upper, part, one.model, first=place == 0)
-            if other is not None and beside is not None and other.curve is not None and place == len(drawn) - 1:
-                upper.plot(
-                    other.curve.predicted, _or_gap(other.curve.observed), **{**line_of(beside.model), "lw": 1.1},
-                    label=f"{model_name(beside.model)}, smoothed",
-                )  # fmt: skip
-            upper.set(xlim=(0, top), ylim=(0, top), title=title)
-            upper.grid()
-            _in_per_cent(upper)
-            if place == 0:
-                upper.set_ylabel("Observed share with the event (%)")
-            if place < len(drawn) - 1:  # a histogram before and one after would tell whom recalibration moved
-                upper.set_xlabel("Predicted risk (%)")
-                lower.set_axis_off()
-                continue
-            upper.tick_params(labelbottom=False)
-            _histogram(lower, histogram, color=line_of(one.model)["color"])
-            lower.set_xlabel("Predicted risk (%)")
-            lower.set_xlim(0, top)
-            _in_per_cent(lower)
-            lower.set_ylabel("Predictions (%)\nper 5 points")
+        for place, (axes, (title, part)) in enumerate(zip(grid[0], drawn, strict=True)):
+            _calibrated(axes, part, one.model, first=place == 0)
+            axes.set(xlim=(0, top), ylim=(0, top), title=title)
+            axes.grid()
+            _in_per_cent(axes)
+        grid[0][0].set_ylabel("Observed share with the event (%)")
+        for upper, lower in grid.T[:-1]:  # a histogram before and one after would tell whom recalibration moved
+            upper.set_xlabel("Predicted risk (%)")
+            lower.set_axis_off()
+        if beside is not None and (curve := (beside.after or beside.before).curve) is not None:
+            grid[0][-1].plot(
+                curve.predicted, _or_gap(curve.observed), **{**line_of(beside.model), "lw": 1.1},
+                label=f"{model_name(beside.model)}, smoothed",
+            )  # fmt: skip
+        grid[0][-1].tick_params(labelbottom=False)
+        _histogram(grid[1][-1], histogram, color=line_of(one.model)["color"])
+        grid[1][-1].set(xlim=(0, top), xlabel="Predicted risk (%)", ylabel="Predictions (%)\nper 5 points")
+        _in_per_cent(grid[1][-1])
         handles = [pair for axes in grid[0] for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
         unique = {label: handle for handle, label in handles}
         figure.legend(list(unique.values()), list(unique), loc="outside upper left", ncols=2)
@@ -227,18 +221,17 @@ def decision_curve(risk: RiskCurves, *, name: str, thresholds: Sequence[float]) 
         axes.xaxis.set_major_formatter(_PER_CENT)
         axes.grid(axis="y")
         figure.legend(loc="outside upper left", ncols=5)
-        words = "; ".join(
-            f"{model_name(one.model)}: "
-            + ", ".join(
-                f"{fixed(benefit, 3)} at {percent(at)}"
-                for at, benefit in zip(one.threshold, one.net_benefit, strict=True)
-            )
-            for one in decision.models
-        )
+        words = "; ".join(map(_benefits_in_words, decision.models))
         return as_svg(
             figure, name=name, title=f'Decision curve of the risk of "{risk.outcome}"',
             description=f"Net benefit by threshold. {words}. Treating nobody has the net benefit 0.",
         )  # fmt: skip
+
+
+def _benefits_in_words(one: ModelBenefit) -> str:
+    pairs = zip(one.threshold, one.net_benefit, strict=True)
+    said = ", ".join(f"{fixed(benefit, 3)} at {percent(threshold)}" for threshold, benefit in pairs)
+    return f"{model_name(one.model)}: {said}"
 
 
 def _mark(axes: Axes, thresholds: Sequence[float], end: float) -> None:

@@ -1,4 +1,12 @@
-"""The four groups behind acting at a threshold, and a net benefit that tells none of 1 to 10."""
+"""What may be told of acting at a threshold, so that no reader finds a group of 1 to 10.
+
+Behind a threshold stand four `Groups`: with an alert and without, each followed by the event or not. Alerts of 100,
+sensitivity, specificity, predictive values and net benefit are sums of their sizes, so that a reader can reckon back
+from any of them. `Told` says how exactly each size may be told: as it is; as a range where it, or the rest, is 1 to 10;
+and not at all where 1 to 10 lie between two thresholds that are told. All numbers of the page follow from that: exact,
+as ranges (`Told.shares`, `benefit_range`), or in coarse steps (`coarse_benefit`), as where the event itself came so
+seldom (`Crowd.has_few`).
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from sequela.evaluate.measures import OWN_MODELS
-from sequela.report import data, risk_figures, risk_question, risk_tables, tripod
+from sequela.report import data, risk_blocks, risk_figures, risk_question, risk_tables, threshold_table, tripod
 from sequela.report.curve_formats import ModelCurves, RiskCurves
 from sequela.report.estimate_figures import Dots, dot_panels
 from sequela.report.files import RunFiles
@@ -33,8 +33,6 @@ from sequela.report.words import (
 )
 
 TEMPLATE = "risk.html"
-_DECIMALS = 3
-_OUTCOMES = {"better": "better", "no_difference": "no clear difference", "worse": "worse"}
 _SECTIONS = (
     ("results", "Results"),
     ("discrimination", "Discrimination"),
@@ -63,7 +61,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
     curves = run.curves.risk or RiskCurves(outcome=outcome)
     crowd = crowd_of(run)
     bars = _safe_bars(metrics, curves, crowd, at)
-    by_time = risk_tables.by_time(metrics, crowd)
+    by_time = risk_blocks.by_time(metrics, crowd)
     return {
         "results_contents": [pair for pair in _SECTIONS if pair[0] != "when" or by_time is not None],
         "headline_rows": _headline_rows(metrics, crowd, first),
@@ -89,11 +87,11 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
             left=metrics.not_recalibrated,
         ),
         "decision": risk_figures.decision_curve(curves, name="decision", thresholds=at),
-        "at_thresholds": risk_tables.thresholds(metrics, crowd, at=at),
+        "at_thresholds": threshold_table.thresholds(metrics, crowd, at=at),
         "distributions": _distributions(curves, at, bars),
         "by_time": by_time,
         "time_figure": _time_figure(metrics),
-        "by_subgroup": risk_tables.by_subgroup(metrics, crowd),
+        "by_subgroup": risk_blocks.by_subgroup(metrics, crowd),
         "subgroup_figure": _subgroup_figure(metrics),
         "few_events": crowd.has_few,
         **tripod.checklist_view(_known(run), dict(_SECTIONS)),
@@ -165,21 +163,21 @@ def _second_row(metrics: Metrics, crowd: Crowd, model: str, threshold: float | N
     if threshold is not None:
         benefit = headline_of(metrics, model, "net_benefit")
         heading = f"{name}, net benefit at {threshold_in_words(threshold)}"
-        value, bounds = shown_benefit(metrics, model, benefit, threshold, crowd, decimals=_DECIMALS)
+        value, bounds = shown_benefit(metrics, model, benefit, threshold, crowd, decimals=risk_tables.DECIMALS)
         numbers.append(Number(heading, value, "", bounds, "" if bounds else _brief(benefit.reason)))
     return numbers
 
 
 def _number(heading: str, estimate: Estimate) -> Number:
-    bounds = interval(estimate.low, estimate.high, _DECIMALS)
+    bounds = interval(estimate.low, estimate.high, risk_tables.DECIMALS)
     word = _brief(estimate.reason) if estimate.low is None else ""
-    return Number(heading, fixed(estimate.value, _DECIMALS), "", bounds, word)
+    return Number(heading, fixed(estimate.value, risk_tables.DECIMALS), "", bounds, word)
 
 
 def _difference(heading: str, pair: Comparison) -> Number:
-    decimals = decimals_that_tell([pair], _DECIMALS)
+    decimals = decimals_that_tell([pair], risk_tables.DECIMALS)
     bounds = interval(pair.low, pair.high, decimals)
-    word = _OUTCOMES.get(pair.outcome or "", "") if bounds else _brief(pair.reason)
+    word = risk_tables.OUTCOMES.get(pair.outcome or "", "") if bounds else _brief(pair.reason)
     return Number(heading, signed(pair.difference, decimals), "", bounds, word)
 
 
@@ -271,7 +269,7 @@ def _time_figure(metrics: Metrics) -> Markup | None:
 
 
 def _subgroup_figure(metrics: Metrics) -> Markup | None:
-    found: list[Subgroup] = risk_tables.subgroups(metrics)
+    found: list[Subgroup] = risk_blocks.subgroups(metrics)
     blocks = [block_of(metrics, subgroup=one) for one in found]
     labels = [f"{one.name}: {one.level}" for one in found]
     return _by_block(metrics, labels, blocks, name="by-subgroup", title="AUROC and AUPRC by subgroup")

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from sequela.report.formats import Estimate, Metrics
 from sequela.report.performance import tells_who_is_outside
 from sequela.report.privacy import FEW, WITHHELD, guarded, shown_count, shown_share
-from sequela.report.results import chosen_in_words, comparison_with, estimate_of, horizons_of, measures_of, model_order
+from sequela.report.results import (
+    Weighting,
+    chosen_in_words,
+    comparison_with,
+    estimate_of,
+    horizons_of,
+    measures_of,
+    model_order,
+)
 from sequela.report.words import (
     DASH,
     MINUS,
@@ -95,6 +103,16 @@ def reasons(estimates: Iterable[Estimate]) -> list[str]:
     return [f"{DASH} {guarded(reason)}" for reason in found if reason]
 
 
+def starred(metrics: Metrics, models: Sequence[str]) -> list[str]:
+    """The models as rows name them; the best baseline bears a star."""
+    return [model_name(model) + (" ★" if model == metrics.best_baseline else "") for model in models]
+
+
+def of_network(models: Iterable[str]) -> frozenset[int]:
+    """The rows of the network, which stand out, given the model of each row."""
+    return frozenset(place for place, model in enumerate(models) if model == "network")
+
+
 def results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
     """RMSE and MAE of every model, and the paired difference to the network."""
     models = model_order(metrics, target)
@@ -104,7 +122,6 @@ def results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
     decimals = decimals_for(one.value for one in rmse)
     finer = decimals_that_tell(pairs, decimals)
     brackets = aligned([(interval(one.low, one.high, finer) or DASH) if one else "" for one in pairs])
-    names = [model_name(model) + (" ★" if model == metrics.best_baseline else "") for model in models]
     rows = [
         [
             name,
@@ -115,18 +132,9 @@ def results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
             (OUTCOMES[pair.outcome] if pair.outcome and pair.low is not None else DASH) if pair else "",
         ]
         for name, number_cells, mae_cells, pair, bracket in zip(
-            names, with_intervals(rmse), with_intervals(mae), pairs, brackets, strict=True
+            starred(metrics, models), with_intervals(rmse), with_intervals(mae), pairs, brackets, strict=True
         )
     ]
-    notes = []
-    if metrics.best_baseline is not None:
-        notes.append(f"★ the best baseline, {chosen_in_words(metrics)}.")
-        notes.append(
-            f"Network {MINUS} model: the difference in RMSE, on the same people; below zero the network errs less."
-        )
-    explained = [BASELINES[model] for model in models if model in BASELINES]
-    if explained:
-        notes.append(f"{'; '.join(explained)}.".capitalize())
     pair_reasons = [Estimate(reason=pair.reason) for pair in pairs if pair and pair.low is None]
     return TableView(
         caption=f"Error of {target} in held-out people{f', in {unit}' if unit else ', in the unit of the target'}",
@@ -141,9 +149,21 @@ def results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
             Column("Outcome"),
         ],
         rows=rows,
-        notes=[*notes, *dict.fromkeys([*reasons([*rmse, *mae]), *reasons(pair_reasons)])],
-        strong=frozenset(place for place, model in enumerate(models) if model == "network"),
+        notes=[*_who_is_who(metrics, models), *dict.fromkeys([*reasons([*rmse, *mae]), *reasons(pair_reasons)])],
+        strong=of_network(models),
     )
+
+
+def _who_is_who(metrics: Metrics, models: Sequence[str]) -> list[str]:
+    """What the star and the difference say, and what the baselines are."""
+    notes = []
+    if metrics.best_baseline is not None:
+        notes.append(f"★ the best baseline, {chosen_in_words(metrics)}.")
+        notes.append(
+            f"Network {MINUS} model: the difference in RMSE, on the same people; below zero the network errs less."
+        )
+    explained = [BASELINES[model] for model in models if model in BASELINES]
+    return [*notes, f"{'; '.join(explained)}.".capitalize()] if explained else notes
 
 
 def further_results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
@@ -169,7 +189,7 @@ def further_results(metrics: Metrics, *, target: str, unit: str | None) -> Table
         columns=columns,
         rows=rows,
         notes=notes,
-        strong=frozenset(place for place, model in enumerate(models) if model == "network"),
+        strong=of_network(models),
     )
 
 
@@ -210,7 +230,7 @@ def by_horizon(metrics: Metrics, *, target: str, held_out: int) -> TableView | N
         ],
         rows=rows,
         notes=reasons([*rmse, *mae]),
-        strong=frozenset(place for place, (_, model) in enumerate(lines) if model == "network"),
+        strong=of_network(model for _, model in lines),
     )
 
 
@@ -221,21 +241,14 @@ def coverage(
 
     Where 1 to 10 values lay outside of them, or within, the shares are coarse; `values`: how many there are by target.
     """
-    lines, estimates = [], []
+    lines = [line for target in metrics.target for line in _coverage_lines(metrics, target)]
+    if not lines:
+        return None
     coarse = {
         target
         for target in metrics.target
         if tells_who_is_outside(estimate_of(metrics, "network", "coverage", target), values[target])
     }
-    for target in metrics.target:
-        for weighting, words in (("predictions", "predictions equal"), ("people", "people equal")):
-            observed = estimate_of(metrics, "network", "coverage", target, weighting=weighting)  # type: ignore[arg-type]
-            width = estimate_of(metrics, "network", "width", target, weighting=weighting)  # type: ignore[arg-type]
-            if observed.value is not None or observed.reason:
-                lines.append((target, words, observed, width))
-                estimates += [observed, width]
-    if not lines:
-        return None
     decimals = decimals_for(width.value for *_, width in lines)
     percent = [_percent(observed) for _, _, observed, _ in lines]
     brackets = aligned([interval(one.low, one.high, 1) for one in percent])
@@ -267,9 +280,25 @@ def coverage(
         ],
         notes=[
             *[f"Shares are coarse where {FEW} values lay outside of their intervals, or within."] * bool(coarse),
-            *reasons(estimates),
+            *reasons(one for *_, observed, width in lines for one in (observed, width)),
         ],
     )
+
+
+def _coverage_lines(metrics: Metrics, target: str) -> list[tuple[str, str, Estimate, Estimate]]:
+    """Target, weighting in words, coverage and width, for each weighting for which there is a number or a reason."""
+    weightings: tuple[tuple[Weighting, str], ...] = (
+        ("predictions", "predictions equal"),
+        ("people", "people equal"),
+    )
+    lines = []
+    for weighting, words in weightings:
+        observed, width = (
+            estimate_of(metrics, "network", metric, target, weighting=weighting) for metric in ("coverage", "width")
+        )
+        if observed.value is not None or observed.reason:
+            lines.append((target, words, observed, width))
+    return lines
 
 
 def _coarse(percent: Estimate, of: int) -> str:

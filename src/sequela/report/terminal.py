@@ -11,7 +11,7 @@ from rich.text import Text
 from sequela.report.formats import Estimate, Metrics
 from sequela.report.privacy import guarded
 from sequela.report.results import chosen_in_words, comparison_with, estimate_of, model_order, without_best
-from sequela.report.risk_terminal import plain_table, risk_table
+from sequela.report.risk_terminal import COLOURS, WORDS, plain_table, risk_table
 from sequela.report.words import (
     DASH,
     MINUS,
@@ -26,7 +26,6 @@ from sequela.report.words import (
 )
 
 _METRICS = ("rmse", "mae")
-_WORDS = {"better": "better", "no_difference": "unclear", "worse": "worse"}
 
 
 def results_table(metrics: Mapping[str, Any]) -> Table:
@@ -89,9 +88,9 @@ def _differences(numbers: Metrics, target: str, models: list[str]) -> list[Text]
         if one is None:
             texts.append(Text(""))
             continue
-        colour = {"better": "green", "worse": "red"}.get(one.outcome or "", "")
         text = Text(f"{value.rjust(width)} {bracket} ")
-        text.append(_WORDS[one.outcome] if one.outcome and one.low is not None else DASH, style=colour)
+        decided = one.outcome if one.low is not None else None
+        text.append(WORDS[decided] if decided else DASH, style=COLOURS.get(decided or "", ""))
         texts.append(text)
     return texts
 

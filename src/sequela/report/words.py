@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from sequela.report.formats import Comparison
+from sequela.report.formats import Comparison, Estimate
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "–"
@@ -133,6 +133,19 @@ def signed(value: float | None, decimals: int) -> str:
 def interval(low: float | None, high: float | None, decimals: int) -> str:
     """An interval in brackets; empty where there is none."""
     return "" if low is None or high is None else f"[{fixed(low, decimals)}, {fixed(high, decimals)}]"
+
+
+def number_in_words(one: Estimate, decimals: int) -> str:
+    """A number and its interval, for those who cannot see the figure.
+
+    Example:
+        >>> number_in_words(Estimate(value=0.5, low=0.4, high=0.6), 2)
+        '0.50 (0.40 to 0.60)'
+    """
+    text = fixed(one.value, decimals)
+    if one.low is None or one.high is None:
+        return text
+    return f"{text} ({fixed(one.low, decimals)} to {fixed(one.high, decimals)})"
 
 
 def aligned(texts: Sequence[str], *, pad: str = FIGURE_SPACE) -> list[str]:
