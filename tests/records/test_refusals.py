@@ -219,6 +219,16 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"layout": "static"},
         ["column 'birth'", "row 1:", '"MEDS_BIRTH"', "`rename`"],
     ),
+    "more words for what is not known than numbers": (
+        "id,day,sbp\n1,0,.\n1,1,NaN\n1,2,4711\n1,3,.\n1,4,\n",
+        {},
+        ["column 'sbp'", "rows 1, 2, 4:", "`na`"],
+    ),
+    "more words for what is not known than numbers, in a series": (
+        "id,r1,r2\n1,.,4711\n2,.,n/a\n3,.,?\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp")},
+        ["column 'r1'", "rows 1, 2, 3:", "`na`"],
+    ),
     "nan as text": ("id,day,sbp\n4711,0,1\n4711,2,nan\n", {}, ["column 'sbp'", "row 2:"]),
     "infinite": ("id,day,sbp\n4711,0,1\n4711,2,-inf\n", {}, ["column 'sbp'", "row 2:", "finite"]),
     "overflow": ("id,day,sbp\n4711,0,1\n4711,2,1e400\n", {}, ["column 'sbp'", "row 2:", "finite"]),

@@ -21,6 +21,7 @@ from sequela.errors import CohortError, InputError
 from sequela.records import Clock, TableSettings
 from sequela.records.durations import MICROSECONDS, TimeUnit
 from sequela.records.times import INSTANT, iso_instants
+from sequela.records.values import NOT_KNOWN
 from sequela.records.written import WrittenColumn
 
 Flags = NDArray[np.bool_]
@@ -28,10 +29,6 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 
 _LARGEST_SPAN = 2.0**62  # microseconds, 146,000 years; a window added to it still is an Int64
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
-_NOT_KNOWN = {
-    "?", "-", "--", ".", "n/a", "na", "n.a.", "nan", "null", "unk", "unknown", "not known", "not available", "missing",
-    "not recorded", "no data",
-}  # fmt: skip
 
 
 def set_apart(
@@ -212,7 +209,7 @@ def _named_level(
 def _refuse_not_known(text: pl.Series, outcome: OutcomeSettings, of: NamedColumn) -> None:
     """Refuse words for "not known", which would be no event; "-" beside "+" is none of them."""
     event = str(outcome.positive)
-    words = _NOT_KNOWN - {_plain_word(event)} - ({"-", "--"} if "+" in event else set())
+    words = NOT_KNOWN - {_plain_word(event)} - ({"-", "--"} if "+" in event else set())
     unsaid = _plain(text).is_in(sorted(words))
     if unsaid.any():
         remedy = "Add the word to `na` of the table, or write what it means"

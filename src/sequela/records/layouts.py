@@ -20,7 +20,7 @@ from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
 from sequela.records.times import INSTANT, LATEST, Stamps, as_iso, stamps
-from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, otherwise_written, refuse_dates
+from sequela.records.values import NAN, Kind, Values, are_numbers, as_number, cells, column_values, refuse_dates
 from sequela.records.written import note_column
 
 _NAMELESS = re.compile(r"|Unnamed: [0-9]+|__index_level_[0-9]+__")  # the latter two in files that pandas wrote
@@ -231,8 +231,8 @@ def _joined(pieces: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | None:
-    """Successive readings of one code are of one kind: numbers where half of all cells are, however written."""
-    numbers = present = 0
+    """Successive readings of one code are of one kind: numbers where half of all cells are."""
+    numbers = 0
     unread = [pl.Series(dtype=pl.String)]
     for raw in columns:
         read = cells(raw, table)
@@ -242,11 +242,12 @@ def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | Non
             unread.append(read.filter(read.is_not_null() & number.is_null()))
         elif read.dtype.is_numeric():
             numbers += read.count()
-        present += read.count()
-    if not present:
+        elif read.dtype == pl.Boolean:
+            unread.append(read.drop_nulls().cast(pl.String))
+    others = pl.concat(unread)
+    if not numbers and not others.len():
         return None
-    numbers += int(otherwise_written(pl.concat(unread), table).sum())
-    return "number" if 2 * numbers >= present else "text"
+    return "number" if are_numbers(numbers, others, table) else "text"
 
 
 _READERS: dict[Layout, Callable[[Reading], Part]] = {

@@ -20,6 +20,11 @@ _UNIT_IN_CELL = r"\s*[^\s\d.,+-]\S*$"
 _ANY_NUMBER = r"[0-9]+(?:[.,][0-9]+)*|[.,][0-9]+"
 # "0 mmHg", "0/0", "0 (high)", "0+", "~ 0"; but no range ("0-0") and no name ("T0").
 _ACCOMPANIED = r"^(?:[~≈±*$€£(−–'’]+\s*[+-]?0|[+-]?0\s*(?:[^0\s.,–—-]|[–—-]\s*[^0\s]))"
+NOT_KNOWN = {
+    "?", "-", "--", ".", "n/a", "na", "n.a.", "nan", "null", "unk", "unknown", "not known", "not available", "missing",
+    "not recorded", "no data",
+}  # fmt: skip
+"""Words for "not known", in small letters."""
 NAN = "not a number (NaN), read as missing"
 AMONG_CATEGORIES = "number in a column of categories, read as one of them"
 
@@ -89,6 +94,19 @@ def otherwise_written(text: pl.Series, table: TableSettings, code: pl.Series | N
     )
     beside = is_accompanied(text) & frame.select(several).to_series()
     return _with_other_sign(text, table) | is_limit(text, table) | beside
+
+
+def are_numbers(plain: int, others: pl.Series, table: TableSettings) -> bool:
+    """Whether at least half of a column's cells are numbers, however written, words for "not known" left aside.
+
+    Args:
+        plain: how many are numbers as the table has them.
+        others: all other cells.
+        table: the table's settings.
+    """
+    numbers = plain + int(otherwise_written(others, table).sum())
+    unsaid = int(others.str.to_lowercase().is_in(sorted(NOT_KNOWN)).sum())
+    return numbers > 0 and 2 * numbers >= plain + others.len() - unsaid
 
 
 def is_accompanied(text: pl.Series) -> pl.Series:
@@ -176,8 +194,8 @@ def column_values(
 ) -> Values:
     """The values of one column of a wide table.
 
-    A text column is numeric where at least half of its cells are numbers, however they are written
-    (`otherwise_written`); then every cell must be a number as the table has it. Else all its cells are categories.
+    A text column is numeric where at least half of its cells are numbers (`are_numbers`); then every cell must be a
+    number as the table has it. Else all its cells are categories.
 
     Args:
         raw: the column as the source holds it.
@@ -210,7 +228,7 @@ def column_values(
             return Values(text=read, odd=odd)
         number = as_number(read, table)
         faulty = read.is_not_null() & number.is_null()
-        if kind is None and 2 * (number.count() + otherwise_written(read.filter(faulty), table).sum()) < read.count():
+        if kind is None and not are_numbers(number.count(), read.filter(faulty), table):
             if numbers := number.count():
                 odd[AMONG_CATEGORIES] = numbers
             return Values(text=read, odd=odd)
