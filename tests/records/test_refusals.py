@@ -132,6 +132,16 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"delimiter": ";", "decimal": ","},
         ["column 'sbp'", "rows 1, 2, 3, 4:"],
     ),
+    "thousands parted by the decimal sign": (
+        "id,day,alp\n1,0,350\n1,1,1.718\n1,2,4.711\n1,3,12.009\n1,4,\n",
+        {},
+        ["column 'alp'", "rows 2, 3, 4:", "thousands", "350.0"],
+    ),
+    "thousands parted by the decimal sign, of one code": (
+        "id;day;code;numeric_value\n1;0;alp;350\n1;1;alp;1,718\n1;2;alp;4,711\n1;3;ph;7,35\n1;3;sex;f\n1;4;alp;2,000\n",
+        {"layout": "long", "delimiter": ";", "decimal": ","},
+        ["column 'numeric_value'", "rows 2, 3, 6:", "thousands"],
+    ),
     "thousands in a long table": (
         'id,day,code,numeric_value\n1,0,sbp,"4,711.5"\n1,1,sbp,"1,234.5"\n1,1,sex,f\n',
         {"layout": "long"},

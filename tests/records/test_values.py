@@ -31,6 +31,21 @@ def test_texts_like_numbers_in_groups_may_be_categories(read: Any) -> None:
     assert values(read('id,day,x\n1,0,"1,234.5"\n', categorical=["x"])) == [("x", None, "1,234.5")]
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["350", "1.718", "4.711"],  # two cells are chance
+        ["350", "1.718", "4.711", "12.009", "0.718"],
+        ["350.0", "1.718", "4.711", "12.009"],
+        ["35", "1.718", "4.711", "12.009"],
+        ["1350", "1.718", "4.711", "12.009"],
+    ],
+)
+def test_three_decimals_are_no_thousands_where_other_cells_say_so(read: Any, cells: list[str]) -> None:
+    found = read("id,day,x\n" + "".join(f"1,{day},{cell}\n" for day, cell in enumerate(cells)))
+    assert [row[1] for row in values(found)] == pytest.approx([float(cell) for cell in cells])
+
+
 def test_texts_like_limits_may_be_categories(read: Any) -> None:
     for text in ("<b", "5-6", "<5-6", "a<5", "<2020-01-01", "<inf"):
         assert values(read(f'id,day,x\n1,0,"{text}"\n')) == [("x", None, text)]

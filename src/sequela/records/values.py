@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -109,6 +110,33 @@ def are_numbers(plain: int, others: pl.Series, table: TableSettings) -> bool:
     return numbers > 0 and 2 * numbers >= plain + others.len() - unsaid
 
 
+def parts_thousands(text: pl.Series, table: TableSettings, code: pl.Series | None = None) -> pl.Series:
+    """True where the decimal sign seems to part thousands, as in 1.718 beside 350.
+
+    So it seems where three cells or more of a code have the sign, each before exactly three digits, and the largest
+    cell without it lies between 100 and 999.
+
+    Args:
+        text: cells.
+        table: the table's settings.
+        code: of each cell; None: all are of one.
+    """
+    sign, cell = table.decimal, pl.col("text")
+    has_sign = cell.str.contains(sign, literal=True)
+    is_parted = cell.str.contains(rf"^[+-]?[1-9][0-9]{{0,2}}{re.escape(sign)}[0-9]{{3}}$")
+    largest = cell.filter(~has_sign).cast(pl.Int64, strict=False).abs().max()
+    seems = (is_parted.sum() >= 3) & (is_parted | ~has_sign).all() & largest.is_between(100, 999)
+    frame = text.to_frame("text").with_columns(code=pl.lit(0) if code is None else code)
+    # Of most codes, a few cells tell already that the sign is a decimal one.
+    cleared = frame.head(10_000).filter(has_sign & ~is_parted)["code"].unique()
+    left = frame.lazy().filter(~pl.col("code").is_in(cleared.implode()))
+    suspects = left.group_by("code").agg(seems.alias("seems")).filter("seems").collect()["code"]
+    if not suspects.len():
+        return pl.Series([False]).new_from_index(0, text.len())
+    of_suspects = pl.col("code").is_in(suspects.implode())
+    return frame.select((is_parted & of_suspects).fill_null(value=False)).to_series()
+
+
 def is_accompanied(text: pl.Series) -> pl.Series:
     """True where a text is a number with something beside it, such as a unit, a remark or another number; no date."""
     beside = _without_digits(pl.col("text")).str.contains(_ACCOMPANIED)
@@ -205,8 +233,8 @@ def column_values(
         categorical: the study lists it as a category.
 
     Raises:
-        RecordsError: text among numbers, numbers with another decimal sign than the table's, infinite numbers,
-            numbers beyond single precision.
+        RecordsError: text among numbers, numbers with another decimal sign than the table's or with parted thousands,
+            infinite numbers, numbers beyond single precision.
     """
     name = raw.name
     raw = typed(raw, table, origin, name=name)
@@ -233,6 +261,8 @@ def column_values(
                 odd[AMONG_CATEGORIES] = numbers
             return Values(text=read, odd=odd)
         refuse_text(read, faulty, table, origin)
+        if kind is None:
+            refuse_parted(parts_thousands(read, table), origin, column=name)
     refuse_infinite(number, origin, column=name)
     return Values(number=number, odd=odd)
 
@@ -252,6 +282,21 @@ def refuse_text(text: pl.Series, faulty: pl.Series, table: TableSettings, origin
     if faulty.any():
         problem, remedy = text_among_numbers(text.filter(faulty), table)
         raise origin.refusal(problem, remedy, column=text.name, faulty=faulty)
+
+
+def refuse_parted(faulty: pl.Series, origin: Origin, *, column: str) -> None:
+    """Refuses numbers whose decimal sign seems to part thousands (`parts_thousands`).
+
+    Raises:
+        RecordsError: some row is True.
+    """
+    if faulty.any():
+        problem = (
+            "the decimal sign seems to part thousands: three digits follow it in every cell, and whole numbers of 100 "
+            "to 999 stand beside them"
+        )
+        remedy = "Write thousands without a sign; where it is a decimal sign, write whole numbers with it too (350.0)"
+        raise origin.refusal(problem, remedy, column=column, faulty=faulty)
 
 
 def refuse_dates(text: pl.Series, origin: Origin) -> None:
