@@ -12,6 +12,7 @@ from small_tables import reasons, table
 
 from sequela.errors import RecordsError
 from sequela.records import SeriesSettings, read_records
+from sequela.records.missing_codes import MAY_BE_MISSING
 
 
 def values(records: Any) -> list[tuple[Any, ...]]:
@@ -44,6 +45,26 @@ def test_texts_like_numbers_in_groups_may_be_categories(read: Any) -> None:
 def test_three_decimals_are_no_thousands_where_other_cells_say_so(read: Any, cells: list[str]) -> None:
     found = read("id,day,x\n" + "".join(f"1,{day},{cell}\n" for day, cell in enumerate(cells)))
     assert [row[1] for row in values(found)] == pytest.approx([float(cell) for cell in cells])
+
+
+@pytest.mark.parametrize(
+    ("cells", "rows"),
+    [
+        ([-99, 3.5, -99, 8], 2),
+        ([999, 120, 999, 333], 2),
+        ([-9, -9, 99, 99, 0, 33], 4),
+        ([-1, 170, -1], 2),
+        ([-1, 0, 1, -1], 0),
+        ([-99, -3, -99, 8], 0),
+        ([999, 999, 334], 0),
+        ([-99, 3, 5], 0),
+        ([999, 999], 0),
+    ],
+)
+def test_numbers_that_may_mean_not_measured_are_counted_and_kept(read: Any, cells: list[float], rows: int) -> None:
+    records = read("id,day,x\n" + "".join(f"1,{day},{cell}\n" for day, cell in enumerate(cells)))
+    assert [row[1] for row in values(records)] == cells
+    assert reasons(records) == ({(MAY_BE_MISSING, "x"): rows} if rows else {})
 
 
 def test_texts_like_limits_may_be_categories(read: Any) -> None:
