@@ -383,7 +383,7 @@ def test_an_outcome_is_true_or_false_or_a_named_level(values: tuple[Any, Any], k
         ([(0, 1, "died", 1.0), (0, 2, "died", 0.0)], {}, "several values of 'died'"),
         ([(p, None, "dies", 1.0) for p in range(11)], {}, "no table has a column 'died'.*'dies'"),
         ([(p, None, "dies", 1.0) for p in range(10)], {}, "no table has a column 'died'.*too rare to be listed"),
-        ([], {}, 'the role "outcome"'),
+        ([], {}, "no table has a column 'died'.*`columns` of its table"),
     ],
 )
 def test_an_outcome_of_other_values_is_refused(rows: list[Any], keys: dict[str, Any], words: str) -> None:

@@ -71,9 +71,9 @@ def rows_of(outcomes: pl.DataFrame, column: str, *, key: str) -> pl.DataFrame:
     valued = pl.col("numeric_value").is_not_null() | pl.col("text_value").is_not_null()
     rows = outcomes.filter((pl.col("code") == column) & valued)
     if rows.is_empty():
-        there = 'Give its table the role "outcome"'
+        there = "Check its name, and that `columns` of its table lists it"
         if not outcomes.is_empty():
-            there = f"Write one of the columns of outcome tables: {common_codes(outcomes)}"
+            there += f"; outcome tables give {common_codes(outcomes)}"
         raise CohortError(f"[question] {key}: no table has a column '{column}' with a value. {there}.")
     return rows
 
@@ -154,6 +154,8 @@ def column_values(
     """
     of = NamedColumn(key="outcome", column=str(outcome.column), written=written)
     remedy = "Write one for each person, or name the column's `time`"
+    if outcome.time is not None:
+        remedy = "Write one for each person, or give its table that `time`, so that each row has its own"
     if written is not None:
         said = _claims(written.values, outcome, of)
         if people is not None:
