@@ -22,6 +22,11 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         ["no column 'patient'", "Did you mean 'platelets'?", "'id', 'platelets'"],
     ),
     "missing time column": ("id,Day,sbp\n4711,0,1\n", {}, ["no column 'day'", "Did you mean 'Day'?"]),
+    "a column that counts the rows": (
+        "id,day,sbp,rownames\n" + "".join(f"7,{row},4711,{row + 1}\n" for row in range(20)),
+        {},
+        ["column 'rownames'", "number of its row", "`columns`"],
+    ),
     "another name in capitals": ("ID,day,sbp\n4711,0,1\n", {}, ["no column 'id'", "Did you mean 'ID'?"]),
     "a title above the names": ("SECRET,,\nid,day,sbp\n4711,0,1\n", {}, ["without a name", "first line"]),
     "a title alone above the names": ("SECRET\nid,day,sbp\n4711,0,1\n", {}, ["only one column", "first line"]),

@@ -67,6 +67,13 @@ def test_numbers_that_may_mean_not_measured_are_counted_and_kept(read: Any, cell
     assert reasons(records) == ({(MAY_BE_MISSING, "x"): rows} if rows else {})
 
 
+def test_a_column_that_counts_the_rows_is_read_where_it_is_listed_or_others_are_like_it(read: Any) -> None:
+    header, rows = "id,day,x\n", [f"7,{row},{row}\n" for row in range(20)]
+    assert len(values(read(header + "".join(rows), columns=["x"]))) == 20
+    assert len(values(read(header + "".join(rows[:19])))) == 19
+    assert len(values(read(header + "".join([*rows[:19], "7,30,20\n"])))) == 20
+
+
 def test_texts_like_limits_may_be_categories(read: Any) -> None:
     for text in ("<b", "5-6", "<5-6", "a<5", "<2020-01-01", "<inf"):
         assert values(read(f'id,day,x\n1,0,"{text}"\n')) == [("x", None, text)]

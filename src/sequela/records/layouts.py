@@ -23,6 +23,7 @@ from sequela.records.times import INSTANT, LATEST, Stamps, as_iso, stamps
 from sequela.records.values import NAN, Kind, Values, are_numbers, as_number, cells, column_values, refuse_dates
 from sequela.records.written import note_column
 
+_LEAST_ROWS = 20  # of a column that counts them: fewer may be a measurement
 _NAMELESS = re.compile(r"|Unnamed: [0-9]+|__index_level_[0-9]+__")  # the latter two in files that pandas wrote
 EMPTY, NO_VALUE, DUPLICATE = "empty cell", "no value at all", "duplicate row"
 
@@ -142,6 +143,8 @@ def _value_columns(reading: Reading) -> tuple[list[str], list[str]]:
     if nameless := [name for name in columns if _NAMELESS.fullmatch(name)]:
         remedy = "Name it in the header, or list `columns` without it"
         raise origin.refusal("a column has no name", remedy, column=nameless[0] or None)
+    if table.columns is None and not reading.kinds:
+        _refuse_row_numbers(columns, reading)
     named = [table.series.code] if table.layout == "series" and table.series else columns
     for key, names in (("categorical", table.categorical), ("rename", list(table.rename))):
         for name in names:
@@ -157,6 +160,25 @@ def _value_columns(reading: Reading) -> tuple[list[str], list[str]]:
         problem = f"the code '{births[0]}' is an instant, and columns of layout '{table.layout}' are values"
         raise origin.refusal(problem, "Give births in a table of layout 'static'")
     return columns, codes
+
+
+def _refuse_row_numbers(columns: list[str], reading: Reading) -> None:
+    """Refuses a column that counts the rows, as R writes it: it tells how the file is sorted, and of nobody's state.
+
+    Raises:
+        RecordsError: names the column.
+    """
+    frame = reading.raw.frame
+    row = pl.int_range(pl.len())
+    for name in columns:
+        if frame.height < _LEAST_ROWS or (frame.schema[name] != pl.String and not frame.schema[name].is_integer()):
+            continue
+        number = pl.col(name).cast(pl.Int64, strict=False)
+        if frame.select(
+            ((number - row) == number.first()).all(ignore_nulls=False) & number.first().is_in([0, 1])
+        ).item():
+            remedy = "List `columns`, without it unless it is a measurement"
+            raise reading.origin.refusal("it holds the number of its row", remedy, column=name)
 
 
 def _birth(raw: pl.Series, reading: Reading) -> Stamps:
