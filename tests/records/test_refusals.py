@@ -87,7 +87,7 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         ["UTF-8", 'encoding = "utf-8"'],
     ),
     "missing id": ("id,day,sbp\n1,0,1\n,0,4711\nNA,0,1\n", {}, ["column 'id'", "rows 2, 3:", "id is missing"]),
-    "missing time": ("id,day,sbp\n1,0,1\n4711,,1\n", {}, ["column 'day'", "row 2:", "time is missing"]),
+    "missing time": ("id,day,sbp\n1,0,1\n4711,,1\n", {}, ["column 'day'", "row 2:", "time is missing", "delete"]),
     "no time unit": ("id,at,sbp\n4711,0,1\n", {"time": "at"}, ["column 'at'", 'time_unit = "days"']),
     "unit of dates": ("id,day,sbp\n4711,2020-01-05,1\n", {}, ["column 'day'", "Remove `time_unit`"]),
     "decimal comma in a time": ("id;day;sbp\n1;0;1\n1;4,711;1\n", {"delimiter": ";"}, ["row 2:", "`decimal`"]),

@@ -33,7 +33,10 @@ def person_and_time(reading: Reading, *, rows: int, static_rows: bool = False) -
         return part
     time = stamps(reading.take(table.time), table, origin)
     if time.time.null_count() and not static_rows:
-        remedy = "Give every row its time, or put facts that have none into a table of layout 'static' without `time`"
+        remedy = (
+            "Give every row its time; delete rows of what did not happen; put facts that have none into a table of "
+            "layout 'static' without `time`"
+        )
         raise origin.refusal("the time is missing", remedy, column=table.time, faulty=time.time.is_null())
     reading.count(TURNED, time.turned)
     part.calendar, part.unit = time.calendar, table.time_unit
