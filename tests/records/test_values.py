@@ -13,6 +13,7 @@ from small_tables import reasons, table
 from sequela.errors import RecordsError
 from sequela.records import SeriesSettings, read_records
 from sequela.records.missing_codes import MAY_BE_MISSING
+from sequela.records.read import IN_CAPITALS
 
 
 def values(records: Any) -> list[tuple[Any, ...]]:
@@ -72,6 +73,12 @@ def test_a_column_that_counts_the_rows_is_read_where_it_is_listed_or_others_are_
     assert len(values(read(header + "".join(rows), columns=["x"]))) == 20
     assert len(values(read(header + "".join(rows[:19])))) == 19
     assert len(values(read(header + "".join([*rows[:19], "7,30,20\n"])))) == 20
+
+
+def test_ids_that_differ_in_capitals_only_are_counted(read: Any) -> None:
+    records = read("id,day,x\nP1,0,1\np1,1,2\nP2,0,3\nP2,1,4\n")
+    assert len(records.subjects) == 3
+    assert reasons(records) == {(IN_CAPITALS, None): 2}
 
 
 def test_texts_like_limits_may_be_categories(read: Any) -> None:

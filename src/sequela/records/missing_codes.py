@@ -8,7 +8,7 @@ from sequela.records.parts import Count
 
 MAY_BE_MISSING = 'number far from all others, such as -99 or 999, that may stand for "not measured" (see `na`)'
 _LOWEST = [-1.0, *(-float(digit * times) for digit in "789" for times in (1, 2, 3, 4))]
-_HIGHEST = [99.0, 999.0, 9999.0, 99999.0]
+_HIGHEST = [99.0, 999.0, 9999.0, 99999.0, 999999.0]
 
 
 def numbers_that_may_be_missing(events: pl.DataFrame, table_of: dict[str, str]) -> list[Count]:

@@ -23,6 +23,7 @@ from sequela.records.written import WrittenColumn, written_columns
 
 COUNTS = {"table": pl.String, "reason": pl.String, "code": pl.String, "rows": pl.Int64}
 NOT_A_PERSON = "person in an outcome table only, left out"
+IN_CAPITALS = "id that differs from another in capitals only, taken as another person's"
 SPLIT_ONLY = "person in the source's splits only, left out"
 
 
@@ -187,12 +188,15 @@ def _check_clocks(parts: list[Part]) -> None:
 
 
 def _check_people(inputs: list[Part]) -> None:
-    """Refuses a table of a study whose ids are written otherwise than others: then people fall in two.
+    """Refuses a table of a study whose ids are written otherwise than others: then people fall in two. Counts those
+    that differ in capitals only.
 
     Some are those of others with a decimal point, as 7.0 of 7, or with leading zeros, as 007, also of one table; or all
     are strangers to the other tables; or some differ from a stranger there by leading zeros only.
     """
     ids = [part.people.cast(pl.String) for part in inputs]
+    if alike := int(pl.concat(ids).unique().str.to_lowercase().is_duplicated().sum()):
+        inputs[0].counts.append(Count(inputs[0].table.name, IN_CAPITALS, None, alike))
     for part, own in zip(inputs, ids, strict=True):
         if own.str.extract(r"^(-?[0-9]+)\.0*$", 1).drop_nulls().is_in(pl.concat(ids).implode()).any():
             problem = "ids are written with a decimal point here and without one elsewhere, as 7.0 and 7"
