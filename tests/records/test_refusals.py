@@ -155,6 +155,11 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"layout": "long", "delimiter": ";", "decimal": ","},
         ["column 'numeric_value'", "rows 2, 3, 6:", "thousands"],
     ),
+    "thousands parted by the decimal sign, in a series": (
+        "id,r1,r2\n1,350,1.718\n2,200,4.711\n3,,12.009\n",
+        {"layout": "series", "series": SeriesSettings(code="alp")},
+        ["column 'r2'", "rows 1, 2, 3:", "thousands"],
+    ),
     "thousands in a long table": (
         'id,day,code,numeric_value\n1,0,sbp,"4,711.5"\n1,1,sbp,"1,234.5"\n1,1,sex,f\n',
         {"layout": "long"},

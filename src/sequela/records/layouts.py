@@ -20,7 +20,18 @@ from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
 from sequela.records.times import INSTANT, LATEST, Stamps, as_iso, stamps
-from sequela.records.values import NAN, Kind, Values, are_numbers, as_number, cells, column_values, refuse_dates
+from sequela.records.values import (
+    NAN,
+    Kind,
+    Values,
+    are_numbers,
+    as_number,
+    cells,
+    column_values,
+    parts_thousands,
+    refuse_dates,
+    refuse_parted,
+)
 from sequela.records.written import note_column
 
 _LEAST_ROWS = 20  # of a column that counts them: fewer may be a measurement
@@ -88,6 +99,8 @@ def _series_part(reading: Reading) -> Part:
     part = person_and_time(reading, rows=rows)
     part.calendar, part.all_days, part.unit, part.codes = False, False, table.time_unit or unit, [code]
     kind = reading.kinds.get(code) or _kind_together([reading.raw.frame.get_column(name) for name in columns], table)
+    if kind == "number" and not reading.kinds:
+        _refuse_parted_together(columns, reading)
     frame, odd = part.events, {}
     for place, column in enumerate(columns):
         is_category = settings.code in table.categorical
@@ -267,6 +280,21 @@ def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | Non
     if not numbers and not others.len():
         return None
     return "number" if are_numbers(numbers, others, table) else "text"
+
+
+def _refuse_parted_together(columns: list[str], reading: Reading) -> None:
+    """Refuses successive readings of one code whose decimal sign seems to part thousands.
+
+    Raises:
+        RecordsError: names the first column and its rows.
+    """
+    read = [cells(reading.raw.frame.get_column(name), reading.table) for name in columns]
+    texts = [column for column in read if column.dtype == pl.String]
+    if not texts:
+        return
+    faulty = parts_thousands(pl.concat([column.alias("cell") for column in texts]), reading.table)
+    for place, column in enumerate(texts):
+        refuse_parted(faulty.slice(place * column.len(), column.len()), reading.origin, column=column.name)
 
 
 _READERS: dict[Layout, Callable[[Reading], Part]] = {
