@@ -75,6 +75,10 @@ def test_a_column_that_counts_the_rows_is_read_where_it_is_listed_or_others_are_
     assert len(values(read(header + "".join([*rows[:19], "7,30,20\n"])))) == 20
 
 
+def test_times_that_may_mean_not_known_are_counted(read: Any) -> None:
+    assert reasons(read("id,day,x\n1,-99,1\n1,0,2\n2,-99,3\n2,7,4\n")) == {(MAY_BE_MISSING, "day"): 2}
+
+
 def test_ids_that_differ_in_capitals_only_are_counted(read: Any) -> None:
     records = read("id,day,x\nP1,0,1\np1,1,2\nP2,0,3\nP2,1,4\n")
     assert len(records.subjects) == 3

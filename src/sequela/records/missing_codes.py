@@ -18,7 +18,7 @@ def numbers_that_may_be_missing(events: pl.DataFrame, table_of: dict[str, str]) 
     Highest: 99, 999 and so on, three times as high as the next or more. Two values or more.
 
     Args:
-        events: contract 1.
+        events: code and numeric_value.
         table_of: by code, the name of its table.
     """
     value, low, high = pl.col("numeric_value"), pl.col("low"), pl.col("high")
