@@ -204,7 +204,7 @@ def test_check_tells_of_every_prediction_and_how_many_the_outcome_followed(tmp_p
     answer = in_process(["check", "study.toml"], tmp_path, capfd)
     assert answer.code == 0, answer.err
     assert "of these, followed by the event" in answer.out
-    assert "of these: the outcome's code has no value" in answer.out
+    assert "of these: the outcome has no value" in answer.out
 
 
 def test_check_counts_empty_cells_in_one_line_a_table(tmp_path: Path, capfd: Capture) -> None:

@@ -437,6 +437,13 @@ def test_rows_of_an_outcome_table_may_carry_their_own_time() -> None:
     assert values_at(found, 1) == {12.0: 0.0, 24.0: 0.0}
 
 
+def test_windows_without_a_visit_are_noted_where_visits_say_yes_or_no() -> None:
+    rows = events_of(*((p, hour, "left", float(p < 1 and hour == 30)) for p in (0, 1) for hour in (3, 9, 30)))
+    found = ask_risk(WATCHED, rows, outcome={"column": "left", "time": "when", "within": "6h"}, at=["1h", "12h", "24h"])
+    assert values_at(found) == {1.0: 0.0, 12.0: 0.0, 24.0: 1.0}
+    assert found.notes == {NOT_MEASURED: (2, 2)}
+
+
 FOUR = pl.concat([WATCHED, events_of(*((p, hour, "y", 1.0) for p in (2, 3) for hour in (0, 40)))])
 
 

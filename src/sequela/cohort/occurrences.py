@@ -76,7 +76,7 @@ class Happened:
     not_dated: Flags  # [P] it happened, and nothing says when
     other_level: Flags  # [P] a value that is neither `positive` nor the most common other one
     day_end: Rows  # [P] the end of its day where the first one has a date only, else NEVER; of no meaning without one
-    measured: Occurrences | None = None  # of a threshold, all values of its code
+    measured: Occurrences | None = None  # of a threshold, and of a column that says yes or no at visits: all values
     values_differ: bool = False  # records of a code that are events hold different values
 
 
@@ -193,7 +193,9 @@ def _of_column(seen: Seen, outcome: OutcomeSettings) -> Happened:
 def _dated_by_rows(rows: pl.DataFrame, outcome: OutcomeSettings, seen: Seen) -> Happened:
     people = seen.people
     happened = column_values(rows, outcome, None, seen.written.get(str(outcome.column)))
-    found = rows.with_columns(known=known_time()).filter(pl.Series(happened == 1) & pl.col("time").is_not_null())
+    said = rows.with_columns(known=known_time(), happened=pl.Series(happened)).filter(pl.col("time").is_not_null())
+    found = said.filter(pl.col("happened") == 1)
+    is_diary = len(said) >= 2 * said["subject_id"].n_unique() and (said["happened"] == 0).any()
     not_known = np.ones(people, dtype=bool)
     not_known[rows["subject_id"].to_numpy()[~np.isnan(happened)]] = False
     not_dated = np.zeros(people, dtype=bool)
@@ -206,6 +208,7 @@ def _dated_by_rows(rows: pl.DataFrame, outcome: OutcomeSettings, seen: Seen) -> 
         not_dated=not_dated,
         other_level=of_other_level(rows, outcome, people),
         day_end=_day_end_of_first(occurrences, seen),
+        measured=_sorted(said, people) if is_diary else None,
     )
 
 

@@ -28,7 +28,7 @@ INCOMPLETE = "follow-up ends before the outcome's window does, without an event"
 AFTER_FOLLOW_UP = "the event lies after the end of follow-up, and counts"
 AFTER_EPISODE = "the event lies after the end of its episode on the same day, and counts"
 ANY_VALUE = "the event is a record of a code that holds different values, and counts whatever its value"
-NOT_MEASURED = "the outcome's code has no value in the window, which counts as no event"
+NOT_MEASURED = "the outcome has no value in the window, which counts as no event"
 OTHER_LEVEL = "the outcome's column has neither `positive` nor its most common other value, and counts as no event"
 _REASONS = (NOT_KNOWN, NOT_DATED, HAD_IT, HAD_IT_TODAY, INCOMPLETE)
 
@@ -168,7 +168,7 @@ def _in_time(
 
 
 def _not_measured(happened: Happened, asked: Asked, window: _Windows) -> Flags:
-    """Return in whose window the code of a threshold has no value [R]."""
+    """Return in whose window nothing says yes or no [R]; nobody's, where no visits do."""
     if happened.measured is None:
         return np.zeros(len(asked.time), dtype=bool)
     row = happened.measured.first_after(asked.person, asked.time)
