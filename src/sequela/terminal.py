@@ -165,6 +165,8 @@ def reading_tables(material: Material, splits: Sequence[Split]) -> list[Table]:
         followed = material.labels == 1
         had_it = len(np.unique(cohort.asked.person[followed]))
         asked.add_row("of these, followed by the event", _shown(int(followed.sum())), _shown(had_it))
+        for note, (predictions, people) in cohort.notes.items():
+            asked.add_row(f"of these: {note}", _shown(predictions), _shown(people))
     for reason, (predictions, people) in [*cohort.asked.excluded.items(), *splits[0].excluded.items()]:
         asked.add_row(reason, _shown(predictions), _shown(people))
     divided = Table(title="Split" if len(splits) < 3 else f"Split, the first of {len(splits) - 1} folds")

@@ -199,10 +199,12 @@ def test_check_tells_of_every_prediction_and_how_many_the_outcome_followed(tmp_p
     assert counts["asked, with a label"] == parts + counts["the label became known after the training cut"]
     assert "followed by the event" not in answer.out
     outcome = {"code": "sbp", "above": 135, "within": "90d", "recurrent": True}
-    write_study(tmp_path, {"question": {"kind": "risk", "outcome": outcome}, "evaluate": {"baselines": ["logistic"]}})
+    risk = {"kind": "risk", "outcome": outcome, "incomplete": "no event"}
+    write_study(tmp_path, {"question": risk, "evaluate": {"baselines": ["logistic"]}})
     answer = in_process(["check", "study.toml"], tmp_path, capfd)
     assert answer.code == 0, answer.err
     assert "of these, followed by the event" in answer.out
+    assert "of these: the outcome has no value" in answer.out
 
 
 def test_check_counts_empty_cells_in_one_line_a_table(tmp_path: Path, capfd: Capture) -> None:

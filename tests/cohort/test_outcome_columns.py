@@ -170,8 +170,16 @@ def test_two_values_of_a_person_are_named_by_their_rows(tmp_path: Path) -> None:
     dated = {"layout": "visits", "time": "day", "time_unit": "days"}
     with pytest.raises(RecordsError, match=r"^fate\.csv, column 'died', rows 4, 5: .*several values .*`time`"):
         asked(text, DIED, folder=tmp_path, tables=({}, dated))
+    with pytest.raises(RecordsError, match=r"column 'died', rows 4, 5: .*several values .*its table that `time`"):
+        asked(text, DATED, folder=tmp_path, tables=({}, dated))
     with pytest.raises(RecordsError, match=r"^fate\.csv, column 'on', rows 4, 5: .*several values"):
         asked(text.replace("8,0,6", "8,1,6"), DATED, folder=tmp_path, tables=({}, dated))
+
+
+def test_facts_alone_are_refused_with_what_they_need() -> None:
+    facts, outcomes = events_of((0, None, "sex", "f"), (1, None, "sex", "m")), events_of((0, None, "died", 1.0))
+    with pytest.raises(CohortError, match=r"No value of an input has a time.*`time`"):
+        ask(facts, 2, risk(outcome=DIED), outcomes=outcomes)
 
 
 def test_a_time_that_is_none_is_named_by_its_row(tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from sequela.cohort.occurrences import Seen, what_happened
 from sequela.cohort.risk_labels import (
     AFTER_EPISODE,
     AFTER_FOLLOW_UP,
+    ANY_VALUE,
     HAD_IT,
     INCOMPLETE,
     NOT_DATED,
     NOT_KNOWN,
+    NOT_MEASURED,
     OTHER_LEVEL,
 )
 from sequela.errors import CohortError
@@ -82,11 +84,34 @@ def test_a_code_in_an_outcome_table_counts_as_well() -> None:
     assert said(ask_risk(inputs, outcomes, outcome=FALL)) == said(ask_risk(WATCHED, outcome=FALL))
 
 
-def test_a_code_of_zeros_and_ones_asks_for_a_threshold() -> None:
-    flags = events_of((0, 0, "tube", 0.0), (0, 6, "tube", 1.0), (0, 9, "tube", 0.0))
-    with pytest.raises(CohortError, match=r"above = 0\.5"):
+@pytest.mark.parametrize(
+    ("values", "remedy"),
+    [((0.0, 1.0, 0.0), "above = 0"), ((0.0, 250.0, 0.5), "above = 0")]
+    + [((word, "yes", word), 'column = "tube", time') for word in ("no", " No ", "FALSE", "0_no", "absent")],
+)
+def test_a_code_with_records_that_say_no_is_refused(values: tuple[Any, ...], remedy: str) -> None:
+    flags = events_of(*((0, hour, "tube", value) for hour, value in zip((0, 6, 9), values, strict=True)))
+    with pytest.raises(CohortError, match=f"outcome: 'tube' .*{remedy}"):
         ask_risk(flags, outcome={"code": "tube", "within": "4h"})
-    found = ask_risk(flags, outcome={"code": "tube", "above": 0.5, "within": "4h"}, at=["1h", "3h"])
+    watched = pl.concat([flags, WATCHED])
+    with pytest.raises(CohortError, match=r"follow_up: 'tube' .*Keep only the records"):
+        ask_risk(watched, outcome=FALL, follow_up={"code": "tube"})
+    for key in ("from", "to"):
+        with pytest.raises(CohortError, match=f"{key}: 'tube' .*Keep only the records"):
+            ask_risk(watched, outcome=FALL, **{key: {"code": "tube"}})
+
+
+@pytest.mark.parametrize(("values", "notes"), [(("good", "poor"), {ANY_VALUE: (1, 1)}), (("good", "good"), {})])
+def test_events_of_different_values_are_noted(values: tuple[str, str], notes: dict[str, tuple[int, int]]) -> None:
+    first, second = values
+    states = events_of((0, 0, "y", 1.0), (0, 6, "state", first), (0, 9, "state", second))
+    found = ask_risk(states, outcome={"code": "state", "within": "4h"}, at=["1h", "3h"])
+    assert found.notes == notes
+
+
+def test_a_threshold_tells_records_that_say_no_apart() -> None:
+    flags = events_of((0, 0, "tube", 0.0), (0, 6, "tube", 1.0), (0, 9, "tube", 0.0))
+    found = ask_risk(flags, outcome={"code": "tube", "above": 0, "within": "4h"}, at=["1h", "3h"])
     assert values_at(found) == {1.0: 0.0, 3.0: 1.0}
 
 
@@ -116,8 +141,9 @@ LOW = {"code": "MAP", "below": 65, "within": "3h"}
 def test_a_threshold_counts_values_strictly_beyond_it_of_the_whole_code() -> None:
     found = values_at(ask_risk(PRESSURE, outcome=LOW, at=["1h", "2h", "3h", "4h", "5h", "9h"]))
     assert found == {1.0: 0.0, 2.0: 1.0, 3.0: 1.0, 4.0: 1.0}
-    again = values_at(ask_risk(PRESSURE, outcome={**LOW, "recurrent": True}, at=["4h", "5h", "9h"]))
-    assert again == {4.0: 1.0, 5.0: 0.0, 9.0: 0.0}
+    again = ask_risk(PRESSURE, outcome={**LOW, "recurrent": True}, at=["4h", "5h", "9h"])
+    assert values_at(again) == {4.0: 1.0, 5.0: 0.0, 9.0: 0.0}
+    assert again.notes == {NOT_MEASURED: (5, 2)}  # all three of the person who was measured at 0 and 20 hours only
 
 
 @pytest.mark.parametrize("bound", [{"above": 7.3}, {"below": 7.1}])
@@ -357,7 +383,7 @@ def test_an_outcome_is_true_or_false_or_a_named_level(values: tuple[Any, Any], k
         ([(0, 1, "died", 1.0), (0, 2, "died", 0.0)], {}, "several values of 'died'"),
         ([(p, None, "dies", 1.0) for p in range(11)], {}, "no table has a column 'died'.*'dies'"),
         ([(p, None, "dies", 1.0) for p in range(10)], {}, "no table has a column 'died'.*too rare to be listed"),
-        ([], {}, 'the role "outcome"'),
+        ([], {}, "no table has a column 'died'.*`columns` of its table"),
     ],
 )
 def test_an_outcome_of_other_values_is_refused(rows: list[Any], keys: dict[str, Any], words: str) -> None:
@@ -409,6 +435,13 @@ def test_rows_of_an_outcome_table_may_carry_their_own_time() -> None:
     found = ask_risk(WATCHED, rows, outcome={"column": "left", "time": "when", "within": "6h"}, at=["12h", "24h"])
     assert values_at(found) == {12.0: 0.0, 24.0: 1.0}
     assert values_at(found, 1) == {12.0: 0.0, 24.0: 0.0}
+
+
+def test_windows_without_a_visit_are_noted_where_visits_say_yes_or_no() -> None:
+    rows = events_of(*((p, hour, "left", float(p < 1 and hour == 30)) for p in (0, 1) for hour in (3, 9, 30)))
+    found = ask_risk(WATCHED, rows, outcome={"column": "left", "time": "when", "within": "6h"}, at=["1h", "12h", "24h"])
+    assert values_at(found) == {1.0: 0.0, 12.0: 0.0, 24.0: 1.0}
+    assert found.notes == {NOT_MEASURED: (2, 2)}
 
 
 FOUR = pl.concat([WATCHED, events_of(*((p, hour, "y", 1.0) for p in (2, 3) for hour in (0, 40)))])

@@ -92,6 +92,7 @@ def test_prediction_times_of_a_table_of_labels_are_no_records() -> None:
         ({"outcome": {"code": "A", "within": "soon"}}, '`within` cannot be "soon"'),
         ({"outcome": {"code": "A"}}, "write `within`.*or an end of the episode in `to`"),
         ({"outcome": {"column": "b", "within": "1y"}}, "name the column with its `time`"),
+        ({"outcome": {"column": "b", "time": "b", "within": "1y"}}, "name two columns.*column of 0 and 1"),
         ({"outcome": {"column": "b", "time_unit": "days"}}, "`time_unit` is that of `time`"),
         ({"outcome": {"column": "b", "recurrent": True}}, "remove `recurrent`"),
         ({"outcome": {"column": "b"}, "incomplete": "no event"}, "need an outcome with a `time`"),

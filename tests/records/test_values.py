@@ -12,6 +12,8 @@ from small_tables import reasons, table
 
 from sequela.errors import RecordsError
 from sequela.records import SeriesSettings, read_records
+from sequela.records.missing_codes import MAY_BE_MISSING
+from sequela.records.read import IN_CAPITALS
 
 
 def values(records: Any) -> list[tuple[Any, ...]]:
@@ -29,6 +31,58 @@ def test_texts_like_numbers_in_groups_may_be_categories(read: Any) -> None:
     for text in ("1.2.3", "12 13", "1234 567"):
         assert values(read(f'id,day,x\n1,0,"{text}"\n')) == [("x", None, text)]
     assert values(read('id,day,x\n1,0,"1,234.5"\n', categorical=["x"])) == [("x", None, "1,234.5")]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["350", "1.718", "4.711"],  # two cells are chance
+        ["350", "1.718", "4.711", "12.009", "0.718"],
+        ["350.0", "1.718", "4.711", "12.009"],
+        ["35", "1.718", "4.711", "12.009"],
+        ["1350", "1.718", "4.711", "12.009"],
+    ],
+)
+def test_three_decimals_are_no_thousands_where_other_cells_say_so(read: Any, cells: list[str]) -> None:
+    found = read("id,day,x\n" + "".join(f"1,{day},{cell}\n" for day, cell in enumerate(cells)))
+    assert [row[1] for row in values(found)] == pytest.approx([float(cell) for cell in cells])
+
+
+@pytest.mark.parametrize(
+    ("cells", "rows"),
+    [
+        ([-99, 3.5, -99, 8], 2),
+        ([999, 120, 999, 333], 2),
+        ([-9, -9, 99, 99, 0, 33], 4),
+        ([-1, 170, -1], 2),
+        ([-1, 0, 1, -1], 0),
+        ([-99, -3, -99, 8], 0),
+        ([999, 999, 334], 0),
+        ([-99, 3, 5], 0),
+        ([999, 999], 0),
+    ],
+)
+def test_numbers_that_may_mean_not_measured_are_counted_and_kept(read: Any, cells: list[float], rows: int) -> None:
+    records = read("id,day,x\n" + "".join(f"1,{day},{cell}\n" for day, cell in enumerate(cells)))
+    assert [row[1] for row in values(records)] == cells
+    assert reasons(records) == ({(MAY_BE_MISSING, "x"): rows} if rows else {})
+
+
+def test_a_column_that_counts_the_rows_is_read_where_it_is_listed_or_others_are_like_it(read: Any) -> None:
+    header, rows = "id,day,x\n", [f"7,{row},{row}\n" for row in range(20)]
+    assert len(values(read(header + "".join(rows), columns=["x"]))) == 20
+    assert len(values(read(header + "".join(rows[:19])))) == 19
+    assert len(values(read(header + "".join([*rows[:19], "7,30,20\n"])))) == 20
+
+
+def test_times_that_may_mean_not_known_are_counted(read: Any) -> None:
+    assert reasons(read("id,day,x\n1,-99,1\n1,0,2\n2,-99,3\n2,7,4\n")) == {(MAY_BE_MISSING, "day"): 2}
+
+
+def test_ids_that_differ_in_capitals_only_are_counted(read: Any) -> None:
+    records = read("id,day,x\nP1,0,1\np1,1,2\nP2,0,3\nP2,1,4\n")
+    assert len(records.subjects) == 3
+    assert reasons(records) == {(IN_CAPITALS, None): 2}
 
 
 def test_texts_like_limits_may_be_categories(read: Any) -> None:

@@ -342,6 +342,19 @@ def test_few_without_the_event_are_not_left_to_subtraction(risk_folder: Callable
     assert f" {female['events']} " not in section(page, "subgroups")
 
 
+def test_few_without_a_note_are_not_left_to_subtraction(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder()
+    profile = read_json(run / "profile.json")
+    asked, total = profile["asked"], sum(profile["split"]["predictions"].values())
+    unmeasured = total - asked["events"] - 4
+    asked["notes"] = [{"note": "no value stood in the window", "predictions": unmeasured, "people": 200}]
+    write_json(run / "profile.json", profile)
+    data = section(page_of(run), "data")
+    assert (
+        f"At all but &lt;11 of {unmeasured + 4:,} predictions" in data or f"all but <11 of {unmeasured + 4:,}" in data
+    )
+
+
 def test_few_events_at_one_time_are_not_left_to_subtraction(risk_folder: Callable[..., Path]) -> None:
     run = risk_folder(landmarks=(6.0, 12.0, 24.0))
     metrics = read_json(run / "metrics.json")

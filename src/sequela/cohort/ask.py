@@ -106,7 +106,7 @@ def ask(
     else:
         assert isinstance(question, RiskQuestion)
         found = with_risk_labels(asked, episodes, seen, question)
-    _refuse_nobody(found.asked, question)
+    _refuse_nobody(found.asked, question, timeline)
     if isinstance(found.labels, RiskLabels):
         _refuse_one_outcome(found.asked, found.labels)
     return Cohort(
@@ -126,7 +126,12 @@ def _with_forecast_labels(asked: Asked, seen: Seen, question: ForecastQuestion) 
     return Labelled(asked=left, labels=labels.take(labelled), notes={})
 
 
-def _refuse_nobody(asked: Asked, question: QuestionSettings) -> None:
+def _refuse_nobody(asked: Asked, question: QuestionSettings, timeline: Timeline) -> None:
+    if not len(asked.time) and not len(timeline.step_time):
+        raise CohortError(
+            "No value of an input has a time, and static facts are no records, so nothing says when to ask. Give their "
+            "table a `time`, such as a column of zeros with `time_unit`."
+        )
     if not len(asked.time):
         keys = "`horizon`" if isinstance(question, ForecastQuestion) else "`outcome`, `follow_up`"
         raise CohortError(

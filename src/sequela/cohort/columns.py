@@ -21,6 +21,7 @@ from sequela.errors import CohortError, InputError
 from sequela.records import Clock, TableSettings
 from sequela.records.durations import MICROSECONDS, TimeUnit
 from sequela.records.times import INSTANT, iso_instants
+from sequela.records.values import NOT_KNOWN
 from sequela.records.written import WrittenColumn
 
 Flags = NDArray[np.bool_]
@@ -28,10 +29,6 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 
 _LARGEST_SPAN = 2.0**62  # microseconds, 146,000 years; a window added to it still is an Int64
 _WORDS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
-_NOT_KNOWN = {
-    "?", "-", "--", ".", "n/a", "na", "n.a.", "nan", "null", "unk", "unknown", "not known", "not available", "missing",
-    "not recorded", "no data",
-}  # fmt: skip
 
 
 def set_apart(
@@ -74,9 +71,9 @@ def rows_of(outcomes: pl.DataFrame, column: str, *, key: str) -> pl.DataFrame:
     valued = pl.col("numeric_value").is_not_null() | pl.col("text_value").is_not_null()
     rows = outcomes.filter((pl.col("code") == column) & valued)
     if rows.is_empty():
-        there = 'Give its table the role "outcome"'
+        there = "Check its name, and that `columns` of its table lists it"
         if not outcomes.is_empty():
-            there = f"Write one of the columns of outcome tables: {common_codes(outcomes)}"
+            there += f"; outcome tables give {common_codes(outcomes)}"
         raise CohortError(f"[question] {key}: no table has a column '{column}' with a value. {there}.")
     return rows
 
@@ -157,6 +154,8 @@ def column_values(
     """
     of = NamedColumn(key="outcome", column=str(outcome.column), written=written)
     remedy = "Write one for each person, or name the column's `time`"
+    if outcome.time is not None:
+        remedy = "Write one for each person, or give its table that `time`, so that each row has its own"
     if written is not None:
         said = _claims(written.values, outcome, of)
         if people is not None:
@@ -212,7 +211,7 @@ def _named_level(
 def _refuse_not_known(text: pl.Series, outcome: OutcomeSettings, of: NamedColumn) -> None:
     """Refuse words for "not known", which would be no event; "-" beside "+" is none of them."""
     event = str(outcome.positive)
-    words = _NOT_KNOWN - {_plain_word(event)} - ({"-", "--"} if "+" in event else set())
+    words = NOT_KNOWN - {_plain_word(event)} - ({"-", "--"} if "+" in event else set())
     unsaid = _plain(text).is_in(sorted(words))
     if unsaid.any():
         remedy = "Add the word to `na` of the table, or write what it means"

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sequela.cohort.asof import NEVER, Rows, Timeline, known_time, last_at_or_before, offsets_by_person
+from sequela.cohort.denials import refuse_denials
 from sequela.cohort.settings import EVERY_RECORD, FIRST_RECORD, LAST_RECORD, CodeSettings, QuestionSettings
 from sequela.errors import CohortError
 from sequela.records.durations import parse_duration
@@ -65,7 +66,7 @@ def find_episodes(
     elif isinstance(question.to, str):
         stop, ended = start + parse_duration(question.to), np.ones(len(start), dtype=bool)
     else:
-        closing_person, closing_time = _matches(events, question.to, live=live)
+        closing_person, closing_time = _matches(events, question.to, "to", live=live)
         closed, ended = _first_after(closing_person, closing_time, person, start)
         ended &= closed <= following
         stop = np.where(ended, closed, last_record)
@@ -74,7 +75,7 @@ def find_episodes(
 
 def _openings(events: pl.DataFrame, timeline: Timeline, question: QuestionSettings, *, live: bool) -> tuple[Rows, Rows]:
     if isinstance(question.from_, CodeSettings):
-        return _matches(events, question.from_, live=live)
+        return _matches(events, question.from_, "from", live=live)
     if question.from_ == FIRST_RECORD:
         person = np.flatnonzero(np.diff(timeline.step_offsets) > 0)
         return person, timeline.step_time[timeline.step_offsets[person]]
@@ -82,17 +83,14 @@ def _openings(events: pl.DataFrame, timeline: Timeline, question: QuestionSettin
     return np.arange(timeline.people), np.zeros(timeline.people, dtype=np.int64)
 
 
-def _matches(events: pl.DataFrame, wanted: CodeSettings, *, live: bool) -> tuple[Rows, Rows]:
+def _matches(events: pl.DataFrame, wanted: CodeSettings, key: str, *, live: bool) -> tuple[Rows, Rows]:
     """Return person and known time of every event whose code begins so; each instant once."""
     starts = pl.any_horizontal([pl.col("code").str.starts_with(prefix) for prefix in wanted.prefixes])
-    found = (
-        events.lazy()
-        .filter(pl.col("time").is_not_null() & starts)
-        .select("subject_id", known_time().alias("known"))
-        .unique()
-        .sort("subject_id", "known")
-        .collect()
-    )
+    matched = events.filter(pl.col("time").is_not_null() & starts)
+    if not live:
+        keep = "Keep only the records in which it happened, in a table of layout 'long'"
+        refuse_denials(matched, key, wanted.prefixes[0], of_numbers=keep, of_words=keep)
+    found = matched.select("subject_id", known_time().alias("known")).unique().sort("subject_id", "known")
     if found.is_empty() and not live:
         codes = ", ".join(f"'{prefix}'" for prefix in wanted.prefixes)
         guess = nearest(wanted.prefixes[0], events["code"].unique())

@@ -19,6 +19,7 @@ from sequela.cohort.columns import (
     rows_of,
     with_outcomes,
 )
+from sequela.cohort.denials import refuse_denials
 from sequela.cohort.risk_settings import FollowUpSettings, OutcomeSettings
 from sequela.errors import CohortError
 from sequela.records import Clock
@@ -75,6 +76,8 @@ class Happened:
     not_dated: Flags  # [P] it happened, and nothing says when
     other_level: Flags  # [P] a value that is neither `positive` nor the most common other one
     day_end: Rows  # [P] the end of its day where the first one has a date only, else NEVER; of no meaning without one
+    measured: Occurrences | None = None  # of a threshold, and of a column that says yes or no at visits: all values
+    values_differ: bool = False  # records of a code that are events hold different values
 
 
 def what_happened(seen: Seen, outcome: OutcomeSettings) -> Happened:
@@ -88,7 +91,8 @@ def what_happened(seen: Seen, outcome: OutcomeSettings) -> Happened:
     nobody = np.zeros(seen.people, dtype=bool)
     rows = _of_code(with_outcomes(seen.events, seen.outcomes), outcome)
     _refuse_no_record(rows, outcome)
-    _refuse_zeros(rows, outcome)
+    if not outcome.has_threshold:
+        _refuse_denials(rows, outcome)
     found = _events_among(rows, outcome, seen.people)
     return Happened(
         occurrences=found,
@@ -96,7 +100,15 @@ def what_happened(seen: Seen, outcome: OutcomeSettings) -> Happened:
         not_dated=nobody,
         other_level=nobody,
         day_end=_day_end_of_first(found, seen),
+        measured=_sorted(rows, seen.people) if outcome.has_threshold else None,
+        values_differ=not outcome.has_threshold and _values_differ(rows),
     )
+
+
+def _values_differ(rows: pl.DataFrame) -> bool:
+    """Whether records of one code hold different values."""
+    number, text = (pl.col(name).drop_nulls().n_unique() for name in ("numeric_value", "text_value"))
+    return bool(rows.group_by("code").agg(differ=(number > 1) | (text > 1))["differ"].any())
 
 
 def occurrences_of_code(events: pl.DataFrame, outcome: OutcomeSettings, people: int) -> Occurrences:
@@ -109,7 +121,7 @@ def _of_code(events: pl.DataFrame, outcome: OutcomeSettings) -> pl.DataFrame:
     dated = events.lazy().filter(pl.col("time").is_not_null())
     if not outcome.has_threshold:
         wanted = dated.filter(_begins(outcome.codes))
-        return wanted.select("subject_id", "time", "code", "numeric_value", known=known_time()).collect()
+        return wanted.select("subject_id", "time", "code", "numeric_value", "text_value", known=known_time()).collect()
     wanted = dated.filter(pl.col("code").is_in(outcome.codes) & pl.col("numeric_value").is_not_null())
     return (
         wanted.select("subject_id", "time", "code", "numeric_value", known=known_time())
@@ -146,13 +158,15 @@ def _refuse_no_record(found: pl.DataFrame, outcome: OutcomeSettings) -> None:
         raise CohortError(f"[question] outcome: no record {which}. Check `code`.")
 
 
-def _refuse_zeros(found: pl.DataFrame, outcome: OutcomeSettings) -> None:
-    values = found["numeric_value"]
-    if not outcome.has_threshold and (values == 0).any() and values.is_in([0.0, 1.0]).all():
-        raise CohortError(
-            f"[question] outcome: '{outcome.name}' holds 0 and 1, and of a code every record is an event, those of 0 "
-            "as well. Write above = 0.5 beside `code`."
-        )
+def _refuse_denials(found: pl.DataFrame, outcome: OutcomeSettings) -> None:
+    form = f'outcome = {{ column = "{outcome.codes[0]}", time = "...", positive = "yes" }}'
+    refuse_denials(
+        found,
+        "outcome",
+        outcome.name,
+        of_numbers="Write above = 0 beside `code`",
+        of_words=f"Name it as a column, with the table's own column of times and the event's word: {form}",
+    )
 
 
 def _of_column(seen: Seen, outcome: OutcomeSettings) -> Happened:
@@ -179,7 +193,9 @@ def _of_column(seen: Seen, outcome: OutcomeSettings) -> Happened:
 def _dated_by_rows(rows: pl.DataFrame, outcome: OutcomeSettings, seen: Seen) -> Happened:
     people = seen.people
     happened = column_values(rows, outcome, None, seen.written.get(str(outcome.column)))
-    found = rows.with_columns(known=known_time()).filter(pl.Series(happened == 1) & pl.col("time").is_not_null())
+    said = rows.with_columns(known=known_time(), happened=pl.Series(happened)).filter(pl.col("time").is_not_null())
+    found = said.filter(pl.col("happened") == 1)
+    is_diary = len(said) >= 2 * said["subject_id"].n_unique() and (said["happened"] == 0).any()
     not_known = np.ones(people, dtype=bool)
     not_known[rows["subject_id"].to_numpy()[~np.isnan(happened)]] = False
     not_dated = np.zeros(people, dtype=bool)
@@ -192,6 +208,7 @@ def _dated_by_rows(rows: pl.DataFrame, outcome: OutcomeSettings, seen: Seen) -> 
         not_dated=not_dated,
         other_level=of_other_level(rows, outcome, people),
         day_end=_day_end_of_first(occurrences, seen),
+        measured=_sorted(said, people) if is_diary else None,
     )
 
 
@@ -254,6 +271,8 @@ def follow_up(seen: Seen, settings: str | FollowUpSettings) -> FollowUp:
     if found.is_empty():
         codes = ", ".join(f"'{code}'" for code in settings.codes.prefixes)
         raise CohortError(f"[question] follow_up: no record has a code that begins with {codes}. Check `code`.")
+    keep = "Keep only the records in which it happened, in a table of layout 'long'"
+    refuse_denials(found, "follow_up", settings.codes.prefixes[0], of_numbers=keep, of_words=keep)
     ends = _sorted(found.select("subject_id", "time", known=known_time()), seen.people)
     return FollowUp(until=last_times(seen.events, seen.people), ends=ends)
 

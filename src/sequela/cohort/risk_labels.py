@@ -13,7 +13,7 @@ from sequela.cohort.columns import column_values, of_other_level, rows_of
 from sequela.cohort.episodes import NO_OTHER, Asked, Episodes
 from sequela.cohort.label_table import LabelTable
 from sequela.cohort.labels import Labels
-from sequela.cohort.occurrences import Seen, follow_up, last_times, occurrences_of_code, what_happened
+from sequela.cohort.occurrences import Happened, Seen, follow_up, last_times, occurrences_of_code, what_happened
 from sequela.cohort.risk_settings import OutcomeSettings, RiskQuestion
 from sequela.cohort.settings import CodeSettings
 from sequela.errors import CohortError
@@ -27,6 +27,8 @@ HAD_IT_TODAY = "the outcome's date, from its midnight on, is the day of the pred
 INCOMPLETE = "follow-up ends before the outcome's window does, without an event"
 AFTER_FOLLOW_UP = "the event lies after the end of follow-up, and counts"
 AFTER_EPISODE = "the event lies after the end of its episode on the same day, and counts"
+ANY_VALUE = "the event is a record of a code that holds different values, and counts whatever its value"
+NOT_MEASURED = "the outcome has no value in the window, which counts as no event"
 OTHER_LEVEL = "the outcome's column has neither `positive` nor its most common other value, and counts as no event"
 _REASONS = (NOT_KNOWN, NOT_DATED, HAD_IT, HAD_IT_TODAY, INCOMPLETE)
 
@@ -158,9 +160,19 @@ def _in_time(
     notes = {
         AFTER_FOLLOW_UP: counted & ~window.closed & (when > until),
         AFTER_EPISODE: counted & (when > window.stop),
+        ANY_VALUE: counted & happened.values_differ,
+        NOT_MEASURED: _not_measured(happened, asked, window) & ~event & (reason < 0),
         OTHER_LEVEL: happened.other_level[asked.person] & ~event & (reason < 0),
     }
     return labels, reason, {words: _count(asked, rows) for words, rows in notes.items() if rows.any()}
+
+
+def _not_measured(happened: Happened, asked: Asked, window: _Windows) -> Flags:
+    """Return in whose window nothing says yes or no [R]; nobody's, where no visits do."""
+    if happened.measured is None:
+        return np.zeros(len(asked.time), dtype=bool)
+    row = happened.measured.first_after(asked.person, asked.time)
+    return np.asarray((row < 0) | (_at(happened.measured.time, row) > window.end))
 
 
 def _at(times: Rows, row: Rows) -> Rows:

@@ -86,7 +86,14 @@ class OutcomeSettings(Settings):
         return next((key for key in keys if getattr(self, key) is not None), None)
 
     def _column_has_what_it_needs(self) -> Self:
-        if self.column is None or self.time is not None:
+        if self.column is None:
+            return self
+        if self.time == self.column:
+            raise ValueError(
+                "`column` says whether it happened, and `time` when: name two columns. Where there is a date only, add "
+                "a column of 0 and 1"
+            )
+        if self.time is not None:
             return self
         if self.within is not None:
             raise ValueError("`within` needs to know when it happened: name the column with its `time`, or remove it")

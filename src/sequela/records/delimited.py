@@ -55,6 +55,8 @@ def delimited_cells(data: bytes, table: TableSettings, source: str) -> tuple[pl.
     if uneven.size:
         problem = f"the header has {len(header)} fields, here there are more or fewer"
         remedy = "Quote fields that contain the delimiter, or check `delimiter`"
+        if uneven.size == shape.fields.size - 1:
+            remedy += f", and that {FIRST_LINE}"
         rows = [int(row) + 1 for row in uneven[:5]]
         raise RecordsError(source, problem, remedy, rows=rows, total=int(uneven.size))
     if len(shape.blank):
@@ -202,7 +204,7 @@ def _header(data: bytes, table: TableSettings, source: str) -> list[str]:
     header = [name.strip() for name in names]
     if len(header) == 1:
         found = [name for sign, name in ((",", ","), (";", ";"), ("\t", "\\t"), ("|", "|")) if sign in header[0]]
-        remedy = f'Set delimiter = "{found[0]}"' if found else "Check `delimiter`"
+        remedy = f'Set delimiter = "{found[0]}"' if found else f"Check `delimiter`, and that {FIRST_LINE}"
         raise RecordsError(source, "only one column was found", remedy)
     if twice := sorted({name for name in header if header.count(name) > 1 and name}):
         problem, remedy = "the header names a column more than once", "Give every column its own name"
@@ -210,7 +212,8 @@ def _header(data: bytes, table: TableSettings, source: str) -> list[str]:
             raise RecordsError(source, problem, f"{remedy}, and check that {FIRST_LINE}")
         raise RecordsError(source, problem, remedy, column=twice[0])
     if header.count("") > 1:
-        raise RecordsError(source, "the header leaves more than one column without a name", "Name every column")
+        remedy = f"Name every column, and check that {FIRST_LINE}"
+        raise RecordsError(source, "the header leaves more than one column without a name", remedy)
     return header
 
 

@@ -20,9 +20,21 @@ from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
 from sequela.records.times import INSTANT, LATEST, Stamps, as_iso, stamps
-from sequela.records.values import NAN, Kind, Values, as_number, cells, column_values, otherwise_written, refuse_dates
+from sequela.records.values import (
+    NAN,
+    Kind,
+    Values,
+    are_numbers,
+    as_number,
+    cells,
+    column_values,
+    parts_thousands,
+    refuse_dates,
+    refuse_parted,
+)
 from sequela.records.written import note_column
 
+_LEAST_ROWS = 20  # of a column that counts them: fewer may be a measurement
 _NAMELESS = re.compile(r"|Unnamed: [0-9]+|__index_level_[0-9]+__")  # the latter two in files that pandas wrote
 EMPTY, NO_VALUE, DUPLICATE = "empty cell", "no value at all", "duplicate row"
 
@@ -87,6 +99,8 @@ def _series_part(reading: Reading) -> Part:
     part = person_and_time(reading, rows=rows)
     part.calendar, part.all_days, part.unit, part.codes = False, False, table.time_unit or unit, [code]
     kind = reading.kinds.get(code) or _kind_together([reading.raw.frame.get_column(name) for name in columns], table)
+    if kind == "number" and not reading.kinds:
+        _refuse_parted_together(columns, reading)
     frame, odd = part.events, {}
     for place, column in enumerate(columns):
         is_category = settings.code in table.categorical
@@ -142,6 +156,8 @@ def _value_columns(reading: Reading) -> tuple[list[str], list[str]]:
     if nameless := [name for name in columns if _NAMELESS.fullmatch(name)]:
         remedy = "Name it in the header, or list `columns` without it"
         raise origin.refusal("a column has no name", remedy, column=nameless[0] or None)
+    if table.columns is None and not reading.kinds:
+        _refuse_row_numbers(columns, reading)
     named = [table.series.code] if table.layout == "series" and table.series else columns
     for key, names in (("categorical", table.categorical), ("rename", list(table.rename))):
         for name in names:
@@ -157,6 +173,22 @@ def _value_columns(reading: Reading) -> tuple[list[str], list[str]]:
         problem = f"the code '{births[0]}' is an instant, and columns of layout '{table.layout}' are values"
         raise origin.refusal(problem, "Give births in a table of layout 'static'")
     return columns, codes
+
+
+def _refuse_row_numbers(columns: list[str], reading: Reading) -> None:
+    """Refuses a column that counts the rows, as R writes it: it tells how the file is sorted, and of nobody's state.
+
+    Raises:
+        RecordsError: names the column.
+    """
+    frame = reading.raw.frame
+    for name in columns:
+        if frame.height < _LEAST_ROWS or str(frame[name][0]) not in ("0", "1"):
+            continue
+        number = pl.col(name).cast(pl.Int64, strict=False)
+        if frame.select(((number - pl.int_range(pl.len())) == number.first()).all(ignore_nulls=False)).item():
+            remedy = "List `columns`, without it unless it is a measurement"
+            raise reading.origin.refusal("it holds the number of its row", remedy, column=name)
 
 
 def _birth(raw: pl.Series, reading: Reading) -> Stamps:
@@ -231,8 +263,8 @@ def _joined(pieces: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | None:
-    """Successive readings of one code are of one kind: numbers where half of all cells are, however written."""
-    numbers = present = 0
+    """Successive readings of one code are of one kind: numbers where half of all cells are."""
+    numbers = 0
     unread = [pl.Series(dtype=pl.String)]
     for raw in columns:
         read = cells(raw, table)
@@ -242,11 +274,27 @@ def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | Non
             unread.append(read.filter(read.is_not_null() & number.is_null()))
         elif read.dtype.is_numeric():
             numbers += read.count()
-        present += read.count()
-    if not present:
+        elif read.dtype == pl.Boolean:
+            unread.append(read.drop_nulls().cast(pl.String))
+    others = pl.concat(unread)
+    if not numbers and not others.len():
         return None
-    numbers += int(otherwise_written(pl.concat(unread), table).sum())
-    return "number" if 2 * numbers >= present else "text"
+    return "number" if are_numbers(numbers, others, table) else "text"
+
+
+def _refuse_parted_together(columns: list[str], reading: Reading) -> None:
+    """Refuses successive readings of one code whose decimal sign seems to part thousands.
+
+    Raises:
+        RecordsError: names the first column and its rows.
+    """
+    read = [cells(reading.raw.frame.get_column(name), reading.table) for name in columns]
+    texts = [column for column in read if column.dtype == pl.String]
+    if not texts:
+        return
+    faulty = parts_thousands(pl.concat([column.alias("cell") for column in texts]), reading.table)
+    for place, column in enumerate(texts):
+        refuse_parted(faulty.slice(place * column.len(), column.len()), reading.origin, column=column.name)
 
 
 _READERS: dict[Layout, Callable[[Reading], Part]] = {

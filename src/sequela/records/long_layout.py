@@ -16,7 +16,9 @@ from sequela.records.values import (
     canonical,
     cells,
     otherwise_written,
+    parts_thousands,
     refuse_infinite,
+    refuse_parted,
     refuse_rounded,
     text_among_numbers,
     typed,
@@ -149,6 +151,9 @@ def _add_values(part: Part, reading: Reading, column: str) -> None:
         if faulty.any():
             known = [spot for spot, code in enumerate(codes) if reading.kinds.get(code) == "number"]
             is_text = _text_codes(place, known, reading, read, faulty, number, is_text)
+        if not reading.kinds:
+            cell = read if is_text is None else pl.select(pl.when(~is_text).then(read)).to_series()
+            refuse_parted(parts_thousands(cell, table, place), origin, column=column)
     if is_text is not None:
         both = pl.DataFrame({"text": read, "number": number, "is_text": is_text})
         both = both.select(text=pl.when("is_text").then("text"), number=pl.when(~pl.col("is_text")).then("number"))

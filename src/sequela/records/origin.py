@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from sequela.errors import RecordsError
+from sequela.records.words import nearest
 
 FIRST_LINE = "the first line of the file holds the names of columns"
 _DATUM = re.compile(r"[+-]?[0-9.,:TZ/ -]+$")
@@ -84,9 +84,8 @@ def remedy_for(name: str, known: Iterable[str]) -> str:
     A file without a header has a patient's row where the names should be, so names that are numbers are not listed.
     """
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    guess = f"Did you mean '{near[0]}'? " if near else ""
-    remedy = f"{guess}Name a column that the table has"
+    guess = nearest(name, names).lstrip()
+    remedy = f"{guess} Name a column that the table has".lstrip()
     if any(looks_like_a_cell(column) for column in names):
         return f"{remedy}, and check that {FIRST_LINE}"
     listed = ", ".join(f"'{column}'" for column in names[:12]) + (", ..." if len(names) > 12 else "")

@@ -14,6 +14,7 @@ from sequela.errors import RecordsError
 from sequela.records.clock import Clock
 from sequela.records.events import OUTCOME_SCHEMA, gathered, merged_events, split_off
 from sequela.records.layouts import part_of
+from sequela.records.missing_codes import numbers_that_may_be_missing
 from sequela.records.parts import Count, Part, source_ids
 from sequela.records.settings import TableSettings
 from sequela.records.sources import raw_table
@@ -22,6 +23,7 @@ from sequela.records.written import WrittenColumn, written_columns
 
 COUNTS = {"table": pl.String, "reason": pl.String, "code": pl.String, "rows": pl.Int64}
 NOT_A_PERSON = "person in an outcome table only, left out"
+IN_CAPITALS = "id that differs from another in capitals only, taken as another person's"
 SPLIT_ONLY = "person in the source's splits only, left out"
 
 
@@ -127,6 +129,8 @@ def read_records(
     if said:
         told, also = merged_events(gathered(said, subjects, day_resolution=clock.day_resolution), OUTCOME_SCHEMA)
         outcomes, merged = pl.concat([told, outcomes]), merged + also
+    if kinds is None:
+        merged += numbers_that_may_be_missing(events, visible.table_of)
     rows = [(count.table, count.reason, count.code, count.rows) for count in [*counts, *merged]]
     found = pl.DataFrame(rows, schema=COUNTS, orient="row")
     return Records(events, subjects, clock, found, summaries, outcomes, split, written)
@@ -184,16 +188,22 @@ def _check_clocks(parts: list[Part]) -> None:
 
 
 def _check_people(inputs: list[Part]) -> None:
-    """Refuses a table of a study whose ids are written otherwise than others: then people fall in two.
+    """Refuses a table of a study whose ids are written otherwise than others: then people fall in two. Counts those
+    that differ in capitals only.
 
-    Some are those of others with a decimal point, as 7.0 of 7, also of one table; or all are strangers to the other
-    tables; or some differ from a stranger there by leading zeros only.
+    Some are those of others with a decimal point, as 7.0 of 7, or with leading zeros, as 007, also of one table; or all
+    are strangers to the other tables; or some differ from a stranger there by leading zeros only.
     """
     ids = [part.people.cast(pl.String) for part in inputs]
+    if alike := int(pl.concat(ids).unique().str.to_lowercase().is_duplicated().sum()):
+        inputs[0].counts.append(Count(inputs[0].table.name, IN_CAPITALS, None, alike))
     for part, own in zip(inputs, ids, strict=True):
         if own.str.extract(r"^(-?[0-9]+)\.0*$", 1).drop_nulls().is_in(pl.concat(ids).implode()).any():
             problem = "ids are written with a decimal point here and without one elsewhere, as 7.0 and 7"
             raise part.origin.refusal(problem, "Write ids alike in all files", column=part.table.subject)
+        if _without_zeros(own).is_duplicated().any():
+            problem = "some ids differ from each other by leading zeros only, as 007 and 7"
+            raise part.origin.refusal(problem, "Write a person's id alike in all rows", column=part.table.subject)
         others = [other for other in ids if other is not own]
         if not others:
             return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from sequela.records.durations import MICROSECONDS
+from sequela.records.missing_codes import numbers_that_may_be_missing
 from sequela.records.parts import Part, Reading
 from sequela.records.times import INSTANT, Stamps, stamps
 
@@ -33,9 +35,16 @@ def person_and_time(reading: Reading, *, rows: int, static_rows: bool = False) -
         return part
     time = stamps(reading.take(table.time), table, origin)
     if time.time.null_count() and not static_rows:
-        remedy = "Give every row its time, or put facts that have none into a table of layout 'static' without `time`"
+        remedy = (
+            "Give every row its time; delete rows of what did not happen; put facts that have none into a table of "
+            "layout 'static' without `time`"
+        )
         raise origin.refusal("the time is missing", remedy, column=table.time, faulty=time.time.is_null())
     reading.count(TURNED, time.turned)
+    if table.time_unit is not None and not reading.kinds:
+        number = time.time.to_physical() / MICROSECONDS[table.time_unit]
+        numbers = pl.DataFrame({"code": table.time, "numeric_value": number})
+        reading.counts += numbers_that_may_be_missing(numbers, {table.time: table.name})
     part.calendar, part.unit = time.calendar, table.time_unit
     part.all_days = time.all_days
     frame = frame.with_columns(time.time.alias("time"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,6 +21,11 @@ _UNIT_IN_CELL = r"\s*[^\s\d.,+-]\S*$"
 _ANY_NUMBER = r"[0-9]+(?:[.,][0-9]+)*|[.,][0-9]+"
 # "0 mmHg", "0/0", "0 (high)", "0+", "~ 0"; but no range ("0-0") and no name ("T0").
 _ACCOMPANIED = r"^(?:[~≈±*$€£(−–'’]+\s*[+-]?0|[+-]?0\s*(?:[^0\s.,–—-]|[–—-]\s*[^0\s]))"
+NOT_KNOWN = {
+    "?", "-", "--", ".", "n/a", "na", "n.a.", "nan", "null", "unk", "unknown", "not known", "not available", "missing",
+    "not recorded", "no data",
+}  # fmt: skip
+"""Words for "not known", in small letters."""
 NAN = "not a number (NaN), read as missing"
 AMONG_CATEGORIES = "number in a column of categories, read as one of them"
 
@@ -89,6 +95,46 @@ def otherwise_written(text: pl.Series, table: TableSettings, code: pl.Series | N
     )
     beside = is_accompanied(text) & frame.select(several).to_series()
     return _with_other_sign(text, table) | is_limit(text, table) | beside
+
+
+def are_numbers(plain: int, others: pl.Series, table: TableSettings) -> bool:
+    """Whether at least half of a column's cells are numbers, however written, words for "not known" left aside.
+
+    Args:
+        plain: how many are numbers as the table has them.
+        others: all other cells.
+        table: the table's settings.
+    """
+    numbers = plain + int(otherwise_written(others, table).sum())
+    unsaid = int(others.str.to_lowercase().is_in(sorted(NOT_KNOWN)).sum())
+    return numbers > 0 and 2 * numbers >= plain + others.len() - unsaid
+
+
+def parts_thousands(text: pl.Series, table: TableSettings, code: pl.Series | None = None) -> pl.Series:
+    """True where the decimal sign seems to part thousands, as in 1.718 beside 350.
+
+    So it seems where three cells or more of a code have the sign, each before exactly three digits, and the largest
+    cell without it lies between 100 and 999.
+
+    Args:
+        text: cells.
+        table: the table's settings.
+        code: of each cell; None: all are of one.
+    """
+    sign, cell = table.decimal, pl.col("text")
+    has_sign = cell.str.contains(sign, literal=True)
+    is_parted = cell.str.contains(rf"^[+-]?[1-9][0-9]{{0,2}}{re.escape(sign)}[0-9]{{3}}$")
+    largest = cell.filter(~has_sign).cast(pl.Int64, strict=False).abs().max()
+    seems = (is_parted.sum() >= 3) & (is_parted | ~has_sign).all() & largest.is_between(100, 999)
+    frame = text.to_frame("text").with_columns(code=pl.lit(0) if code is None else code)
+    # Of most codes, a few cells tell already that the sign is a decimal one.
+    cleared = frame.head(10_000).filter(has_sign & ~is_parted)["code"].unique()
+    left = frame.lazy().filter(~pl.col("code").is_in(cleared.implode()))
+    suspects = left.group_by("code").agg(seems.alias("seems")).filter("seems").collect()["code"]
+    if not suspects.len():
+        return pl.Series([False]).new_from_index(0, text.len())
+    of_suspects = pl.col("code").is_in(suspects.implode())
+    return frame.select((is_parted & of_suspects).fill_null(value=False)).to_series()
 
 
 def is_accompanied(text: pl.Series) -> pl.Series:
@@ -176,8 +222,8 @@ def column_values(
 ) -> Values:
     """The values of one column of a wide table.
 
-    A text column is numeric where at least half of its cells are numbers, however they are written
-    (`otherwise_written`); then every cell must be a number as the table has it. Else all its cells are categories.
+    A text column is numeric where at least half of its cells are numbers (`are_numbers`); then every cell must be a
+    number as the table has it. Else all its cells are categories.
 
     Args:
         raw: the column as the source holds it.
@@ -187,8 +233,8 @@ def column_values(
         categorical: the study lists it as a category.
 
     Raises:
-        RecordsError: text among numbers, numbers with another decimal sign than the table's, infinite numbers,
-            numbers beyond single precision.
+        RecordsError: text among numbers, numbers with another decimal sign than the table's or with parted thousands,
+            infinite numbers, numbers beyond single precision.
     """
     name = raw.name
     raw = typed(raw, table, origin, name=name)
@@ -210,11 +256,13 @@ def column_values(
             return Values(text=read, odd=odd)
         number = as_number(read, table)
         faulty = read.is_not_null() & number.is_null()
-        if kind is None and 2 * (number.count() + otherwise_written(read.filter(faulty), table).sum()) < read.count():
+        if kind is None and not are_numbers(number.count(), read.filter(faulty), table):
             if numbers := number.count():
                 odd[AMONG_CATEGORIES] = numbers
             return Values(text=read, odd=odd)
         refuse_text(read, faulty, table, origin)
+        if kind is None:
+            refuse_parted(parts_thousands(read, table), origin, column=name)
     refuse_infinite(number, origin, column=name)
     return Values(number=number, odd=odd)
 
@@ -234,6 +282,21 @@ def refuse_text(text: pl.Series, faulty: pl.Series, table: TableSettings, origin
     if faulty.any():
         problem, remedy = text_among_numbers(text.filter(faulty), table)
         raise origin.refusal(problem, remedy, column=text.name, faulty=faulty)
+
+
+def refuse_parted(faulty: pl.Series, origin: Origin, *, column: str) -> None:
+    """Refuses numbers whose decimal sign seems to part thousands (`parts_thousands`).
+
+    Raises:
+        RecordsError: some row is True.
+    """
+    if faulty.any():
+        problem = (
+            "the decimal sign seems to part thousands: three digits follow it in every cell, and whole numbers of 100 "
+            "to 999 stand beside them"
+        )
+        remedy = "Write thousands without a sign; where it is a decimal sign, write whole numbers with it too (350.0)"
+        raise origin.refusal(problem, remedy, column=column, faulty=faulty)
 
 
 def refuse_dates(text: pl.Series, origin: Origin) -> None:

@@ -72,7 +72,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "question_facts": [
             (heading, _named_origin(run, words)) for heading, words in risk_question.risk_facts(asked, outcome)
         ],
-        "after_exclusions": _after_exclusions(run),
+        "after_exclusions": _after_exclusions(run, totals),
         "event_facts": _event_facts(run, totals),
         "results": risk_tables.results(metrics, crowd, threshold=first),
         "models_figure": _models_figure(metrics),
@@ -197,14 +197,22 @@ def _event_facts(run: RunFiles, totals: data.Totals) -> list[tuple[str, str]]:
     return facts
 
 
-def _after_exclusions(run: RunFiles) -> list[str]:
+def _with_parts(totals: Sequence[int], part: int | None) -> list[int]:
+    """Totals, a part of them, and what it leaves of each."""
+    return list(totals) if part is None else [*totals, part, *(total - part for total in totals)]
+
+
+def _after_exclusions(run: RunFiles, totals: data.Totals) -> list[str]:
     """When the event came, and notes on predictions that were kept."""
     asked, said = run.profile.asked, []
     if asked.event_hours_quartiles is not None and (asked.people_with_event or 0) >= 44:
         low, middle, high = (hours_in_words(hours) for hours in asked.event_hours_quartiles)
         said.append(f"The event came {middle} after the prediction in the median; half of them {low} to {high} after.")
+    predictions = _with_parts(totals.predictions, asked.events)
+    people = _with_parts(totals.people, asked.people_with_event)
     said += [
-        f"At {shown_count(note.predictions)} predictions of {shown_count(note.people)} people {guarded(note.note)}."
+        f"At {shown_count(note.predictions, beside=predictions)} predictions of "
+        f"{shown_count(note.people, beside=people)} people {guarded(note.note)}."
         for note in asked.notes
     ]
     if asked.without_target_share and not any(is_few(one.predictions) for one in run.profile.exclusions):

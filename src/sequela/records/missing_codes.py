@@ -1,0 +1,35 @@
+"""Numbers that may stand for "not measured", such as -99 or 999."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from sequela.records.parts import Count
+
+MAY_BE_MISSING = 'number far from all others, such as -99 or 999, that may stand for "not measured" (see `na`)'
+_LOWEST = [-1.0, *(-float(digit * times) for digit in "789" for times in (1, 2, 3, 4))]
+_HIGHEST = [99.0, 999.0, 9999.0, 99999.0, 999999.0]
+
+
+def numbers_that_may_be_missing(events: pl.DataFrame, table_of: dict[str, str]) -> list[Count]:
+    """How many values of each code are alone below zero or far above all others, and written as "missing" often is.
+
+    Lowest: -1, or -7, -8, -9 and these digits repeated, beside no other negative number (-1: and beside no 0).
+    Highest: 99, 999 and so on, three times as high as the next or more. Two values or more.
+
+    Args:
+        events: code and numeric_value.
+        table_of: by code, the name of its table.
+    """
+    value, low, high = pl.col("numeric_value"), pl.col("low"), pl.col("high")
+    numbers = events.lazy().select("code", "numeric_value").filter(value.is_not_null())
+    ends = numbers.group_by("code").agg(low=value.min(), high=value.max()).collect()
+    odd = ends.filter(low.is_in(_LOWEST) | high.is_in(_HIGHEST))
+    if odd.is_empty():
+        return []
+    above, below = value.filter(value > low).min(), value.filter(value < high).max()
+    is_alone = low.first().is_in(_LOWEST) & ((above > 0) | ((above == 0) & (low.first() < -1)))
+    is_far = high.first().is_in(_HIGHEST) & (3 * below <= high.first())
+    rows = is_alone * (value == low).sum() + is_far * (value == high).sum()
+    found = numbers.join(odd.lazy(), on="code").group_by("code").agg(rows=rows).filter(pl.col("rows") > 1).sort("code")
+    return [Count(table_of[code], MAY_BE_MISSING, code, rows) for code, rows in found.collect().iter_rows()]
