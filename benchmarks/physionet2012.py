@@ -64,7 +64,7 @@ LIGHTGBM, LOGISTIC, LIGHTGBM_COLUMNS = "lightgbm", "logistic", "lightgbm with ou
 LIGHTGBM_STOPPED = "lightgbm as stopped"
 MEMBERS = 5
 PARTS = ("ensemble", "baselines", "columns", "single")
-FITTING = 4  # raised where the same recipe comes to give other numbers. 4: members have seeds of their own
+FITTING = 5  # raised where the same recipe comes to give other numbers. 5: thresholds of a hybrid lie between people
 BARS = {"auroc": 0.6, "auprc": 1.5, "single_below_lightgbm": 0.5, "slope": (0.9, 1.1), "seconds": 180.0}
 
 
