@@ -68,11 +68,12 @@ def test_numbers_that_may_mean_not_measured_are_counted_and_kept(read: Any, cell
     assert reasons(records) == ({(MAY_BE_MISSING, "x"): rows} if rows else {})
 
 
-def test_a_column_that_counts_the_rows_is_read_where_it_is_listed_or_others_are_like_it(read: Any) -> None:
-    header, rows = "id,day,x\n", [f"7,{row},{row}\n" for row in range(20)]
+def test_a_column_that_counts_the_rows_is_read_where_it_is_listed_or_alone_or_does_not_quite(read: Any) -> None:
+    header, rows = "id,day,x,y\n", [f"7,{row},{row},\n" for row in range(20)]
     assert len(values(read(header + "".join(rows), columns=["x"]))) == 20
+    assert len(values(read("id,day,x\n" + "".join(row.replace(",\n", "\n") for row in rows)))) == 20
     assert len(values(read(header + "".join(rows[:19])))) == 19
-    assert len(values(read(header + "".join([*rows[:19], "7,30,20\n"])))) == 20
+    assert len(values(read(header + "".join([*rows[:19], "7,30,20,\n"])))) == 20
 
 
 def test_times_that_may_mean_not_known_are_counted(read: Any) -> None:

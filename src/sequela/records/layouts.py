@@ -156,7 +156,7 @@ def _value_columns(reading: Reading) -> tuple[list[str], list[str]]:
     if nameless := [name for name in columns if _NAMELESS.fullmatch(name)]:
         remedy = "Name it in the header, or list `columns` without it"
         raise origin.refusal("a column has no name", remedy, column=nameless[0] or None)
-    if table.columns is None and not reading.kinds:
+    if table.columns is None and len(columns) > 1 and not reading.kinds:
         _refuse_row_numbers(columns, reading)
     named = [table.series.code] if table.layout == "series" and table.series else columns
     for key, names in (("categorical", table.categorical), ("rename", list(table.rename))):
@@ -177,6 +177,8 @@ def _value_columns(reading: Reading) -> tuple[list[str], list[str]]:
 
 def _refuse_row_numbers(columns: list[str], reading: Reading) -> None:
     """Refuses a column that counts the rows, as R writes it: it tells how the file is sorted, and of nobody's state.
+
+    One that stands alone is taken for a measurement that rises.
 
     Raises:
         RecordsError: names the column.
