@@ -164,6 +164,17 @@ def test_a_table_without_rows_is_read_for_a_new_person(run: Run) -> None:
         assert loaded.predict(frames | {"visits": frames["visits"].clear()}).is_empty()
 
 
+@pytest.mark.filterwarnings("ignore:.*no value in these records:UserWarning")
+def test_a_study_of_dates_says_nothing_of_records_without_times(tmp_path: Path) -> None:
+    visits, patients = DOCUMENT["records"]
+    dated = {key: value for key, value in visits.items() if key != "time_unit"}
+    study = write_study(tmp_path, {"records": [dated, patients], "evaluate.importance": False})
+    dates = pl.read_csv(tmp_path / "visits.csv").with_columns(day=pl.date(2020, 1, 1) + pl.duration(days="day"))
+    dates.write_csv(tmp_path / "visits.csv")
+    loaded = sequela.load_bundle(sequela.run(sequela.read_study(study), tmp_path / "run").folder / "bundle")
+    assert loaded.predict({"visits": dates.clear(), "patients": pl.read_csv(tmp_path / "patients.csv")}).is_empty()
+
+
 def test_a_renamed_input_is_told_from_python(run: Run) -> None:
     folder = run.folder.parent
     frames = {name: pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients")}

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from live_bundle import assert_bundle_agrees
-from small_study import PEOPLE, SECRET, outcomes_csv, visits_csv
+from small_study import DOCUMENT, PEOPLE, SECRET, outcomes_csv, visits_csv
 
 import sequela
 from sequela.bundle import members_of
@@ -101,6 +101,21 @@ def test_a_column_of_the_outcome_in_an_input_table_is_not_wanted_of_new_people(r
     tables = {"visits": pl.read_csv(folder / "visits.csv"), "patients": pl.read_csv(folder / "patients.csv")}
     assert loaded.predict(tables | {"patients": tables["patients"].drop("dead")}).equals(loaded.predict(tables))
     assert "dead" not in {variable["code"] for variable in read(run, "profile")["variables"]}
+
+
+def test_new_people_are_told_the_time_in_the_units_of_the_study_whose_first_table_is_of_the_outcome(
+    run_risk: Any,
+) -> None:
+    fates = [line.split(",") for line in outcomes_csv(2 * PEOPLE).splitlines()[1:]]
+    text = "id,hour,dead\n" + "".join(f"{who},9600,{died}\n" for who, died, _ in fates)
+    table = {"path": "fate.csv", "subject": "id", "time": "hour", "time_unit": "hours", "columns": ["dead"]}
+    run = run_risk(
+        {**PLAIN, "records": [table, *DOCUMENT["records"]], "question.outcome": {"column": "dead"}}, {"fate.csv": text}
+    )
+    assert_bundle_agrees(run)
+    loaded = sequela.load_bundle(run.folder / "bundle")
+    paths = {name: run.folder.parent / f"{name}.csv" for name in loaded.tables}
+    assert loaded.predict_files(paths, now=100 * 24).table["prediction_time"].max() > 99 * 24
 
 
 @pytest.mark.parametrize(("time", "day"), [("day_of_death", "1"), ("died_on", "")])
