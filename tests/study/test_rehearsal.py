@@ -13,6 +13,7 @@ from sequela.errors import InputError
 from sequela.study import Watch, divide, gather, rehearse
 from sequela.train import Progress
 
+HIGH = {"code": "sbp", "above": 135, "within": "90d"}  # asked several times a person
 WEIGHTED = {"loss": "weighted_cross_entropy", "recalibrate": "platt"}
 OF_FORECASTS: dict[str, dict[str, Any]] = {
     "nothing to learn from": {"prepare.min_people": 500},
@@ -21,7 +22,7 @@ OF_FORECASTS: dict[str, dict[str, Any]] = {
     "the preparation of one fold": {"split.folds": 2, "prepare.min_people": 31},
 }
 OF_RISKS: dict[str, dict[str, Any]] = {
-    "fewer people than members": {"model": {"hidden": 3, "members": 70, "hybrid": True}},
+    "fewer people than members": {"model": {"hidden": 3, "members": 61, "hybrid": True}, "question.outcome": HIGH},
     "too few to recalibrate on": {"model": WEIGHTED, "split.fractions": [0.5, 0.03, 0.47]},
 }
 

@@ -108,6 +108,14 @@ def test_history_names_each_epoch_and_why_training_ended(plain: Run) -> None:
     assert fit["best_epoch"] in (1, 2)
 
 
+def test_the_tuning_loss_of_the_best_epoch_is_that_of_the_predictions_for_tuning_people(plain: Run) -> None:
+    (fit,) = read(plain, "history.json")["fits"]
+    (target,) = read(plain, "bundle/prepare.json")["targets"]
+    tuning = pl.read_parquet(plain.folder / "predictions.parquet").filter(split="tuning", model="network")
+    error = (tuning["predicted"] - tuning["target"]).to_numpy() / target["spread"]
+    assert fit["epochs"][fit["best_epoch"] - 1]["tuning_loss"] == pytest.approx(np.mean(error**2), rel=1e-5)
+
+
 def test_a_variable_is_missing_at_the_steps_that_hold_no_value_of_it(run_study: Any) -> None:
     """Four results that come at once, the older ones stale, stand at one step of their person."""
     late = "".join(f"{person},{day},10,{person % 7 + day}\n" for person in range(60) for day in range(4))

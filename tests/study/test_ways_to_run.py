@@ -120,6 +120,23 @@ def test_a_training_that_hides_measurements_is_told_how_late_each_was_known(
     assert set(batch.late_hours.unique().tolist()) == {0.0, 24.0, 48.0}
 
 
+@pytest.mark.parametrize("loss", ["auto", "huber"])
+def test_a_network_is_trained_with_the_loss_of_the_study(
+    run_study: Any, monkeypatch: pytest.MonkeyPatch, loss: str
+) -> None:
+    losses = []
+
+    def recording(*given: Any, **keys: Any) -> History:
+        losses.append(keys["loss"])
+        return train(*given, **keys)
+
+    monkeypatch.setattr(fit, "train", recording)
+    run = run_study({"model.loss": loss, "evaluate.importance": False})
+    assert losses == [loss]
+    told = json.loads((run.folder / "history.json").read_text())["loss"]
+    assert told == {"auto": "squared"}.get(loss, loss)
+
+
 def test_a_split_by_time_trains_on_the_past_only(run_study: Any) -> None:
     table = network(run_study({"split.by": "time"}))
     last = {split: table.filter(split=split)["prediction_time"].max() for split in ("train", "tuning")}
