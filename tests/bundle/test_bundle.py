@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,12 @@ def test_a_bundle_holds_exactly_the_listed_members(run: Run) -> None:
 
 
 def test_a_study_without_intervals_has_no_member_for_them(run: Run, tmp_path: Path) -> None:
-    bundle = read_bundle(run.folder / "bundle")
-    write_bundle(type(bundle)(**vars(bundle) | {"after": None}), tmp_path / "bundle")
+    bundle = replace(read_bundle(run.folder / "bundle"), after=None)
+    write_bundle(bundle, tmp_path / "lost")
+    with pytest.raises(BundleError, match=r"after\.json: the intervals that study\.json asks for are missing"):
+        read_bundle(tmp_path / "lost")
+    model = bundle.study.model.model_copy(update={"interval": "none"})
+    write_bundle(replace(bundle, study=bundle.study.model_copy(update={"model": model})), tmp_path / "bundle")
     assert {path.name for path in (tmp_path / "bundle").iterdir()} == MEMBERS - {"after.json"}
     assert read_bundle(tmp_path / "bundle").after is None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from live_bundle import assert_bundle_agrees
 from small_study import DOCUMENT, PEOPLE, SECRET, outcomes_csv, visits_csv
 
 import sequela
-from sequela.bundle import members_of
+from sequela.bundle import AfterState, members_of, read_bundle, write_bundle
+from sequela.errors import BundleError
 from sequela.models import parameter_count
 from sequela.report.formats import Metrics
 from sequela.report.performance import performance
@@ -181,6 +183,19 @@ def test_recalibration_moves_probabilities_and_no_order(risky: Run) -> None:
     brier = {row["recalibrated"]: row["value"] for row in measures if row["metric"] == "brier" and row["at"] is None}
     assert auroc[True] == pytest.approx(auroc[False])
     assert brier[True] != brier[False]
+
+
+@pytest.mark.parametrize("kept", [None, ["network"], ["hybrid"]])
+def test_a_bundle_without_a_recalibration_of_its_study_is_refused(
+    risky: Run, tmp_path: Path, kept: list[str] | None
+) -> None:
+    bundle = read_bundle(risky.folder / "bundle")
+    assert bundle.after is not None
+    maps = bundle.after.recalibration
+    after = None if kept is None else AfterState(recalibration={model: maps[model] for model in kept})
+    write_bundle(replace(bundle, after=after), tmp_path / "bundle")
+    with pytest.raises(BundleError, match=r"after\.json: a recalibration that study\.json asks for is missing"):
+        read_bundle(tmp_path / "bundle")
 
 
 def test_a_model_that_could_not_be_recalibrated_is_not_called_so(run_risk: Any) -> None:

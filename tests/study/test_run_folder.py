@@ -108,6 +108,14 @@ def test_history_names_each_epoch_and_why_training_ended(plain: Run) -> None:
     assert fit["best_epoch"] in (1, 2)
 
 
+def test_a_network_larger_than_its_data_is_warned_of(plain: Run, run_study: Any) -> None:
+    smaller = run_study({"model": {"hidden": 1, "inputs": ["values"]}, "evaluate.importance": False})
+    network, other = (read(run, "profile.json")["network"] for run in (plain, smaller))
+    assert network["parameters"] > network["predictions_train"]
+    assert f"{network['parameters']:,} parameters for {network['predictions_train']:,} training" in network["warning"]
+    assert (other["parameters"] <= other["predictions_train"], other["warning"]) == (True, None)
+
+
 def test_the_tuning_loss_of_the_best_epoch_is_that_of_the_predictions_for_tuning_people(plain: Run) -> None:
     (fit,) = read(plain, "history.json")["fits"]
     (target,) = read(plain, "bundle/prepare.json")["targets"]

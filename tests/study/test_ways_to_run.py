@@ -11,15 +11,16 @@ import polars as pl
 import pytest
 import torch
 from live_bundle import assert_bundle_agrees
-from small_study import PEOPLE, write_study
+from small_study import PEOPLE, write_risk_study, write_study
 
 import sequela
-from sequela.cohort import HELD_OUT, TRAIN
+from sequela.baselines import Examples
+from sequela.cohort import HELD_OUT, TRAIN, TUNING
 from sequela.evaluate import conformal_half_width
 from sequela.models import Network
 from sequela.predict import member_outputs
 from sequela.prepare import Collation, fit_smearing
-from sequela.study import Run, Watch, divide, fit, gather
+from sequela.study import Run, Watch, divide, fit, forecast, gather, risk
 from sequela.study.fit import fit_split
 from sequela.train import History, train
 
@@ -135,6 +136,35 @@ def test_a_network_is_trained_with_the_loss_of_the_study(
     assert losses == [loss]
     told = json.loads((run.folder / "history.json").read_text())["loss"]
     assert told == {"auto": "squared"}.get(loss, loss)
+
+
+@pytest.mark.parametrize("kind", [forecast, risk], ids=["forecast", "risk"])
+def test_baselines_are_taught_by_training_people_and_judged_by_tuning_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any
+) -> None:
+    """As many settings are tried as the study says, with its seed, and every row is known for its person's."""
+    changes = {"evaluate.baselines": "default", "evaluate.trials": 3, "train.seed": 5, "model": {"hidden": 2}}
+    asked = {"question.outcome": {"code": "sbp", "above": 135, "within": "90d"}}
+    path = write_study(tmp_path, changes) if kind is forecast else write_risk_study(tmp_path, changes | asked)
+    name, given = f"fit_{kind.__name__.rpartition('.')[2]}_baselines", []
+    real = getattr(kind, name)
+
+    def recording(names: list[str], training: Examples, tuning: Examples, **keys: Any) -> Any:
+        given.append((training, tuning, keys))
+        return real(names, training, tuning, **keys)
+
+    monkeypatch.setattr(kind, name, recording)
+    study = sequela.read_study(path)
+    material = gather(study)
+    split, _ = divide(study, material)
+    fit_split(material, split, watch=Watch(), number=1, fits=1)
+    ((*examples, keys),) = given
+    assert (keys["seed"], keys["trials"]) == (5, 3)
+    for part, found in zip((TRAIN, TUNING), examples, strict=True):
+        rows = np.flatnonzero(split.part == part)
+        assert len(np.unique(found.person)) < len(rows)
+        assert np.array_equal(found.person, material.cohort.asked.person[rows])
+        assert np.array_equal(found.labels, material.labels[rows], equal_nan=True)
 
 
 def test_a_split_by_time_trains_on_the_past_only(run_study: Any) -> None:
