@@ -58,6 +58,10 @@ def test_with_folds_everyone_is_held_out_once_and_the_bundle_is_fitted_on_all(ru
     assert held_out.group_by("subject_id").agg(pl.col("fold").n_unique())["fold"].max() == 1
     assert set(held_out["fold"]) == {0, 1, 2}
     assert run.metrics["data"]["people"]["held_out"] == PEOPLE
+    for model, headline in run.metrics["models"].items():
+        judged = predictions(run).filter(split="held_out", model=model)
+        error = (judged["predicted"] - judged["target"]).to_numpy()
+        assert headline["rmse"]["value"] == pytest.approx(np.sqrt(np.mean(error**2))), model
     card = json.loads((run.folder / "bundle" / "card.json").read_text())
     assert "fitted on all" in card["performance_is_of"]
     history = json.loads((run.folder / "history.json").read_text())
