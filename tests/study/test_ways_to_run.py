@@ -227,6 +227,22 @@ def test_several_targets_and_horizons_are_forecast_side_by_side(run_study: Any) 
     assert len(json.loads((run.folder / "curves.json").read_text())["targets"]) == 2
 
 
+@pytest.mark.parametrize("folds", [1, 2])
+def test_what_is_told_of_variables_and_of_missing_values_is_of_the_first_target_and_of_all_horizons(
+    run_study: Any, folds: int
+) -> None:
+    asked = {"question.target": ["dbp", "sbp"], "question.horizon": ["30d", "90d"], "split.folds": folds}
+    run = run_study(asked | {"evaluate.missing_sensitivity": True, "train.epochs": 1, "train.seed": 3})
+    headline = run.metrics["models"]["network"]["rmse"]
+    curves = json.loads((run.folder / "curves.json").read_text())
+    points = {point["shift"]: point for point in curves["missing_sensitivity"]["points"]}
+    assert {key: points[0.0][key] for key in headline} == pytest.approx(headline)
+    assert len({point["value"] for point in points.values()}) == 5
+    judged = network(run).filter(split="held_out", code="dbp", fold=0)
+    error = (judged["predicted"] - judged["target"]).to_numpy()
+    assert curves["importance"]["baseline"] == pytest.approx(np.sqrt(np.mean(error**2)))
+
+
 @pytest.mark.parametrize("at", ["first record", "every 20d", ["10d", "40d"], "10d"])
 def test_a_question_may_be_asked_at_any_of_the_times(run_study: Any, at: Any) -> None:
     run = run_study({"question.at": at, "question.horizon": "30d", "train.epochs": 1, "prepare.min_people": 5})
