@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
-from small_study import write_risk_study, write_study
+from small_study import PEOPLE, write_risk_study, write_study
 
 import sequela
 from sequela.errors import InputError
@@ -34,7 +35,8 @@ class Untrained(Watch):
         pytest.fail("trained")
 
 
-def refused_alike(path: Path) -> None:
+def refused_alike(path: Path) -> str:
+    """Return the words of both refusals."""
     study = sequela.read_study(path)
     with pytest.raises(InputError) as by_run:
         sequela.run(study, path.parent / "run", watch=Untrained())
@@ -42,6 +44,7 @@ def refused_alike(path: Path) -> None:
     with pytest.raises(InputError) as by_rehearsal:
         rehearse(material, divide(study, material))
     assert str(by_rehearsal.value) == str(by_run.value)
+    return str(by_run.value)
 
 
 @pytest.mark.parametrize("changes", OF_FORECASTS.values(), ids=OF_FORECASTS)
@@ -55,6 +58,26 @@ def test_a_rehearsal_of_a_forecast_refuses_as_a_run(changes: dict[str, Any], tmp
 @pytest.mark.parametrize("changes", OF_RISKS.values(), ids=OF_RISKS)
 def test_a_rehearsal_of_a_risk_refuses_as_a_run(changes: dict[str, Any], tmp_path: Path) -> None:
     refused_alike(write_risk_study(tmp_path, changes))
+
+
+@pytest.mark.parametrize(("fate", "who"), [("0", "No training person has"), ("1", "Every training person has")])
+def test_training_people_of_one_outcome_are_refused(fate: str, who: str, tmp_path: Path) -> None:
+    path = write_risk_study(tmp_path, {"split": {"by": "file", "path": "split.csv"}})
+    fates = dict(line.split(",")[:2] for line in (tmp_path / "outcomes.csv").read_text().splitlines()[1:])
+    parts = {person: "train" if died == fate else "tuning" for person, died in fates.items()}
+    parts |= dict.fromkeys(list(fates)[:20], "held_out")
+    text = "".join(f"{person},{part}\n" for person, part in parts.items())
+    (tmp_path / "split.csv").write_text(f"subject_id,split\n{text}")
+    assert refused_alike(path).startswith(f"{who} the outcome 'died'")
+
+
+def test_a_target_that_no_training_person_has_is_refused(tmp_path: Path) -> None:
+    path = write_study(tmp_path, {"question.target": ["sbp", "dbp"], "split": {"by": "file", "path": "split.csv"}})
+    text = "".join(f"{person},{('train', 'tuning', 'held_out')[person % 3]}\n" for person in range(PEOPLE))
+    (tmp_path / "split.csv").write_text(f"subject_id,split\n{text}")
+    visits = pl.read_csv(tmp_path / "visits.csv")
+    visits.with_columns(dbp=pl.when(pl.col("id") % 3 > 0).then("dbp")).write_csv(tmp_path / "visits.csv")
+    assert refused_alike(path).startswith("No training person has a label of 'dbp'")
 
 
 def test_what_runs_is_rehearsed_without_a_word(tmp_path: Path) -> None:

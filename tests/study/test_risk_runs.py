@@ -20,10 +20,11 @@ from small_study import DOCUMENT, PEOPLE, SECRET, outcomes_csv, visits_csv
 import sequela
 from sequela.bundle import AfterState, members_of, read_bundle, write_bundle
 from sequela.errors import BundleError
+from sequela.evaluate import RiskAsked, risk_curves
 from sequela.models import parameter_count
 from sequela.report.formats import Metrics
 from sequela.report.performance import performance
-from sequela.study import Run
+from sequela.study import Run, risk
 from sequela.study.material import best_baseline
 from sequela.study.story import gather
 
@@ -176,6 +177,7 @@ def test_the_measures_of_a_risk_are_those_of_its_predictions(risky: Run) -> None
     levels = {row["subgroup"]["level"] for row in metrics["measures"] if row["subgroup"]}
     assert levels == {"f", "m"}
     assert {row["threshold"] for row in metrics["measures"] if row["metric"] == "sensitivity"} == {0.1, 0.2}
+    assert {(row["at"], row["horizon_hours"]) for row in metrics["measures"]} == {(None, None)}
 
 
 def test_landmarks_count_from_the_start_of_each_persons_episode(run_risk: Any) -> None:
@@ -184,6 +186,7 @@ def test_landmarks_count_from_the_start_of_each_persons_episode(run_risk: Any) -
     asked = {"question.outcome": HIGH, "question.at": ["30d", "60d"], "question.incomplete": "no event"}
     run = run_risk(PLAIN | asked, {"visits.csv": text})
     assert {row["at"] for row in run.metrics["measures"]} == {None, "30d", "60d"}
+    assert {row["horizon_hours"] for row in run.metrics["measures"]} == {90 * 24}
 
 
 def test_recalibration_moves_probabilities_and_no_order(risky: Run) -> None:
@@ -210,13 +213,54 @@ def test_a_bundle_without_a_recalibration_of_its_study_is_refused(
 
 
 def test_a_model_that_could_not_be_recalibrated_is_not_called_so(run_risk: Any) -> None:
-    run = run_risk({**PLAIN, "model.recalibrate": "platt", "prepare.min_people": PEOPLE})
-    why = f"fewer than {PEOPLE} people to recalibrate on"
+    """Though they say more of tuning people than that."""
+    run = run_risk({**PLAIN, "question.outcome": HIGH, "model.recalibrate": "platt", "prepare.min_people": 40})
+    assert len(predictions(run).filter(split="tuning", model="network")) > 40
+    why = "fewer than 40 people to recalibrate on"
     assert run.metrics["not_recalibrated"] == {"network": why, "logistic": why}
     assert not any(row["recalibrated"] for row in run.metrics["measures"])
+    drawn = read(run, "curves")["risk"]["models"]
+    assert [(model["model"], model["after"], model["recalibration"]) for model in drawn] == [
+        ("network", None, None),
+        ("logistic", None, None),
+    ]
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert f"network and logistic regression ({why})" in page
     assert "Every model was recalibrated" not in page
+
+
+def test_figures_show_risks_before_and_after_their_recalibration(
+    run_risk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, Any]] = []
+
+    def recording(asked: RiskAsked, predicted: dict[str, np.ndarray], **more: Any) -> dict[str, Any]:
+        given.append({"before": predicted, **more})
+        return risk_curves(asked, predicted, **more)
+
+    monkeypatch.setattr(risk, "risk_curves", recording)
+    run = run_risk({**PLAIN, "train.epochs": 4, "model.recalibrate": "platt"})
+    held_out = predictions(run).filter(split="held_out")
+    (drawn,) = given
+    assert drawn["recalibration"] == {"network": "platt", "logistic": "platt"}
+    for model in drawn["recalibration"]:
+        after = held_out.filter(model=model)["predicted"].to_numpy()
+        assert np.array_equal(drawn["recalibrated"][model], after)
+        assert (drawn["before"][model] != after).all()
+
+
+def test_a_profile_counts_what_was_asked_and_what_followed(run_risk: Any) -> None:
+    run = run_risk({**PLAIN, "question.outcome": HIGH, "split.fractions": [0.3, 0.1, 0.6]})
+    asked, table = read(run, "profile")["asked"], predictions(run).filter(model="network")
+    events = table.filter(target=1.0)
+    assert 0 < len(table) < asked["predictions"]
+    assert asked["without_target_share"] == pytest.approx(1 - len(table) / asked["predictions"])
+    assert (asked["nothing_seen"], asked["events"]) == (0, len(events))
+    assert asked["people_with_event"] == events["subject_id"].n_unique() < len(events)
+    people = table.filter(split="held_out")["subject_id"].n_unique()
+    assert run.metrics["verdict"].startswith(f"On {people} held-out people")
+    low, middle, high = asked["event_hours_quartiles"]
+    assert 0 < low < middle < high <= 90 * 24
 
 
 def test_each_member_has_its_own_training(risky: Run) -> None:
@@ -371,6 +415,7 @@ def test_what_is_told_of_variables_and_of_missing_values_is_of_the_risk_that_the
         {
             **PLAIN,
             "model.recalibrate": "isotonic",
+            "train.seed": 3,
             "evaluate.missing_sensitivity": True,
             "evaluate.importance": True,
         }

@@ -108,6 +108,15 @@ def test_history_names_each_epoch_and_why_training_ended(plain: Run) -> None:
     assert fit["best_epoch"] in (1, 2)
 
 
+def test_a_profile_counts_what_was_asked_and_how_far_ahead(plain: Run) -> None:
+    asked = read(plain, "profile.json")["asked"]
+    table = pl.read_parquet(plain.folder / "predictions.parquet").filter(model="network")
+    assert asked["predictions"] == 360
+    assert asked["without_target_share"] == pytest.approx(1 - len(table) / 360)
+    assert asked["nothing_seen"] == 0
+    assert asked["horizon_hours_quartiles"] == pytest.approx(np.quantile(table["horizon_hours"], [0.25, 0.5, 0.75]))
+
+
 def test_a_network_larger_than_its_data_is_warned_of(plain: Run, run_study: Any) -> None:
     smaller = run_study({"model": {"hidden": 1, "inputs": ["values"]}, "evaluate.importance": False})
     network, other = (read(run, "profile.json")["network"] for run in (plain, smaller))

@@ -18,8 +18,8 @@ from sequela.baselines import Examples
 from sequela.cohort import HELD_OUT, TRAIN, TUNING
 from sequela.evaluate import conformal_half_width
 from sequela.models import Network
-from sequela.predict import member_outputs
-from sequela.prepare import Collation, fit_smearing
+from sequela.predict import last_targets, member_outputs
+from sequela.prepare import Collation, fit_smearing, unscale_targets
 from sequela.study import Run, Watch, divide, fit, forecast, gather, risk
 from sequela.study.fit import fit_split
 from sequela.train import History, train
@@ -91,6 +91,24 @@ def test_what_bins_add_up_to_is_no_measure_of_single_values(run_study: Any) -> N
     (target,) = json.loads((run.folder / "bundle" / "prepare.json").read_text())["targets"]
     assert abs(target["center"]) < 5
     assert target["spread"] < 15
+
+
+def test_what_a_network_learns_of_a_change_is_the_change_from_what_it_will_be_added_to(tmp_path: Path) -> None:
+    changes = {
+        "prepare.grid": "60d",
+        "question.at": "every 60d",
+        "question.horizon": "30d",
+        "question.tolerance": "30d",
+    }
+    changes |= {"prepare.transform": {"sbp": "difference"}, "prepare.aggregate": "sum", "prepare.min_people": 1}
+    study = sequela.read_study(write_study(tmp_path, changes))
+    material = gather(study)
+    split, _ = divide(study, material)
+    prepared = fit_split(material, split, watch=Watch(), number=1, fits=1).bundle.prepared
+    training = np.flatnonzero(split.part == TRAIN)
+    learned = forecast.targets(material, prepared, training)
+    last = last_targets(prepared, material.cohort.timeline, material.cohort.sequences.take(training))
+    assert unscale_targets(learned.value.astype(np.float64), prepared, last) == pytest.approx(material.labels[training])
 
 
 def test_what_brings_a_bent_target_back_is_learned_from_all_members_and_training_people_alone(tmp_path: Path) -> None:
@@ -225,6 +243,9 @@ def test_several_targets_and_horizons_are_forecast_side_by_side(run_study: Any) 
         assert (rows["upper"] - rows["predicted"]).to_numpy() == pytest.approx(half_width)
         assert (rows["predicted"] - rows["lower"]).to_numpy() == pytest.approx(half_width)
     assert len(json.loads((run.folder / "curves.json").read_text())["targets"]) == 2
+    for target in json.loads((run.folder / "bundle" / "prepare.json").read_text())["targets"]:
+        labels = table.filter(split="train", code=target["code"])["target"]
+        assert (target["center"], target["spread"]) == pytest.approx((labels.mean(), labels.std(ddof=0)))
 
 
 @pytest.mark.parametrize("folds", [1, 2])
