@@ -416,6 +416,7 @@ def test_what_is_told_of_variables_and_of_missing_values_is_of_the_risk_that_the
             **PLAIN,
             "model.recalibrate": "isotonic",
             "train.seed": 3,
+            "evaluate.bootstrap": 150,
             "evaluate.missing_sensitivity": True,
             "evaluate.importance": True,
         }

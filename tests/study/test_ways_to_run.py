@@ -17,6 +17,7 @@ import sequela
 from sequela.baselines import Examples
 from sequela.cohort import HELD_OUT, TRAIN, TUNING
 from sequela.evaluate import conformal_half_width
+from sequela.explain import ImportanceSettings, variable_importance
 from sequela.models import Network
 from sequela.predict import last_targets, member_outputs
 from sequela.prepare import Collation, fit_smearing, unscale_targets
@@ -250,10 +251,18 @@ def test_several_targets_and_horizons_are_forecast_side_by_side(run_study: Any) 
 
 @pytest.mark.parametrize("folds", [1, 2])
 def test_what_is_told_of_variables_and_of_missing_values_is_of_the_first_target_and_of_all_horizons(
-    run_study: Any, folds: int
+    run_study: Any, monkeypatch: pytest.MonkeyPatch, folds: int
 ) -> None:
+    asked_for: list[ImportanceSettings] = []
+
+    def recording(*given: Any, **keys: Any) -> Any:
+        asked_for.append(keys["settings"])
+        return variable_importance(*given, **keys)
+
+    monkeypatch.setattr("sequela.study.importance.variable_importance", recording)
     asked = {"question.target": ["dbp", "sbp"], "question.horizon": ["30d", "90d"], "split.folds": folds}
-    run = run_study(asked | {"evaluate.missing_sensitivity": True, "train.epochs": 1, "train.seed": 3})
+    drawn = {"evaluate.bootstrap": 150, "train.seed": 3}
+    run = run_study(asked | {"evaluate.missing_sensitivity": True, "train.epochs": 1} | drawn)
     headline = run.metrics["models"]["network"]["rmse"]
     curves = json.loads((run.folder / "curves.json").read_text())
     points = {point["shift"]: point for point in curves["missing_sensitivity"]["points"]}
@@ -262,6 +271,15 @@ def test_what_is_told_of_variables_and_of_missing_values_is_of_the_first_target_
     judged = network(run).filter(split="held_out", code="dbp", fold=0)
     error = (judged["predicted"] - judged["target"]).to_numpy()
     assert curves["importance"]["baseline"] == pytest.approx(np.sqrt(np.mean(error**2)))
+    (settings,) = asked_for
+    assert (settings.resamples, settings.seed) == (150, 3)
+    days = (
+        judged.unique(["subject_id", "prediction_time"])
+        .select(pl.col("prediction_time") - pl.col("episode_start"))
+        .to_series()
+    )
+    assert 14 < days.quantile(0.75) < 14 * 7  # of 14 weeks at most, and of more than 14 days
+    assert settings.edges_hours == (24, 7 * 24)
 
 
 @pytest.mark.parametrize("at", ["first record", "every 20d", ["10d", "40d"], "10d"])
