@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 import torch
 from live_bundle import assert_bundle_agrees
-from small_study import PEOPLE, write_risk_study, write_study
+from small_study import PEOPLE, visits_csv, write_risk_study, write_study
 
 import sequela
 from sequela.baselines import Examples
 from sequela.cohort import HELD_OUT, TRAIN, TUNING
 from sequela.evaluate import conformal_half_width
-from sequela.explain import ImportanceSettings, variable_importance
+from sequela.explain import variable_importance
 from sequela.models import Network
 from sequela.predict import last_targets, member_outputs
 from sequela.prepare import Collation, fit_smearing, unscale_targets
@@ -253,16 +253,18 @@ def test_several_targets_and_horizons_are_forecast_side_by_side(run_study: Any) 
 def test_what_is_told_of_variables_and_of_missing_values_is_of_the_first_target_and_of_all_horizons(
     run_study: Any, monkeypatch: pytest.MonkeyPatch, folds: int
 ) -> None:
-    asked_for: list[ImportanceSettings] = []
+    asked_for: list[dict[str, Any]] = []
 
     def recording(*given: Any, **keys: Any) -> Any:
-        asked_for.append(keys["settings"])
+        asked_for.append(keys)
         return variable_importance(*given, **keys)
 
     monkeypatch.setattr("sequela.study.importance.variable_importance", recording)
     asked = {"question.target": ["dbp", "sbp"], "question.horizon": ["30d", "90d"], "split.folds": folds}
-    drawn = {"evaluate.bootstrap": 150, "train.seed": 3}
-    run = run_study(asked | {"evaluate.missing_sensitivity": True, "train.epochs": 1} | drawn)
+    drawn = {"evaluate.bootstrap": 150, "train.seed": 3, "model": {"hidden": 3, "bidirectional": folds == 2}}
+    changes = asked | {"evaluate.missing_sensitivity": True, "train.epochs": 1} | drawn
+    visits = pl.read_csv(visits_csv().encode())
+    run = run_study(changes, {"visits.csv": visits.with_columns(day=pl.col("day") + pl.col("id") % 5).write_csv()})
     headline = run.metrics["models"]["network"]["rmse"]
     curves = json.loads((run.folder / "curves.json").read_text())
     points = {point["shift"]: point for point in curves["missing_sensitivity"]["points"]}
@@ -271,7 +273,8 @@ def test_what_is_told_of_variables_and_of_missing_values_is_of_the_first_target_
     judged = network(run).filter(split="held_out", code="dbp", fold=0)
     error = (judged["predicted"] - judged["target"]).to_numpy()
     assert curves["importance"]["baseline"] == pytest.approx(np.sqrt(np.mean(error**2)))
-    (settings,) = asked_for
+    ((settings, codes, static),) = ((keys["settings"], keys["codes"], keys["static"]) for keys in asked_for)
+    assert (sorted(codes), sorted(static)) == (["dbp", "sbp", "ward"], ["height", "sex"])
     assert (settings.resamples, settings.seed) == (150, 3)
     days = (
         judged.unique(["subject_id", "prediction_time"])
