@@ -278,6 +278,9 @@ def test_the_best_baseline_over_folds_weighs_every_label_once(kind: str, run_stu
         run = run_study({"split.folds": 3, "train.epochs": 1, "evaluate.baselines": ["persistence", "mean", "linear"]})
     else:
         run = run_risk(PLAIN | {"split.folds": 3, "evaluate.baselines": ["logistic", "gradient_boosting"]})
+    if kind == "risk":
+        judged = predictions(run).filter(model="network", split="held_out")
+        assert read(run, "profile")["split"]["events"]["held_out"] == judged["target"].sum() > 0
     name, power = ("selection_rmse", 2) if kind == "forecast" else ("selection_log_loss", 1)
     tuning = predictions(run).filter(model="network", split="tuning").group_by("fold").len()
     labels = dict(tuning.iter_rows())

@@ -75,6 +75,8 @@ def test_with_folds_everyone_is_held_out_once_and_the_bundle_is_fitted_on_all(ru
     material = gather(study)
     *_, everyone = divide(study, material)
     assert not (everyone.part == HELD_OUT).any()
+    profile = json.loads((run.folder / "profile.json").read_text())
+    assert profile["preparation"]["steps"] == (everyone.part == TRAIN).sum()  # each reads one step more
     final = fit_split(material, everyone, watch=Watch(), number=1, fits=1, compared=False).bundle
     assert loaded.bundle.prepared == final.prepared
     weights, expected = loaded.bundle.network.state_dict(), final.network.state_dict()
