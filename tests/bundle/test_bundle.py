@@ -201,7 +201,7 @@ def test_what_is_known_only_after_now_is_not_called_absent(run: Run) -> None:
     assert sequela.load_bundle(run.folder / "bundle").predict_files(paths, now=0).note is None
 
 
-@pytest.mark.parametrize("at", ["last record", "every record"])
+@pytest.mark.parametrize("at", ["last record", "every record", "every 20d"])
 def test_what_is_known_only_after_now_is_not_looked_at(at: str, tmp_path: Path) -> None:
     asked = {"question.at": at, "question.to": "100d", "question.horizon": "60d"}
     study = write_study(tmp_path, asked | {"evaluate.importance": False})
@@ -211,6 +211,8 @@ def test_what_is_known_only_after_now_is_not_looked_at(at: str, tmp_path: Path) 
     expected = loaded.predict(by_then, now=60)
     assert expected["subject_id"].n_unique() == 60
     assert loaded.predict(frames, now=60).equals(expected)
+    if at == "every 20d":
+        assert expected.filter(prediction_time=60)["subject_id"].n_unique() == 60
 
 
 def test_records_without_a_value_give_no_prediction_and_a_note(run: Run) -> None:

@@ -94,6 +94,11 @@ def test_what_bins_add_up_to_is_no_measure_of_single_values(run_study: Any) -> N
     (target,) = json.loads((run.folder / "bundle" / "prepare.json").read_text())["targets"]
     assert abs(target["center"]) < 5
     assert target["spread"] < 15
+    (trained,) = json.loads((run.folder / "history.json").read_text())["fits"]
+    tuning = network(run).filter(split="tuning")
+    error = (tuning["predicted"] - tuning["target"]).to_numpy() / target["spread"]
+    loss = trained["epochs"][trained["best_epoch"] - 1]["tuning_loss"]
+    assert loss == pytest.approx(np.mean(error**2), rel=1e-5)  # bins are seen alike in training and after it
 
 
 def test_what_a_network_learns_of_a_change_is_the_change_from_what_it_will_be_added_to(tmp_path: Path) -> None:
@@ -115,16 +120,18 @@ def test_what_a_network_learns_of_a_change_is_the_change_from_what_it_will_be_ad
 
 
 def test_what_brings_a_bent_target_back_is_learned_from_all_members_and_training_people_alone(tmp_path: Path) -> None:
-    changes = {"prepare.transform": {"sbp": "log"}, "prepare.min_people": 5, "model.members": 2}
+    changes = {"prepare.transform": {"sbp": "log"}, "prepare.min_people": 5, "model.members": 3}
     study = sequela.read_study(write_study(tmp_path, changes))
     material = gather(study)
     (split, _) = divide(study, material)
-    bundle = fit_split(material, split, watch=Watch(), number=1, fits=1).bundle
+    found = fit_split(material, split, watch=Watch(), number=1, fits=1)
+    bundle = found.bundle
     training, cohort = np.flatnonzero(split.part == TRAIN), material.cohort
     each = member_outputs(bundle, cohort.timeline, material.evidence.facts, cohort.sequences, None)
     person = cohort.asked.person[training]
     expected = fit_smearing(each.mean(axis=0)[training], material.labels[training], bundle.prepared, person=person)
     assert bundle.prepared == expected
+    assert np.array_equal(found.predicted["network"], unscale_targets(each.mean(axis=0), expected))
     assert len(expected.targets[0].smearing.residuals) > 1  # type: ignore[union-attr]
 
 
