@@ -143,6 +143,14 @@ def test_tables_are_given_by_name_in_order_or_alone(tmp_path: Path) -> None:
     assert by_name.equals(loaded.predict(visits))
 
 
+def test_of_each_person_the_last_prediction_is_given_where_no_other_is_wanted(run: Run) -> None:
+    folder, loaded = run.folder.parent, sequela.load_bundle(run.folder / "bundle")
+    frames = {name: pl.read_csv(folder / f"{name}.csv") for name in loaded.tables}
+    every, last = loaded.predict(frames), loaded.predict(frames, at="last")
+    assert last.equals(every.filter(pl.col("prediction_time") == pl.col("prediction_time").max().over("subject_id")))
+    assert len(last) == 60 < len(every)
+
+
 def test_what_is_no_frame_of_polars_is_refused_by_its_kind(run: Run) -> None:
     folder, loaded = run.folder.parent, sequela.load_bundle(run.folder / "bundle")
     visits, patients = (pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients"))
