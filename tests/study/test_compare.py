@@ -272,7 +272,7 @@ def forecast_folder(folder, *, seed, units=None):
     tables = []
     for model in ("network", "linear"):
         for code, level in (("sbp", 130), ("dbp", 80)):
-            for hours in (6.0, 24.0):
+            for hours in (6.25, 6.5):
                 target = rng.normal(level, 10, 120) if model == "network" else tables[len(tables) - 4]["target"]
                 tables.append(
                     pl.DataFrame({
