@@ -26,6 +26,7 @@ from sequela.report.formats import Metrics
 from sequela.report.performance import performance
 from sequela.study import Run, risk
 from sequela.study.material import best_baseline
+from sequela.study.risk import _not_recalibrated
 from sequela.study.story import gather
 
 PLAIN = {"model": {"hidden": 3}, "train.epochs": 1, "evaluate.baselines": ["logistic"], "evaluate.trials": None}
@@ -296,16 +297,22 @@ def test_the_best_baseline_over_folds_weighs_every_label_once(kind: str, run_stu
     [
         ([({"a": 1.0, "b": 2.0}, {"a": 9.0, "b": 8.0})], "b"),
         ([({"a": 1.0, "b": 2.0}, {"a": 9.0, "b": 8.0}), ({}, {"a": 0.0, "b": 0.0})], "b"),
-        ([({"b": 2.0}, {"a": np.nan, "b": 8.0})], "b"),
+        ([({"a": 1.0, "b": 2.0}, {"a": 9.0, "b": 8.0}), ({"b": 2.0}, {"a": np.nan, "b": 8.0})], "b"),
         ([({}, {"a": 0.0, "b": 0.0})], None),
     ],
-    ids=["one fold", "a fold that nobody judges", "a baseline without a loss", "nobody judges"],
+    ids=["one fold", "a fold that nobody judges", "a baseline without a loss in a fold", "nobody judges"],
 )
 def test_the_best_baseline_has_the_smallest_sum_of_losses_that_somebody_judged(
     folds: list[tuple[dict[str, float], dict[str, float]]], best: str | None
 ) -> None:
     fits: Any = [SimpleNamespace(selection=selection, selection_total=total) for selection, total in folds]
     assert best_baseline(fits) == best
+
+
+def test_a_model_that_some_fold_recalibrated_counts_as_recalibrated() -> None:
+    reasons = {"network": "too few", "logistic": "too few"}, {"network": "too few"}
+    fits: Any = [SimpleNamespace(not_recalibrated=not_recalibrated) for not_recalibrated in reasons]
+    assert _not_recalibrated(fits) == {"network": "too few"}
 
 
 def test_labels_may_come_from_a_table(run_risk: Any) -> None:

@@ -189,7 +189,7 @@ def test_baselines_are_taught_by_training_people_and_judged_by_tuning_people(
     study = sequela.read_study(path)
     material = gather(study)
     split, _ = divide(study, material)
-    fit_split(material, split, watch=Watch(), number=1, fits=1)
+    fitted = fit_split(material, split, watch=Watch(), number=1, fits=1)
     ((*examples, keys),) = given
     assert (keys["seed"], keys["trials"]) == (5, 3)
     for part, found in zip((TRAIN, TUNING), examples, strict=True):
@@ -197,6 +197,8 @@ def test_baselines_are_taught_by_training_people_and_judged_by_tuning_people(
         assert len(np.unique(found.person)) < len(rows)
         assert np.array_equal(found.person, material.cohort.asked.person[rows])
         assert np.array_equal(found.labels, material.labels[rows], equal_nan=True)
+    judged, power = np.count_nonzero(~np.isnan(examples[1].labels)), 2 if kind is forecast else 1
+    assert fitted.selection_total == pytest.approx({n: judged * loss**power for n, loss in fitted.selection.items()})
 
 
 def test_a_split_by_time_trains_on_the_past_only(run_study: Any) -> None:
