@@ -71,13 +71,14 @@ def test_training_people_of_one_outcome_are_refused(fate: str, who: str, tmp_pat
     assert refused_alike(path).startswith(f"{who} the outcome 'died'")
 
 
-def test_a_target_that_no_training_person_has_is_refused(tmp_path: Path) -> None:
-    path = write_study(tmp_path, {"question.target": ["sbp", "dbp"], "split": {"by": "file", "path": "split.csv"}})
+def test_a_horizon_that_only_training_people_have_no_label_at_is_refused(tmp_path: Path) -> None:
+    split = {"by": "file", "path": "split.csv"}
+    path = write_study(tmp_path, {"question.horizon": ["30d", "150d"], "split": split})
     text = "".join(f"{person},{('train', 'tuning', 'held_out')[person % 3]}\n" for person in range(PEOPLE))
     (tmp_path / "split.csv").write_text(f"subject_id,split\n{text}")
     visits = pl.read_csv(tmp_path / "visits.csv")
-    visits.with_columns(dbp=pl.when(pl.col("id") % 3 > 0).then("dbp")).write_csv(tmp_path / "visits.csv")
-    assert refused_alike(path).startswith("No training person has a label of 'dbp'")
+    visits.filter((pl.col("id") % 3 > 0) | (pl.col("day") < 100)).write_csv(tmp_path / "visits.csv")
+    assert refused_alike(path).startswith("No training person has a label of 'sbp' at the horizon \"150d\"")
 
 
 def test_what_runs_is_rehearsed_without_a_word(tmp_path: Path) -> None:
