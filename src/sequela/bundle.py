@@ -235,13 +235,19 @@ def _check_parts(folder: Path, study: BundledStudy, prepared: PreparedState, aft
     for rule, joint in (("regression", prepared.regression), ("knn", prepared.knn)):
         if rule in rules and joint is None:
             _refuse(folder, "prepare.json", f"'{rule}' is missing, by which it fills gaps")
-    if after is not None and after.interval is not None:
+    after = after or AfterState()
+    if after.interval is not None:
         horizons = len(question.horizons) if isinstance(question, ForecastQuestion) else 0
         if [len(row) for row in after.interval.half_width] != [len(targets)] * horizons:
             _refuse(folder, AFTER, "its intervals are not those of study.json")
-    for model in after.recalibration if after is not None else ():
+    elif isinstance(question, ForecastQuestion) and study.model.interval != "none":
+        _refuse(folder, AFTER, "the intervals that study.json asks for are missing")
+    for model in after.recalibration:
         if isinstance(question, ForecastQuestion) or model not in OWN_MODELS:
             _refuse(folder, AFTER, "it recalibrates what is no model of study.json")
+    own = {"network", "hybrid"} if study.model.hybrid else {"network"}
+    if study.model.recalibrate != "none" and not own <= after.recalibration.keys():
+        _refuse(folder, AFTER, "a recalibration that study.json asks for is missing")
 
 
 def _trees(folder: Path, study: BundledStudy, prepared: PreparedState, members: dict[str, bytes]) -> HybridModel | None:

@@ -34,7 +34,7 @@ from sequela.prepare import (
 )
 from sequela.prepare.presence import Presence, presence
 from sequela.prepare.units import unit_named
-from sequela.records import DEATH_PREFIX, Records, TableSettings, read_records
+from sequela.records import DEATH_PREFIX, Clock, Records, TableSettings, read_records
 from sequela.records.values import Kind
 from sequela.records.written import WrittenColumn
 
@@ -377,7 +377,7 @@ class Predictor:
 
     def _read(self, tables: list[TableSettings], frames: Mapping[str, pl.DataFrame] | None = None) -> Records:
         study = self.bundle.study
-        return read_records(
+        records = read_records(
             tables,
             Path(),
             frames=frames,
@@ -385,6 +385,9 @@ class Predictor:
             day_resolution=study.clock.day_resolution,
             apart=study.question.columns_apart,
         )
+        _check_clock(self.bundle, records)
+        # The study's first timed table may hold an outcome alone, and is not among these.
+        return replace(records, clock=Clock(**study.clock.model_dump()))
 
     def _in_order(self, frames: Sequence[pl.DataFrame]) -> dict[str, pl.DataFrame]:
         if len(frames) != len(self.tables):
@@ -402,7 +405,6 @@ class Predictor:
                 raise InputError(f"The study has no table '{name}'. Its tables are {', '.join(self.tables)}.")
 
     def _predict(self, records: Records, now: str | float | None, at: str | None) -> LivePredictions:
-        _check_clock(self.bundle, records)
         there = _presence(self.bundle, records)
         unread = _unread_columns(self.bundle, records, there)
         if not there.has_any and (
@@ -457,7 +459,8 @@ def _check_frames(given: Iterable[object]) -> None:
 
 def _check_clock(bundle: Bundle, records: Records) -> None:
     clock = bundle.study.clock
-    if records.clock.calendar != clock.calendar:
+    is_timed = any(table.first_time is not None for table in records.tables)
+    if is_timed and records.clock.calendar != clock.calendar:
         kind = "dates" if clock.calendar else f"numbers of {clock.unit}"
         raise InputError(
             f"The study tells times as {kind}, but these records do not. Write their times as the study's."

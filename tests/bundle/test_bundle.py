@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,12 @@ def test_a_bundle_holds_exactly_the_listed_members(run: Run) -> None:
 
 
 def test_a_study_without_intervals_has_no_member_for_them(run: Run, tmp_path: Path) -> None:
-    bundle = read_bundle(run.folder / "bundle")
-    write_bundle(type(bundle)(**vars(bundle) | {"after": None}), tmp_path / "bundle")
+    bundle = replace(read_bundle(run.folder / "bundle"), after=None)
+    write_bundle(bundle, tmp_path / "lost")
+    with pytest.raises(BundleError, match=r"after\.json: the intervals that study\.json asks for are missing"):
+        read_bundle(tmp_path / "lost")
+    model = bundle.study.model.model_copy(update={"interval": "none"})
+    write_bundle(replace(bundle, study=bundle.study.model_copy(update={"model": model})), tmp_path / "bundle")
     assert {path.name for path in (tmp_path / "bundle").iterdir()} == MEMBERS - {"after.json"}
     assert read_bundle(tmp_path / "bundle").after is None
 
@@ -138,6 +143,14 @@ def test_tables_are_given_by_name_in_order_or_alone(tmp_path: Path) -> None:
     assert by_name.equals(loaded.predict(visits))
 
 
+def test_of_each_person_the_last_prediction_is_given_where_no_other_is_wanted(run: Run) -> None:
+    folder, loaded = run.folder.parent, sequela.load_bundle(run.folder / "bundle")
+    frames = {name: pl.read_csv(folder / f"{name}.csv") for name in loaded.tables}
+    every, last = loaded.predict(frames), loaded.predict(frames, at="last")
+    assert last.equals(every.filter(pl.col("prediction_time") == pl.col("prediction_time").max().over("subject_id")))
+    assert len(last) == 60 < len(every)
+
+
 def test_what_is_no_frame_of_polars_is_refused_by_its_kind(run: Run) -> None:
     folder, loaded = run.folder.parent, sequela.load_bundle(run.folder / "bundle")
     visits, patients = (pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients"))
@@ -164,6 +177,17 @@ def test_a_table_without_rows_is_read_for_a_new_person(run: Run) -> None:
         assert loaded.predict(frames | {"visits": frames["visits"].clear()}).is_empty()
 
 
+@pytest.mark.filterwarnings("ignore:.*no value in these records:UserWarning")
+def test_a_study_of_dates_says_nothing_of_records_without_times(tmp_path: Path) -> None:
+    visits, patients = DOCUMENT["records"]
+    dated = {key: value for key, value in visits.items() if key != "time_unit"}
+    study = write_study(tmp_path, {"records": [dated, patients], "evaluate.importance": False})
+    dates = pl.read_csv(tmp_path / "visits.csv").with_columns(day=pl.date(2020, 1, 1) + pl.duration(days="day"))
+    dates.write_csv(tmp_path / "visits.csv")
+    loaded = sequela.load_bundle(sequela.run(sequela.read_study(study), tmp_path / "run").folder / "bundle")
+    assert loaded.predict({"visits": dates.clear(), "patients": pl.read_csv(tmp_path / "patients.csv")}).is_empty()
+
+
 def test_a_renamed_input_is_told_from_python(run: Run) -> None:
     folder = run.folder.parent
     frames = {name: pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients")}
@@ -185,7 +209,7 @@ def test_what_is_known_only_after_now_is_not_called_absent(run: Run) -> None:
     assert sequela.load_bundle(run.folder / "bundle").predict_files(paths, now=0).note is None
 
 
-@pytest.mark.parametrize("at", ["last record", "every record"])
+@pytest.mark.parametrize("at", ["last record", "every record", "every 20d"])
 def test_what_is_known_only_after_now_is_not_looked_at(at: str, tmp_path: Path) -> None:
     asked = {"question.at": at, "question.to": "100d", "question.horizon": "60d"}
     study = write_study(tmp_path, asked | {"evaluate.importance": False})
@@ -195,6 +219,8 @@ def test_what_is_known_only_after_now_is_not_looked_at(at: str, tmp_path: Path) 
     expected = loaded.predict(by_then, now=60)
     assert expected["subject_id"].n_unique() == 60
     assert loaded.predict(frames, now=60).equals(expected)
+    if at == "every 20d":
+        assert expected.filter(prediction_time=60)["subject_id"].n_unique() == 60
 
 
 def test_records_without_a_value_give_no_prediction_and_a_note(run: Run) -> None:

@@ -11,7 +11,7 @@ from small_study import write_study
 
 import sequela
 from sequela.errors import RunError
-from sequela.evaluate import Resamples, auroc, brier, net_benefit, paired_difference, rmse
+from sequela.evaluate import Resamples, auroc, brier, mae, net_benefit, paired_difference, rmse
 from sequela.report.comparison import comparison_tables
 from sequela.study.compare import compare_runs
 
@@ -83,7 +83,9 @@ def test_risks_are_compared_on_common_held_out_people(tmp_path):
     assert found["common"] == {"people": 160, "predictions": 160}
     assert [run["held_out"]["people"] for run in found["runs"]] == [200, 200]
     assert found["metrics"] == ["auroc", "auprc", "brier", "calibration_slope", "ici", "net_benefit"]
+    assert {row["metric"] for row in found["differences"]} == set(found["metrics"]) - {"calibration_slope"}
     common = range(40, 200)
+    assert found["events"] == of(a, people=common)[0].sum()
     expected = auroc(*of(b, people=common)) - auroc(*of(a, people=common))
     row = gap(found, "auroc")
     assert row["difference"] == pytest.approx(expected)
@@ -133,9 +135,31 @@ def test_hybrids_are_paired_with_hybrids_and_else_with_the_network(tmp_path):
 def test_the_order_of_rows_in_the_files_changes_nothing(tmp_path):
     a, b = risk_folder(tmp_path / "a", seed=1), risk_folder(tmp_path / "b", seed=2)
     before = compare_runs([a, b], resamples=30)
-    path = b / "predictions.parquet"
-    pl.read_parquet(path).sample(fraction=1, shuffle=True, seed=3).write_parquet(path)
+    for path in (a / "predictions.parquet", b / "predictions.parquet"):
+        pl.read_parquet(path).sample(fraction=1, shuffle=True, seed=3).write_parquet(path)
     assert compare_runs([a, b], resamples=30) == before
+
+
+def test_run_folders_of_one_name_are_told_apart_by_their_paths(tmp_path):
+    folders = [risk_folder(tmp_path / week / "run", seed=seed) for seed, week in enumerate(("first", "second"))]
+    assert [run["name"] for run in compare_runs(folders, resamples=5)["runs"]] == [str(folder) for folder in folders]
+
+
+def test_risks_of_0_and_1_can_be(tmp_path):
+    a, b = risk_folder(tmp_path / "a"), risk_folder(tmp_path / "b", seed=1)
+    changed(b, pl.col("predicted").round())
+    assert gap(compare_runs([a, b], resamples=5), "brier")["difference"] > 0
+
+
+@pytest.mark.parametrize(
+    ("left", "gone", "people"), [(10, "fewer than 11 of its", "fewer than 11"), (11, "11 of its 240", "11")]
+)
+def test_a_few_people_who_are_left_out_are_not_counted(tmp_path, left, gone, people):
+    runs = [risk_folder(tmp_path / "a"), risk_folder(tmp_path / "b", seed=1, people=range(PEOPLE - left))]
+    assert compare_runs(runs, resamples=5)["notes"][0] == (
+        f"a: {gone} held-out predictions are not common to all runs and are left out, among them all predictions of "
+        f"{people} people."
+    )
 
 
 def test_what_cannot_be_compared_is_refused_and_says_what_to_do(tmp_path):
@@ -167,11 +191,13 @@ def test_other_outcomes_of_the_same_people_are_refused_without_telling_them(tmp_
     a, b = risk_folder(tmp_path / "a"), risk_folder(tmp_path / "b")
     path = b / "predictions.parquet"
     pl.read_parquet(path).with_columns(
-        target=pl.when(pl.col("subject_id") == "p17").then(1 - pl.col("target")).otherwise("target")
+        target=pl.when(pl.col("subject_id").is_in([f"p{each}" for each in range(10, 20)]))
+        .then(1 - pl.col("target"))
+        .otherwise("target")
     ).write_parquet(path)
     with pytest.raises(RunError, match="what came differs in fewer than 11 of 240 common predictions") as refused:
         compare_runs([a, b])
-    assert "p17" not in str(refused.value)
+    assert "p1" not in str(refused.value)
 
 
 def test_damaged_run_folders_are_refused(tmp_path):
@@ -190,7 +216,7 @@ def test_damaged_run_folders_are_refused(tmp_path):
     table.filter(pl.col("split") == "train").write_parquet(b / "predictions.parquet")
     with pytest.raises(RunError, match="holds no held-out prediction"):
         compare_runs([a, b])
-    for column, wrong in (("predicted", float("nan")), ("predicted", 1.01), ("target", 0.5)):
+    for column, wrong in (("predicted", np.nan), ("predicted", 1.01), ("target", 0.5), ("prediction_time", None)):
         first = pl.when(pl.col("subject_id") == "p3").then(wrong).otherwise(column).alias(column)
         table.with_columns(first).write_parquet(b / "predictions.parquet")
         with pytest.raises(RunError, match="that no run gives out"):
@@ -204,8 +230,12 @@ def test_damaged_run_folders_are_refused(tmp_path):
     (b / "metrics.json").write_text("[")
     with pytest.raises(RunError, match="cannot be read as JSON"):
         compare_runs([a, b])
-    (b / "metrics.json").write_text('{"format": 9, "question": "risk", "target": [], "models": {}}')
-    with pytest.raises(RunError, match="format 1"):
+    for form in ('"format": 9, ', ""):
+        (b / "metrics.json").write_text(f'{{{form}"question": "risk", "target": [], "models": {{}}}}')
+        with pytest.raises(RunError, match="format 1"):
+            compare_runs([a, b])
+    (b / "metrics.json").write_text('{"format": 1, "question": "risk", "target": "death", "models": {}}')
+    with pytest.raises(RunError, match="expected the measures of a run"):
         compare_runs([a, b])
 
 
@@ -235,19 +265,19 @@ def test_the_tables_show_every_difference(tmp_path):
         assert words in page
 
 
-def forecast_folder(folder, *, seed, units=None, horizons=(6.0, 24.0)):
+def forecast_folder(folder, *, seed, units=None):
     """A run folder of a forecast of two targets at two horizons; several times a person, half an hour apart."""
     rng, said = np.random.default_rng(5), np.random.default_rng(seed)
     persons, times = np.repeat(np.arange(30), 4), np.tile([0.0, 0.5, 1.0, 1.5], 30)
     tables = []
     for model in ("network", "linear"):
         for code, level in (("sbp", 130), ("dbp", 80)):
-            for hours in horizons:
+            for hours in (6.25, 6.5):
                 target = rng.normal(level, 10, 120) if model == "network" else tables[len(tables) - 4]["target"]
                 tables.append(
                     pl.DataFrame({
-                        "subject_id": persons, "episode_start": pl.Series([None] * 120, dtype=pl.Float64),
-                        "prediction_time": times, "split": "held_out", "model": model, "code": code,
+                        "subject_id": persons, "episode_start": 0.0, "prediction_time": times,
+                        "split": "held_out", "model": model, "code": code,
                         "horizon_hours": hours, "target": target, "predicted": target + said.normal(0, hours, 120),
                     })
                 )  # fmt: skip
@@ -276,12 +306,12 @@ def test_forecasts_are_judged_by_target_over_all_horizons_and_times(tmp_path):
     for code in ("sbp", "dbp"):
         mine = pl.col("code") == code, pl.col("model") == "network"
         tables = [pl.read_parquet(run / "predictions.parquet").filter(*mine) for run in (a, b)]
-        values = [rmse(table["target"], table["predicted"]) for table in tables]
-        rows = [
-            row for row in found["rows"] if (row["target"], row["model"], row["metric"]) == (code, "network", "rmse")
-        ]
-        assert [row["value"] for row in rows] == pytest.approx(values)
-        assert [row["people"] for row in rows] == [30, 30]
+        for metric, measure in (("rmse", rmse), ("mae", mae)):
+            values = [measure(table["target"], table["predicted"]) for table in tables]
+            rows = [row for row in found["rows"]
+                    if (row["target"], row["model"], row["metric"]) == (code, "network", metric)]  # fmt: skip
+            assert [row["value"] for row in rows] == pytest.approx(values)
+            assert [row["people"] for row in rows] == [30, 30]
         ours, theirs = ((table["predicted"] - table["target"]).to_numpy() ** 2 for table in tables[::-1])
         person = tables[0]["subject_id"].cast(pl.String)
         gap = paired_difference(ours, theirs, person, resamples=Resamples(person, 60), root=True)
@@ -296,20 +326,35 @@ def test_what_one_model_did_not_say_is_left_out_of_all(tmp_path):
     changed(b, pl.when(~quiet).then("predicted").alias("predicted"))
     found = compare_runs([a, b], resamples=5)
     assert found["common"] == {"people": 30, "predictions": 360}
-    assert found["runs"][0]["held_out"] == {"people": 30, "predictions": 480}
-    assert found["notes"][0] == "a: 120 of its 480 held-out predictions are not common to all runs and are left out."
+    assert [run["held_out"] for run in found["runs"]] == [{"people": 30, "predictions": 480}] * 2
+    for run, note in zip("ab", found["notes"], strict=False):
+        assert note == f"{run}: 120 of its 480 held-out predictions are not common to all runs and are left out."
+    unknown = pl.when(pl.col("prediction_time") != 1).then("target").alias("target")
+    assert compare_runs([changed(a, unknown), changed(b, unknown)], resamples=5)["common"]["predictions"] == 240
 
 
 def test_targets_agree_to_six_digits_in_one_unit(tmp_path):
     a = forecast_folder(tmp_path / "a", seed=1, units={"sbp": "mmHg"})
     b = forecast_folder(tmp_path / "b", seed=2, units={"dbp": "mmHg"})
-    compare_runs([a, changed(b, pl.col("target") * (1 + 1e-8))], resamples=5)
+    inexact = pl.col("target") * (1 + 1e-8), pl.col("horizon_hours") + 1e-9, pl.col("prediction_time") + 1e-12
+    assert compare_runs([a, changed(b, *inexact)], resamples=5)["common"]["predictions"] == 480
     with pytest.raises(RunError, match="what came differs"):
         compare_runs([a, changed(b, pl.col("target") * (1 + 1e-5))])
     with pytest.raises(RunError, match="that no run gives out"):
         compare_runs([a, changed(b, pl.lit(np.inf).alias("predicted"))])
     with pytest.raises(RunError, match="measure the target in other units"):
         compare_runs([a, forecast_folder(tmp_path / "c", seed=2, units={"sbp": "kPa"})])
+
+
+def test_the_unit_of_dates_and_the_order_of_targets_change_nothing(tmp_path):
+    a, b = (forecast_folder(tmp_path / name, seed=seed) for seed, name in enumerate("ab"))
+    before = compare_runs([a, b], resamples=5)
+    for folder, unit in ((a, "us"), (b, "ns")):
+        hours = pl.col("episode_start", "prediction_time") * 3_600_000_000
+        changed(folder, hours.cast(pl.Datetime("us")).cast(pl.Datetime(unit)))
+    metrics = json.loads((b / "metrics.json").read_text())
+    (b / "metrics.json").write_text(json.dumps(metrics | {"target": ["dbp", "sbp"]}))
+    assert compare_runs([a, b], resamples=5) == before
 
 
 @pytest.fixture(scope="module")

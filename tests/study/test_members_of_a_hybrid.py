@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -22,8 +23,9 @@ from sequela.study.fit import fit_split
 from sequela.study.material import Fit, Material, Numbers
 from sequela.study.story import divide, gather
 from sequela.study.watch import Watch
+from sequela.train import Progress
 
-MEMBERS, SEED = 2, 3
+MEMBERS, SEED, MIN_PEOPLE = 2, 3, 7
 Case = tuple[Material, Split, Numbers, Numbers]
 
 
@@ -32,6 +34,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """The material, its split, and of the training predictions the rows and the folds of their people."""
     changes = {
         "model.wide": True,
+        "prepare.min_people": MIN_PEOPLE,
         "train.epochs": 1,
         "train.seed": SEED,
         "evaluate.baselines": ["logistic"],
@@ -134,3 +137,20 @@ def test_a_member_begins_with_the_events_and_the_statistics_of_its_own_people(ca
         pieces = wide.pieces(seen).sum(dim=0)
         assert wide.scale.any()
         assert pieces.abs().max() < 1e-3
+        again = copy.deepcopy(wide)
+        again.fit(seen.numpy().astype(np.float64), cohort.asked.person[training[folds != number]], MIN_PEOPLE)
+        assert all(torch.equal(one, other) for one, other in zip(wide.buffers(), again.buffers(), strict=True))
+
+
+def test_each_training_of_a_fit_is_told_by_its_number(case: Case) -> None:
+    """The second of three fits, trained again: of twelve trainings the fifth to the eighth."""
+    material, split, _, _ = case
+
+    class Counting(Watch):
+        told: dict[tuple[int, int], None] = {}
+
+        def training(self, progress: Progress, fit: int, fits: int) -> None:
+            self.told[fit, fits] = None
+
+    fit_split(trained_again(material), split, watch=(watch := Counting()), number=2, fits=3)
+    assert list(watch.told) == [(fit, 12) for fit in (5, 6, 7, 8)]

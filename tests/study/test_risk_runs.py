@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from live_bundle import assert_bundle_agrees
-from small_study import PEOPLE, SECRET, outcomes_csv, visits_csv
+from small_study import DOCUMENT, PEOPLE, SECRET, outcomes_csv, visits_csv
 
 import sequela
-from sequela.bundle import members_of
+from sequela.bundle import AfterState, members_of, read_bundle, write_bundle
+from sequela.errors import BundleError
+from sequela.evaluate import RiskAsked, risk_curves
 from sequela.models import parameter_count
 from sequela.report.formats import Metrics
 from sequela.report.performance import performance
-from sequela.study import Run
+from sequela.study import Run, risk
+from sequela.study.material import best_baseline
+from sequela.study.risk import _not_recalibrated
 from sequela.study.story import gather
 
 PLAIN = {"model": {"hidden": 3}, "train.epochs": 1, "evaluate.baselines": ["logistic"], "evaluate.trials": None}
@@ -90,17 +97,40 @@ def test_dates_of_an_outcome_in_parquet_run_as_their_text_does_and_do_not_distur
     assert both["predicted"].equals(both["predicted_live"].alias("predicted"), null_equal=False)
 
 
-def test_a_column_of_the_outcome_in_an_input_table_is_not_wanted_of_new_people(run_risk: Any) -> None:
+@pytest.mark.parametrize("columns", [["sex", "dead"], None])
+def test_a_column_of_the_outcome_in_an_input_table_is_not_wanted_of_new_people(
+    run_risk: Any, columns: list[str] | None
+) -> None:
     visits = [line.split(",") for line in outcomes_csv(2 * PEOPLE).splitlines()]
     patients = "\n".join(f"{who},{'fm'[len(who) % 2]},{died}" for who, died, _ in visits[1:])
-    changes = {"question.outcome": {"column": "dead"}, **PLAIN, "evaluate.subgroups": []}
-    table = {"path": "patients.csv", "layout": "static", "subject": "id", "columns": ["sex", "dead"]}
-    run = run_risk(changes | {"records.1": table}, {"patients.csv": f"id,sex,dead\n{patients}\n"})
+    changes = {"question.outcome": {"column": "fatal", "positive": "1"}, **PLAIN, "evaluate.subgroups": []}
+    table = {"path": "patients.csv", "layout": "static", "subject": "id", "columns": columns, "categorical": ["dead"]}
+    given = {key: value for key, value in table.items() if value is not None} | {"rename": {"dead": "fatal"}}
+    run = run_risk(changes | {"records.1": given}, {"patients.csv": f"id,sex,dead\n{patients}\n"})
     loaded = sequela.load_bundle(run.folder / "bundle")
     folder = run.folder.parent
     tables = {"visits": pl.read_csv(folder / "visits.csv"), "patients": pl.read_csv(folder / "patients.csv")}
-    assert loaded.predict(tables | {"patients": tables["patients"].drop("dead")}).equals(loaded.predict(tables))
-    assert "dead" not in {variable["code"] for variable in read(run, "profile")["variables"]}
+    live = loaded.predict(tables | {"patients": tables["patients"].drop("dead")})
+    with warnings.catch_warnings(action="ignore"):  # of a column that the study renamed
+        assert loaded.predict(tables).equals(live)
+    both = predictions(run).filter(model="network").join(live, on=["subject_id", "prediction_time"], suffix="_live")
+    assert both["predicted"].equals(both["predicted_live"].alias("predicted"))
+    assert not {"dead", "fatal"} & {variable["code"] for variable in read(run, "profile")["variables"]}
+
+
+def test_new_people_are_told_the_time_in_the_units_of_the_study_whose_first_table_is_of_the_outcome(
+    run_risk: Any,
+) -> None:
+    fates = [line.split(",") for line in outcomes_csv(2 * PEOPLE).splitlines()[1:]]
+    text = "id,hour,dead\n" + "".join(f"{who},9600,{died}\n" for who, died, _ in fates)
+    table = {"path": "fate.csv", "subject": "id", "time": "hour", "time_unit": "hours", "columns": ["dead"]}
+    run = run_risk(
+        {**PLAIN, "records": [table, *DOCUMENT["records"]], "question.outcome": {"column": "dead"}}, {"fate.csv": text}
+    )
+    assert_bundle_agrees(run)
+    loaded = sequela.load_bundle(run.folder / "bundle")
+    paths = {name: run.folder.parent / f"{name}.csv" for name in loaded.tables}
+    assert loaded.predict_files(paths, now=100 * 24).table["prediction_time"].max() > 99 * 24
 
 
 @pytest.mark.parametrize(("time", "day"), [("day_of_death", "1"), ("died_on", "")])
@@ -148,6 +178,7 @@ def test_the_measures_of_a_risk_are_those_of_its_predictions(risky: Run) -> None
     levels = {row["subgroup"]["level"] for row in metrics["measures"] if row["subgroup"]}
     assert levels == {"f", "m"}
     assert {row["threshold"] for row in metrics["measures"] if row["metric"] == "sensitivity"} == {0.1, 0.2}
+    assert {(row["at"], row["horizon_hours"]) for row in metrics["measures"]} == {(None, None)}
 
 
 def test_landmarks_count_from_the_start_of_each_persons_episode(run_risk: Any) -> None:
@@ -156,6 +187,7 @@ def test_landmarks_count_from_the_start_of_each_persons_episode(run_risk: Any) -
     asked = {"question.outcome": HIGH, "question.at": ["30d", "60d"], "question.incomplete": "no event"}
     run = run_risk(PLAIN | asked, {"visits.csv": text})
     assert {row["at"] for row in run.metrics["measures"]} == {None, "30d", "60d"}
+    assert {row["horizon_hours"] for row in run.metrics["measures"]} == {90 * 24}
 
 
 def test_recalibration_moves_probabilities_and_no_order(risky: Run) -> None:
@@ -168,14 +200,68 @@ def test_recalibration_moves_probabilities_and_no_order(risky: Run) -> None:
     assert brier[True] != brier[False]
 
 
+@pytest.mark.parametrize("kept", [None, ["network"], ["hybrid"]])
+def test_a_bundle_without_a_recalibration_of_its_study_is_refused(
+    risky: Run, tmp_path: Path, kept: list[str] | None
+) -> None:
+    bundle = read_bundle(risky.folder / "bundle")
+    assert bundle.after is not None
+    maps = bundle.after.recalibration
+    after = None if kept is None else AfterState(recalibration={model: maps[model] for model in kept})
+    write_bundle(replace(bundle, after=after), tmp_path / "bundle")
+    with pytest.raises(BundleError, match=r"after\.json: a recalibration that study\.json asks for is missing"):
+        read_bundle(tmp_path / "bundle")
+
+
 def test_a_model_that_could_not_be_recalibrated_is_not_called_so(run_risk: Any) -> None:
-    run = run_risk({**PLAIN, "model.recalibrate": "platt", "prepare.min_people": PEOPLE})
-    why = f"fewer than {PEOPLE} people to recalibrate on"
+    """Though they say more of tuning people than that."""
+    run = run_risk({**PLAIN, "question.outcome": HIGH, "model.recalibrate": "platt", "prepare.min_people": 40})
+    assert len(predictions(run).filter(split="tuning", model="network")) > 40
+    why = "fewer than 40 people to recalibrate on"
     assert run.metrics["not_recalibrated"] == {"network": why, "logistic": why}
     assert not any(row["recalibrated"] for row in run.metrics["measures"])
+    drawn = read(run, "curves")["risk"]["models"]
+    assert [(model["model"], model["after"], model["recalibration"]) for model in drawn] == [
+        ("network", None, None),
+        ("logistic", None, None),
+    ]
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert f"network and logistic regression ({why})" in page
     assert "Every model was recalibrated" not in page
+
+
+def test_figures_show_risks_before_and_after_their_recalibration(
+    run_risk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, Any]] = []
+
+    def recording(asked: RiskAsked, predicted: dict[str, np.ndarray], **more: Any) -> dict[str, Any]:
+        given.append({"before": predicted, **more})
+        return risk_curves(asked, predicted, **more)
+
+    monkeypatch.setattr(risk, "risk_curves", recording)
+    run = run_risk({**PLAIN, "train.epochs": 4, "model.recalibrate": "platt"})
+    held_out = predictions(run).filter(split="held_out")
+    (drawn,) = given
+    assert drawn["recalibration"] == {"network": "platt", "logistic": "platt"}
+    for model in drawn["recalibration"]:
+        after = held_out.filter(model=model)["predicted"].to_numpy()
+        assert np.array_equal(drawn["recalibrated"][model], after)
+        assert (drawn["before"][model] != after).all()
+
+
+def test_a_profile_counts_what_was_asked_and_what_followed(run_risk: Any) -> None:
+    run = run_risk({**PLAIN, "question.outcome": HIGH, "split.fractions": [0.3, 0.1, 0.6]})
+    asked, table = read(run, "profile")["asked"], predictions(run).filter(model="network")
+    events = table.filter(target=1.0)
+    assert 0 < len(table) < asked["predictions"]
+    assert asked["without_target_share"] == pytest.approx(1 - len(table) / asked["predictions"])
+    assert (asked["nothing_seen"], asked["events"]) == (0, len(events))
+    assert asked["people_with_event"] == events["subject_id"].n_unique() < len(events)
+    people = table.filter(split="held_out")["subject_id"].n_unique()
+    assert run.metrics["verdict"].startswith(f"On {people} held-out people")
+    low, middle, high = asked["event_hours_quartiles"]
+    assert 0 < low < middle < high <= 90 * 24
 
 
 def test_each_member_has_its_own_training(risky: Run) -> None:
@@ -193,6 +279,9 @@ def test_the_best_baseline_over_folds_weighs_every_label_once(kind: str, run_stu
         run = run_study({"split.folds": 3, "train.epochs": 1, "evaluate.baselines": ["persistence", "mean", "linear"]})
     else:
         run = run_risk(PLAIN | {"split.folds": 3, "evaluate.baselines": ["logistic", "gradient_boosting"]})
+    if kind == "risk":
+        judged = predictions(run).filter(model="network", split="held_out")
+        assert read(run, "profile")["split"]["events"]["held_out"] == judged["target"].sum() > 0
     name, power = ("selection_rmse", 2) if kind == "forecast" else ("selection_log_loss", 1)
     tuning = predictions(run).filter(model="network", split="tuning").group_by("fold").len()
     labels = dict(tuning.iter_rows())
@@ -201,6 +290,29 @@ def test_the_best_baseline_over_folds_weighs_every_label_once(kind: str, run_stu
         for baseline, loss in fit[name].items():
             total[baseline] = total.get(baseline, 0.0) + labels[fit["fold"]] * loss**power
     assert run.metrics["best_baseline"] == min(total, key=total.__getitem__)
+
+
+@pytest.mark.parametrize(
+    ("folds", "best"),
+    [
+        ([({"a": 1.0, "b": 2.0}, {"a": 9.0, "b": 8.0})], "b"),
+        ([({"a": 1.0, "b": 2.0}, {"a": 9.0, "b": 8.0}), ({}, {"a": 0.0, "b": 0.0})], "b"),
+        ([({"a": 1.0, "b": 2.0}, {"a": 9.0, "b": 8.0}), ({"b": 2.0}, {"a": np.nan, "b": 8.0})], "b"),
+        ([({}, {"a": 0.0, "b": 0.0})], None),
+    ],
+    ids=["one fold", "a fold that nobody judges", "a baseline without a loss in a fold", "nobody judges"],
+)
+def test_the_best_baseline_has_the_smallest_sum_of_losses_that_somebody_judged(
+    folds: list[tuple[dict[str, float], dict[str, float]]], best: str | None
+) -> None:
+    fits: Any = [SimpleNamespace(selection=selection, selection_total=total) for selection, total in folds]
+    assert best_baseline(fits) == best
+
+
+def test_a_model_that_some_fold_recalibrated_counts_as_recalibrated() -> None:
+    reasons = {"network": "too few", "logistic": "too few"}, {"network": "too few"}
+    fits: Any = [SimpleNamespace(not_recalibrated=not_recalibrated) for not_recalibrated in reasons]
+    assert _not_recalibrated(fits) == {"network": "too few"}
 
 
 def test_labels_may_come_from_a_table(run_risk: Any) -> None:
@@ -313,6 +425,8 @@ def test_what_is_told_of_variables_and_of_missing_values_is_of_the_risk_that_the
         {
             **PLAIN,
             "model.recalibrate": "isotonic",
+            "train.seed": 3,
+            "evaluate.bootstrap": 150,
             "evaluate.missing_sensitivity": True,
             "evaluate.importance": True,
         }

@@ -108,18 +108,56 @@ def test_history_names_each_epoch_and_why_training_ended(plain: Run) -> None:
     assert fit["best_epoch"] in (1, 2)
 
 
+def test_a_profile_counts_what_was_asked_and_how_far_ahead(plain: Run) -> None:
+    asked = read(plain, "profile.json")["asked"]
+    table = pl.read_parquet(plain.folder / "predictions.parquet").filter(model="network")
+    assert read(plain, "profile.json")["preparation"]["steps"] == len(table.filter(split="train"))
+    assert asked["predictions"] == 360
+    assert asked["without_target_share"] == pytest.approx(1 - len(table) / 360)
+    assert asked["nothing_seen"] == 0
+    assert asked["horizon_hours_quartiles"] == pytest.approx(np.quantile(table["horizon_hours"], [0.25, 0.5, 0.75]))
+
+
+def test_a_network_larger_than_its_data_is_warned_of(plain: Run, run_study: Any) -> None:
+    smaller = run_study({"model": {"hidden": 1, "inputs": ["values"]}, "evaluate.importance": False})
+    network, other = (read(run, "profile.json")["network"] for run in (plain, smaller))
+    assert network["parameters"] > network["predictions_train"]
+    assert f"{network['parameters']:,} parameters for {network['predictions_train']:,} training" in network["warning"]
+    assert (other["parameters"] <= other["predictions_train"], other["warning"]) == (True, None)
+
+
+def test_the_tuning_loss_of_the_best_epoch_is_that_of_the_predictions_for_tuning_people(plain: Run) -> None:
+    (fit,) = read(plain, "history.json")["fits"]
+    (target,) = read(plain, "bundle/prepare.json")["targets"]
+    tuning = pl.read_parquet(plain.folder / "predictions.parquet").filter(split="tuning", model="network")
+    error = (tuning["predicted"] - tuning["target"]).to_numpy() / target["spread"]
+    assert fit["epochs"][fit["best_epoch"] - 1]["tuning_loss"] == pytest.approx(np.mean(error**2), rel=1e-5)
+
+
 def test_a_variable_is_missing_at_the_steps_that_hold_no_value_of_it(run_study: Any) -> None:
     """Four results that come at once, the older ones stale, stand at one step of their person."""
-    late = "".join(f"{person},{day},10,{person % 7 + day}\n" for person in range(60) for day in range(4))
+    results = [(person, day, "" if person > 5 else 1) for person in range(60) for day in range(4)]
+    late = "".join(f"{person},{day},10,{person % 7 + day},{rare}\n" for person, day, rare in results)
     labs = {"name": "labs", "path": "labs.csv", "subject": "id", "time": "day", "time_unit": "days"}
     tables = [*study_document()["records"], labs | {"available": "known"}]
-    run = run_study({"records": tables}, {"labs.csv": "id,day,known,crp\n" + late})
+    run = run_study({"records": tables}, {"labs.csv": "id,day,known,crp,rare\n" + late})
     profile = read(run, "profile.json")
     found = {variable["code"]: variable for variable in profile["variables"]}
     assert found["crp"]["values"] == 240
     assert found["crp"]["missing_share"] == pytest.approx(1 - 60 / profile["instants"])
     assert found["sbp"]["missing_share"] == pytest.approx(1 - 360 / profile["instants"])
     assert found["height"]["missing_share"] == 0
+    assert (found["crp"]["used"], found["crp"]["reason"]) == (True, None)
+    assert (found["rare"]["used"], found["rare"]["people"], found["rare"]["reason"] is None) == (False, 6, False)
+
+
+def test_people_are_counted_who_were_read_asked_and_predicted(tmp_path: Path) -> None:
+    path = write_study(tmp_path)
+    visits = pl.read_csv(tmp_path / "visits.csv")
+    never_seen, seen_once = pl.col("id") == 0, (pl.col("id") == 1) & (pl.col("day") > 0)
+    visits.filter(~(never_seen | seen_once)).write_csv(tmp_path / "visits.csv")
+    found = reading(gather(sequela.read_study(path)))
+    assert found["people"] == {"read": 60, "asked": 59, "predicted": 58}
 
 
 def test_a_derived_value_that_is_no_finite_number_is_counted(tmp_path: Path) -> None:

@@ -45,18 +45,18 @@ def test_the_first_member_is_the_network_that_the_study_trains_alone(tmp_path: P
     assert alike(alone, members(tmp_path / "three", 4, 3)[0])
 
 
-def test_each_member_is_shuffled_by_its_own_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seeds = []
+def test_each_member_begins_and_is_shuffled_by_its_own_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = []  # of the first weights, and of the order of batches
 
     def recording(
         member: Network, examples: Collation, tuning: Collation, given: TrainSettings, **keys: Any
     ) -> History:
-        seeds.append(given.seed)
+        seeds.append((torch.initial_seed(), given.seed))
         return train(member, examples, tuning, given, **keys)
 
     monkeypatch.setattr(fit, "train", recording)
     members(tmp_path, 4, 3)
-    assert seeds == [seed_of_member(4, number) for number in range(3)]
+    assert seeds == [(seed_of_member(4, number),) * 2 for number in range(3)]
 
 
 def test_members_of_many_seeds_have_seeds_of_their_own() -> None:

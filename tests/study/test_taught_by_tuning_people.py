@@ -99,6 +99,9 @@ def test_what_is_judged_on_tuning_people_is_that_of_a_study_that_does_not_train_
     train = material.settings.train.model_copy(update={"refit": False})
     once = fitted(replace(material, settings=material.settings.model_copy(update={"train": train})), split)
     tuning = rows(split, TUNING)
+    losses = [[epoch.tuning_loss for history in each.histories for epoch in history.epochs] for each in (once, fit)]
+    assert losses[0] == losses[1]
+    assert None not in losses[0]
     for model in fit.predicted:
         assert once.of_tuning[model].tobytes() == fit.of_tuning[model].tobytes(), model
         assert once.before[model][tuning].tobytes() == once.of_tuning[model].tobytes(), model

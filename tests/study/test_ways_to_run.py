@@ -11,15 +11,17 @@ import polars as pl
 import pytest
 import torch
 from live_bundle import assert_bundle_agrees
-from small_study import PEOPLE, write_study
+from small_study import PEOPLE, visits_csv, write_risk_study, write_study
 
 import sequela
-from sequela.cohort import HELD_OUT, TRAIN
+from sequela.baselines import Examples
+from sequela.cohort import HELD_OUT, TRAIN, TUNING
 from sequela.evaluate import conformal_half_width
+from sequela.explain import variable_importance
 from sequela.models import Network
-from sequela.predict import member_outputs
-from sequela.prepare import Collation, fit_smearing
-from sequela.study import Run, Watch, divide, fit, gather
+from sequela.predict import last_targets, member_outputs
+from sequela.prepare import Collation, fit_smearing, unscale_targets
+from sequela.study import Run, Watch, divide, fit, forecast, gather, risk
 from sequela.study.fit import fit_split
 from sequela.train import History, train
 
@@ -57,6 +59,10 @@ def test_with_folds_everyone_is_held_out_once_and_the_bundle_is_fitted_on_all(ru
     assert held_out.group_by("subject_id").agg(pl.col("fold").n_unique())["fold"].max() == 1
     assert set(held_out["fold"]) == {0, 1, 2}
     assert run.metrics["data"]["people"]["held_out"] == PEOPLE
+    for model, headline in run.metrics["models"].items():
+        judged = predictions(run).filter(split="held_out", model=model)
+        error = (judged["predicted"] - judged["target"]).to_numpy()
+        assert headline["rmse"]["value"] == pytest.approx(np.sqrt(np.mean(error**2))), model
     card = json.loads((run.folder / "bundle" / "card.json").read_text())
     assert "fitted on all" in card["performance_is_of"]
     history = json.loads((run.folder / "history.json").read_text())
@@ -69,6 +75,8 @@ def test_with_folds_everyone_is_held_out_once_and_the_bundle_is_fitted_on_all(ru
     material = gather(study)
     *_, everyone = divide(study, material)
     assert not (everyone.part == HELD_OUT).any()
+    profile = json.loads((run.folder / "profile.json").read_text())
+    assert profile["preparation"]["steps"] == (everyone.part == TRAIN).sum()  # each reads one step more
     final = fit_split(material, everyone, watch=Watch(), number=1, fits=1, compared=False).bundle
     assert loaded.bundle.prepared == final.prepared
     weights, expected = loaded.bundle.network.state_dict(), final.network.state_dict()
@@ -86,19 +94,44 @@ def test_what_bins_add_up_to_is_no_measure_of_single_values(run_study: Any) -> N
     (target,) = json.loads((run.folder / "bundle" / "prepare.json").read_text())["targets"]
     assert abs(target["center"]) < 5
     assert target["spread"] < 15
+    (trained,) = json.loads((run.folder / "history.json").read_text())["fits"]
+    tuning = network(run).filter(split="tuning")
+    error = (tuning["predicted"] - tuning["target"]).to_numpy() / target["spread"]
+    loss = trained["epochs"][trained["best_epoch"] - 1]["tuning_loss"]
+    assert loss == pytest.approx(np.mean(error**2), rel=1e-5)  # bins are seen alike in training and after it
+
+
+def test_what_a_network_learns_of_a_change_is_the_change_from_what_it_will_be_added_to(tmp_path: Path) -> None:
+    changes = {
+        "prepare.grid": "60d",
+        "question.at": "every 60d",
+        "question.horizon": "30d",
+        "question.tolerance": "30d",
+    }
+    changes |= {"prepare.transform": {"sbp": "difference"}, "prepare.aggregate": "sum", "prepare.min_people": 1}
+    study = sequela.read_study(write_study(tmp_path, changes))
+    material = gather(study)
+    split, _ = divide(study, material)
+    prepared = fit_split(material, split, watch=Watch(), number=1, fits=1).bundle.prepared
+    training = np.flatnonzero(split.part == TRAIN)
+    learned = forecast.targets(material, prepared, training)
+    last = last_targets(prepared, material.cohort.timeline, material.cohort.sequences.take(training))
+    assert unscale_targets(learned.value.astype(np.float64), prepared, last) == pytest.approx(material.labels[training])
 
 
 def test_what_brings_a_bent_target_back_is_learned_from_all_members_and_training_people_alone(tmp_path: Path) -> None:
-    changes = {"prepare.transform": {"sbp": "log"}, "prepare.min_people": 5, "model.members": 2}
+    changes = {"prepare.transform": {"sbp": "log"}, "prepare.min_people": 5, "model.members": 3}
     study = sequela.read_study(write_study(tmp_path, changes))
     material = gather(study)
     (split, _) = divide(study, material)
-    bundle = fit_split(material, split, watch=Watch(), number=1, fits=1).bundle
+    found = fit_split(material, split, watch=Watch(), number=1, fits=1)
+    bundle = found.bundle
     training, cohort = np.flatnonzero(split.part == TRAIN), material.cohort
     each = member_outputs(bundle, cohort.timeline, material.evidence.facts, cohort.sequences, None)
     person = cohort.asked.person[training]
     expected = fit_smearing(each.mean(axis=0)[training], material.labels[training], bundle.prepared, person=person)
     assert bundle.prepared == expected
+    assert np.array_equal(found.predicted["network"], unscale_targets(each.mean(axis=0), expected))
     assert len(expected.targets[0].smearing.residuals) > 1  # type: ignore[union-attr]
 
 
@@ -118,6 +151,54 @@ def test_a_training_that_hides_measurements_is_told_how_late_each_was_known(
     fit_split(material, divide(study, material)[0], watch=Watch(), number=1, fits=1)
     batch, _ = seen[0].batch(np.arange(len(seen[0])))
     assert set(batch.late_hours.unique().tolist()) == {0.0, 24.0, 48.0}
+
+
+@pytest.mark.parametrize("loss", ["auto", "huber"])
+def test_a_network_is_trained_with_the_loss_of_the_study(
+    run_study: Any, monkeypatch: pytest.MonkeyPatch, loss: str
+) -> None:
+    losses = []
+
+    def recording(*given: Any, **keys: Any) -> History:
+        losses.append(keys["loss"])
+        return train(*given, **keys)
+
+    monkeypatch.setattr(fit, "train", recording)
+    run = run_study({"model.loss": loss, "evaluate.importance": False})
+    assert losses == [loss]
+    told = json.loads((run.folder / "history.json").read_text())["loss"]
+    assert told == {"auto": "squared"}.get(loss, loss)
+
+
+@pytest.mark.parametrize("kind", [forecast, risk], ids=["forecast", "risk"])
+def test_baselines_are_taught_by_training_people_and_judged_by_tuning_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any
+) -> None:
+    """As many settings are tried as the study says, with its seed, and every row is known for its person's."""
+    changes = {"evaluate.baselines": "default", "evaluate.trials": 3, "train.seed": 5, "model": {"hidden": 2}}
+    asked = {"question.outcome": {"code": "sbp", "above": 135, "within": "90d"}}
+    path = write_study(tmp_path, changes) if kind is forecast else write_risk_study(tmp_path, changes | asked)
+    name, given = f"fit_{kind.__name__.rpartition('.')[2]}_baselines", []
+    real = getattr(kind, name)
+
+    def recording(names: list[str], training: Examples, tuning: Examples, **keys: Any) -> Any:
+        given.append((training, tuning, keys))
+        return real(names, training, tuning, **keys)
+
+    monkeypatch.setattr(kind, name, recording)
+    study = sequela.read_study(path)
+    material = gather(study)
+    split, _ = divide(study, material)
+    fitted = fit_split(material, split, watch=Watch(), number=1, fits=1)
+    ((*examples, keys),) = given
+    assert (keys["seed"], keys["trials"]) == (5, 3)
+    for part, found in zip((TRAIN, TUNING), examples, strict=True):
+        rows = np.flatnonzero(split.part == part)
+        assert len(np.unique(found.person)) < len(rows)
+        assert np.array_equal(found.person, material.cohort.asked.person[rows])
+        assert np.array_equal(found.labels, material.labels[rows], equal_nan=True)
+    judged, power = np.count_nonzero(~np.isnan(examples[1].labels)), 2 if kind is forecast else 1
+    assert fitted.selection_total == pytest.approx({n: judged * loss**power for n, loss in fitted.selection.items()})
 
 
 def test_a_split_by_time_trains_on_the_past_only(run_study: Any) -> None:
@@ -174,6 +255,45 @@ def test_several_targets_and_horizons_are_forecast_side_by_side(run_study: Any) 
         assert (rows["upper"] - rows["predicted"]).to_numpy() == pytest.approx(half_width)
         assert (rows["predicted"] - rows["lower"]).to_numpy() == pytest.approx(half_width)
     assert len(json.loads((run.folder / "curves.json").read_text())["targets"]) == 2
+    for target in json.loads((run.folder / "bundle" / "prepare.json").read_text())["targets"]:
+        labels = table.filter(split="train", code=target["code"])["target"]
+        assert (target["center"], target["spread"]) == pytest.approx((labels.mean(), labels.std(ddof=0)))
+
+
+@pytest.mark.parametrize("folds", [1, 2])
+def test_what_is_told_of_variables_and_of_missing_values_is_of_the_first_target_and_of_all_horizons(
+    run_study: Any, monkeypatch: pytest.MonkeyPatch, folds: int
+) -> None:
+    asked_for: list[dict[str, Any]] = []
+
+    def recording(*given: Any, **keys: Any) -> Any:
+        asked_for.append(keys)
+        return variable_importance(*given, **keys)
+
+    monkeypatch.setattr("sequela.study.importance.variable_importance", recording)
+    asked = {"question.target": ["dbp", "sbp"], "question.horizon": ["30d", "90d"], "split.folds": folds}
+    drawn = {"evaluate.bootstrap": 150, "train.seed": 3, "model": {"hidden": 3, "bidirectional": folds == 2}}
+    changes = asked | {"evaluate.missing_sensitivity": True, "train.epochs": 1} | drawn
+    visits = pl.read_csv(visits_csv().encode())
+    run = run_study(changes, {"visits.csv": visits.with_columns(day=pl.col("day") + pl.col("id") % 5).write_csv()})
+    headline = run.metrics["models"]["network"]["rmse"]
+    curves = json.loads((run.folder / "curves.json").read_text())
+    points = {point["shift"]: point for point in curves["missing_sensitivity"]["points"]}
+    assert {key: points[0.0][key] for key in headline} == pytest.approx(headline)
+    assert len({point["value"] for point in points.values()}) == 5
+    judged = network(run).filter(split="held_out", code="dbp", fold=0)
+    error = (judged["predicted"] - judged["target"]).to_numpy()
+    assert curves["importance"]["baseline"] == pytest.approx(np.sqrt(np.mean(error**2)))
+    ((settings, codes, static),) = ((keys["settings"], keys["codes"], keys["static"]) for keys in asked_for)
+    assert (sorted(codes), sorted(static)) == (["dbp", "sbp", "ward"], ["height", "sex"])
+    assert (settings.resamples, settings.seed) == (150, 3)
+    days = (
+        judged.unique(["subject_id", "prediction_time"])
+        .select(pl.col("prediction_time") - pl.col("episode_start"))
+        .to_series()
+    )
+    assert 14 < days.quantile(0.75) < 14 * 7  # of 14 weeks at most, and of more than 14 days
+    assert settings.edges_hours == (24, 7 * 24)
 
 
 @pytest.mark.parametrize("at", ["first record", "every 20d", ["10d", "40d"], "10d"])

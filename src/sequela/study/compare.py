@@ -167,15 +167,14 @@ def _document(path: Path) -> Content:
 def _predictions(path: Path, question: str) -> pl.DataFrame:
     try:
         table = pl.scan_parquet(path).filter(pl.col("split") == "held_out").collect()
-        missing = sorted({"subject_id", "prediction_time", "model", "target", "predicted"} - set(table.columns))
+        if "horizon_hours" not in table.columns:  # of a risk, which has one horizon
+            table = table.with_columns(horizon_hours=0.0)
+        missing = sorted({*KEYS, "model", "target", "predicted"} - set(table.columns))
         if missing:
             raise RunError(f"{path}: expected the columns of a run's predictions, '{missing[0]}' is missing. {_AGAIN}.")
-        wanted = [key for key in KEYS if key not in table.columns]
-        table = table.with_columns(pl.lit(None).alias(key) for key in wanted)
         table = table.with_columns(
-            pl.col("subject_id").cast(pl.String),
-            pl.col("code").cast(pl.String).fill_null(""),
-            pl.col("horizon_hours").cast(pl.Float64).round(6).fill_null(-1.0),
+            pl.col("subject_id", "code").cast(pl.String),
+            pl.col("horizon_hours").cast(pl.Float64).round(6),
             pl.col("target", "predicted").cast(pl.Float64),
             *(_clock(table, key) for key in ("episode_start", "prediction_time")),
         ).filter(pl.col("target").is_not_null() & pl.col("predicted").is_not_null())
@@ -186,16 +185,16 @@ def _predictions(path: Path, question: str) -> pl.DataFrame:
     can_be = pl.col("target", "predicted").is_finite()
     if question == "risk":
         can_be = pl.col("target").is_in([0.0, 1.0]) & pl.col("predicted").is_between(0, 1)
-    if not table.select(pl.all_horizontal(can_be).all()).item():
+    if not table.select(pl.all_horizontal(can_be, pl.col(KEYS).is_not_null()).all()).item():
         raise RunError(f"{path}: it holds targets or predictions that no run gives out. {_AGAIN}.")
     return table
 
 
 def _clock(table: pl.DataFrame, key: str) -> pl.Expr:
-    """A time as text, or as a number rounded far below a second; nothing known is a number too."""
+    """A date in microseconds, or a number rounded far below a second, as text."""
     if table[key].dtype.is_temporal():
-        return pl.col(key).cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.String).fill_null("")
-    return pl.col(key).cast(pl.Float64).round(9).cast(pl.String).fill_null("")
+        return pl.col(key).cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.String)
+    return pl.col(key).cast(pl.Float64).round(9).cast(pl.String)
 
 
 def _check_questions(runs: Sequence[_Run]) -> None:
@@ -267,10 +266,11 @@ def _notes(runs: Sequence[_Run], common: pl.DataFrame) -> list[str]:
         if held["predictions"] > len(common):
             left = held["people"] - people
             who = f", among them all predictions of {_count(left)} people" if left > 0 else ""
-            gone, whole = _count(held["predictions"] - len(common)), _count(held["predictions"])
+            gone = held["predictions"] - len(common)
+            whole = "" if _is_few(gone) else f"{_count(held['predictions'])} "  # less the common ones, it would tell
             notes.append(
-                f"{run.name}: {gone} of its {whole} held-out predictions are not common to all runs and are left "
-                f"out{who}."
+                f"{run.name}: {_count(gone)} of its {whole}held-out predictions are not common to all runs and are "
+                f"left out{who}."
             )
     notes.append("Intervals hold the fitted models fixed: they speak of other people, not of another training.")
     return notes
@@ -341,7 +341,7 @@ def _judge_forecast(
 ) -> Content:
     rows, differences = [], []
     for code in runs[0].target:
-        mine = (common["code"] == code).to_numpy() | (len(runs[0].target) == 1)
+        mine = (common["code"] == code).to_numpy()
         person = common["subject_id"].to_numpy()[mine]
         error = {model: (said - common["target"].to_numpy())[mine] for model, said in models.items()}
         people = len(np.unique(person))
@@ -391,5 +391,9 @@ def _listed(words: Sequence[str]) -> str:
     return ", ".join(words)
 
 
+def _is_few(number: int) -> bool:
+    return 0 < number < 11
+
+
 def _count(number: int) -> str:
-    return "fewer than 11" if 0 < number < 11 else f"{number:,}"
+    return "fewer than 11" if _is_few(number) else f"{number:,}"

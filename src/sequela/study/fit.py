@@ -292,8 +292,6 @@ def _examples(material: Material, prepared: PreparedState) -> Examples:
 def _with_smearing(parts: _Parts, bundle: Bundle, each: Floats) -> Bundle:
     """Return the bundle with what brings bent targets back as means, from the residuals of training people."""
     cohort, training = parts.material.cohort, parts.training
-    if not bundle.prepared.targets:
-        return bundle
     labels, person = parts.material.labels[training], cohort.asked.person[training]
     prepared = fit_smearing(each.mean(axis=0)[training], labels, bundle.prepared, person=person)
     return replace(bundle, prepared=prepared)

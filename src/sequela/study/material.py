@@ -154,7 +154,17 @@ def _tables_of_predictions(settings: StudySettings) -> list[TableSettings]:
 
 
 def _without_columns(table: TableSettings, apart: set[str]) -> TableSettings:
-    if table.columns is None:
+    """Return a table that asks for no column of the outcome under any key."""
+    if table.layout == "long":
         return table
-    left = [column for column in table.columns if table.rename.get(column, column) not in apart]
-    return table.model_copy(update={"columns": left})
+
+    def left(columns: list[str]) -> list[str]:
+        return [column for column in columns if table.rename.get(column, column) not in apart]
+
+    return table.model_copy(
+        update={
+            "columns": None if table.columns is None else left(table.columns),
+            "categorical": left(table.categorical),
+            "rename": {column: table.rename[column] for column in left(list(table.rename))},
+        }
+    )

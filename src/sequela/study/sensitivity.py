@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sequela.cohort import HELD_OUT
-from sequela.evaluate import Estimate, Resamples, auroc, bootstrap_metric
+from sequela.evaluate import Estimate, Resamples, auroc, bootstrap_interval, bootstrap_metric
 from sequela.evaluate.verdict import decimals, spoken
 from sequela.predict import finished, outputs
 from sequela.study.material import Fit, Floats, Material
@@ -74,13 +74,8 @@ def _measured(metric: str, labels: Floats, said: Floats, person: Any, resamples:
     if metric == "auroc":
         return bootstrap_metric(lambda weight: auroc(labels, said, weight), person, resamples=resamples)
     known = ~np.isnan(labels)
-    squared = np.where(known, (said - labels) ** 2, 0.0).sum(axis=1)
-    count = known.sum(axis=1)
-
-    def rmse(weight: Floats) -> float:
-        return float(np.sqrt((weight * squared).sum() / max((weight * count).sum(), 1e-12)))
-
-    return bootstrap_metric(rmse, person, resamples=resamples)
+    whose = np.broadcast_to(person[:, None], known.shape)[known]
+    return bootstrap_interval((said - labels)[known] ** 2, whose, resamples=resamples, root=True)
 
 
 def _verdict(metric: str, found: list[tuple[float, Estimate]], metrics: dict[str, Any]) -> str:
