@@ -27,7 +27,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Run:
     visits = pl.read_csv(folder / "visits.csv").with_columns(
         day=pl.col("day") * SLOWER, dbp=pl.when(pl.col("id") % 6 > 0).then("dbp")
     )
-    visits.filter((pl.col("id") % 7 > 0) | (pl.col("day") > 0)).write_csv(folder / "visits.csv")
+    visits.filter((pl.col("id") % 7 > 0) | (pl.col("day") > 0)).reverse().write_csv(folder / "visits.csv")
     return sequela.run(sequela.read_study(study), folder / "run")
 
 
@@ -42,6 +42,20 @@ def judged(run: Run, code: str, model: str) -> pl.DataFrame:
 
 def curves(run: Run) -> list[dict[str, Any]]:
     return json.loads((run.folder / "curves.json").read_text())["targets"]
+
+
+def test_a_prediction_bears_the_id_and_the_first_record_of_its_person(slow: Run) -> None:
+    table = judged(slow, "sbp", "network")
+    visits = pl.read_csv(slow.folder.parent / "visits.csv").group_by(subject_id="id").agg(first=pl.col("day").min())
+    assert table["visits"].null_count() == 0
+    assert table.join(visits, on="subject_id").filter(pl.col("episode_start") != pl.col("first")).is_empty()
+    came = pl.read_csv(slow.folder.parent / "visits.csv").select(
+        subject_id="id", next=pl.col("day").cast(pl.Float64), sbp="sbp"
+    )
+    following = table.with_columns(next=pl.col("prediction_time") + pl.col("horizon_hours") / 24)
+    both = following.join(came, on=["subject_id", "next"], how="inner")
+    assert len(both) == len(table)
+    assert both["target"].to_numpy() == pytest.approx(both["sbp"].to_numpy(), rel=1e-6)
 
 
 @pytest.mark.parametrize(("place", "code"), [(0, "dbp"), (1, "sbp")])

@@ -336,10 +336,11 @@ def test_who_had_the_event_is_not_asked_again_unless_it_recurs(run_risk: Any) ->
     reasons = {row["reason"] for row in read(once, "profile")["exclusions"]}
     assert any("not at risk any more" in reason for reason in reasons)
     asked = len(predictions(once))
+    tables = {name: once.folder.parent / f"{name}.csv" for name in ("visits", "patients")}
+    left_out = sequela.load_bundle(once.folder / "bundle").predict_files(tables).excluded
+    assert any("not at risk any more" in reason for reason in left_out)
     again = run_risk(PLAIN | {"question.outcome": HIGH | {"recurrent": True}}, force=True)
     assert len(predictions(again)) > asked
-    folder = again.folder.parent
-    tables = {name: folder / f"{name}.csv" for name in ("visits", "patients")}
     live = sequela.load_bundle(again.folder / "bundle").predict_files(tables)
     assert len(live.table) > len(predictions(again).filter(model="network"))
     assert live.excluded == {}
