@@ -10,15 +10,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
 from sequela.baselines.examples import Examples, Told, nobody_told
+from sequela.baselines.growing import binned, grow, grow_while_it_gains
 from sequela.baselines.search import NOBODY, Chosen, Judged, Predict, Search, Setting, Trial, log_loss, rmse
 from sequela.baselines.side_by_side import Stop, side_by_side
 from sequela.baselines.windows import WindowStatistics
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
 
 Floats = NDArray[np.float64]
 Settings = dict[str, Setting]
@@ -171,13 +175,13 @@ def boosted(
     settings, trees = search.kept.settings, search.kept.trees or _TREES_UNJUDGED
 
     def fit(everyone: Examples) -> Predict:
-        data = lightgbm.Dataset(everyone.statistics.matrix, everyone.labels)
-        return _predicting(lightgbm.train(fixed | settings, data, num_boost_round=trees), trees, shared)
+        data = binned(everyone.statistics.matrix, everyone.labels)
+        return _predicting(grow(fixed | settings, data, trees), trees, shared)
 
     return judged.settled(search, _predicting(boosters[0], trees, shared) if boosters else None, fit)
 
 
-def _predicting(booster: lightgbm.Booster, trees: int, threads: int) -> Predict:
+def _predicting(booster: Booster, trees: int, threads: int) -> Predict:
     def predict(statistics: WindowStatistics) -> Floats:
         if not len(statistics.matrix):
             return np.zeros(0)
@@ -186,7 +190,7 @@ def _predicting(booster: lightgbm.Booster, trees: int, threads: int) -> Predict:
     return predict
 
 
-def _tried(races: list[_Race], settings: Settings, goal: Goal, *stops: Stop) -> tuple[Trial, list[lightgbm.Booster]]:
+def _tried(races: list[_Race], settings: Settings, goal: Goal, *stops: Stop) -> tuple[Trial, list[Booster]]:
     """Return how settings did, and the booster of each race."""
     boosters = [race.run(settings, *stops) for race in races]
     if not boosters:
@@ -207,21 +211,17 @@ class _Race:
     fixed: dict[str, object]
 
     def __post_init__(self) -> None:
-        fit = lightgbm.Dataset(self.fit.statistics.matrix, self.fit.labels, params=self.fixed)
-        judge = lightgbm.Dataset(self.judge.statistics.matrix, self.judge.labels, reference=fit, params=self.fixed)
+        fit = binned(self.fit.statistics.matrix, self.fit.labels, params=self.fixed)
+        judge = binned(self.judge.statistics.matrix, self.judge.labels, reference=fit, params=self.fixed)
         object.__setattr__(self, "_data", (fit.construct(), judge.construct()))
 
-    def run(self, settings: Settings, *stops: Stop) -> lightgbm.Booster:
+    def run(self, settings: Settings, *stops: Stop) -> Booster:
         """Return the booster, stopped where the judges see no gain."""
         fit, judge = self._data  # type: ignore[attr-defined]
-        return lightgbm.train(
-            self.fixed | settings,
-            fit,
-            num_boost_round=_MOST_TREES,
-            valid_sets=[judge],
-            callbacks=[lightgbm.early_stopping(self.goal.trees_without_gain, verbose=False), *stops],
+        return grow_while_it_gains(
+            self.fixed | settings, fit, judge, *stops, patience=self.goal.trees_without_gain, most=_MOST_TREES
         )
 
-    def said(self, booster: lightgbm.Booster) -> Floats:
+    def said(self, booster: Booster) -> Floats:
         """Return what a booster says of the judges."""
         return np.asarray(booster.predict(self.judge.statistics.matrix, num_threads=1))

@@ -14,19 +14,22 @@ trees are then grown from what networks say of both that were trained on both, o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
 from sequela.baselines.boosting import FEWEST_ROWS, FORECAST, RISK, always
 from sequela.baselines.cuts import between_people
 from sequela.baselines.examples import Examples
+from sequela.baselines.growing import binned, grow, grow_while_it_gains, read_booster
 from sequela.baselines.side_by_side import Stop, side_by_side
 from sequela.baselines.trees import Tree, read_trees, write_trees
 from sequela.baselines.windows import WindowStatistics
 from sequela.models import seed_of_member
+
+if TYPE_CHECKING:
+    from lightgbm import Booster, Dataset
 
 Floats = NDArray[np.float64]
 Kind = Literal["risk", "forecast"]
@@ -74,7 +77,7 @@ class _Part:
     intercept: float
     slope: float
     trees: list[Tree]
-    booster: lightgbm.Booster
+    booster: Booster
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,34 +224,29 @@ class _Boosting:
     threads: int
     min_people: int
 
-    def stopped(self, fit: _Column, judge: _Column) -> list[lightgbm.Booster]:
+    def stopped(self, fit: _Column, judge: _Column) -> list[Booster]:
         """Return boosters that were stopped where the judges see no gain."""
         start = _start(fit, self.kind)
 
-        def stopped(settings: dict[str, object], stop: Stop) -> lightgbm.Booster:
+        def stopped(settings: dict[str, object], stop: Stop) -> Booster:
             data = _data(fit, start)
-            patience = lightgbm.early_stopping(_GOALS[self.kind].trees_without_gain, verbose=False)
-            return lightgbm.train(
-                settings,
-                data,
-                num_boost_round=_MOST_TREES,
-                valid_sets=[_data(judge, start, data)],
-                callbacks=[patience, stop],
-            )
+            patience = _GOALS[self.kind].trees_without_gain
+            judged = _data(judge, start, data)
+            return grow_while_it_gains(settings, data, judged, stop, patience=patience, most=_MOST_TREES)
 
         return side_by_side(stopped, self.settings, self.threads)
 
-    def with_trees(self, everyone: _Column, trees: list[int]) -> list[lightgbm.Booster]:
+    def with_trees(self, everyone: _Column, trees: list[int]) -> list[Booster]:
         """Return boosters of so many trees each."""
         start = _start(everyone, self.kind)
 
-        def grown(task: tuple[dict[str, object], int], stop: Stop) -> lightgbm.Booster:
+        def grown(task: tuple[dict[str, object], int], stop: Stop) -> Booster:
             settings, number = task
-            return lightgbm.train(settings, _data(everyone, start), num_boost_round=number, callbacks=[stop])
+            return grow(settings, _data(everyone, start), number, stop)
 
         return side_by_side(grown, list(zip(self.settings, trees, strict=True)), self.threads)
 
-    def mean(self, boosters: list[lightgbm.Booster], taught: _Column) -> _Part:
+    def mean(self, boosters: list[Booster], taught: _Column) -> _Part:
         """Return the mean of boosters that the same rows taught; of one that was stopped, its best trees."""
         features = taught.table.shape[1]
         trees = []
@@ -266,9 +264,9 @@ def _settings(kind: Kind, seed: int) -> dict[str, object]:
     return always(seed, 1) | goal.usual | apart
 
 
-def _data(rows: _Column, start: tuple[float, float], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+def _data(rows: _Column, start: tuple[float, float], reference: Dataset | None = None) -> Dataset:
     intercept, slope = start
-    return lightgbm.Dataset(rows.table, rows.label, init_score=intercept + slope * rows.said, reference=reference)
+    return binned(rows.table, rows.label, init_score=intercept + slope * rows.said, reference=reference)
 
 
 def _too_little(fit: _Column) -> bool:
@@ -289,4 +287,4 @@ def _start(fit: _Column, kind: Kind) -> tuple[float, float]:
 
 def _part(trees: list[Tree], start: tuple[float, float], features: int, kind: Kind) -> _Part:
     text = write_trees(trees, features=features, objective=_OBJECTIVE[kind], start=start)
-    return _Part(intercept=start[0], slope=start[1], trees=trees, booster=lightgbm.Booster(model_str=text))
+    return _Part(intercept=start[0], slope=start[1], trees=trees, booster=read_booster(text))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from sequela.baselines.boosting import FEWEST_ROWS, RISK, boosted
 from sequela.baselines.examples import Examples, Standardised, Told, nobody_told
@@ -130,6 +129,8 @@ def _logistic(judged: Judged) -> Chosen:
 
 def _logistic_path(training: Examples, penalties: Sequence[float]) -> list[Predict]:
     """Return a model for each penalty, from the strongest on, each begun where the one before it ended."""
+    from sklearn.linear_model import LogisticRegression
+
     table = Standardised(training.statistics.matrix, distinct=True)
     rows = table(training.statistics.matrix)
     model = LogisticRegression(warm_start=True, max_iter=_STEPS, tol=1e-4)

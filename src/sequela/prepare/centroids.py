@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, FiniteFloat, model_validator
-from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from sequela.prepare.impute import SOURCE, Imputed
@@ -137,6 +136,8 @@ def _clusters(points: Floats, person: Rows, min_people: int, seed: int) -> Rows:
     k-means begins with means in the gaps; then the gaps are left out of distances and means (k-POD: Chi, Chi and
     Baraniuk (2016), doi:10.1080/00031305.2015.1086685), so that people are not grouped by what was measured.
     """
+    from sklearn.cluster import KMeans
+
     filled = np.where(np.isnan(points), 0.0, points)
     wanted = min(_MOST_CENTROIDS, len(np.unique(person)) // (_PEOPLE_A_CENTROID * min_people))
     wanted = min(wanted, len(np.unique(filled, axis=0)))

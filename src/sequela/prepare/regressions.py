@@ -8,14 +8,10 @@ its coefficients.
 from __future__ import annotations
 
 import warnings
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import FiniteFloat, model_validator
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - makes the next line possible
-from sklearn.impute import IterativeImputer
-from sklearn.linear_model import BayesianRidge
 from threadpoolctl import threadpool_limits
 
 from sequela.prepare.impute import SOURCE, Imputed
@@ -27,6 +23,10 @@ from sequela.prepare.impute_jointly import (
     provenance_of,
 )
 from sequela.prepare.rules import Floats, Lookback, Rows, RuleState
+
+if TYPE_CHECKING:
+    from sklearn.impute import IterativeImputer
+    from sklearn.linear_model import BayesianRidge
 
 _ROUNDS = 5
 _USUAL_SPREADS = 5.0  # a regression says nothing further from the mean, in standard deviations
@@ -132,6 +132,11 @@ def fit_regression(values: Floats, before: Floats, person: Rows, *, min_people: 
 
 
 def _fitted_imputer(table: Floats, low: Floats, high: Floats) -> IterativeImputer:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - makes the next line possible
+    from sklearn.impute import IterativeImputer
+    from sklearn.linear_model import BayesianRidge
+
     imputer = IterativeImputer(BayesianRidge(), max_iter=_ROUNDS, min_value=low, max_value=high)
     known = table[~np.isnan(table).all(axis=1)]
     with warnings.catch_warnings(), threadpool_limits(1):

@@ -19,7 +19,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, FiniteFloat
-from sklearn.preprocessing import PowerTransformer
 
 from sequela.errors import StudyError
 from sequela.prepare.rules import (
@@ -215,6 +214,8 @@ def _likeliest_shape(values: Floats, *, target: bool) -> float:
     Of a target, and where large values would all become nearly the same number, or one beyond single precision, the
     nearest one from 0 to 2.
     """
+    from sklearn.preprocessing import PowerTransformer
+
     known = values[~np.isnan(values)]
     if len(np.unique(known)) < 2:
         return 1.0
