@@ -183,7 +183,7 @@ def boosted_by_hand(taught: Stacked, goal: Goal, seed: int, trees: int | Stacked
     if isinstance(trees, int):
         return lightgbm.train(settings, learnt, num_boost_round=trees)
     stop = lightgbm.early_stopping(goal.trees_without_gain, verbose=False)
-    return lightgbm.train(settings, learnt, 2000, valid_sets=[data(trees, learnt)], callbacks=[stop])
+    return lightgbm.train(settings, learnt, 3000, valid_sets=[data(trees, learnt)], callbacks=[stop])
 
 
 def table_of(part: Stacked) -> Floats:

@@ -29,7 +29,7 @@ Settings = dict[str, Setting]
 
 FEWEST_ROWS = 40  # LightGBM fails where a sample of rows is empty, and no tree can branch
 
-_MOST_TREES, _TREES_UNJUDGED = 3000, 100
+_TREES_UNJUDGED = 100
 _MOST_TRIED_ON = 100_000  # predictions
 _WORTH_SHARING = 4_000_000  # numbers in a table; below, LightGBM's threads wait for each other more than they help
 
@@ -218,9 +218,7 @@ class _Race:
     def run(self, settings: Settings, *stops: Stop) -> Booster:
         """Return the booster, stopped where the judges see no gain."""
         fit, judge = self._data  # type: ignore[attr-defined]
-        return grow_while_it_gains(
-            self.fixed | settings, fit, judge, *stops, patience=self.goal.trees_without_gain, most=_MOST_TREES
-        )
+        return grow_while_it_gains(self.fixed | settings, fit, judge, *stops, patience=self.goal.trees_without_gain)
 
     def said(self, booster: Booster) -> Floats:
         """Return what a booster says of the judges."""

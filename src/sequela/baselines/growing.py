@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+_MOST_TREES = 3000
+
 
 def binned(table: NDArray[np.floating[Any]], labels: Floats, **given: Any) -> Dataset:
     """Return a table [R, K] with its labels [R] as LightGBM takes them; `given` are arguments of its `Dataset`."""
@@ -30,13 +32,13 @@ def grow(settings: dict[str, Any], taught: Dataset, trees: int, *stops: Stop) ->
 
 
 def grow_while_it_gains(
-    settings: dict[str, Any], taught: Dataset, judge: Dataset, *stops: Stop, patience: int, most: int
+    settings: dict[str, Any], taught: Dataset, judge: Dataset, *stops: Stop, patience: int
 ) -> Booster:
     """Return a booster whose `best_iteration` is where the judges saw the last gain before `patience` trees without."""
     import lightgbm
 
     early = lightgbm.early_stopping(patience, verbose=False)
-    return lightgbm.train(settings, taught, num_boost_round=most, valid_sets=[judge], callbacks=[early, *stops])
+    return lightgbm.train(settings, taught, num_boost_round=_MOST_TREES, valid_sets=[judge], callbacks=[early, *stops])
 
 
 def read_booster(text: str) -> Booster:

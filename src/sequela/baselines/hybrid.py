@@ -36,7 +36,6 @@ Kind = Literal["risk", "forecast"]
 
 _GOALS = {"risk": RISK, "forecast": FORECAST}
 _OBJECTIVE = {"risk": "binary sigmoid:1", "forecast": "regression"}  # as LightGBM's text has it
-_MOST_TREES = 2000
 _BOOSTERS = 5
 _FEWEST_ROWS_A_BIN = 11  # a threshold between the values of two rows would tell of them
 
@@ -232,7 +231,7 @@ class _Boosting:
             data = _data(fit, start)
             patience = _GOALS[self.kind].trees_without_gain
             judged = _data(judge, start, data)
-            return grow_while_it_gains(settings, data, judged, stop, patience=patience, most=_MOST_TREES)
+            return grow_while_it_gains(settings, data, judged, stop, patience=patience)
 
         return side_by_side(stopped, self.settings, self.threads)
 
