@@ -72,6 +72,18 @@ def test_a_hybrid_knows_more_than_the_network_and_the_statistics() -> None:
     assert loss(model, new) < min(network, loss(alone, silent[2])) - 0.02
 
 
+def test_what_misses_for_the_first_time_is_no_zero() -> None:
+    parts = stacked()
+    for part in parts:
+        part.examples.statistics.matrix[:, 0] += 2  # five of six are on one side, and 0 on the other
+        part.examples.labels[:] = part.examples.statistics.matrix[:, 0] > 1
+    model = fit_hybrid(*parts[:2], kind="risk", seed=0, threads=1, min_people=11).final
+    low, missing = (parts[2].examples.statistics.take(np.arange(20)) for _ in range(2))
+    low.matrix[:, 0], missing.matrix[:, 0] = 0, np.nan
+    assert model.predict(low, np.zeros(20)).max() < 0.2
+    assert model.predict(missing, np.zeros(20)).min() > 0.8
+
+
 @pytest.mark.parametrize(("kind", "rows"), [("risk", 30), ("risk", 100), ("forecast", 30), ("forecast", 40)])
 def test_where_rows_are_too_few_for_a_branch_the_network_speaks_for_itself(kind: Kind, rows: int) -> None:
     training, tuning, new = stacked() if kind == "risk" else (forecasts(seed) for seed in range(3))

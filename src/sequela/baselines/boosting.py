@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sequela.baselines.examples import Examples, Told, nobody_told
 from sequela.baselines.search import NOBODY, Chosen, Judged, Predict, Search, Setting, Trial, log_loss, rmse
 from sequela.baselines.side_by_side import Stop, side_by_side
+from sequela.baselines.trees import read_grown, write_trees
 from sequela.baselines.windows import WindowStatistics
 
 Floats = NDArray[np.float64]
@@ -39,6 +40,7 @@ class Goal:
     """What boosting is for: LightGBM's objective and metric, the loss that judges, and what is tried."""
 
     objective: str
+    written: str  # the objective in LightGBM's text
     metric: str
     judged_by: str
     loss: Callable[[Floats, Floats], float]  # of labels and predictions
@@ -64,6 +66,7 @@ class Goal:
 
 RISK = Goal(
     objective="binary",
+    written="binary sigmoid:1",
     metric="binary_logloss",
     judged_by="log_loss",
     loss=log_loss,
@@ -95,6 +98,7 @@ RISK = Goal(
 
 FORECAST = Goal(
     objective="regression",
+    written="regression",
     metric="l2",
     judged_by="rmse",
     loss=rmse,
@@ -172,16 +176,24 @@ def boosted(
 
     def fit(everyone: Examples) -> Predict:
         data = lightgbm.Dataset(everyone.statistics.matrix, everyone.labels)
-        return _predicting(lightgbm.train(fixed | settings, data, num_boost_round=trees), trees, shared)
+        booster = _answering(lightgbm.train(fixed | settings, data, num_boost_round=trees), goal)
+        return _predicting(booster, shared)
 
-    return judged.settled(search, _predicting(boosters[0], trees, shared) if boosters else None, fit)
+    return judged.settled(search, _predicting(boosters[0], shared) if boosters else None, fit)
 
 
-def _predicting(booster: lightgbm.Booster, trees: int, threads: int) -> Predict:
+def _answering(booster: lightgbm.Booster, goal: Goal) -> lightgbm.Booster:
+    """Return the trees up to the best one, in a booster that knows what to do with values that never missed before."""
+    trees = read_grown(booster, trees=booster.best_iteration, objective=goal.written)
+    text = write_trees(trees, features=booster.num_feature(), objective=goal.written, start=(0.0, 0.0))
+    return lightgbm.Booster(model_str=text)
+
+
+def _predicting(booster: lightgbm.Booster, threads: int) -> Predict:
     def predict(statistics: WindowStatistics) -> Floats:
         if not len(statistics.matrix):
             return np.zeros(0)
-        return np.asarray(booster.predict(statistics.matrix, num_iteration=trees, num_threads=threads))
+        return np.asarray(booster.predict(statistics.matrix, num_threads=threads))
 
     return predict
 
@@ -193,7 +205,7 @@ def _tried(races: list[_Race], settings: Settings, goal: Goal, *stops: Stop) -> 
         return Trial(settings=settings, trees=None, loss=None), boosters
     labels = np.concatenate([race.judge.labels for race in races])
     predicted = np.concatenate([race.said(booster) for race, booster in zip(races, boosters, strict=True)])
-    trees = round(float(np.mean([booster.best_iteration for booster in boosters])))
+    trees = round(float(np.mean([booster.num_trees() for booster in boosters])))
     return Trial(settings=settings, trees=trees, loss=goal.loss(labels, predicted)), boosters
 
 
@@ -214,13 +226,14 @@ class _Race:
     def run(self, settings: Settings, *stops: Stop) -> lightgbm.Booster:
         """Return the booster, stopped where the judges see no gain."""
         fit, judge = self._data  # type: ignore[attr-defined]
-        return lightgbm.train(
+        booster = lightgbm.train(
             self.fixed | settings,
             fit,
             num_boost_round=_MOST_TREES,
             valid_sets=[judge],
             callbacks=[lightgbm.early_stopping(self.goal.trees_without_gain, verbose=False), *stops],
         )
+        return _answering(booster, self.goal)
 
     def said(self, booster: lightgbm.Booster) -> Floats:
         """Return what a booster says of the judges."""
