@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -138,6 +140,20 @@ def test_the_settings_and_trees_with_the_least_error_on_tuning_people_are_kept()
     assert search.score == min(trial.loss for trial in search.trials if trial.loss is not None)
     assert search.score == pytest.approx(fitted.selection_rmse["gradient_boosting"])
     assert search.to_dict()["judged_by"] == "rmse"
+
+
+def test_the_unit_of_a_target_changes_no_choice_of_settings() -> None:
+    found = []
+    for unit in (1.0, 2.0**-20):
+        training, tuning, new = (
+            replace(part, labels=unit * part.labels) for part in map(examples, range(3), [300] * 3)
+        )
+        fitted = fit("gradient_boosting", training, tuning, trials=4)
+        trials = fitted.searches[0, 0].trials
+        found.append(([trial.trees for trial in trials], fitted.predict["gradient_boosting"](new.statistics) / unit))
+    (trees, predicted), (others, same) = found
+    assert trees == others
+    assert same == pytest.approx(predicted, rel=1e-6)
 
 
 @pytest.mark.parametrize("with_tuning", [True, False])

@@ -56,6 +56,15 @@ class Goal:
             *({name: self._drawn(name, random.random()) for name in self.space} for _ in range(trials - 1)),
         ]
 
+    def in_force(self, settings: Settings, labels: Floats) -> Settings:
+        """Return settings as LightGBM takes them, with `lambda_l1` of a forecast in standard deviations of the labels.
+
+        LightGBM takes it off sums of gradients, which have the labels' unit: what is hardly felt in mmHg would let no
+        tree branch in bar.
+        """
+        unit = float(np.std(labels)) if self.objective == FORECAST.objective else 1.0
+        return settings | {"lambda_l1": float(settings["lambda_l1"]) * unit}
+
     def _drawn(self, name: str, share: float) -> Setting:
         low, high = self.space[name]
         value = low + share * (high - low) if name in _EVEN else low * (high / low) ** share
@@ -176,7 +185,8 @@ def boosted(
 
     def fit(everyone: Examples) -> Predict:
         data = lightgbm.Dataset(everyone.statistics.matrix, everyone.labels)
-        booster = _answering(lightgbm.train(fixed | settings, data, num_boost_round=trees), goal)
+        in_force = fixed | goal.in_force(settings, everyone.labels)
+        booster = _answering(lightgbm.train(in_force, data, num_boost_round=trees), goal)
         return _predicting(booster, shared)
 
     return judged.settled(search, _predicting(boosters[0], shared) if boosters else None, fit)
@@ -227,7 +237,7 @@ class _Race:
         """Return the booster, stopped where the judges see no gain."""
         fit, judge = self._data  # type: ignore[attr-defined]
         booster = lightgbm.train(
-            self.fixed | settings,
+            self.fixed | self.goal.in_force(settings, self.fit.labels),
             fit,
             num_boost_round=_MOST_TREES,
             valid_sets=[judge],
