@@ -119,6 +119,13 @@ def test_a_standardised_table_does_not_depend_on_the_rows_held_at_once(monkeypat
     assert parts.weighed(matrix, weights).tobytes() == (whole(matrix) * weights).sum(axis=1).tobytes()
 
 
+def test_the_unit_of_a_column_changes_nothing_that_is_standardised() -> None:
+    matrix = np.append(examples(0).statistics.matrix, np.full((60, 1), 0.1), axis=1)
+    whole, tiny = (Standardised(unit * matrix)(unit * matrix) for unit in (1.0, 1e-15))
+    assert np.allclose(whole, tiny, atol=1e-9)
+    assert (np.abs(whole[:, [3, 4]]) < 1e-9).all()
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_an_absurd_value_moves_a_linear_forecast_no_farther_than_five_deviations(known: bool) -> None:
     training, new = examples(0, gaps=known), examples(2, gaps=False).take(np.arange(1))
