@@ -642,6 +642,21 @@ def test_modules_copy_pickle_parametrize_and_convert(case):
 
 
 @every_cell
+def test_a_cell_shows_how_it_is_made_and_begins_anew_as_it_began(case):
+    cell = case.make(INPUTS, 4, num_layers=2, dropout=0.5)
+    again = eval(repr(cell), {type(cell).__name__: type(cell)})
+    assert repr(again) == repr(cell)
+    assert again.kind == cell.kind
+    begun = case.make(INPUTS, 4, num_layers=2)
+    with torch.no_grad():
+        for weight in begun.parameters():
+            weight.fill_(9)
+    begun.reset_parameters()
+    for name, weight in begun.named_parameters():
+        assert weight.abs().max() <= (0 if "weight_ch" in name else 0.5)
+
+
+@every_cell
 def test_autocast_computes_in_float32(case):
     cell, given = case.cell(4), case.given(4, LENGTHS, places=1, dtype=torch.float32)
 
