@@ -219,31 +219,24 @@ def _tried(races: list[_Race], settings: Settings, goal: Goal, *stops: Stop) -> 
     return Trial(settings=settings, trees=trees, loss=goal.loss(labels, predicted)), boosters
 
 
-@dataclass(frozen=True)
 class _Race:
     """One pair of people to fit on and people who stop it; the columns are binned once for all trials."""
 
-    fit: Examples
-    judge: Examples
-    goal: Goal
-    fixed: dict[str, object]
-
-    def __post_init__(self) -> None:
-        fit = lightgbm.Dataset(self.fit.statistics.matrix, self.fit.labels, params=self.fixed)
-        judge = lightgbm.Dataset(self.judge.statistics.matrix, self.judge.labels, reference=fit, params=self.fixed)
-        object.__setattr__(self, "_data", (fit.construct(), judge.construct()))
+    def __init__(self, fit: Examples, judge: Examples, goal: Goal, fixed: dict[str, object]) -> None:
+        self.judge, self._labels, self._goal, self._fixed = judge, fit.labels, goal, fixed
+        self._fit = lightgbm.Dataset(fit.statistics.matrix, fit.labels, params=fixed).construct()
+        self._stop = self._fit.create_valid(judge.statistics.matrix, judge.labels, params=fixed).construct()
 
     def run(self, settings: Settings, *stops: Stop) -> lightgbm.Booster:
         """Return the booster, stopped where the judges see no gain."""
-        fit, judge = self._data  # type: ignore[attr-defined]
         booster = lightgbm.train(
-            self.fixed | self.goal.in_force(settings, self.fit.labels),
-            fit,
+            self._fixed | self._goal.in_force(settings, self._labels),
+            self._fit,
             num_boost_round=_MOST_TREES,
-            valid_sets=[judge],
-            callbacks=[lightgbm.early_stopping(self.goal.trees_without_gain, verbose=False), *stops],
+            valid_sets=[self._stop],
+            callbacks=[lightgbm.early_stopping(self._goal.trees_without_gain, verbose=False), *stops],
         )
-        return _answering(booster, self.goal)
+        return _answering(booster, self._goal)
 
     def said(self, booster: lightgbm.Booster) -> Floats:
         """Return what a booster says of the judges."""
