@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -117,6 +119,13 @@ def test_a_standardised_table_does_not_depend_on_the_rows_held_at_once(monkeypat
     assert parts.weighed(matrix, weights).tobytes() == (whole(matrix) * weights).sum(axis=1).tobytes()
 
 
+def test_the_unit_of_a_column_changes_nothing_that_is_standardised() -> None:
+    matrix = np.append(examples(0).statistics.matrix, np.full((60, 1), 0.1), axis=1)
+    whole, tiny = (Standardised(unit * matrix)(unit * matrix) for unit in (1.0, 1e-15))
+    assert np.allclose(whole, tiny, atol=1e-9)
+    assert (np.abs(whole[:, [3, 4]]) < 1e-9).all()
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_an_absurd_value_moves_a_linear_forecast_no_farther_than_five_deviations(known: bool) -> None:
     training, new = examples(0, gaps=known), examples(2, gaps=False).take(np.arange(1))
@@ -138,6 +147,20 @@ def test_the_settings_and_trees_with_the_least_error_on_tuning_people_are_kept()
     assert search.score == min(trial.loss for trial in search.trials if trial.loss is not None)
     assert search.score == pytest.approx(fitted.selection_rmse["gradient_boosting"])
     assert search.to_dict()["judged_by"] == "rmse"
+
+
+def test_the_unit_of_a_target_changes_no_choice_of_settings() -> None:
+    found = []
+    for unit in (1.0, 2.0**-20):
+        training, tuning, new = (
+            replace(part, labels=unit * part.labels) for part in map(examples, range(3), [300] * 3)
+        )
+        fitted = fit("gradient_boosting", training, tuning, trials=4)
+        trials = fitted.searches[0, 0].trials
+        found.append(([trial.trees for trial in trials], fitted.predict["gradient_boosting"](new.statistics) / unit))
+    (trees, predicted), (others, same) = found
+    assert trees == others
+    assert same == pytest.approx(predicted, rel=1e-6)
 
 
 @pytest.mark.parametrize("with_tuning", [True, False])

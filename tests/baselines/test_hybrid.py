@@ -11,7 +11,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from sequela.baselines import Examples, HybridModel, Stacked, WindowStatistics, fit_hybrid, people_folds
 from sequela.baselines.boosting import FORECAST, RISK, Goal, always
-from sequela.baselines.hybrid import Kind
+from sequela.baselines.growing import MOST_TREES
+from sequela.baselines.hybrid import _BOOSTERS, Kind
+from sequela.baselines.trees import MOST_TREES as MOST_TREES_READ
 from sequela.errors import BundleError
 from sequela.models import seed_of_member
 
@@ -70,6 +72,18 @@ def test_a_hybrid_knows_more_than_the_network_and_the_statistics() -> None:
     silent = [Stacked(examples=part.examples, outputs=0 * part.outputs) for part in (training, tuning, new)]
     alone = fit_hybrid(silent[0], silent[1], kind="risk", seed=0, threads=1, min_people=11).final
     assert loss(model, new) < min(network, loss(alone, silent[2])) - 0.02
+
+
+def test_what_misses_for_the_first_time_is_no_zero() -> None:
+    parts = stacked()
+    for part in parts:
+        part.examples.statistics.matrix[:, 0] += 2  # five of six are on one side, and 0 on the other
+        part.examples.labels[:] = part.examples.statistics.matrix[:, 0] > 1
+    model = fit_hybrid(*parts[:2], kind="risk", seed=0, threads=1, min_people=11).final
+    low, missing = (parts[2].examples.statistics.take(np.arange(20)) for _ in range(2))
+    low.matrix[:, 0], missing.matrix[:, 0] = 0, np.nan
+    assert model.predict(low, np.zeros(20)).max() < 0.2
+    assert model.predict(missing, np.zeros(20)).min() > 0.8
 
 
 @pytest.mark.parametrize(("kind", "rows"), [("risk", 30), ("risk", 100), ("forecast", 30), ("forecast", 40)])
@@ -267,3 +281,7 @@ def test_a_hybrid_keeps_no_threshold_between_the_values_of_one_person() -> None:
     thresholds = np.concatenate([tree.threshold[tree.feature == 0] for tree in trees])
     assert (thresholds < 160).any()
     assert not ((thresholds > 300) & (thresholds < 1e300)).any()
+
+
+def test_what_boosters_may_grow_can_be_read_again() -> None:
+    assert _BOOSTERS * MOST_TREES <= MOST_TREES_READ

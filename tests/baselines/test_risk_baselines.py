@@ -76,7 +76,7 @@ def test_logistic_is_that_of_scikit_learn_fitted_before_and_after_tuning_people_
 
 
 def test_boosting_is_fitted_again_on_training_and_tuning_people_with_what_these_chose() -> None:
-    training, tuning, new = examples(0, gaps=False), examples(1, gaps=False), examples(2)
+    training, tuning, new = (examples(seed, gaps=False) for seed in range(3))
     fitted = fit("gradient_boosting", training, tuning, trials=3, again=True)
     search = fitted.searches["gradient_boosting"]
     trial = search.trials[search.chosen]
@@ -118,6 +118,18 @@ def test_what_is_missing_counts_when_it_tells_something() -> None:
         part.statistics.matrix[part.labels > 0, 3] = np.nan
     predicted = fit("logistic", training, tuning).predict["logistic"](new.statistics)
     assert predicted[new.labels > 0].min() > predicted[new.labels == 0].max()
+
+
+@pytest.mark.parametrize("name", RISK_BASELINES)
+def test_what_misses_for_the_first_time_is_no_zero(name: str) -> None:
+    training, tuning, new = (examples(seed, 600, gaps=False) for seed in (0, 1, 2))
+    for part in (training, tuning, new):
+        part.statistics.matrix[:, 0] += 100
+    fitted = fit(name, training, tuning).predict[name]
+    usual, low, missing = (new.statistics.take(np.arange(20)) for _ in range(3))
+    usual.matrix[:, 0], low.matrix[:, 0], missing.matrix[:, 0] = 100, 0, np.nan
+    assert fitted(missing) == pytest.approx(fitted(usual), abs=0.1)
+    assert (fitted(low) < fitted(missing)).all()
 
 
 def test_one_typing_error_does_not_decide_a_risk() -> None:

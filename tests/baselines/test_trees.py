@@ -7,7 +7,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from sequela.baselines.trees import read_trees, write_trees
+from sequela.baselines.trees import read_grown, read_trees, write_trees
 from sequela.errors import BundleError
 
 BINARY = "binary sigmoid:1"
@@ -43,6 +43,41 @@ def test_a_split_of_missing_values_from_all_others_is_read_and_predicts_the_same
     again = lightgbm.Booster(model_str=write_trees(trees, features=3, objective=BINARY, start=start))
     expected = lightgbm.Booster(model_str=text).predict(table, raw_score=True)
     assert again.predict(table, raw_score=True).tobytes() == expected.tobytes()
+
+
+def test_what_never_missed_in_training_goes_with_most_rows_where_it_misses() -> None:
+    random = np.random.default_rng(0)
+    table = random.normal(50, 10, size=(400, 3)).astype(np.float32)
+    table[random.random(400) < 0.2, 2] = np.nan
+    label = np.nan_to_num(table, nan=70).sum(axis=1) + random.normal(size=400)
+    fixed = {"objective": "regression", "verbosity": -1, "num_threads": 1, "num_leaves": 7}
+    booster = lightgbm.train(fixed, lightgbm.Dataset(table, label), 12)
+    text = write_trees(
+        read_grown(booster, trees=10, objective="regression"), features=3, objective="regression", start=(0, 0)
+    )
+    answering = lightgbm.Booster(model_str=text)
+    assert answering.predict(table).tobytes() == booster.predict(table, num_iteration=10).tobytes()
+    table[:, 0] = np.nan
+    expected = [
+        sum(leaf(tree["tree_structure"], row) for tree in booster.dump_model()["tree_info"][:10]) for row in table
+    ]
+    assert answering.predict(table) == pytest.approx(np.array(expected), rel=1e-12)
+
+
+def leaf(node: dict[str, Any], row: np.ndarray) -> float:
+    """Return what a tree says of a row, missing values with most rows where none was in training."""
+    while "leaf_value" not in node:
+        left, right = node["left_child"], node["right_child"]
+        value = row[node["split_feature"]]
+        if not np.isnan(value):
+            goes_left = value <= node["threshold"]
+        elif node["missing_type"] == "None":
+            of_left, of_right = (child.get("internal_count", child.get("leaf_count")) for child in (left, right))
+            goes_left = of_left >= of_right
+        else:
+            goes_left = node["default_left"]
+        node = left if goes_left else right
+    return float(node["leaf_value"])
 
 
 def test_what_is_written_says_nothing_of_the_rows_that_taught_it() -> None:

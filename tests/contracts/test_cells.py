@@ -526,6 +526,17 @@ def test_a_snapshot_refuses_what_does_not_fit(case):
 
 
 @every_cell
+def test_an_update_reads_what_stood_in_the_table_before_it(case):
+    frozen, rows = case.cell(16).frozen(), torch.arange(99, -1, -1)
+    table = frozen.table(100).copy_(torch.rand(frozen.table(100).shape, generator=torch.Generator().manual_seed(0)))
+    x, decay = table.flatten()[: 100 * frozen.input_size].view(100, -1), table[None, :, 0, 0]
+    other = table.clone()
+    expected = frozen.update(other, rows, x.clone(), decay_h=decay.clone())
+    assert torch.equal(frozen.update(table, rows, x, decay_h=decay), expected)
+    assert torch.equal(table, other)
+
+
+@every_cell
 def test_a_backward_pass_after_an_update_of_what_it_needs_is_refused(case):
     cell = case.cell(4)
     frozen, weight = cell.frozen(), torch.ones(4, requires_grad=True)
@@ -628,6 +639,21 @@ def test_modules_copy_pickle_parametrize_and_convert(case):
     assert torch.equal(outputs(cell, given)[0], outputs(doubled, given)[0])
     loss_of(outputs(cell, given)).backward()
     assert all(weight.grad is not None for weight in cell.parameters())
+
+
+@every_cell
+def test_a_cell_shows_how_it_is_made_and_begins_anew_as_it_began(case):
+    cell = case.make(INPUTS, 4, num_layers=2, dropout=0.5)
+    again = eval(repr(cell), {type(cell).__name__: type(cell)})
+    assert repr(again) == repr(cell)
+    assert again.kind == cell.kind
+    begun = case.make(INPUTS, 4, num_layers=2)
+    with torch.no_grad():
+        for weight in begun.parameters():
+            weight.fill_(9)
+    begun.reset_parameters()
+    for name, weight in begun.named_parameters():
+        assert weight.abs().max() <= (0 if "weight_ch" in name else 0.5)
 
 
 @every_cell

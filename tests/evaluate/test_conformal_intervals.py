@@ -69,6 +69,12 @@ def test_one_row_a_person_is_the_classical_order_statistic(residual, level):
         assert found.value == np.sort(np.abs(residual))[rank - 1]
 
 
+def test_the_fewest_people_are_the_first_whose_ranks_reach_the_level():
+    for hundredths in range(1, 100):
+        first = next(n for n in range(1, 100) if 100 * n >= hundredths * (n + 1))
+        assert fewest_people(hundredths / 100) == first
+
+
 @given(st.lists(st.tuples(st.integers(0, 12), st.floats(-50, 50)), min_size=1, max_size=80), st.randoms())
 def test_the_half_width_is_the_smallest_that_holds_the_mass_in_any_order(rows, random):
     person, residual = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])

@@ -176,6 +176,7 @@ def test_many_risks_are_smoothed_at_some_of_them():
         ([1, 1, 0, 0], [0.1, 0.2, 0.3, 0.4]),
         ([0, 1, 0, 1], [0.2, 0.2, 0.2, 0.2]),
         ([0, 0, 1, 1], [0.1, 0.3, 0.3, 0.4]),
+        ([1, 1, 0, 0], [0.1, 0.3, 0.3, 0.4]),
         ([1, 1, 1, 1], [0.1, 0.3, 0.3, 0.4]),
     ],
 )
@@ -220,6 +221,12 @@ def test_what_is_no_event_and_no_risk_is_refused():
     assert average_precision([0, 0], [0.1, 0.2]) is None
     assert scaled_brier([1, 1], [0.1, 0.2]) is scaled_brier([0, 0], [0.1, 0.2]) is None
     assert calibration_intercept([1, 1], [0.1, 0.2]) is None
+
+
+def test_events_alone_have_no_scaled_brier_score_however_their_weights_add_up():
+    for times in np.random.default_rng(0).integers(1, 8, (200, 9)):
+        assert scaled_brier(np.ones(9), np.full(9, 0.9), 1 / times) is None
+    assert scaled_brier([1, 1, 0], [0.9, 0.9, 0.1], [0.5, 0.5, 0.0]) is None
 
 
 TRUTH = {}

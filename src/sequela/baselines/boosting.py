@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sequela.baselines.examples import Examples, Told, nobody_told
-from sequela.baselines.growing import binned, grow, grow_while_it_gains
+from sequela.baselines.growing import binned, grow, grow_while_it_gains, read_booster
 from sequela.baselines.search import NOBODY, Chosen, Judged, Predict, Search, Setting, Trial, log_loss, rmse
 from sequela.baselines.side_by_side import Stop, side_by_side
+from sequela.baselines.trees import read_grown, write_trees
 from sequela.baselines.windows import WindowStatistics
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Goal:
     """What boosting is for: LightGBM's objective and metric, the loss that judges, and what is tried."""
 
     objective: str
+    written: str  # the objective in LightGBM's text
     metric: str
     judged_by: str
     loss: Callable[[Floats, Floats], float]  # of labels and predictions
@@ -58,6 +60,15 @@ class Goal:
             *({name: self._drawn(name, random.random()) for name in self.space} for _ in range(trials - 1)),
         ]
 
+    def in_force(self, settings: Settings, labels: Floats) -> Settings:
+        """Return settings as LightGBM takes them, with `lambda_l1` of a forecast in standard deviations of the labels.
+
+        LightGBM takes it off sums of gradients, which have the labels' unit: what is hardly felt in mmHg would let no
+        tree branch in bar.
+        """
+        unit = float(np.std(labels)) if self.objective == FORECAST.objective else 1.0
+        return settings | {"lambda_l1": float(settings["lambda_l1"]) * unit}
+
     def _drawn(self, name: str, share: float) -> Setting:
         low, high = self.space[name]
         value = low + share * (high - low) if name in _EVEN else low * (high / low) ** share
@@ -68,6 +79,7 @@ class Goal:
 
 RISK = Goal(
     objective="binary",
+    written="binary sigmoid:1",
     metric="binary_logloss",
     judged_by="log_loss",
     loss=log_loss,
@@ -99,6 +111,7 @@ RISK = Goal(
 
 FORECAST = Goal(
     objective="regression",
+    written="regression",
     metric="l2",
     judged_by="rmse",
     loss=rmse,
@@ -176,16 +189,23 @@ def boosted(
 
     def fit(everyone: Examples) -> Predict:
         data = binned(everyone.statistics.matrix, everyone.labels)
-        return _predicting(grow(fixed | settings, data, trees), trees, shared)
+        booster = grow(fixed | goal.in_force(settings, everyone.labels), data, trees)
+        return _predicting(_answering(booster, goal), shared)
 
-    return judged.settled(search, _predicting(boosters[0], trees, shared) if boosters else None, fit)
+    return judged.settled(search, _predicting(boosters[0], shared) if boosters else None, fit)
 
 
-def _predicting(booster: Booster, trees: int, threads: int) -> Predict:
+def _answering(booster: Booster, goal: Goal) -> Booster:
+    """Return the trees up to the best one, in a booster that knows what to do with values that never missed before."""
+    trees = read_grown(booster, trees=booster.best_iteration, objective=goal.written)
+    return read_booster(write_trees(trees, features=booster.num_feature(), objective=goal.written, start=(0.0, 0.0)))
+
+
+def _predicting(booster: Booster, threads: int) -> Predict:
     def predict(statistics: WindowStatistics) -> Floats:
         if not len(statistics.matrix):
             return np.zeros(0)
-        return np.asarray(booster.predict(statistics.matrix, num_iteration=trees, num_threads=threads))
+        return np.asarray(booster.predict(statistics.matrix, num_threads=threads))
 
     return predict
 
@@ -197,28 +217,23 @@ def _tried(races: list[_Race], settings: Settings, goal: Goal, *stops: Stop) -> 
         return Trial(settings=settings, trees=None, loss=None), boosters
     labels = np.concatenate([race.judge.labels for race in races])
     predicted = np.concatenate([race.said(booster) for race, booster in zip(races, boosters, strict=True)])
-    trees = round(float(np.mean([booster.best_iteration for booster in boosters])))
+    trees = round(float(np.mean([booster.num_trees() for booster in boosters])))
     return Trial(settings=settings, trees=trees, loss=goal.loss(labels, predicted)), boosters
 
 
-@dataclass(frozen=True)
 class _Race:
     """One pair of people to fit on and people who stop it; the columns are binned once for all trials."""
 
-    fit: Examples
-    judge: Examples
-    goal: Goal
-    fixed: dict[str, object]
-
-    def __post_init__(self) -> None:
-        fit = binned(self.fit.statistics.matrix, self.fit.labels, params=self.fixed)
-        judge = binned(self.judge.statistics.matrix, self.judge.labels, reference=fit, params=self.fixed)
-        object.__setattr__(self, "_data", (fit.construct(), judge.construct()))
+    def __init__(self, fit: Examples, judge: Examples, goal: Goal, fixed: dict[str, object]) -> None:
+        self.judge, self._labels, self._goal, self._fixed = judge, fit.labels, goal, fixed
+        self._fit = binned(fit.statistics.matrix, fit.labels, params=fixed).construct()
+        self._stop = self._fit.create_valid(judge.statistics.matrix, judge.labels, params=fixed).construct()
 
     def run(self, settings: Settings, *stops: Stop) -> Booster:
         """Return the booster, stopped where the judges see no gain."""
-        fit, judge = self._data  # type: ignore[attr-defined]
-        return grow_while_it_gains(self.fixed | settings, fit, judge, *stops, patience=self.goal.trees_without_gain)
+        in_force, patience = self._goal.in_force(settings, self._labels), self._goal.trees_without_gain
+        booster = grow_while_it_gains(self._fixed | in_force, self._fit, self._stop, *stops, patience=patience)
+        return _answering(booster, self._goal)
 
     def said(self, booster: Booster) -> Floats:
         """Return what a booster says of the judges."""

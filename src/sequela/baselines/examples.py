@@ -104,7 +104,7 @@ class Standardised:
         count = np.maximum(known.sum(axis=0), 1)
         self.mean = _sum(matrix, lambda part, there: np.where(there, part, 0.0)) / count
         self.std = np.sqrt(_sum(matrix, lambda part, there: np.where(there, part - self.mean, 0.0) ** 2) / count)
-        self.std[self.std < 1e-12] = 1.0
+        self.std[self.std <= 1e-12 * np.abs(self.mean)] = 1.0  # all the same, but for rounding
         self.incomplete = np.flatnonzero(~known.all(axis=0))
         if distinct:
             patterns = np.packbits(known[:, self.incomplete], axis=0)

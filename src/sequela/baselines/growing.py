@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_MOST_TREES = 3000
+MOST_TREES = 3000
 
 
 def binned(table: NDArray[np.floating[Any]], labels: Floats, **given: Any) -> Dataset:
@@ -38,7 +38,7 @@ def grow_while_it_gains(
     import lightgbm
 
     early = lightgbm.early_stopping(patience, verbose=False)
-    return lightgbm.train(settings, taught, num_boost_round=_MOST_TREES, valid_sets=[judge], callbacks=[early, *stops])
+    return lightgbm.train(settings, taught, num_boost_round=MOST_TREES, valid_sets=[judge], callbacks=[early, *stops])
 
 
 def read_booster(text: str) -> Booster:

@@ -24,7 +24,7 @@ from sequela.baselines.cuts import between_people
 from sequela.baselines.examples import Examples
 from sequela.baselines.growing import binned, grow, grow_while_it_gains, read_booster
 from sequela.baselines.side_by_side import Stop, side_by_side
-from sequela.baselines.trees import Tree, read_trees, write_trees
+from sequela.baselines.trees import Tree, read_grown, read_trees, write_trees
 from sequela.baselines.windows import WindowStatistics
 from sequela.models import seed_of_member
 
@@ -35,7 +35,6 @@ Floats = NDArray[np.float64]
 Kind = Literal["risk", "forecast"]
 
 _GOALS = {"risk": RISK, "forecast": FORECAST}
-_OBJECTIVE = {"risk": "binary sigmoid:1", "forecast": "regression"}  # as LightGBM's text has it
 _BOOSTERS = 5
 _FEWEST_ROWS_A_BIN = 11  # a threshold between the values of two rows would tell of them
 
@@ -108,7 +107,7 @@ class HybridModel:
             write_trees(
                 part.trees,
                 features=features,
-                objective=_OBJECTIVE[self.kind],
+                objective=_GOALS[self.kind].written,
                 start=(part.intercept, part.slope),
             )
             for part in self.parts
@@ -129,7 +128,7 @@ class HybridModel:
         """
         outputs = int(np.prod(shape, dtype=np.int64))
         features = statistics + outputs
-        read = read_trees(text, models=outputs, features=features, objective=_OBJECTIVE[kind])
+        read = read_trees(text, models=outputs, features=features, objective=_GOALS[kind].written)
         parts = [_part(trees, start, features, kind) for trees, start in read]
         return cls(kind=kind, statistics=statistics, shape=shape, parts=parts)
 
@@ -250,8 +249,7 @@ class _Boosting:
         features = taught.table.shape[1]
         trees = []
         for booster in boosters:
-            text = booster.model_to_string(num_iteration=booster.best_iteration)
-            ((grown, _),) = read_trees(text, models=1, features=features, objective=_OBJECTIVE[self.kind])
+            grown = read_grown(booster, trees=booster.best_iteration, objective=_GOALS[self.kind].written)
             trees += [replace(tree, leaf=tree.leaf / len(boosters)) for tree in grown]
         trees = between_people(trees, taught.table, taught.person, self.min_people)
         return _part(trees, _start(taught, self.kind), features, self.kind)
@@ -285,5 +283,5 @@ def _start(fit: _Column, kind: Kind) -> tuple[float, float]:
 
 
 def _part(trees: list[Tree], start: tuple[float, float], features: int, kind: Kind) -> _Part:
-    text = write_trees(trees, features=features, objective=_OBJECTIVE[kind], start=start)
+    text = write_trees(trees, features=features, objective=_GOALS[kind].written, start=start)
     return _Part(intercept=start[0], slope=start[1], trees=trees, booster=read_booster(text))

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from lightgbm import Booster
+
 from sequela.errors import BundleError
 
-MOST_TREES = 10_000
+MOST_TREES = 15_000  # the boosters of a hybrid together
 _MOST_LEAVES = 1 << 12
 _LONGEST = 1 << 28
 _MISSING_IS_NAN, _MISSING_IS_NONE, _DEFAULT_LEFT = 8, 0, 2
@@ -50,9 +54,23 @@ class Tree:
         _hold(
             bool((children > np.tile(np.arange(nodes), 2))[children >= 0].all()), "a node does not lead to a later one"
         )
-        reached = np.sort(np.where(children < 0, nodes - 1 - children, children))  # node n: n, leaf l: nodes + l
+        reached = np.sort(self._place(children))
         expected = np.arange(1, 2 * nodes + 1) if nodes else reached
         _hold(bool(np.array_equal(reached, expected)), "a node or a leaf is reached twice or never")
+
+    def with_missing_to_most(self, rows: NDArray[np.int64]) -> Tree:
+        """Return the tree in which a value goes with most rows where it is missing and none was in training.
+
+        Args:
+            rows: [2 L - 1] training rows of each node, then of each leaf.
+        """
+        of_left, of_right = (rows[self._place(children)] for children in (self.left, self.right))
+        with_most = _MISSING_IS_NAN | np.where(of_left >= of_right, _DEFAULT_LEFT, 0)
+        return replace(self, decision=np.where(self.decision & _MISSING_IS_NAN, self.decision, with_most))
+
+    def _place(self, children: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of each child among all nodes, then all leaves."""
+        return np.where(children < 0, len(self.feature) - 1 - children, children)
 
     def to_text(self, number: int) -> str:
         """Return the lines of the tree."""
@@ -93,6 +111,24 @@ def read_trees(text: str, *, models: int, features: int, objective: str) -> list
     *found, after = text.split("end of trees\n")
     _hold(len(found) == models and "Tree=" not in after, f"it does not hold {models} models from beginning to end")
     return [_read_model(model, features, objective) for model in found]
+
+
+def read_grown(booster: Booster, *, trees: int, objective: str) -> list[Tree]:
+    """Return the first trees that LightGBM has grown.
+
+    Of a column in which no training row missed its value LightGBM would take a missing one for 0: a pressure of 0 where
+    nobody took the pressure. Here it goes with most rows, as in scikit-learn's `HistGradientBoostingClassifier`.
+
+    Args:
+        booster: whose trees.
+        trees: how many; 0 for all.
+        objective: as `read_trees` has it.
+    """
+    text = booster.model_to_string(num_iteration=trees)
+    ((grown, _),) = read_trees(text, models=1, features=booster.num_feature(), objective=objective)
+    blocks = (dict(_pairs(f"number={block}")) for block in text.partition("end of trees\n")[0].split("\nTree=")[1:])
+    rows = (np.concatenate([_whole(keys, name) for name in ("internal_count", "leaf_count")]) for keys in blocks)
+    return [tree.with_missing_to_most(each) for tree, each in zip(grown, rows, strict=True)]
 
 
 def _read_model(text: str, features: int, objective: str) -> tuple[list[Tree], Start]:

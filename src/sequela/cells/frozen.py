@@ -91,8 +91,8 @@ class Frozen:
         if rows.dtype != torch.int64 or rows.device.type != "cpu" or rows.dim() != 1:
             raise TypeError("rows must be one row of int64 on the CPU.")
         shape = (self.layers, count, self.hidden_size)
-        held = [self._checked("x", x, (count, self.input_size))]
-        held += self._fading(decay_h, decay_c, shape)
+        given = (self._checked("x", x, (count, self.input_size)), *self._fading(decay_h, decay_c, shape))
+        held = [apart(t, table) for t in given]
         y, index = x.new_empty(count, self.hidden_size), rows.contiguous()
         self._native.update(
             table.data_ptr(), patients, index.data_ptr(), count, addresses(held), y.data_ptr(),
@@ -114,6 +114,13 @@ class Frozen:
         if tuple(t.shape) != shape:
             raise ValueError(f"Expected {name} of shape {list(shape)}, got {list(t.shape)}.")
         return operator.plain([t])[0]
+
+
+def apart(t: Tensor | None, table: Tensor) -> Tensor | None:
+    """Return what is read, copied where it lies in the table: there it would be overwritten before its turn."""
+    if t is None or t.untyped_storage().data_ptr() != table.untyped_storage().data_ptr():
+        return t
+    return t.clone()
 
 
 def addresses(tensors: Sequence[Tensor | None]) -> list[int]:

@@ -71,6 +71,8 @@ class GRU(Recurrent):
         ((7, 2, 5), (1, 2, 5))
     """
 
+    form = ("reset", "after")
+
     def __init__(
         self,
         input_size: int,

@@ -48,6 +48,7 @@ class GRUD(Recurrent):
         hx: the state h that enters the first step, [layers, B, H]; zeros by default.
     """
 
+    form = ("reset", "before")
     mean: Tensor
     weight_decay_x: Tensor
     bias_decay_x: Tensor
@@ -97,6 +98,10 @@ class GRUD(Recurrent):
             self.register_parameter(name, nn.Parameter(weight))
         zeros = torch.zeros(input_size, device=device, dtype=dtype)
         self.register_buffer("mean", zeros if mean is None else zeros.copy_(mean.detach()))
+
+    def extra_repr(self) -> str:
+        """Return the options other than the defaults, as the constructor takes them."""
+        return f"{self.features}{super().extra_repr().removeprefix(f'{self.input_size}')}"
 
     @property
     def step(self) -> Step:

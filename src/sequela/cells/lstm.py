@@ -91,6 +91,7 @@ class LSTM(Recurrent):
     """
 
     states = ("h", "c")
+    form = ("gates", "standard")
 
     def __init__(
         self,
@@ -126,6 +127,13 @@ class LSTM(Recurrent):
         )
         if gates == "peephole":
             self._add_peepholes(device, dtype)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, as torch does; peepholes begin at zero."""
+        super().reset_parameters()
+        for name, weight in self.named_parameters():
+            if name.startswith("weight_ch"):
+                torch.nn.init.zeros_(weight)
 
     @property
     def step(self) -> Step:

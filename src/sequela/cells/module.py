@@ -22,6 +22,7 @@ class Recurrent(nn.RNNBase):
     """A recurrent cell with the constructor, parameters and state dict of torch's, `proj_size` refused."""
 
     states: ClassVar[tuple[str, ...]] = ("h",)
+    form: ClassVar[tuple[str, str]]  # an option that torch's cell lacks or does not show, and its default
     kind: str  # the cell's name in the engine
 
     def __init__(self, mode: str, input_size: int, hidden_size: int, proj_size: int = 0, **options: Any) -> None:
@@ -57,6 +58,12 @@ class Recurrent(nn.RNNBase):
     def frozen(self) -> Frozen:
         """Return an immutable snapshot that advances patients one observation at a time."""
         return Frozen(self.kind, self.weights())
+
+    def extra_repr(self) -> str:
+        """Return the options other than the defaults, as the constructor takes them."""
+        option, usual = self.form
+        own = getattr(self, option)
+        return super().extra_repr() + (f", {option}={own!r}" if own != usual else "")
 
     def __prepare_scriptable__(self) -> nn.Module:
         raise NotImplementedError("torch.jit.script cannot read a cell. Use torch.export.export.")

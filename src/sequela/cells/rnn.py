@@ -57,6 +57,8 @@ class RNN(Recurrent):
         ((7, 2, 5), (1, 2, 5))
     """
 
+    form = ("nonlinearity", "tanh")
+
     def __init__(
         self,
         input_size: int,

@@ -6,6 +6,7 @@ Steyerberg et al., Assessing the performance of prediction models, Epidemiology 
 
 from __future__ import annotations
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from sequela.evaluate.arrays import weighted_mean
@@ -47,6 +48,8 @@ def scaled_brier(target: ArrayLike, predicted: ArrayLike, weight: ArrayLike | No
         >>> scaled_brier([1, 0], [0.5, 0.0])
         0.5
     """
-    events, _, _ = checked(target, predicted, weight)
+    events, _, weights = checked(target, predicted, weight)
+    if len(np.unique(events[weights > 0])) < 2:  # of weights such as thirds, rounding would leave a share beside 1
+        return None
     share = weighted_mean(events, weight)
-    return 1 - brier(target, predicted, weight) / (share * (1 - share)) if 0 < share < 1 else None
+    return 1 - brier(target, predicted, weight) / (share * (1 - share))

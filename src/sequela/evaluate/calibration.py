@@ -113,11 +113,21 @@ def checked(target: ArrayLike, predicted: ArrayLike, weight: ArrayLike | None) -
     Raises:
         ValueError: a target other than 0 and 1, a risk outside of 0 to 1, lengths that differ, unusable weights.
     """
-    events, risk = binary(target), finite("predicted", predicted)
+    events, risk = binary(target), risks(predicted)
     same_length(target=events, predicted=risk)
     if not len(events):
         raise ValueError("at least one prediction is needed, got none")
+    return events, risk, usable_weights(weight, len(events))
+
+
+def risks(predicted: ArrayLike) -> Floats:
+    """Return risks as a flat array.
+
+    Raises:
+        ValueError: a risk outside of 0 to 1, or none; the message gives the count only.
+    """
+    risk = finite("predicted", predicted)
     outside = int(((risk < 0) | (risk > 1)).sum())
     if outside:
         raise ValueError(f"predicted must lie between 0 and 1, got {outside} of {risk.size} outside")
-    return events, risk, usable_weights(weight, len(events))
+    return risk

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from sequela.evaluate.arrays import Floats, Ids, finite, person_ids, same_length
-from sequela.evaluate.calibration import checked
+from sequela.evaluate.calibration import checked, risks
 from sequela.evaluate.curves import MIN_PEOPLE
 from sequela.evaluate.logistic import expit, logistic_fit, logit
 
@@ -39,7 +39,7 @@ class UnchangedState(_State):
 
     def apply(self, predicted: ArrayLike) -> Floats:
         """Return the risks as they are."""
-        return _risks(predicted)
+        return risks(predicted)
 
 
 class PlattState(_State):
@@ -56,7 +56,7 @@ class PlattState(_State):
             >>> PlattState(intercept=0.0, slope=1.0).apply([0.25]).round(9).tolist()
             [0.25]
         """
-        return expit(self.intercept + self.slope * logit(_risks(predicted)))
+        return expit(self.intercept + self.slope * logit(risks(predicted)))
 
 
 class IsotonicState(_State):
@@ -87,8 +87,8 @@ class IsotonicState(_State):
             >>> IsotonicState(predicted=[0.1, 0.3], observed=[0.2, 0.4]).apply([0.0, 0.2, 0.9]).round(9).tolist()
             [0.2, 0.3, 0.4]
         """
-        risks: Floats = np.interp(_risks(predicted), self.predicted, self.observed)
-        return risks
+        calibrated: Floats = np.interp(risks(predicted), self.predicted, self.observed)
+        return calibrated
 
 
 RecalibrationState = Annotated[PlattState | IsotonicState | UnchangedState, Field(discriminator="kind")]
@@ -247,16 +247,3 @@ def _never_certain(share: Floats, people: NDArray[np.intp]) -> Floats:
     edge = 0.5 / (people + 1)
     share = np.where(share == 0, np.minimum(edge, np.min(share[share > 0], initial=1)), share)
     return np.where(share == 1, np.maximum(1 - edge, np.max(share[share < 1], initial=0)), share)
-
-
-def _risks(predicted: ArrayLike) -> Floats:
-    """Return the risks.
-
-    Raises:
-        ValueError: a risk outside of 0 to 1, or none.
-    """
-    risk = finite("predicted", predicted)
-    outside = int(((risk < 0) | (risk > 1)).sum())
-    if outside:
-        raise ValueError(f"predicted must lie between 0 and 1, got {outside} of {risk.size} outside")
-    return risk
