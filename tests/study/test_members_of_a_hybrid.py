@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,22 +30,30 @@ MEMBERS, SEED, MIN_PEOPLE = 2, 3, 7
 Case = tuple[Material, Split, Numbers, Numbers]
 
 
+CHANGES = {
+    "model.wide": True,
+    "prepare.min_people": MIN_PEOPLE,
+    "train.epochs": 1,
+    "train.seed": SEED,
+    "evaluate.baselines": ["logistic"],
+    "evaluate.trials": None,
+}
+
+
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """The material, its split, and of the training predictions the rows and the folds of their people."""
-    changes = {
-        "model.wide": True,
-        "prepare.min_people": MIN_PEOPLE,
-        "train.epochs": 1,
-        "train.seed": SEED,
-        "evaluate.baselines": ["logistic"],
-        "evaluate.trials": None,
-    }
-    study = sequela.read_study(write_risk_study(tmp_path_factory.mktemp("members"), changes))
+    study = sequela.read_study(write_risk_study(tmp_path_factory.mktemp("members"), CHANGES))
     material = gather(study)
     split = divide(study, material)[0]
     training = np.flatnonzero(split.part == TRAIN)
-    return material, split, training, people_folds(material.cohort.asked.person[training], MEMBERS, SEED)
+    return material, split, training, folds_of(material, training)
+
+
+def folds_of(material: Material, predictions: Numbers) -> Numbers:
+    """Return the folds of the people of some predictions, who teach and are counted among themselves."""
+    place = np.unique(material.cohort.asked.person[predictions], return_inverse=True)[1]
+    return people_folds(place, MEMBERS, SEED)
 
 
 def fitted(material: Material, split: Split) -> Fit:
@@ -63,6 +72,14 @@ def unmoved(one: Material, other: Material, split: Split) -> list[bool]:
 def test_labels_of_the_fold_that_a_member_speaks_for_do_not_change_its_weights(case: Case) -> None:
     material, split, training, folds = case
     assert unmoved(material, turned(material, training[folds == 0]), split) == [True, False]
+
+
+def test_a_person_who_is_never_asked_moves_nobody_to_another_member(case: Case, tmp_path: Path) -> None:
+    material, split, _, _ = case
+    path = write_risk_study(tmp_path, CHANGES)
+    with (tmp_path / "patients.csv").open("a") as patients:
+        patients.write("-1,f,170\n")  # the first of all ids, without any record
+    assert unmoved(material, gather(sequela.read_study(path)), split) == [True, True]
 
 
 def trained_again(material: Material) -> Material:
@@ -109,7 +126,7 @@ def test_boosting_sees_of_who_taught_a_network_what_the_member_without_them_says
     assert first.outputs.tobytes() == of_training.outputs.tobytes()
     assert judges.outputs.tobytes() == of_tuning.outputs.tobytes()
     both = np.flatnonzero((split.part == TRAIN) | (split.part == TUNING))
-    folds = people_folds(material.cohort.asked.person[both], MEMBERS, SEED)
+    folds = folds_of(material, both)
     assert everyone is not None
     assert np.array_equal(everyone.outputs, said(again, found)[folds, both])
 
@@ -118,7 +135,7 @@ def test_a_tuning_person_teaches_in_the_end_but_not_the_member_that_speaks_for_t
     material, split, _, _ = case
     material = trained_again(material)
     both = np.flatnonzero((split.part == TRAIN) | (split.part == TUNING))
-    folds = people_folds(material.cohort.asked.person[both], MEMBERS, SEED)
+    folds = folds_of(material, both)
     chosen = both[(folds == 0) & (split.part[both] == TUNING)]
     assert unmoved(material, turned(material, chosen), split) == [True, False]
 

@@ -277,9 +277,13 @@ def _announce(parts: _Parts, parameters: int, warning: str | None) -> None:
 
 
 def _folds(parts: _Parts) -> Numbers:
-    """Return the fold of people of each training prediction."""
+    """Return the fold of people of each training prediction.
+
+    People are told by their place among those who teach: internal numbers also count people who do not.
+    """
     settings = parts.material.settings
-    return people_folds(parts.material.cohort.asked.person[parts.training], settings.model.members, settings.train.seed)
+    place = np.unique(parts.material.cohort.asked.person[parts.training], return_inverse=True)[1]
+    return people_folds(place, settings.model.members, settings.train.seed)
 
 
 def _examples(material: Material, prepared: PreparedState) -> Examples:
