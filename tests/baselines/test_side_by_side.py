@@ -12,10 +12,14 @@ from sequela.baselines.side_by_side import Stop, side_by_side
 def test_things_are_made_in_their_order_whichever_is_ready_first(threads: int) -> None:
     ready: list[int] = []
     counts: list[int] = []
+    second = threading.Event()
 
     def make(number: int, stop: Stop) -> int:
-        time.sleep(0.01 * (4 - number))
+        if number == 0 and threads > 1:
+            assert second.wait(timeout=30)
         ready.append(number)
+        if number == 1:
+            second.set()
         return number * number
 
     assert side_by_side(make, range(4), threads, counts.append) == [0, 1, 4, 9]
