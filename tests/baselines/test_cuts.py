@@ -32,19 +32,19 @@ def cut(thresholds: list[float], value: list[float], person: list[int], min_peop
     [
         ([0, 1, 2, 3, 4, 5], [1.5, 3.5]),  # two people on each side of each
         ([0, 1, 2, 2, 4, 5], [1.5, 1.5]),  # one person between them: the second gives way
-        ([0, 1, 2, 3, 4, 4], [1.5, 1.5]),  # one person above
-        ([0, 0, 2, 3, 4, 5], [3.5, 3.5]),  # one person below
-        ([0, 0, 0, 0, 0, 0], [BEYOND_ALL, BEYOND_ALL]),  # one person in all: known values go left
+        ([0, 1, 2, 3, 4, 4], [1.5, BEYOND_ALL]),  # one person above, who goes left with the two below
+        ([0, 0, 2, 3, 4, 5], [-BEYOND_ALL, 3.5]),  # one person below, who goes right with the two above
+        ([0, 0, 0, 0, 0, 0], [-BEYOND_ALL, BEYOND_ALL]),  # one person in all: known values go where most rows went
     ],
 )
 def test_on_each_side_of_a_threshold_lie_people(person: list[int], kept: list[float]) -> None:
     assert cut([1.5, 3.5], [0, 1, 2, 3, 4, 5], person, 2) == kept
 
 
-def test_a_threshold_gives_way_to_the_nearest_and_values_that_are_not_known_count_nowhere() -> None:
+def test_a_threshold_gives_way_where_few_people_change_sides_and_values_that_are_not_known_count_nowhere() -> None:
     value = [0.0, 1.0, 2.0, 11.0, 12.0, 20.0, 21.0, float("nan"), float("nan")]
     assert cut([1.5, 4.0, 12.5], value, list(range(9)), 2) == [1.5, 1.5, 12.5]
-    assert cut([1.5, 10.0, 12.5], value, list(range(9)), 2) == [1.5, 12.5, 12.5]
+    assert cut([1.5, 10.0, 12.5], value, list(range(9)), 2) == [1.5, 1.5, 12.5]
 
 
 def test_between_two_thresholds_may_lie_nobody_and_missing_may_part_from_all_known() -> None:

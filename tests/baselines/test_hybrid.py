@@ -285,3 +285,17 @@ def test_a_hybrid_keeps_no_threshold_between_the_values_of_one_person() -> None:
 
 def test_what_boosters_may_grow_can_be_read_again() -> None:
     assert _BOOSTERS * MOST_TREES <= MOST_TREES_READ
+
+
+def test_what_trees_learned_of_few_people_is_not_said_of_everybody() -> None:
+    def part(seed: int) -> Stacked:
+        random = np.random.default_rng(seed)
+        person = np.r_[np.repeat(np.arange(6), 60), np.arange(6, 606)]
+        few = person < 6
+        labels = (random.random(len(person)) < np.where(few, 0.95, 0.2)).astype(float)
+        examples = Examples(statistics=statistics_of(np.where(few, -1.0, 1.0)[:, None]), labels=labels, person=person)
+        return Stacked(examples=examples, outputs=random.normal(size=len(person)))
+
+    new = part(2)
+    model = fit_hybrid(part(0), part(1), kind="risk", seed=0, threads=1, min_people=11).final
+    assert model.predict(new.examples.statistics, new.outputs) == pytest.approx(0.2, abs=0.1)

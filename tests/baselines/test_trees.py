@@ -7,6 +7,7 @@ import lightgbm
 import numpy as np
 import pytest
 
+from sequela.baselines import trees
 from sequela.baselines.trees import read_grown, read_trees, write_trees
 from sequela.errors import BundleError
 
@@ -90,6 +91,15 @@ def test_what_is_written_is_read_again_to_the_same_text() -> None:
     text = written(0) + written(1)
     models = read_trees(text, models=2, features=3, objective=BINARY)
     assert text == "".join(write_trees(trees, features=3, objective=BINARY, start=start) for trees, start in models)
+
+
+def test_a_text_may_be_as_long_as_its_models_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = written(0) + written(0)
+    monkeypatch.setattr(trees, "_LONGEST", len(text) // 2)
+    assert len(read_trees(text, models=2, features=3, objective=BINARY)) == 2
+    monkeypatch.setattr(trees, "_LONGEST", len(text) // 2 - 1)
+    with pytest.raises(BundleError, match="too large"):
+        read_trees(text, models=2, features=3, objective=BINARY)
 
 
 DAMAGE = {

@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -167,6 +168,15 @@ def test_no_map_turns_risks_round(kind):
     state = fit_recalibration(kind, 1 - risk, event, person)
     assert (np.diff(state.apply(np.linspace(0, 1, 50))) >= 0).all()
     assert kind == "isotonic" or "turn risks round" in state.reason
+
+
+def test_stairs_rise_where_risks_differ_in_their_last_digit():
+    low = 0.1
+    for fewer, more in itertools.product(range(11, 60, 7), repeat=2):
+        risk = np.r_[np.full(fewer, low), np.full(more, np.nextafter(low, 1)), np.full(20, 0.95)]
+        event = np.r_[np.zeros(fewer), 1.0, np.zeros(more - 1), np.ones(20)]
+        found = fit_recalibration("isotonic", risk, event, np.arange(len(risk)))
+        assert found.predicted == sorted(found.predicted)
 
 
 def test_a_wrong_map_is_refused():

@@ -19,7 +19,8 @@ def between_people(
     """Return the trees with thresholds between which, below and above which lies nobody or enough people.
 
     The thresholds of all trees on a column are taken together. One that has too few people on a side gives way to the
-    nearest that stays; where none can stay, all known values go to the left.
+    next one that stays above or below it, or to one beyond all known values: to whichever brings fewer people onto the
+    other side.
 
     Args:
         trees: grown on the table.
@@ -43,14 +44,24 @@ def _kept(threshold: Floats, value: Floats, person: NDArray[np.intp], min_people
     cuts = np.unique(threshold)
     place = np.searchsorted(cuts, value)  # left of a cut is value <= cut
     people = int(person.max(initial=0)) + 1
-    held = np.bincount(np.unique(place * people + person) // people)
+    stretch, whose = np.divmod(np.unique(place * people + person), people)
+    held = np.bincount(stretch)
     if not ((held > 0) & (held < min_people)).any():
         return threshold
     ends = kept_ends(place, len(cuts) + 1, person, np.zeros_like(place), [min_people])
-    left = cuts[ends[:-1]]
-    if not len(left):
-        return np.full(len(threshold), BEYOND_ALL)
-    after = np.searchsorted(left, threshold).clip(max=len(left) - 1)
-    before = (after - 1).clip(min=0)
-    nearest: Floats = np.where(threshold - left[before] < left[after] - threshold, left[before], left[after])
-    return nearest
+    bounds, stays = np.array([-1, *ends[:-1], len(cuts)]), np.array([-BEYOND_ALL, *cuts[ends[:-1]], BEYOND_ALL])
+    begins = np.searchsorted(stretch, np.arange(len(cuts) + 2))  # of each stretch
+    rows = np.searchsorted(np.sort(place), np.arange(len(cuts) + 2))
+
+    def moved(first: int, last: int) -> tuple[int, int]:
+        """Return how many people, and rows, lie in some stretches."""
+        return len(np.unique(whose[begins[first] : begins[last + 1]])), int(rows[last + 1] - rows[first])
+
+    stands = cuts.copy()
+    for cut in range(len(cuts)):
+        above = int(np.searchsorted(bounds, cut))
+        below, until = int(bounds[above - 1]), int(bounds[above])
+        if until != cut:
+            stands[cut] = stays[above - (moved(below + 1, cut) <= moved(cut + 1, until))]
+    found: Floats = stands[np.searchsorted(cuts, threshold)]
+    return found

@@ -22,7 +22,7 @@ from sequela.errors import BundleError
 
 MOST_TREES = 15_000  # the boosters of a hybrid together
 _MOST_LEAVES = 1 << 12
-_LONGEST = 1 << 28
+_LONGEST = 1 << 28  # text of a model
 _MISSING_IS_NAN, _MISSING_IS_NONE, _DEFAULT_LEFT = 8, 0, 2
 _DECISIONS = tuple(missing | left for missing in (_MISSING_IS_NONE, _MISSING_IS_NAN) for left in (0, _DEFAULT_LEFT))
 BEYOND_ALL = 1e300  # as LightGBM itself keeps an infinite threshold finite
@@ -107,7 +107,7 @@ def read_trees(text: str, *, models: int, features: int, objective: str) -> list
     Raises:
         BundleError: where the text is of another model, or is damaged.
     """
-    _hold(len(text) <= _LONGEST, "it is too large")
+    _hold(len(text) <= models * _LONGEST, "it is too large")
     *found, after = text.split("end of trees\n")
     _hold(len(found) == models and "Tree=" not in after, f"it does not hold {models} models from beginning to end")
     return [_read_model(model, features, objective) for model in found]

@@ -98,6 +98,7 @@ def ici(target: ArrayLike, predicted: ArrayLike, weight: ArrayLike | None = None
 
     Returns:
         At least 0, where 0 is perfect. By chance alone it is above 0: the smooth follows the noise of few events.
+        R's `loess` fits parabolas by default, follows more of that noise, and gives a larger index.
 
     Example:
         >>> risk = [0.25] * 4

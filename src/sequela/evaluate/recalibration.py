@@ -223,7 +223,9 @@ def _isotonic(event: Floats, risk: Floats, person: Ids, min_people: int) -> Isot
     blocks = _joined(pooled_blocks(risk, event), event, person, min_people)
     people = np.array([len(np.unique(person[rows])) for rows in blocks])
     observed = _never_certain(np.array([event[rows].mean() for rows in blocks]), people)
-    return IsotonicState(predicted=[float(risk[rows].mean()) for rows in blocks], observed=observed.tolist())
+    means = np.array([risk[rows].mean() for rows in blocks])
+    rising = np.maximum.accumulate(means)  # of risks that differ in their last digit, the rounding of a mean may fall
+    return IsotonicState(predicted=rising.tolist(), observed=observed.tolist())
 
 
 def _joined(blocks: list[NDArray[np.intp]], event: Floats, person: Ids, min_people: int) -> list[NDArray[np.intp]]:
