@@ -39,6 +39,7 @@ from sequela.records.values import Kind
 from sequela.records.written import WrittenColumn
 
 _ROWS_AT_ONCE = 1 << 15
+_FEW = 10  # smaller numbers of people are not told
 _NO_COINCIDENCE = 11  # people who all lack every input, where one may have nothing but codes that are rare
 Floats = NDArray[np.float64]
 
@@ -318,6 +319,18 @@ class LivePredictions:
     excluded: dict[str, tuple[int, int]]
     note: str | None = None
 
+    @property
+    def left_out(self) -> list[str]:
+        """Return what was not predicted, in a sentence for each reason; counts of 1 to 10 are not told."""
+        return [
+            f"Not predicted, {reason}: {_told(predictions)} prediction times of {_told(people)} people."
+            for reason, (predictions, people) in self.excluded.items()
+        ]
+
+
+def _told(count: int) -> str:
+    return f"{count:,}" if count > _FEW else f"fewer than {_FEW + 1}"
+
 
 @dataclass(frozen=True)
 class Predictor:
@@ -347,7 +360,8 @@ class Predictor:
             at: "last" for the last prediction time of each person only.
 
         Warns:
-            UserWarning: where inputs of the bundle have no value in any record, or codes are unknown to it.
+            UserWarning: where inputs of the bundle have no value in any record, or codes are unknown to it; and of how
+                many predictions were left out, for each reason.
 
         Raises:
             InputError: where a table is missing, is no Polars DataFrame or cannot be read as the study's, or where the
@@ -358,8 +372,9 @@ class Predictor:
         named = tables if isinstance(tables, Mapping) else self._in_order(tables)
         self._check_names(named)
         found = self._predict(self._read(self.bundle.study.records, named), now, at)
-        if found.note is not None:
-            warnings.warn(found.note, UserWarning, stacklevel=2)
+        for words in [found.note, *found.left_out]:
+            if words is not None:
+                warnings.warn(words, UserWarning, stacklevel=2)
         return found.table
 
     def predict_files(

@@ -21,6 +21,7 @@ from small_study import DOCUMENT, SECRET, write_study
 
 import sequela
 from sequela.bundle import read_bundle, write_bundle
+from sequela.cohort.episodes import NEVER_ASKED
 from sequela.errors import BundleError, InputError, RecordsError
 from sequela.study import Run
 
@@ -173,11 +174,14 @@ def test_a_table_without_rows_is_read_for_a_new_person(run: Run) -> None:
         found = loaded.predict(frames | {"patients": frames["patients"].clear()})
     assert len(found) == len(loaded.predict(frames))
     assert found["flags"].str.contains("missing").all()
-    with pytest.warns(UserWarning, match="3 of 5 inputs have no value"):
+    with pytest.warns(UserWarning, match="3 of 5 inputs|Not predicted") as told:
         assert loaded.predict(frames | {"visits": frames["visits"].clear()}).is_empty()
+    note, left_out = (str(each.message) for each in told)
+    assert note.startswith("3 of 5 inputs have no value in these records")
+    assert left_out == f"Not predicted, {NEVER_ASKED}: fewer than 11 prediction times of 60 people."
 
 
-@pytest.mark.filterwarnings("ignore:.*no value in these records:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*no value in these records:UserWarning", "ignore:Not predicted:UserWarning")
 def test_a_study_of_dates_says_nothing_of_records_without_times(tmp_path: Path) -> None:
     visits, patients = DOCUMENT["records"]
     dated = {key: value for key, value in visits.items() if key != "time_unit"}
@@ -209,6 +213,7 @@ def test_what_is_known_only_after_now_is_not_called_absent(run: Run) -> None:
     assert sequela.load_bundle(run.folder / "bundle").predict_files(paths, now=0).note is None
 
 
+@pytest.mark.filterwarnings("ignore:Not predicted, the prediction time:UserWarning")
 @pytest.mark.parametrize("at", ["last record", "every record", "every 20d"])
 def test_what_is_known_only_after_now_is_not_looked_at(at: str, tmp_path: Path) -> None:
     asked = {"question.at": at, "question.to": "100d", "question.horizon": "60d"}
@@ -229,7 +234,7 @@ def test_records_without_a_value_give_no_prediction_and_a_note(run: Run) -> None
     nothing = frames["visits"].with_columns(pl.lit(None).alias(name) for name in ("sbp", "dbp", "ward"))
     strangers = frames["patients"].rename({"sex": "s", "height": "cm"})
     loaded = sequela.load_bundle(run.folder / "bundle")
-    with pytest.warns(UserWarning, match="5 of 5 inputs"):
+    with pytest.warns(UserWarning, match="5 of 5 inputs|60 people"):
         assert loaded.predict({"visits": nothing, "patients": strangers}).is_empty()
 
 
