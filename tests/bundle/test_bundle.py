@@ -259,10 +259,11 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on one long table of pressures, whose first person begins with a diagnosis that nobody else has."""
     folder = tmp_path_factory.mktemp("coded")
     keys = {"name": "events", "path": "events.csv", "layout": "long", "subject": "id", "time": "day"}
-    changes = {"evaluate.importance": False, "prepare.units": {"sbp": "mm[Hg]"}}
+    changes = {"evaluate.importance": False, "prepare.units": {"sbp": "mm[Hg]", "pain": "points"}}
     study = write_study(folder, {"records": [{**keys, "time_unit": "days"}], **changes})
     random = np.random.default_rng(3)
     rows = [f"{p},{d},sbp,{random.normal(130, 10):.1f}" for p in range(60) for d in (1, 5, 9)]
+    rows += [f"{p},1,pain,{p % 10}" for p in range(60)]
     (folder / "events.csv").write_text("\n".join(["id,day,code,numeric_value", "0,0,rare,", *rows, ""]))
     return sequela.run(sequela.read_study(study), folder / "run").folder
 
@@ -270,7 +271,7 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_who_has_nothing_but_rare_codes_gets_the_number_of_the_study(coded: Path) -> None:
     loaded = sequela.load_bundle(coded / "bundle")
     alone = pl.DataFrame({"id": [0], "day": [0], "code": ["rare"], "numeric_value": [None]})
-    with pytest.warns(UserWarning, match=r"1 of 1 input has no value .* 1 column or code is unknown to the bundle"):
+    with pytest.warns(UserWarning, match=r"2 of 2 inputs have no value .* 1 column or code is unknown to the bundle"):
         found = loaded.predict(alone)
     of_study = pl.read_parquet(coded / "predictions.parquet").filter(
         (pl.col("subject_id") == 0) & (pl.col("prediction_time") == 0) & (pl.col("model") == "network")
@@ -287,14 +288,16 @@ def test_many_people_without_a_single_input_are_refused(coded: Path) -> None:
         loaded.predict(other)
 
 
-def test_a_unit_that_the_study_names_is_that_of_new_records_too(coded: Path) -> None:
+@pytest.mark.parametrize(("code", "unit", "other"), [("sbp", "mmHg", "kPa"), ("pain", "points", "%")])
+def test_a_unit_that_the_study_names_is_that_of_new_records_too(code: str, unit: str, other: str, coded: Path) -> None:
     """Its own records stated none."""
     loaded = sequela.load_bundle(coded / "bundle")
-    live = pl.DataFrame({"id": [1], "day": [1], "code": ["sbp"], "numeric_value": [120.0]})
+    live = pl.DataFrame({"id": [1, 1], "day": [1, 1], "code": ["sbp", "pain"], "numeric_value": [120.0, 4.0]})
+    stated = pl.when(code=code)
     expected = loaded.predict(live)
-    assert loaded.predict(live.with_columns(unit=pl.lit("mmHg"))).equals(expected)
-    with pytest.raises(InputError, match="'sbp' come in another unit than the study's"):
-        loaded.predict(live.with_columns(unit=pl.lit("kPa")))
+    assert loaded.predict(live.with_columns(unit=stated.then(pl.lit(unit)))).equals(expected)
+    with pytest.raises(InputError, match=f"'{code}' come in another unit than the study's"):
+        loaded.predict(live.with_columns(unit=stated.then(pl.lit(other))))
 
 
 KNOTS = {"knots": [1.0, 2.0], "shares": [0.25, 0.75]}
