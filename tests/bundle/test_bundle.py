@@ -166,6 +166,21 @@ def test_what_is_no_frame_of_polars_is_refused_by_its_kind(run: Run) -> None:
             loaded.predict(given)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"sbp": pl.lit("120 mmHg")}, r"a unit goes into \[prepare\] `units`"),
+        ({"day": pl.lit("2024-05-31")}, r"Remove `time_unit` from this table"),
+    ],
+)
+def test_a_remedy_that_is_a_key_is_said_to_be_the_study_s(changed: dict[str, pl.Expr], problem: str, run: Run) -> None:
+    frames = {name: pl.read_csv(run.folder.parent / f"{name}.csv") for name in ("visits", "patients")}
+    frames["visits"] = frames["visits"].with_columns(**changed)
+    with pytest.raises(RecordsError, match=f"{problem}.* Keys are those of the bundle's study") as refused:
+        sequela.load_bundle(run.folder / "bundle").predict(frames)
+    assert refused.value.source == "frame 'visits'"
+
+
 def test_a_table_without_rows_is_read_for_a_new_person(run: Run) -> None:
     folder = run.folder.parent
     frames = {name: pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients")}
@@ -277,7 +292,7 @@ def test_who_has_nothing_but_rare_codes_gets_the_number_of_the_study(coded: Path
         (pl.col("subject_id") == 0) & (pl.col("prediction_time") == 0) & (pl.col("model") == "network")
     )
     assert found["predicted"].to_list() == of_study["predicted"].to_list()
-    assert found["flags"].to_list() == of_study["flags"].to_list() == ["nothing known; missing: sbp"]
+    assert found["flags"].to_list() == of_study["flags"].to_list() == ["nothing known; missing: pain, sbp"]
     assert "rare" not in (coded / "bundle" / "study.json").read_text()
 
 
