@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from sequela.cohort import ForecastQuestion, Question, RiskQuestion, Sequences, 
 from sequela.cohort.episodes import Asked
 from sequela.cohort.facts import Facts, static_facts
 from sequela.cohort.labels import horizon_hours
-from sequela.errors import InputError, RecordsError
+from sequela.errors import InputError, RecordsError, StudyError
 from sequela.models import ModelSettings, mean_logit, risk_of
 from sequela.prepare import (
     Cleaning,
@@ -39,7 +40,9 @@ from sequela.records.values import Kind
 from sequela.records.written import WrittenColumn
 
 _ROWS_AT_ONCE = 1 << 15
+_FEW = 10  # smaller numbers of people are not told
 _NO_COINCIDENCE = 11  # people who all lack every input, where one may have nothing but codes that are rare
+_NO_KEYS = "Keys are those of the bundle's study and stay as they are: write the records as its tables are written."
 Floats = NDArray[np.float64]
 
 
@@ -318,6 +321,18 @@ class LivePredictions:
     excluded: dict[str, tuple[int, int]]
     note: str | None = None
 
+    @property
+    def left_out(self) -> list[str]:
+        """Return what was not predicted, in a sentence for each reason; counts of 1 to 10 are not told."""
+        return [
+            f"Not predicted, {reason}: {_told(predictions)} prediction times of {_told(people)} people."
+            for reason, (predictions, people) in self.excluded.items()
+        ]
+
+
+def _told(count: int) -> str:
+    return f"{count:,}" if count > _FEW else f"fewer than {_FEW + 1}"
+
 
 @dataclass(frozen=True)
 class Predictor:
@@ -347,7 +362,8 @@ class Predictor:
             at: "last" for the last prediction time of each person only.
 
         Warns:
-            UserWarning: where inputs of the bundle have no value in any record, or codes are unknown to it.
+            UserWarning: where inputs of the bundle have no value in any record, or codes are unknown to it; and of how
+                many predictions were left out, for each reason.
 
         Raises:
             InputError: where a table is missing, is no Polars DataFrame or cannot be read as the study's, or where the
@@ -357,9 +373,11 @@ class Predictor:
         _check_frames(tables.values() if isinstance(tables, Mapping) else tables)
         named = tables if isinstance(tables, Mapping) else self._in_order(tables)
         self._check_names(named)
-        found = self._predict(self._read(self.bundle.study.records, named), now, at)
-        if found.note is not None:
-            warnings.warn(found.note, UserWarning, stacklevel=2)
+        with _keys_are_the_study_s():
+            found = self._predict(self._read(self.bundle.study.records, named), now, at)
+        for words in [found.note, *found.left_out]:
+            if words is not None:
+                warnings.warn(words, UserWarning, stacklevel=2)
         return found.table
 
     def predict_files(
@@ -373,7 +391,8 @@ class Predictor:
         """
         self._check_names(paths)
         tables = [table.model_copy(update={"path": str(paths[table.name])}) for table in self.bundle.study.records]
-        return self._predict(self._read(tables), now, at)
+        with _keys_are_the_study_s():
+            return self._predict(self._read(tables), now, at)
 
     def _read(self, tables: list[TableSettings], frames: Mapping[str, pl.DataFrame] | None = None) -> Records:
         study = self.bundle.study
@@ -445,6 +464,17 @@ def load_bundle(path: str | Path) -> Predictor:
         BundleError: where the folder is no bundle, or is damaged.
     """
     return Predictor(read_bundle(Path(path)))
+
+
+@contextmanager
+def _keys_are_the_study_s() -> Iterator[None]:
+    """Say of a refusal whose remedy is a key of a study file that it is none here."""
+    try:
+        yield
+    except (RecordsError, StudyError) as error:
+        if any(sign in str(error) for sign in ("`", "[prepare]")):
+            error.args = (f"{error} {_NO_KEYS}",)
+        raise
 
 
 def _check_frames(given: Iterable[object]) -> None:

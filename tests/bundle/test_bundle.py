@@ -21,6 +21,7 @@ from small_study import DOCUMENT, SECRET, write_study
 
 import sequela
 from sequela.bundle import read_bundle, write_bundle
+from sequela.cohort.episodes import NEVER_ASKED
 from sequela.errors import BundleError, InputError, RecordsError
 from sequela.study import Run
 
@@ -165,6 +166,21 @@ def test_what_is_no_frame_of_polars_is_refused_by_its_kind(run: Run) -> None:
             loaded.predict(given)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"sbp": pl.lit("120 mmHg")}, r"a unit goes into \[prepare\] `units`"),
+        ({"day": pl.lit("2024-05-31")}, r"Remove `time_unit` from this table"),
+    ],
+)
+def test_a_remedy_that_is_a_key_is_said_to_be_the_study_s(changed: dict[str, pl.Expr], problem: str, run: Run) -> None:
+    frames = {name: pl.read_csv(run.folder.parent / f"{name}.csv") for name in ("visits", "patients")}
+    frames["visits"] = frames["visits"].with_columns(**changed)
+    with pytest.raises(RecordsError, match=f"{problem}.* Keys are those of the bundle's study") as refused:
+        sequela.load_bundle(run.folder / "bundle").predict(frames)
+    assert refused.value.source == "frame 'visits'"
+
+
 def test_a_table_without_rows_is_read_for_a_new_person(run: Run) -> None:
     folder = run.folder.parent
     frames = {name: pl.read_csv(folder / f"{name}.csv") for name in ("visits", "patients")}
@@ -173,11 +189,14 @@ def test_a_table_without_rows_is_read_for_a_new_person(run: Run) -> None:
         found = loaded.predict(frames | {"patients": frames["patients"].clear()})
     assert len(found) == len(loaded.predict(frames))
     assert found["flags"].str.contains("missing").all()
-    with pytest.warns(UserWarning, match="3 of 5 inputs have no value"):
+    with pytest.warns(UserWarning, match="3 of 5 inputs|Not predicted") as told:
         assert loaded.predict(frames | {"visits": frames["visits"].clear()}).is_empty()
+    note, left_out = (str(each.message) for each in told)
+    assert note.startswith("3 of 5 inputs have no value in these records")
+    assert left_out == f"Not predicted, {NEVER_ASKED}: fewer than 11 prediction times of 60 people."
 
 
-@pytest.mark.filterwarnings("ignore:.*no value in these records:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*no value in these records:UserWarning", "ignore:Not predicted:UserWarning")
 def test_a_study_of_dates_says_nothing_of_records_without_times(tmp_path: Path) -> None:
     visits, patients = DOCUMENT["records"]
     dated = {key: value for key, value in visits.items() if key != "time_unit"}
@@ -209,6 +228,7 @@ def test_what_is_known_only_after_now_is_not_called_absent(run: Run) -> None:
     assert sequela.load_bundle(run.folder / "bundle").predict_files(paths, now=0).note is None
 
 
+@pytest.mark.filterwarnings("ignore:Not predicted, the prediction time:UserWarning")
 @pytest.mark.parametrize("at", ["last record", "every record", "every 20d"])
 def test_what_is_known_only_after_now_is_not_looked_at(at: str, tmp_path: Path) -> None:
     asked = {"question.at": at, "question.to": "100d", "question.horizon": "60d"}
@@ -229,7 +249,7 @@ def test_records_without_a_value_give_no_prediction_and_a_note(run: Run) -> None
     nothing = frames["visits"].with_columns(pl.lit(None).alias(name) for name in ("sbp", "dbp", "ward"))
     strangers = frames["patients"].rename({"sex": "s", "height": "cm"})
     loaded = sequela.load_bundle(run.folder / "bundle")
-    with pytest.warns(UserWarning, match="5 of 5 inputs"):
+    with pytest.warns(UserWarning, match="5 of 5 inputs|60 people"):
         assert loaded.predict({"visits": nothing, "patients": strangers}).is_empty()
 
 
@@ -254,10 +274,11 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on one long table of pressures, whose first person begins with a diagnosis that nobody else has."""
     folder = tmp_path_factory.mktemp("coded")
     keys = {"name": "events", "path": "events.csv", "layout": "long", "subject": "id", "time": "day"}
-    changes = {"evaluate.importance": False, "prepare.units": {"sbp": "mm[Hg]"}}
+    changes = {"evaluate.importance": False, "prepare.units": {"sbp": "mm[Hg]", "pain": "points"}}
     study = write_study(folder, {"records": [{**keys, "time_unit": "days"}], **changes})
     random = np.random.default_rng(3)
     rows = [f"{p},{d},sbp,{random.normal(130, 10):.1f}" for p in range(60) for d in (1, 5, 9)]
+    rows += [f"{p},1,pain,{p % 10}" for p in range(60)]
     (folder / "events.csv").write_text("\n".join(["id,day,code,numeric_value", "0,0,rare,", *rows, ""]))
     return sequela.run(sequela.read_study(study), folder / "run").folder
 
@@ -265,13 +286,13 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_who_has_nothing_but_rare_codes_gets_the_number_of_the_study(coded: Path) -> None:
     loaded = sequela.load_bundle(coded / "bundle")
     alone = pl.DataFrame({"id": [0], "day": [0], "code": ["rare"], "numeric_value": [None]})
-    with pytest.warns(UserWarning, match=r"1 of 1 input has no value .* 1 column or code is unknown to the bundle"):
+    with pytest.warns(UserWarning, match=r"2 of 2 inputs have no value .* 1 column or code is unknown to the bundle"):
         found = loaded.predict(alone)
     of_study = pl.read_parquet(coded / "predictions.parquet").filter(
         (pl.col("subject_id") == 0) & (pl.col("prediction_time") == 0) & (pl.col("model") == "network")
     )
     assert found["predicted"].to_list() == of_study["predicted"].to_list()
-    assert found["flags"].to_list() == of_study["flags"].to_list() == ["nothing known; missing: sbp"]
+    assert found["flags"].to_list() == of_study["flags"].to_list() == ["nothing known; missing: pain, sbp"]
     assert "rare" not in (coded / "bundle" / "study.json").read_text()
 
 
@@ -282,14 +303,16 @@ def test_many_people_without_a_single_input_are_refused(coded: Path) -> None:
         loaded.predict(other)
 
 
-def test_a_unit_that_the_study_names_is_that_of_new_records_too(coded: Path) -> None:
+@pytest.mark.parametrize(("code", "unit", "other"), [("sbp", "mmHg", "kPa"), ("pain", "points", "%")])
+def test_a_unit_that_the_study_names_is_that_of_new_records_too(code: str, unit: str, other: str, coded: Path) -> None:
     """Its own records stated none."""
     loaded = sequela.load_bundle(coded / "bundle")
-    live = pl.DataFrame({"id": [1], "day": [1], "code": ["sbp"], "numeric_value": [120.0]})
+    live = pl.DataFrame({"id": [1, 1], "day": [1, 1], "code": ["sbp", "pain"], "numeric_value": [120.0, 4.0]})
+    stated = pl.when(code=code)
     expected = loaded.predict(live)
-    assert loaded.predict(live.with_columns(unit=pl.lit("mmHg"))).equals(expected)
-    with pytest.raises(InputError, match="'sbp' come in another unit than the study's"):
-        loaded.predict(live.with_columns(unit=pl.lit("kPa")))
+    assert loaded.predict(live.with_columns(unit=stated.then(pl.lit(unit)))).equals(expected)
+    with pytest.raises(InputError, match=f"'{code}' come in another unit than the study's"):
+        loaded.predict(live.with_columns(unit=stated.then(pl.lit(other))))
 
 
 KNOTS = {"knots": [1.0, 2.0], "shares": [0.25, 0.75]}

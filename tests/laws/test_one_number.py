@@ -16,8 +16,10 @@ from one_number import check_one_number, check_one_pass_is_one_each
 
 from sequela.errors import CohortError, StudyError
 
-# One person alone, early in a history, rightly lacks inputs; the note that says so is no part of this law.
-pytestmark = pytest.mark.filterwarnings("ignore:.*(no value in these records|unknown to the bundle):UserWarning")
+# One person alone, early in a history, rightly lacks inputs and predictions; the words that say so are no part of this.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*(no value in these records|unknown to the bundle|Not predicted):UserWarning"
+)
 QUIET = {"suppress_health_check": [HealthCheck.filter_too_much, HealthCheck.too_slow]}
 
 

@@ -14,7 +14,6 @@ from sequela.bundle import Bundle, BundledClock, BundledStudy
 from sequela.cohort import HELD_OUT, Cohort, Sequences, Split, Timeline
 from sequela.predict import Evidence
 from sequela.prepare import Cleaning
-from sequela.prepare.units import unit_named
 from sequela.records import Records, TableSettings
 from sequela.study.settings import StudySettings
 from sequela.train import History
@@ -136,14 +135,8 @@ def bundled_study(material: Material) -> BundledStudy:
         cleaning=material.cleaning,
         own_sequences=material.settings.own_sequences,
         model=settings.model,
-        units=_units(material),
+        units=settings.prepare.unit_names | material.evidence.units_by_code,
     )
-
-
-def _units(material: Material) -> dict[str, str]:
-    """Return the unit of each code that the records state, or else the study names, where it names a known one."""
-    names = material.settings.prepare.unit_names
-    return {code: name for code, name in names.items() if unit_named(name)} | material.evidence.units_by_code
 
 
 def _tables_of_predictions(settings: StudySettings) -> list[TableSettings]:
