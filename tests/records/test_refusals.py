@@ -281,6 +281,26 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"layout": "series", "series": SeriesSettings(code="sbp", every="30y")},
         ["300 columns", "`series.every`"],
     ),
+    "a series in the order of letters": (
+        "id,wk1,wk10,wk2\n4711,5,6,7\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp", every="7d")},
+        ["even steps", "order of time"],
+    ),
+    "an uneven series": (
+        "id,m0,m1,m3\n4711,5,6,7\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp", every="1mo"), "columns": ["m0", "m1", "m3"]},
+        ["even steps", "'long'"],
+    ),
+    "a series whose months fall": (
+        "id,2020-01,2019-11,2019-12\n4711,5,6,7\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp", every="1mo")},
+        ["even steps"],
+    ),
+    "a series of other steps than `every`": (
+        "id,bp_day0,bp_day7,bp_day14\n4711,5,6,7\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp")},
+        ['every = "1d"', "Set `every`"],
+    ),
     "text in a series": (
         "id,r1,r2\n1,5,6\n4711,1,SECRET\n",
         {"layout": "series", "series": SeriesSettings(code="sbp")},

@@ -14,6 +14,7 @@ from sequela.errors import RecordsError
 from sequela.records import SeriesSettings, read_records
 from sequela.records.missing_codes import MAY_BE_MISSING
 from sequela.records.read import IN_CAPITALS
+from sequela.records.series_names import NAMED_OTHERWISE
 
 
 def values(records: Any) -> list[tuple[Any, ...]]:
@@ -305,6 +306,25 @@ def test_a_series_is_of_one_kind(read: Any) -> None:
         ("state", None, "down"),
         ("state", None, "up"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "every", "others"),
+    [
+        ("day0,day7,day14", "1w", []),
+        ("month1,month2,month3", "30d", []),
+        ("2019-11,2019-12,2020-01", "1mo", []),
+        ("r2,r4,next,r8", "1d", ["next"]),
+        ("age,wk1,wk2,wk3", "7d", ["age"]),
+        ("first,second,third", "1d", []),
+    ],
+)
+def test_readings_named_otherwise_than_the_others_are_counted(
+    read: Any, names: str, every: str, others: list[str]
+) -> None:
+    readings = ",".join("1" for _ in names.split(","))
+    records = read(f"id,{names}\n1,{readings}\n", layout="series", series=SeriesSettings(code="sbp", every=every))
+    assert reasons(records) == {(NAMED_OTHERWISE, name): 1 for name in others}
 
 
 def test_ids_are_numbers_only_where_all_are(tmp_path: Any) -> None:

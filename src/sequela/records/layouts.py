@@ -16,6 +16,7 @@ from sequela.records.meds import meds_part
 from sequela.records.origin import remedy_for
 from sequela.records.parts import BIRTH_PREFIX, Part, Reading
 from sequela.records.physionet2012 import physionet2012_part
+from sequela.records.series_names import NAMED_OTHERWISE, named_otherwise
 from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
@@ -90,12 +91,15 @@ def _series_part(reading: Reading) -> Part:
     assert table.series is not None
     settings = table.series
     columns, _ = _value_columns(reading)
+    strangers = named_otherwise(columns, settings, reading.origin)
     code = table.rename.get(settings.code, settings.code)
     every, unit = duration(settings.every)
     if (len(columns) - 1) * every > LATEST:
         problem = f"the last of {len(columns)} columns lies too far from the first for a time"
         raise reading.origin.refusal(problem, "Check `series.every`")
     rows = reading.raw.frame.height
+    for column in strangers:
+        reading.count(NAMED_OTHERWISE, rows, column)
     part = person_and_time(reading, rows=rows)
     part.calendar, part.all_days, part.unit, part.codes = False, False, table.time_unit or unit, [code]
     kind = reading.kinds.get(code) or _kind_together([reading.raw.frame.get_column(name) for name in columns], table)
