@@ -12,8 +12,8 @@ from small_tables import reasons, table
 
 from sequela.errors import RecordsError
 from sequela.records import SeriesSettings, read_records
-from sequela.records.missing_codes import MAY_BE_MISSING
-from sequela.records.read import IN_CAPITALS
+from sequela.records.missing_codes import MAY_BE_MISSING, MAY_BE_UNKNOWN
+from sequela.records.read import ALIKE_CODE, IN_CAPITALS
 from sequela.records.series_names import NAMED_OTHERWISE
 
 
@@ -79,6 +79,34 @@ def test_a_column_that_counts_the_rows_is_read_where_it_is_listed_or_alone_or_do
 
 def test_times_that_may_mean_not_known_are_counted(read: Any) -> None:
     assert reasons(read("id,day,x\n1,-99,1\n1,0,2\n2,-99,3\n2,7,4\n")) == {(MAY_BE_MISSING, "day"): 2}
+
+
+@pytest.mark.parametrize(
+    ("days", "rows"),
+    [
+        ("1900-01-01 1900-01-01 2019-05-01", 2),
+        ("2019-05-01 2099-12-31T23:59 2099-12-31 1753-01-01 1753-01-01", 4),
+        ("1900-01-01 2019-05-01", 0),
+        ("2010-01-01 2010-01-01 2019-05-01", 0),
+        ("1900-05-01 1900-05-01 2019-05-01", 0),
+        ("2020-01-01 2020-01-01", 0),
+    ],
+)
+def test_days_that_may_mean_not_known_are_counted(read: Any, days: str, rows: int) -> None:
+    visits = read("id,at,x\n" + "".join(f"{who},{day},1\n" for who, day in enumerate(days.split())), time="at")
+    born = "id,birth,x\n" + "".join(f"{who},{day[:10]},1\n" for who, day in enumerate(days.split()))
+    births = read(born, layout="static", rename={"birth": "MEDS_BIRTH"})
+    assert reasons(visits) == ({(MAY_BE_UNKNOWN, "at"): rows} if rows else {})
+    assert reasons(births) == ({(MAY_BE_UNKNOWN, "MEDS_BIRTH"): rows} if rows else {})
+
+
+def test_codes_that_differ_in_capitals_only_are_counted(tmp_path: Any) -> None:
+    frames = {
+        "t": pl.DataFrame({"id": [1, 1], "day": [0, 1], "code": ["K", "crp"], "numeric_value": [4.1, 3.0]}),
+        "u": pl.DataFrame({"id": [1, 1], "day": [0, 1], "k": [4.0, None]}),
+    }
+    records = read_records([table(layout="long"), table(name="u")], tmp_path, frames=frames)
+    assert reasons(records) == {(ALIKE_CODE, "K"): 1, (ALIKE_CODE, "k"): 1, ("empty cell", "k"): 1}
 
 
 def test_ids_that_differ_in_capitals_only_are_counted(read: Any) -> None:

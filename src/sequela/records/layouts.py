@@ -13,6 +13,7 @@ import polars as pl
 from sequela.records.durations import duration
 from sequela.records.long_layout import long_part
 from sequela.records.meds import meds_part
+from sequela.records.missing_codes import MAY_BE_UNKNOWN, days_that_may_be_unknown
 from sequela.records.origin import remedy_for
 from sequela.records.parts import BIRTH_PREFIX, Part, Reading
 from sequela.records.physionet2012 import physionet2012_part
@@ -64,6 +65,8 @@ def _wide_part(reading: Reading) -> Part:
         if table.layout == "static" and code.startswith(BIRTH_PREFIX):
             births[code] = read = _birth(raw, reading)
             part.calendar = _one_kind(part, read, reading, column)
+            if read.calendar and not reading.kinds:
+                reading.count(MAY_BE_UNKNOWN, days_that_may_be_unknown(read.time), code)
             values = Values(number=read.time)
         else:
             # A column that an earlier reading did not know is no input: its cells refuse nothing.

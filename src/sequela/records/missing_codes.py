@@ -1,12 +1,16 @@
-"""Numbers that may stand for "not measured", such as -99 or 999."""
+"""Numbers that may stand for "not measured", such as -99 or 999, and days for "not known", such as 1900-01-01."""
 
 from __future__ import annotations
+
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from sequela.records.parts import Count
 
 MAY_BE_MISSING = 'number far from all others, such as -99 or 999, that may stand for "not measured" (see `na`)'
+MAY_BE_UNKNOWN = 'first or last day of a year, more than ten years from all others, that may stand for "not known"'
+_FAR = timedelta(days=3653)
 _LOWEST = [-1.0, *(-float(digit * times) for digit in "789" for times in (1, 2, 3, 4))]
 _HIGHEST = [99.0, 999.0, 9999.0, 99999.0, 999999.0]
 
@@ -33,3 +37,21 @@ def numbers_that_may_be_missing(events: pl.DataFrame, table_of: dict[str, str]) 
     rows = is_alone * (value == low).sum() + is_far * (value == high).sum()
     found = numbers.join(odd.lazy(), on="code").group_by("code").agg(rows=rows).filter(pl.col("rows") > 1).sort("code")
     return [Count(table_of[code], MAY_BE_MISSING, code, rows) for code, rows in found.collect().iter_rows()]
+
+
+def days_that_may_be_unknown(times: pl.Series) -> int:
+    """How many of the first and of the last instants lie on the first or last day of a year, far from all others.
+
+    In UTC: a midnight of 1 January may be an instant of 31 December there. Two instants or more on the day.
+
+    Example:
+        >>> from datetime import datetime as at
+        >>> days_that_may_be_unknown(pl.Series([at(1900, 1, 1), at(1900, 1, 1), at(2024, 5, 31)]))
+        2
+    """
+    day = times.drop_nulls().dt.truncate("1d")
+    days: list[datetime] = day.unique().sort().to_list()
+    ends = [(days[0], days[1]), (days[-1], days[-2])] if len(days) > 1 else []
+    far = [end for end, nearest in ends if abs(end - nearest) > _FAR and (end.month, end.day) in ((1, 1), (12, 31))]
+    rows = [int((day == end).sum()) for end in far]
+    return sum(several for several in rows if several > 1)

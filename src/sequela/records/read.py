@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,6 +25,7 @@ from sequela.records.written import WrittenColumn, written_columns
 COUNTS = {"table": pl.String, "reason": pl.String, "code": pl.String, "rows": pl.Int64}
 NOT_A_PERSON = "person in an outcome table only, left out"
 IN_CAPITALS = "id that differs from another in capitals only, taken as another person's"
+ALIKE_CODE = "code that differs from another in capitals only, taken as another code"
 SPLIT_ONLY = "person in the source's splits only, left out"
 
 
@@ -115,6 +117,7 @@ def read_records(
     inputs = [part for part in parts if part.table.role == "input"]
     if kinds is None:
         _check_people(inputs)
+        _count_alike_codes(inputs)
     clock = _clock(inputs, day_resolution)
     subjects = _subjects(inputs)
     summaries = [_summary(part) for part in parts]
@@ -173,6 +176,14 @@ def _check_codes(parts: list[Part]) -> None:
             problem = f"the code '{both[0]}' stands in table '{part.table.name}' too"
             remedy = f'Rename one, such as rename = {{ {both[0]} = "{both[0]}_{newest.table.name}" }}'
             raise newest.origin.refusal(problem, remedy)
+
+
+def _count_alike_codes(inputs: list[Part]) -> None:
+    alike = Counter(code.lower() for part in inputs for code in part.codes)
+    for part in inputs:
+        rows = dict(part.events["code"].value_counts().iter_rows())
+        twice = [(place, code) for place, code in enumerate(part.codes) if alike[code.lower()] > 1 and place in rows]
+        part.counts += [Count(part.table.name, ALIKE_CODE, code, rows[place]) for place, code in twice]
 
 
 def _check_clocks(parts: list[Part]) -> None:
