@@ -15,6 +15,7 @@ from sequela.records import SeriesSettings, read_records
 from sequela.records.missing_codes import MAY_BE_MISSING, MAY_BE_UNKNOWN
 from sequela.records.read import ALIKE_CODE, IN_CAPITALS
 from sequela.records.series_names import NAMED_OTHERWISE
+from sequela.records.values import AMONG_CATEGORIES
 
 
 def values(records: Any) -> list[tuple[Any, ...]]:
@@ -165,7 +166,7 @@ def test_codes_of_more_digits_than_a_double_holds_stay_apart(read: Any, read_par
         (pl.Series([Decimal("1.5")]), 1.5, None),
         (pl.Series([7], dtype=pl.UInt64), 7.0, None),
         (pl.Series(["a"], dtype=pl.Categorical), None, "a"),
-        (pl.Series(["5"], dtype=pl.Enum(["5"])), 5.0, None),
+        (pl.Series(["5"], dtype=pl.Enum(["5"])), None, "5"),
         (pl.Series([0.5], dtype=pl.Float32), 0.5, None),
         (pl.Series([" 5 "]), 5.0, None),
     ],
@@ -173,6 +174,22 @@ def test_codes_of_more_digits_than_a_double_holds_stay_apart(read: Any, read_par
 )
 def test_types_of_a_frame(read_parquet: Any, column: pl.Series, number: float | None, text: str | None) -> None:
     assert values(read_parquet(pl.DataFrame({"id": [1], "day": [0], "x": column}))) == [("x", number, text)]
+
+
+def test_numbers_that_are_typed_as_categories_are_categories_of_an_input(tmp_path: Any) -> None:
+    stages = pl.Series("x", ["1", "3"], dtype=pl.Categorical)
+    frame = pl.DataFrame({"id": [1, 1], "day": [0, 1]}).with_columns(stages)
+    records = read_records([table()], tmp_path, frames={"t": frame})
+    assert values(records) == [("x", None, "1"), ("x", None, "3")]
+    assert reasons(records) == {(AMONG_CATEGORIES, "x"): 2}
+    settled = read_records([table()], tmp_path, frames={"t": frame}, kinds={"x": "number"})
+    assert values(settled) == [("x", 1.0, None), ("x", 3.0, None)]
+    apart = read_records([table()], tmp_path, frames={"t": frame}, apart=["x"])
+    assert apart.outcomes["numeric_value"].to_list() == [1.0, 3.0]
+    keys: dict[str, Any] = {"layout": "series", "series": SeriesSettings(code="x")}
+    readings = pl.DataFrame([pl.Series("id", [1, 2]), stages.alias("r1"), stages.alias("r2")])
+    series = read_records([table(**keys)], tmp_path, frames={"t": readings})
+    assert [row[2] for row in values(series)] == ["1", "1", "3", "3"]
 
 
 def test_a_number_that_means_missing_is_one_however_it_is_written(read: Any, read_parquet: Any) -> None:

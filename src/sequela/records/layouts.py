@@ -26,6 +26,7 @@ from sequela.records.values import (
     NAN,
     Kind,
     Values,
+    are_categories,
     are_numbers,
     as_number,
     cells,
@@ -73,8 +74,8 @@ def _wide_part(reading: Reading) -> Part:
             kind = reading.kinds.get(code, "text" if reading.kinds else None)
             is_category = column in table.categorical
             is_outcome = code in reading.apart or table.role == "outcome"
-            if is_outcome:
-                raw = as_iso(raw, reading.origin)
+            if is_outcome:  # whose settings say what its values mean
+                raw = raw.cast(pl.String) if are_categories(raw) else as_iso(raw, reading.origin)
             values = column_values(raw, table, reading.origin, kind=kind, categorical=is_category)
             if values.text is not None and kind is None and not (is_category or is_outcome):
                 refuse_dates(values.text, reading.origin)
@@ -272,10 +273,14 @@ def _joined(pieces: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | None:
-    """Successive readings of one code are of one kind: numbers where half of all cells are."""
+    """Successive readings of one code are of one kind: numbers where half of all cells are, and none is typed as a
+    category.
+    """
     numbers = 0
     unread = [pl.Series(dtype=pl.String)]
     for raw in columns:
+        if are_categories(raw):
+            return "text"
         read = cells(raw, table)
         if read.dtype == pl.String:
             number = as_number(read, table)

@@ -10,7 +10,7 @@ import polars as pl
 from sequela.records.origin import Origin
 from sequela.records.settings import TableSettings, TimeUnit
 from sequela.records.sources import RawTable
-from sequela.records.values import Kind, cells
+from sequela.records.values import Kind, are_categories, cells
 
 BIRTH_PREFIX = "MEDS_BIRTH"
 DEATH_PREFIX = "MEDS_DEATH"
@@ -111,7 +111,7 @@ class Reading:
         """
         table, name = self.table, self.table.subject
         raw = self.take(name)
-        if isinstance(raw.dtype, (pl.Categorical, pl.Enum)):
+        if are_categories(raw):
             raw = raw.cast(pl.String)
         if raw.dtype != pl.Null and raw.dtype != pl.String and not raw.dtype.is_integer():
             problem = f"ids are text or whole numbers, this column is of type {raw.dtype.base_type()}"

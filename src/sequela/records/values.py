@@ -49,7 +49,7 @@ def cells(column: pl.Series, table: TableSettings) -> pl.Series:
 
     A word of `na` that is a number means that number, however a cell writes it: "-99" is "-99.0" too.
     """
-    if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
+    if are_categories(column):
         column = column.cast(pl.String)
     name = pl.col(column.name)
     frame = column.to_frame()
@@ -199,6 +199,11 @@ def _spelled(number: pl.Expr) -> pl.Expr:
     return pl.when(whole).then(number.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(number.cast(pl.String))
 
 
+def are_categories(column: pl.Series) -> bool:
+    """Whether a column of a Parquet file or frame is typed as categories."""
+    return isinstance(column.dtype, (pl.Categorical, pl.Enum))
+
+
 def typed(column: pl.Series, table: TableSettings, origin: Origin, *, name: str) -> pl.Series:
     """A column of a Parquet file or frame as text or numbers; true and false are texts.
 
@@ -208,7 +213,7 @@ def typed(column: pl.Series, table: TableSettings, origin: Origin, *, name: str)
     dtype = column.dtype
     if isinstance(dtype, pl.Decimal) or dtype == pl.Null:
         return column.cast(pl.Float64)
-    if isinstance(dtype, (pl.Categorical, pl.Enum)) or dtype == pl.Boolean:
+    if are_categories(column) or dtype == pl.Boolean:
         return column.cast(pl.String)
     if dtype == pl.String or dtype.is_integer() or dtype.is_float():
         return column
@@ -223,7 +228,7 @@ def column_values(
     """The values of one column of a wide table.
 
     A text column is numeric where at least half of its cells are numbers (`are_numbers`); then every cell must be a
-    number as the table has it. Else all its cells are categories.
+    number as the table has it. Else all its cells are categories, as are those of a column that is typed so.
 
     Args:
         raw: the column as the source holds it.
@@ -236,7 +241,7 @@ def column_values(
         RecordsError: text among numbers, numbers with another decimal sign than the table's or with parted thousands,
             infinite numbers, numbers beyond single precision.
     """
-    name = raw.name
+    name, is_typed = raw.name, are_categories(raw) and kind is None
     raw = typed(raw, table, origin, name=name)
     odd = {}
     if raw.dtype.is_float() and (nan := int(raw.is_nan().sum())):
@@ -256,7 +261,7 @@ def column_values(
             return Values(text=read, odd=odd)
         number = as_number(read, table)
         faulty = read.is_not_null() & number.is_null()
-        if kind is None and not are_numbers(number.count(), read.filter(faulty), table):
+        if is_typed or (kind is None and not are_numbers(number.count(), read.filter(faulty), table)):
             if numbers := number.count():
                 odd[AMONG_CATEGORIES] = numbers
             return Values(text=read, odd=odd)
