@@ -116,6 +116,11 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"time": "at", "time_unit": "seconds"},
         ["column 'at'", "without `time_unit`"],
     ),
+    "dates written together as values": (
+        "id,dx\n1,20190131\n2,20190201\n4711,\n3,20190202\n",
+        {"layout": "static"},
+        ["column 'dx'", "rows 1, 2, 4:", "here stand dates"],
+    ),
     "instants written together": (
         "id,at,sbp\n1,201901312359,1\n1,201902010000,1\n1,201902020101,1\n",
         {"time": "at"},

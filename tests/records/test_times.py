@@ -15,6 +15,7 @@ from small_tables import reasons, table
 
 from sequela.errors import InputError, RecordsError
 from sequela.records import Clock, SeriesSettings, read_records
+from sequela.records.events import NOT_BORN
 from sequela.records.stamped import MIXED, TURNED
 from sequela.records.times import iso_instants
 
@@ -247,6 +248,17 @@ def test_births_are_instants(read: Any) -> None:
     dated = read("id,birth\n1,1950-02-01\n", **keys)
     assert dated.events.select("time", "available_time").rows() == [(day("1950-02-01"), None)]
     assert dated.clock.calendar
+
+
+@pytest.mark.parametrize(("births", "rows"), [([60, 1.5, -40], 2), ([1, 0, -40], 0), ([None, None, 5], 1)])
+def test_births_after_the_first_record_are_counted(tmp_path: Path, births: list[float | None], rows: int) -> None:
+    frames = {
+        "v": pl.DataFrame({"id": [1, 2, 3, 3], "day": [0, 0, 0, 90], "sbp": [120, 130, 140, 150]}),
+        "s": pl.DataFrame({"id": [1, 2, 3], "age": births}, schema_overrides={"age": pl.Float64}),
+    }
+    static = table(name="s", layout="static", time_unit="days", rename={"age": "MEDS_BIRTH"})
+    counted = reasons(read_records([table(name="v"), static], tmp_path, frames=frames))
+    assert counted.get((NOT_BORN, "MEDS_BIRTH"), 0) == rows
 
 
 def test_the_clock_is_that_of_the_first_timed_table(tmp_path: Any) -> None:

@@ -15,7 +15,7 @@ from sequela.records import SeriesSettings, read_records
 from sequela.records.missing_codes import MAY_BE_MISSING, MAY_BE_UNKNOWN
 from sequela.records.read import ALIKE_CODE, IN_CAPITALS
 from sequela.records.series_names import NAMED_OTHERWISE
-from sequela.records.values import AMONG_CATEGORIES
+from sequela.records.values import AMONG_CATEGORIES, LEADING_ZEROS
 
 
 def values(records: Any) -> list[tuple[Any, ...]]:
@@ -99,6 +99,12 @@ def test_days_that_may_mean_not_known_are_counted(read: Any, days: str, rows: in
     births = read(born, layout="static", rename={"birth": "MEDS_BIRTH"})
     assert reasons(visits) == ({(MAY_BE_UNKNOWN, "at"): rows} if rows else {})
     assert reasons(births) == ({(MAY_BE_UNKNOWN, "MEDS_BIRTH"): rows} if rows else {})
+
+
+def test_numbers_with_leading_zeros_are_counted(read: Any) -> None:
+    text = "id,day,dx,x\n1,0,0389,0.5\n1,1,389,0\n"
+    assert reasons(read(text)) == {(LEADING_ZEROS, "dx"): 1}
+    assert reasons(read(text, categorical=["dx"])) == {}
 
 
 def test_codes_that_differ_in_capitals_only_are_counted(tmp_path: Any) -> None:

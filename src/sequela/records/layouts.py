@@ -77,8 +77,8 @@ def _wide_part(reading: Reading) -> Part:
             if is_outcome:  # whose settings say what its values mean
                 raw = raw.cast(pl.String) if are_categories(raw) else as_iso(raw, reading.origin)
             values = column_values(raw, table, reading.origin, kind=kind, categorical=is_category)
-            if values.text is not None and kind is None and not (is_category or is_outcome):
-                refuse_dates(values.text, reading.origin)
+            if kind is None and not (is_category or is_outcome):
+                refuse_dates(values, reading.origin)
             if code in reading.apart:
                 note_column(part, code, column, {"numeric_value": values.number, "text_value": values.text})
         odd[code] = values.odd

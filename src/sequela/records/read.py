@@ -13,7 +13,7 @@ import polars as pl
 
 from sequela.errors import RecordsError
 from sequela.records.clock import Clock
-from sequela.records.events import OUTCOME_SCHEMA, gathered, merged_events, split_off
+from sequela.records.events import OUTCOME_SCHEMA, births_after_records, gathered, merged_events, split_off
 from sequela.records.layouts import part_of
 from sequela.records.missing_codes import numbers_that_may_be_missing
 from sequela.records.parts import Count, Part, source_ids
@@ -134,6 +134,7 @@ def read_records(
         outcomes, merged = pl.concat([told, outcomes]), merged + also
     if kinds is None:
         merged += numbers_that_may_be_missing(events, visible.table_of)
+        merged += births_after_records(events, visible.table_of)
     rows = [(count.table, count.reason, count.code, count.rows) for count in [*counts, *merged]]
     found = pl.DataFrame(rows, schema=COUNTS, orient="row")
     return Records(events, subjects, clock, found, summaries, outcomes, split, written)

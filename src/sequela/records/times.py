@@ -16,7 +16,7 @@ from sequela.errors import RecordsError
 from sequela.records.durations import MICROSECONDS
 from sequela.records.origin import Origin
 from sequela.records.settings import TableSettings
-from sequela.records.values import as_number, cells
+from sequela.records.values import are_dates_in_one, as_number, cells
 
 INSTANT = pl.Datetime("us")
 EPOCH = datetime(1970, 1, 1)
@@ -29,10 +29,6 @@ _OFFSET = r"(Z|z|[+-][0-9]{2}(?::?[0-5][0-9])?)$"
 _INSTANT = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)? ?(Z|z|[+-][0-9]{2}(:?[0-5][0-9])?)?$"
 )
-_WRITTEN_TOGETHER = (
-    "^(1[6-9]|2[0-2])[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])(([01][0-9]|2[0-3])[0-5][0-9]([0-5][0-9])?)?$"
-)
-_LOOKED_AT = 1000  # numbers, of which by chance not even three would all look like dates
 _CHUNK = 500_000
 _DAY_MICROSECONDS = MICROSECONDS["days"]
 
@@ -182,9 +178,7 @@ def _checked(found: pl.DataFrame, name: str, origin: Origin) -> Stamps:
 
 
 def _from_numbers(number: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
-    seen = number.drop_nulls().head(_LOOKED_AT)
-    digits = seen.filter(seen == seen.round()).cast(pl.Int64, strict=False).cast(pl.String)
-    if seen.n_unique() >= 3 and digits.str.contains(_WRITTEN_TOGETHER).sum() == seen.len():
+    if are_dates_in_one(number):
         problem = "the times are dates that are written as one number, such as 20240531"
         raise origin.refusal(problem, "Write them as 2024-05-31, without `time_unit`", column=number.name)
     if table.time_unit is None:

@@ -13,6 +13,10 @@ from sequela.records.settings import TableSettings
 
 Kind = Literal["number", "text"]
 _DATE = r"^(?:[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].*)?|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}(?: .*)?)$"
+_DATE_IN_ONE = (
+    "^(1[6-9]|2[0-2])[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])(([01][0-9]|2[0-3])[0-5][0-9]([0-5][0-9])?)?$"
+)
+_LOOKED_AT = 1000  # numbers, of which by chance not even three would all look like dates
 FLOAT32_MAX = 3.4028234663852886e38
 _PLAIN_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _THOUSANDS = r"^[+-]?[0-9]{1,3}([.,' ’\u{a0}\u{202f}][0-9]{3})+([.,][0-9]+)?$"
@@ -27,6 +31,7 @@ NOT_KNOWN = {
 }  # fmt: skip
 """Words for "not known", in small letters."""
 NAN = "not a number (NaN), read as missing"
+LEADING_ZEROS = "number with leading zeros, as names have, read as a number (see `categorical`)"
 AMONG_CATEGORIES = "number in a column of categories, read as one of them"
 
 
@@ -268,6 +273,8 @@ def column_values(
         refuse_text(read, faulty, table, origin)
         if kind is None:
             refuse_parted(parts_thousands(read, table), origin, column=name)
+            if zeros := int(read.str.contains("^0[0-9]").sum()):
+                odd[LEADING_ZEROS] = zeros
     refuse_infinite(number, origin, column=name)
     return Values(number=number, odd=odd)
 
@@ -304,20 +311,39 @@ def refuse_parted(faulty: pl.Series, origin: Origin, *, column: str) -> None:
         raise origin.refusal(problem, remedy, column=column, faulty=faulty)
 
 
-def refuse_dates(text: pl.Series, origin: Origin) -> None:
-    """Refuses categories of which at least half are dates, in ISO 8601 or such as 31.5.2024.
+def refuse_dates(values: Values, origin: Origin) -> None:
+    """Refuses values of which at least half are dates, in ISO 8601 or such as 31.5.2024; or all, such as 20240531.
 
     Raises:
         RecordsError: names the rows.
     """
-    is_date = text.str.contains(_DATE).fill_null(value=False)
-    if 2 * is_date.sum() >= text.count():
+    if values.text is not None:
+        column = values.text
+        is_date = column.str.contains(_DATE).fill_null(value=False)
+    elif values.number is not None and are_dates_in_one(values.number):
+        column = values.number
+        is_date = column.is_not_null()
+    else:
+        return
+    if 2 * is_date.sum() >= column.count():
         problem = "values are numbers or categories, here stand dates"
         remedy = (
             "Leave the column out by listing `columns`; give what happened then a table with that `time`; name births "
             "\"MEDS_BIRTH\" through `rename`, in layout 'static'; or list it in `categorical`"
         )
-        raise origin.refusal(problem, remedy, column=text.name, faulty=is_date)
+        raise origin.refusal(problem, remedy, column=column.name, faulty=is_date)
+
+
+def are_dates_in_one(number: pl.Series) -> bool:
+    """Whether numbers are dates, or instants, without signs between: 20240531, 202405311430.
+
+    Example:
+        >>> are_dates_in_one(pl.Series([20240531.0, 20240601.0, 20240602.0])), are_dates_in_one(pl.Series([1.0, 2.0]))
+        (True, False)
+    """
+    seen = number.drop_nulls().head(_LOOKED_AT)
+    digits = seen.filter(seen == seen.round()).cast(pl.Int64, strict=False).cast(pl.String)
+    return seen.n_unique() >= 3 and digits.str.contains(_DATE_IN_ONE).sum() == seen.len()
 
 
 def text_among_numbers(
