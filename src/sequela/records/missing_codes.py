@@ -11,15 +11,17 @@ from sequela.records.parts import Count
 MAY_BE_MISSING = 'number far from all others, such as -99 or 999, that may stand for "not measured" (see `na`)'
 MAY_BE_UNKNOWN = 'first or last day of a year, more than ten years from all others, that may stand for "not known"'
 _FAR = timedelta(days=3653)
-_LOWEST = [-1.0, *(-float(digit * times) for digit in "789" for times in (1, 2, 3, 4))]
-_HIGHEST = [99.0, 999.0, 9999.0, 99999.0, 999999.0]
+_LIMITS = [2.0**15, 2.0**31, 2.0**63]  # the lowest whole numbers of a computer, and R's NA among them, are -limit
+_LOWEST = [-1.0, *(-float(digit * times) for digit in "789" for times in (1, 2, 3, 4)), *(-limit for limit in _LIMITS)]
+_HIGHEST = [99.0, 999.0, 9999.0, 99999.0, 999999.0, *_LIMITS, *(limit - 1 for limit in _LIMITS)]
 
 
 def numbers_that_may_be_missing(events: pl.DataFrame, table_of: dict[str, str]) -> list[Count]:
     """How many values of each code are alone below zero or far above all others, and written as "missing" often is.
 
-    Lowest: -1, or -7, -8, -9 and these digits repeated, beside no other negative number (-1: and beside no 0).
-    Highest: 99, 999 and so on, three times as high as the next or more. Two values or more.
+    Lowest: -1, or -7, -8, -9 and these digits repeated, or the lowest number of a type such as -2147483648, beside no
+    other negative number (-1: and beside no 0). Highest: 99, 999 and so on, or the highest number of a type, three
+    times as high as the next or more. Two values or more.
 
     Args:
         events: code and numeric_value.
