@@ -333,7 +333,7 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         ["even steps", "'long'"],
     ),
     "a series whose months fall": (
-        "id,2020-01,2019-11,2019-12\n4711,5,6,7\n",
+        "id,2020-02,2019-11,2020-01\n4711,5,6,7\n",
         {"layout": "series", "series": SeriesSettings(code="sbp", every="1mo")},
         ["even steps"],
     ),

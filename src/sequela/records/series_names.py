@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 from sequela.records.durations import MICROSECONDS, duration
 from sequela.records.origin import Origin
@@ -14,6 +14,7 @@ from sequela.records.settings import SeriesSettings
 NAMED_OTHERWISE = "column that is not named as the other readings are, read as one of them"
 _DIGITS = re.compile("[0-9]+")
 _LEAST_ALIKE = 3  # names: two with numbers may be anything
+_MOST_PARTS = 4  # of a name: a day, a month, a year and one more
 _WORDS = {
     "min|mins|minutes?": MICROSECONDS["minutes"],
     "hrs?|hours?": MICROSECONDS["hours"],
@@ -59,13 +60,15 @@ def named_otherwise(columns: Sequence[str], settings: SeriesSettings, origin: Or
 
 
 def _step(numbers: list[tuple[int, ...]], places: list[int]) -> float | None:
-    """By how much the numbers rise from one place to the next; 0 where several parts of them do, as a year and a month.
+    """By how much the numbers rise from one place to the next; None where they do not rise, or by different steps.
 
-    None where they do not rise, or by different steps.
+    0 where several parts of them change, as of a month and a year, and rise in some order of the parts.
     """
     parts = [part for part in zip(*numbers, strict=True) if len(set(part)) > 1]
     if len(parts) != 1:
-        return 0.0 if all(one < other for one, other in pairwise(numbers)) else None
+        orders = permutations(parts) if len(parts) <= _MOST_PARTS else []
+        rising = [all(one < other for one, other in pairwise(zip(*order, strict=True))) for order in orders]
+        return 0.0 if any(rising) or not rising else None
     pairs = zip(pairwise(parts[0]), pairwise(places), strict=True)
     steps = {(number - before) / (place - earlier) for (before, number), (earlier, place) in pairs}
     step = steps.pop()
