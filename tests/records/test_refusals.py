@@ -136,6 +136,7 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
     "text as date": ("id,at,sbp\n1,SECRET,1\n1,2020-01-05,1\n", {"time": "at"}, ["column 'at'", "row 1:", "8601"]),
     "no such day": ("id,at,sbp\n4711,2021-02-29,1\n", {"time": "at"}, ["column 'at'", "row 1:"]),
     "no such hour": ("id,at,sbp\n4711,2021-02-28T25:00,1\n", {"time": "at"}, ["column 'at'", "row 1:"]),
+    "the end of a day": ("id,at,sbp\n1,2021-02-28 24:00:00,1\n", {"time": "at"}, ["'at'", "row 1:", "of the next day"]),
     "year too early": ("id,at,sbp\n4711,0900-02-28,1\n", {"time": "at"}, ["column 'at'", "row 1:", "1678"]),
     "time overflows": ("id,day,sbp\n4711,1e300,1\n", {}, ["column 'day'", "row 1:", "too large"]),
     "infinite time": ("id,day,sbp\n4711,inf,1\n", {}, ["column 'day'", "row 1:"]),

@@ -29,6 +29,7 @@ _OFFSET = r"(Z|z|[+-][0-9]{2}(?::?[0-5][0-9])?)$"
 _INSTANT = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)? ?(Z|z|[+-][0-9]{2}(:?[0-5][0-9])?)?$"
 )
+_END_OF_DAY = r"[T ]24:00(:00)?"
 _CHUNK = 500_000
 _DAY_MICROSECONDS = MICROSECONDS["days"]
 
@@ -94,6 +95,8 @@ def _from_text(read: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
     if faulty.any():
         problem = "expected times in ISO 8601 such as 2024-05-31 or 2024-05-31T14:30:00Z, here stands something else"
         remedy = "Write them so, or correct the cells"
+        if read.filter(faulty).str.contains(_END_OF_DAY).all():
+            problem, remedy = "here stands 24:00", "Write 00:00 of the next day"
         raise origin.refusal(problem, remedy, column=read.name, faulty=faulty)
     return _checked(found, read.name, origin)
 
