@@ -260,6 +260,12 @@ def test_a_number_of_the_follow_up_column_is_the_nearest_microsecond() -> None:
     assert said(found) == [(0, 2.4, 0.0), (0, 6.0, 1.0), (1, 2.4, 0.0)]
 
 
+def test_an_end_of_follow_up_that_is_a_date_written_as_one_number_is_refused() -> None:
+    ends = events_of(*((p, None, "until", 20240510.0 + 2 * p) for p in (0, 1, 2)))
+    with pytest.raises(CohortError, match=r"follow_up: 'until' holds dates .* Write them as 2024-05-31"):
+        ask_risk(WATCHED, ends, outcome=FALL, follow_up={"column": "until", "time_unit": "days"})
+
+
 def test_who_has_no_value_of_the_follow_up_column_has_no_complete_window() -> None:
     until = events_of((0, None, "left", 40.0))
     found = ask_risk(WATCHED, until, outcome=FALL, at=["1h", "4h"], follow_up={"column": "left", "time_unit": "hours"})

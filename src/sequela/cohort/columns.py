@@ -21,7 +21,7 @@ from sequela.errors import CohortError, InputError
 from sequela.records import Clock, TableSettings
 from sequela.records.durations import MICROSECONDS, TimeUnit
 from sequela.records.times import INSTANT, iso_instants
-from sequela.records.values import NOT_KNOWN
+from sequela.records.values import NOT_KNOWN, are_dates_in_one
 from sequela.records.written import WrittenColumn
 
 Flags = NDArray[np.bool_]
@@ -293,6 +293,8 @@ def _instants(rows: pl.DataFrame, of: NamedColumn, unit: TimeUnit | None, clock:
     if clock is not None and clock.calendar == numbers:
         here, there = ("numbers", "dates") if numbers else ("dates or texts", "numbers")
         raise of.refusal(f"IT holds {here}, and the times of the records are {there}", f"Write {there}")
+    if numbers and are_dates_in_one(number):
+        raise of.refusal("IT holds dates that are written as one number, such as 20240531", "Write them as 2024-05-31")
     if numbers and unit is None:
         raise of.refusal("IT holds numbers", "Say of what: write `time_unit`")
     if numbers and unit is not None:
