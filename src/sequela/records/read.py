@@ -230,6 +230,12 @@ def _check_people(inputs: list[Part]) -> None:
             raise part.origin.refusal(problem, remedy, column=part.table.subject)
 
 
+def _written_otherwise(here: pl.Series, there: pl.Series) -> bool:
+    """Whether an id here is one of those there, but for leading zeros or a decimal point, as 007 and 7.0 are 7."""
+    bare = _without_zeros(here.str.replace(r"\.0*$", ""))
+    return bool(bare.is_in(_without_zeros(there).implode()).any())
+
+
 def _without_zeros(ids: pl.Series) -> pl.Series:
     return ids.str.extract("^0*([0-9]+)$", 1).drop_nulls()
 
@@ -264,7 +270,7 @@ def _of_known_people(part: Part, subjects: pl.DataFrame) -> Part:
     """An outcome table without those whom no input table knows.
 
     Raises:
-        RecordsError: it knows none of the people.
+        RecordsError: it knows none of the people, or writes ids of some otherwise.
     """
     ids = source_ids(part.people, subjects.schema["source_id"])
     known = ids.is_in(subjects["source_id"].implode()).fill_null(value=False)
@@ -273,6 +279,12 @@ def _of_known_people(part: Part, subjects: pl.DataFrame) -> Part:
         remedy = "Check `subject`: ids must be written alike in all tables"
         raise part.origin.refusal(problem, remedy, column=part.table.subject)
     if strangers := int((~known).sum()):
+        own = subjects["source_id"].cast(pl.String)
+        if _written_otherwise(
+            part.people.cast(pl.String).filter(~known), own.filter(~own.is_in(ids.cast(pl.String).implode()))
+        ):
+            problem = "ids differ from those of the tables of role input by leading zeros or a decimal point only"
+            raise part.origin.refusal(problem, "Write ids alike in all tables", column=part.table.subject)
         part.counts.append(Count(part.table.name, NOT_A_PERSON, None, strangers))
     events = part.events.filter(known.gather(part.events["person"]))
     return replace(part, people=ids, events=events)
