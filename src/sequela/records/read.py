@@ -182,9 +182,9 @@ def _check_codes(parts: list[Part]) -> None:
 def _count_alike_codes(inputs: list[Part]) -> None:
     alike = Counter(code.lower() for part in inputs for code in part.codes)
     for part in inputs:
-        rows = dict(part.events["code"].value_counts().iter_rows())
-        twice = [(place, code) for place, code in enumerate(part.codes) if alike[code.lower()] > 1 and place in rows]
-        part.counts += [Count(part.table.name, ALIKE_CODE, code, rows[place]) for place, code in twice]
+        if twice := [place for place, code in enumerate(part.codes) if alike[code.lower()] > 1]:
+            rows = part.events["code"].filter(part.events["code"].is_in(twice)).value_counts().sort("code")
+            part.counts += [Count(part.table.name, ALIKE_CODE, part.codes[place], n) for place, n in rows.iter_rows()]
 
 
 def _check_clocks(parts: list[Part]) -> None:
