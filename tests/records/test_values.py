@@ -12,7 +12,7 @@ from small_tables import reasons, table
 
 from sequela.errors import RecordsError
 from sequela.records import SeriesSettings, read_records
-from sequela.records.missing_codes import MAY_BE_MISSING, MAY_BE_UNKNOWN
+from sequela.records.missing_codes import FAR_AWAY, MAY_BE_MISSING
 from sequela.records.read import ALIKE_CODE, IN_CAPITALS
 from sequela.records.series_names import NAMED_OTHERWISE
 from sequela.records.values import AMONG_CATEGORIES, LEADING_ZEROS
@@ -93,14 +93,16 @@ def test_times_that_may_mean_not_known_are_counted(read: Any) -> None:
         ("2010-01-01 2010-01-01 2019-05-01", 0),
         ("1900-05-01 1900-05-01 2019-05-01", 0),
         ("2020-01-01 2020-01-01", 0),
+        (" ".join(["2019-05-01"] * 40 + ["2091-05-01", "2092-05-01"]), 2),
+        (" ".join(["2019-05-01"] * 30 + ["2091-05-01", "2092-05-01"]), 0),
     ],
 )
-def test_days_that_may_mean_not_known_are_counted(read: Any, days: str, rows: int) -> None:
+def test_times_far_from_all_others_are_counted(read: Any, days: str, rows: int) -> None:
     visits = read("id,at,x\n" + "".join(f"{who},{day},1\n" for who, day in enumerate(days.split())), time="at")
     born = "id,birth,x\n" + "".join(f"{who},{day[:10]},1\n" for who, day in enumerate(days.split()))
     births = read(born, layout="static", rename={"birth": "MEDS_BIRTH"})
-    assert reasons(visits) == ({(MAY_BE_UNKNOWN, "at"): rows} if rows else {})
-    assert reasons(births) == ({(MAY_BE_UNKNOWN, "MEDS_BIRTH"): rows} if rows else {})
+    assert reasons(visits) == ({(FAR_AWAY, "at"): rows} if rows else {})
+    assert reasons(births) == ({(FAR_AWAY, "MEDS_BIRTH"): rows} if rows else {})
 
 
 def test_numbers_with_leading_zeros_are_counted(read: Any) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 from sequela.records.durations import duration
 from sequela.records.long_layout import long_part
 from sequela.records.meds import meds_part
-from sequela.records.missing_codes import MAY_BE_UNKNOWN, days_that_may_be_unknown
+from sequela.records.missing_codes import FAR_AWAY, times_far_away
 from sequela.records.origin import remedy_for
 from sequela.records.parts import BIRTH_PREFIX, Part, Reading
 from sequela.records.physionet2012 import physionet2012_part
@@ -67,7 +67,7 @@ def _wide_part(reading: Reading) -> Part:
             births[code] = read = _birth(raw, reading)
             part.calendar = _one_kind(part, read, reading, column)
             if read.calendar and not reading.kinds:
-                reading.count(MAY_BE_UNKNOWN, days_that_may_be_unknown(read.time), code)
+                reading.count(FAR_AWAY, times_far_away(read.time), code)
             values = Values(number=read.time)
         else:
             # A column that an earlier reading did not know is no input: its cells refuse nothing.

@@ -1,16 +1,17 @@
-"""Numbers that may stand for "not measured", such as -99 or 999, and days for "not known", such as 1900-01-01."""
+"""Numbers that may stand for "not measured", such as -99 or 999, and times far from all others, such as 1900-01-01."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
 from sequela.records.parts import Count
 
 MAY_BE_MISSING = 'number far from all others, such as -99 or 999, that may stand for "not measured" (see `na`)'
-MAY_BE_UNKNOWN = 'first or last day of a year, more than ten years from all others, that may stand for "not known"'
+FAR_AWAY = 'time more than ten years from most others, that may be mistyped or, as 1900-01-01, stand for "not known"'
 _FAR = timedelta(days=3653)
+_FEW = 0.05  # of all times: more are no slips
 _LIMITS = [2.0**15, 2.0**31, 2.0**63]  # the lowest whole numbers of a computer, and R's NA among them, are -limit
 _LOWEST = [-1.0, *(-float(digit * times) for digit in "789" for times in (1, 2, 3, 4)), *(-limit for limit in _LIMITS)]
 _HIGHEST = [99.0, 999.0, 9999.0, 99999.0, 999999.0, *_LIMITS, *(limit - 1 for limit in _LIMITS)]
@@ -41,19 +42,25 @@ def numbers_that_may_be_missing(events: pl.DataFrame, table_of: dict[str, str]) 
     return [Count(table_of[code], MAY_BE_MISSING, code, rows) for code, rows in found.collect().iter_rows()]
 
 
-def days_that_may_be_unknown(times: pl.Series) -> int:
-    """How many of the first and of the last instants lie on the first or last day of a year, far from all others.
+def times_far_away(times: pl.Series) -> int:
+    """How many times lie more than ten years from most others: few of them, or several on one day such as 1900-01-01.
 
-    In UTC: a midnight of 1 January may be an instant of 31 December there. Two instants or more on the day.
+    In UTC: a midnight of 1 January may be an instant of 31 December there.
 
     Example:
         >>> from datetime import datetime as at
-        >>> days_that_may_be_unknown(pl.Series([at(1900, 1, 1), at(1900, 1, 1), at(2024, 5, 31)]))
+        >>> times_far_away(pl.Series([at(1900, 1, 1), at(1900, 1, 1), at(2024, 5, 31), at(2024, 6, 1)]))
         2
     """
-    day = times.drop_nulls().dt.truncate("1d")
-    days: list[datetime] = day.unique().sort().to_list()
-    ends = [(days[0], days[1]), (days[-1], days[-2])] if len(days) > 1 else []
-    far = [end for end, nearest in ends if abs(end - nearest) > _FAR and (end.month, end.day) in ((1, 1), (12, 31))]
-    rows = [int((day == end).sum()) for end in far]
-    return sum(several for several in rows if several > 1)
+    day = pl.col("day")
+    days = pl.DataFrame({"day": times}).drop_nulls().group_by(day.dt.truncate("1d")).len("rows").sort("day")
+    groups = days.group_by(span=(day.diff() > _FAR).fill_null(value=False).cum_sum()).agg(
+        pl.col("rows").sum(), day=day.first(), days=pl.len()
+    )
+    ends = ((day.dt.month() == 1) & (day.dt.day() == 1)) | ((day.dt.month() == 12) & (day.dt.day() == 31))
+    is_placeholder = ends & (pl.col("days") == 1) & (pl.col("rows") > 1)
+    rest = groups.filter(~is_placeholder)
+    if rest.is_empty():
+        return 0
+    is_few = (pl.col("rows") < pl.col("rows").max()) & (pl.col("rows") <= _FEW * times.count())
+    return sum(groups.filter(is_placeholder)["rows"]) + sum(rest.filter(is_few)["rows"])

@@ -6,9 +6,9 @@ import polars as pl
 
 from sequela.records.durations import MICROSECONDS
 from sequela.records.missing_codes import (
-    MAY_BE_UNKNOWN,
-    days_that_may_be_unknown,
+    FAR_AWAY,
     numbers_that_may_be_missing,
+    times_far_away,
 )
 from sequela.records.parts import Part, Reading
 from sequela.records.times import INSTANT, Stamps, stamps
@@ -55,8 +55,8 @@ def person_and_time(reading: Reading, *, rows: int, static_rows: bool = False) -
         number = time.time.to_physical() / MICROSECONDS[table.time_unit]
         numbers = pl.DataFrame({"code": table.time, "numeric_value": number})
         reading.counts += numbers_that_may_be_missing(numbers, {table.time: table.name})
-    elif not reading.kinds:
-        reading.count(MAY_BE_UNKNOWN, days_that_may_be_unknown(time.time), table.time)
+    elif not (reading.kinds or static_rows):  # where births may stand among the rows
+        reading.count(FAR_AWAY, times_far_away(time.time), table.time)
     part.calendar, part.unit = time.calendar, table.time_unit
     part.all_days = time.all_days
     frame = frame.with_columns(time.time.alias("time"))
