@@ -498,6 +498,13 @@ def test_of_several_files_the_one_at_fault_is_named(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("id,day,dbp\n1,2,1\n")
     with pytest.raises(RecordsError, match=r"^b\.csv, column 'dbp': "):
         read_records([table(path=["a.csv", "b.csv"])], tmp_path)
+    for row in ("SECRET,2,SECRET2\n", "SECRET,SECRET1,SECRET2\n"):  # no header
+        (tmp_path / "b.csv").write_text(row + "1,2,1\n")
+        with pytest.raises(
+            RecordsError, match=r"^b\.csv: its columns are not those of 'a\.csv'.*first line"
+        ) as refused:
+            read_records([table(path=["a.csv", "b.csv"])], tmp_path)
+        assert "SECRET" not in str(refused.value)
 
 
 def test_tables_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
