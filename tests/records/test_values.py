@@ -368,6 +368,8 @@ def test_a_series_is_of_one_kind(read: Any) -> None:
     [
         ("day0,day7,day14", "1w", []),
         ("month1,month2,month3", "30d", []),
+        ("0min,15min,30min", "15min", []),
+        ("hr1,hr2,hr3", "1d", []),
         ("2019-11,2019-12,2020-01", "1mo", []),
         ("12/28/2019,01/04/2020,01/11/2020", "1w", []),
         ("r2,r4,next,r8", "1d", ["next"]),

@@ -16,13 +16,14 @@ _DIGITS = re.compile("[0-9]+")
 _LEAST_ALIKE = 3  # names: two with numbers may be anything
 _MOST_PARTS = 4  # of a name: a day, a month, a year and one more
 _WORDS = {
-    "min|mins|minutes?": MICROSECONDS["minutes"],
-    "hrs?|hours?": MICROSECONDS["hours"],
+    "minutes?": MICROSECONDS["minutes"],
+    "hours?": MICROSECONDS["hours"],
     "days?": MICROSECONDS["days"],
     "wks?|weeks?": 7 * MICROSECONDS["days"],
     "mos?|months?": MICROSECONDS["months"],
     "yrs?|years?": MICROSECONDS["years"],
 }
+_BEHIND = {"mins?": MICROSECONDS["minutes"], "hrs?": MICROSECONDS["hours"]}  # before a number a lowest, a heart rate
 _FURTHEST = 0.1  # a month may be written as 30 days
 
 
@@ -77,7 +78,8 @@ def _step(numbers: list[tuple[int, ...]], places: list[int]) -> float | None:
 
 def _unit(stem: str) -> int:
     """Microseconds of the unit of time whose name stands beside the number, 0 where none does."""
-    for words, span in _WORDS.items():
-        if re.search(rf"(?<![a-z])(?:{words})[ _.-]?#|#[ _.-]?(?:{words})(?![a-z])", stem.lower()):
+    for words, span in [*_WORDS.items(), *_BEHIND.items()]:
+        before = rf"(?<![a-z])(?:{words})[ _.-]?#|" if words in _WORDS else ""
+        if re.search(rf"{before}#[ _.-]?(?:{words})(?![a-z])", stem.lower()):
             return span
     return 0
