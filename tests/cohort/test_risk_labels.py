@@ -87,7 +87,7 @@ def test_a_code_in_an_outcome_table_counts_as_well() -> None:
 @pytest.mark.parametrize(
     ("values", "remedy"),
     [((0.0, 1.0, 0.0), "above = 0"), ((0.0, 250.0, 0.5), "above = 0")]
-    + [((word, "yes", word), 'column = "tube", time') for word in ("no", " No ", "FALSE", "0_no", "absent")],
+    + [((word, "yes", word), 'code = "tube", positive = "yes"') for word in ("no", " No ", "FALSE", "0_no", "absent")],
 )
 def test_a_code_with_records_that_say_no_is_refused(values: tuple[Any, ...], remedy: str) -> None:
     flags = events_of(*((0, hour, "tube", value) for hour, value in zip((0, 6, 9), values, strict=True)))
@@ -113,6 +113,39 @@ def test_a_threshold_tells_records_that_say_no_apart() -> None:
     flags = events_of((0, 0, "tube", 0.0), (0, 6, "tube", 1.0), (0, 9, "tube", 0.0))
     found = ask_risk(flags, outcome={"code": "tube", "above": 0, "within": "4h"}, at=["1h", "3h"])
     assert values_at(found) == {1.0: 0.0, 3.0: 1.0}
+
+
+@pytest.mark.parametrize(
+    ("values", "event"), [(("no", "yes", "perhaps"), "yes"), ((0.1, 1.1, 2.1), 1.1), (("no", " yes", "maybe"), "yes ")]
+)
+def test_one_value_of_a_code_may_be_the_event(values: tuple[Any, Any, Any], event: Any) -> None:
+    no, yes, other = values
+    told = events_of(
+        *((0, hour, "pain", value) for hour, value in ((0, no), (6, yes), (8, no))),
+        *((1, hour, "pain", value) for hour, value in ((0, no), (7, other), (20, no))),
+        (0, 12, "y", 1.0),
+        (1, 5, "pain killer", 1.0),
+    )
+    keys: dict[str, Any] = {"at": ["3h", "7h"]}
+    outcome = {"code": "pain", "positive": event, "within": "4h"}
+    found = ask_risk(told, outcome=outcome, **keys)
+    assert said(found) == [(0, 3.0, 1.0), (1, 3.0, 0.0), (1, 7.0, 0.0)]
+    assert excluded(found, HAD_IT) == 1
+    assert found.notes == {NOT_MEASURED: (1, 1), OTHER_LEVEL: (2, 1)}
+    again = ask_risk(told, outcome={**outcome, "recurrent": True}, **keys)
+    assert said(again) == [(0, 3.0, 1.0), (0, 7.0, 0.0), (1, 3.0, 0.0), (1, 7.0, 0.0)]
+    live = ask_live(told.filter(pl.col("time").cast(int) <= 6 * HOUR), 2, risk(outcome=outcome, at="every 3h"))
+    assert live.asked.person.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "event", "words"),
+    [("Yes", "yes", "another spelling"), ("?", "yes", "not known"), ("no", "si", "nobody has the value")],
+)
+def test_a_code_whose_values_leave_the_event_unclear_is_refused(value: str, event: str, words: str) -> None:
+    told = events_of((0, 0, "pain", value), (0, 6, "pain", "yes"), (0, 9, "pain", "no"))
+    with pytest.raises(CohortError, match=f"outcome: .*'pain'.*{words}|outcome: {words} of `positive` in 'pain'"):
+        ask_risk(told, outcome={"code": "pain", "positive": event, "within": "4h"})
 
 
 def test_a_code_that_nobody_has_is_refused() -> None:
@@ -225,6 +258,12 @@ def test_a_number_of_the_follow_up_column_is_the_nearest_microsecond() -> None:
     keys: dict[str, Any] = {"follow_up": {"column": "left", "time_unit": "days"}, "at": ["2.4h", "6h"]}
     found = ask_risk(WATCHED, until, outcome=FALL, **keys)
     assert said(found) == [(0, 2.4, 0.0), (0, 6.0, 1.0), (1, 2.4, 0.0)]
+
+
+def test_an_end_of_follow_up_that_is_a_date_written_as_one_number_is_refused() -> None:
+    ends = events_of(*((p, None, "until", 20240510.0 + 2 * p) for p in (0, 1, 2)))
+    with pytest.raises(CohortError, match=r"follow_up: 'until' holds dates .* Write them as 2024-05-31"):
+        ask_risk(WATCHED, ends, outcome=FALL, follow_up={"column": "until", "time_unit": "days"})
 
 
 def test_who_has_no_value_of_the_follow_up_column_has_no_complete_window() -> None:

@@ -58,6 +58,7 @@ def risks(draw: st.DrawFn) -> dict[str, Any]:
                 {"code": "FA"},
                 {"code": "MAP", "below": 64},
                 {"code": "MAP", "above": 66.0},
+                {"code": "MAP", "positive": 63},
                 {"column": "left", "time": "when", "time_unit": "hours"},
             ]
         )
@@ -94,15 +95,17 @@ class Course:
     def events(self) -> list[float]:
         if self.outcome.column is not None:
             return [self.when] if self.left == 1 and self.when is not None else []
-        if not self.outcome.has_threshold:
+        if not self.outcome.values_decide:
             return self.times("FA")
         last: dict[float, tuple[float, float]] = {}
         for _, hour, code, value, known in self.rows:
             if code == "MAP":
                 last[hour] = max(last.get(hour, (-1, -1)), (max(hour, known or hour), value))
-        low, high = self.outcome.below, self.outcome.above
+        low, high, level = self.outcome.below, self.outcome.above, self.outcome.positive
         return sorted(
-            h for h, (_, v) in last.items() if (low is not None and v < low) or (high is not None and v > high)
+            h
+            for h, (_, v) in last.items()
+            if (low is not None and v < low) or (high is not None and v > high) or v == level
         )
 
     def watched_until(self, time: float) -> float:

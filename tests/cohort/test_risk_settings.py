@@ -47,6 +47,7 @@ def test_an_outcome_without_a_time_is_asked_once_an_episode(outcome: Any, at: st
     [
         ({"code": "MAP", "below": 65, "within": "1h"}, "MAP below 65", 1.0),
         ({"code": ["A", "B"], "within": "2d"}, "A or B", 48.0),
+        ({"code": "headache", "positive": "yes", "within": "1d"}, "headache is yes", 24.0),
         ({"column": "died"}, "died", None),
     ],
 )
@@ -87,7 +88,8 @@ def test_prediction_times_of_a_table_of_labels_are_no_records() -> None:
         ({"outcome": {}}, "either `column` or `code`"),
         ({"outcome": {"code": "A", "column": "b"}}, "either `column` or `code`"),
         ({"outcome": {"column": "b", "below": 3}}, "`below` goes with an outcome's `code`"),
-        ({"outcome": {"code": "A", "positive": "yes", "within": "1h"}}, "`positive` goes with an outcome's `column`"),
+        ({"outcome": {"code": "A", "time": "b", "within": "1h"}}, "`time` goes with an outcome's `column`"),
+        ({"outcome": {"code": "A", "positive": "yes", "above": 5, "within": "1h"}}, "keep one"),
         ({"outcome": {"code": "A", "above": 5, "below": 3, "within": "1h"}}, "keep one"),
         ({"outcome": {"code": "A", "within": "soon"}}, '`within` cannot be "soon"'),
         ({"outcome": {"code": "A"}}, "write `within`.*or an end of the episode in `to`"),

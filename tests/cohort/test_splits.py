@@ -210,6 +210,7 @@ def test_a_file_without_tuning_people_is_read(tmp_path: Path) -> None:
         ("id,split\np0,train\n", "column 'subject_id': the column is missing"),
         ("subject_id,split\np0,train\np1,test\np2,\n", "rows 2, 3: the split is none of"),
         ("subject_id,split\np0,train\np1,tuning\np0,held_out\n", "rows 1, 3: a person stands in two splits"),
+        ("subject_id,split\n0,train\n1,tuning\n2,held_out\n", "column 'subject_id': none of its people stands in"),
         ("", "cannot be read as a CSV file"),
         ("subject_id,split\np0,train,p1\n", "cannot be read as a CSV file"),
         (b"subject_id,split\n\xff\xfe,train\n", "cannot be read as a CSV file"),

@@ -194,7 +194,7 @@ FORMS = re.findall(r"^\| [a-z ]+ \| `(\{.*?\})` \|", PAGE.read_text(encoding="ut
 def test_every_form_of_an_outcome_is_one(form: str) -> None:
     study = document()
     study["question"] = {"kind": "risk", "to": "2y"} | tomllib.loads(f"outcome = {form}")
-    assert len(FORMS) == 4
+    assert len(FORMS) == 5
     assert parse_study(study, "study.toml").question.kind == "risk"
 
 

@@ -71,9 +71,15 @@ def test_without_outcome_tables_there_are_no_outcomes() -> None:
 def test_ids_are_matched_as_they_are_written() -> None:
     texts = VISITS.with_columns(id=pl.Series(["007", "1", "007"]))
     assert read(FATE, texts).outcomes["subject_id"].unique().to_list() == [1]
-    mixed = FATE.with_columns(id=pl.Series(["1", "02", "x"]))
+    mixed = FATE.with_columns(id=pl.Series(["1", "y", "x"]))
     assert read(mixed).outcomes["subject_id"].unique().to_list() == [0]
     assert reasons(read(mixed))[("person in an outcome table only, left out", None)] == 2
+
+
+@pytest.mark.parametrize("other", ["02", "2.0"])
+def test_ids_that_a_table_of_outcomes_writes_otherwise_are_refused(other: str) -> None:
+    with pytest.raises(RecordsError, match=r"'fate', column 'id': ids differ .* leading zeros or a decimal point"):
+        read(FATE.with_columns(id=pl.Series(["1", other, "x"])))
 
 
 def test_outcomes_with_times_keep_them() -> None:

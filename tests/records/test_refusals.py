@@ -86,15 +86,57 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"encoding": "latin-1"},
         ["UTF-8", 'encoding = "utf-8"'],
     ),
+    "the names of columns again among the rows": (
+        "id,day,sbp\n4711,0,1\nid,day, sbp\n4712,0,1\n",
+        {},
+        ["row 2:", "stand here again", "Delete"],
+    ),
+    "ids that a spreadsheet rounded": (
+        "id,day,sbp\n4711,0,1\n4.71E+11,0,1\n",
+        {},
+        ["column 'id'", "row 2:", "several people may be one"],
+    ),
+    "the mark of UTF-8 where files were joined": (
+        "id,day,sbp\n4711,0,1\n\ufeff4712,0,1\n",
+        {},
+        ["column 'id'", "row 2:", "cannot be seen"],
+    ),
     "missing id": ("id,day,sbp\n1,0,1\n,0,4711\nNA,0,1\n", {}, ["column 'id'", "rows 2, 3:", "id is missing"]),
     "missing time": ("id,day,sbp\n1,0,1\n4711,,1\n", {}, ["column 'day'", "row 2:", "time is missing", "delete"]),
     "no time unit": ("id,at,sbp\n4711,0,1\n", {"time": "at"}, ["column 'at'", 'time_unit = "days"']),
     "unit of dates": ("id,day,sbp\n4711,2020-01-05,1\n", {}, ["column 'day'", "Remove `time_unit`"]),
     "decimal comma in a time": ("id;day;sbp\n1;0;1\n1;4,711;1\n", {"delimiter": ";"}, ["row 2:", "`decimal`"]),
+    "thousands in a time": (
+        "id,day,sbp\n1,0,1\n1,350,1\n1,1.471,1\n1,1.472,1\n1,1.473,1\n",
+        {},
+        ["column 'day'", "rows 3, 4, 5:", "thousands"],
+    ),
+    "dates written together": (
+        "id,at,sbp\n1,20190131,1\n1,20190201,1\n1,20190202,1\n",
+        {"time": "at", "time_unit": "seconds"},
+        ["column 'at'", "without `time_unit`"],
+    ),
+    "dates written together as values": (
+        "id,dx\n1,20190131\n2,20190201\n4711,\n3,20190202\n",
+        {"layout": "static"},
+        ["column 'dx'", "rows 1, 2, 4:", "here stand dates"],
+    ),
+    "instants written together": (
+        "id,at,sbp\n1,201901312359,1\n1,201902010000,1\n1,201902020101,1\n",
+        {"time": "at"},
+        ["column 'at'", "2024-05-31"],
+    ),
+    "a date that a spreadsheet kept as a number": (
+        "id,at,sbp\n1,2019-01-31,1\n1,43497,1\n1,2019-02-02,1\n",
+        {"time": "at"},
+        ["column 'at'", "row 2:", "in one way"],
+    ),
+    "a date among numbers": ("id,day,sbp\n1,1,1\n1,2,1\n1,2019-02-02,1\n", {}, ["'day'", "row 3:", "in one way"]),
     "text as numeric time": ("id,day,sbp\n1,0,1\n1,SECRET,1\n", {}, ["column 'day'", "row 2:", "numbers of days"]),
     "text as date": ("id,at,sbp\n1,SECRET,1\n1,2020-01-05,1\n", {"time": "at"}, ["column 'at'", "row 1:", "8601"]),
     "no such day": ("id,at,sbp\n4711,2021-02-29,1\n", {"time": "at"}, ["column 'at'", "row 1:"]),
     "no such hour": ("id,at,sbp\n4711,2021-02-28T25:00,1\n", {"time": "at"}, ["column 'at'", "row 1:"]),
+    "the end of a day": ("id,at,sbp\n1,2021-02-28 24:00:00,1\n", {"time": "at"}, ["'at'", "row 1:", "of the next day"]),
     "year too early": ("id,at,sbp\n4711,0900-02-28,1\n", {"time": "at"}, ["column 'at'", "row 1:", "1678"]),
     "time overflows": ("id,day,sbp\n4711,1e300,1\n", {}, ["column 'day'", "row 1:", "too large"]),
     "infinite time": ("id,day,sbp\n4711,inf,1\n", {}, ["column 'day'", "row 1:"]),
@@ -281,6 +323,26 @@ CASES: dict[str, tuple[str | bytes, dict[str, Any], list[str]]] = {
         {"layout": "series", "series": SeriesSettings(code="sbp", every="30y")},
         ["300 columns", "`series.every`"],
     ),
+    "a series in the order of letters": (
+        "id,wk1,wk10,wk2\n4711,5,6,7\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp", every="7d")},
+        ["even steps", "order of time"],
+    ),
+    "an uneven series": (
+        "id,m0,m1,m3\n4711,5,6,7\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp", every="1mo"), "columns": ["m0", "m1", "m3"]},
+        ["even steps", "'long'"],
+    ),
+    "a series whose months fall": (
+        "id,2020-02,2019-11,2020-01\n4711,5,6,7\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp", every="1mo")},
+        ["even steps"],
+    ),
+    "a series of other steps than `every`": (
+        "id,bp_day0,bp_day7,bp_day14\n4711,5,6,7\n",
+        {"layout": "series", "series": SeriesSettings(code="sbp")},
+        ['every = "1d"', "Set `every`"],
+    ),
     "text in a series": (
         "id,r1,r2\n1,5,6\n4711,1,SECRET\n",
         {"layout": "series", "series": SeriesSettings(code="sbp")},
@@ -436,6 +498,13 @@ def test_of_several_files_the_one_at_fault_is_named(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("id,day,dbp\n1,2,1\n")
     with pytest.raises(RecordsError, match=r"^b\.csv, column 'dbp': "):
         read_records([table(path=["a.csv", "b.csv"])], tmp_path)
+    for row in ("SECRET,2,SECRET2\n", "SECRET,SECRET1,SECRET2\n"):  # no header
+        (tmp_path / "b.csv").write_text(row + "1,2,1\n")
+        with pytest.raises(
+            RecordsError, match=r"^b\.csv: its columns are not those of 'a\.csv'.*first line"
+        ) as refused:
+            read_records([table(path=["a.csv", "b.csv"])], tmp_path)
+        assert "SECRET" not in str(refused.value)
 
 
 def test_tables_that_do_not_go_together_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from small_tables import reasons, table
 
 from sequela.errors import InputError, RecordsError
 from sequela.records import Clock, SeriesSettings, read_records
-from sequela.records.stamped import TURNED
+from sequela.records.events import NOT_BORN
+from sequela.records.stamped import MIXED, TURNED
 from sequela.records.times import iso_instants
 
 
@@ -123,6 +124,14 @@ def test_local_times_that_a_change_skips_or_repeats_are_counted(read: Any, read_
     text = rows.with_columns(pl.col("at").dt.to_string("%Y-%m-%dT%H:%M")).write_csv()
     for records in (read(text, time="at", time_zone=zone), read_parquet(rows, time="at", time_zone=zone)):
         assert reasons(records).get((TURNED, None), 0) == sum(expected)
+
+
+def test_times_without_an_offset_beside_others_with_one_are_counted(read: Any) -> None:
+    rows = "id,at,seen,sbp\n1,2020-07-05T10:20,2020-07-05T12:00,120\n1,2020-07-06T10:20{},2020-07-06,130\n"
+    for offset, counted in (("", 0), ("Z", 1), ("+02:00", 1)):
+        records = read(rows.format(offset), time="at", available="seen", time_zone="Europe/Berlin")
+        assert reasons(records).get((MIXED, None), 0) == counted
+    assert records.events["time"].to_list() == [day("2020-07-05 08:20"), day("2020-07-06 08:20")]
 
 
 def test_columns_of_times_are_read(read_parquet: Any) -> None:
@@ -239,6 +248,17 @@ def test_births_are_instants(read: Any) -> None:
     dated = read("id,birth\n1,1950-02-01\n", **keys)
     assert dated.events.select("time", "available_time").rows() == [(day("1950-02-01"), None)]
     assert dated.clock.calendar
+
+
+@pytest.mark.parametrize(("births", "rows"), [([60, 1.5, -40], 2), ([1, 0, -40], 0), ([None, None, 5], 1)])
+def test_births_after_the_first_record_are_counted(tmp_path: Path, births: list[float | None], rows: int) -> None:
+    frames = {
+        "v": pl.DataFrame({"id": [1, 2, 3, 3], "day": [0, 0, 0, 90], "sbp": [120, 130, 140, 150]}),
+        "s": pl.DataFrame({"id": [1, 2, 3], "age": births}, schema_overrides={"age": pl.Float64}),
+    }
+    static = table(name="s", layout="static", time_unit="days", rename={"age": "MEDS_BIRTH"})
+    counted = reasons(read_records([table(name="v"), static], tmp_path, frames=frames))
+    assert counted.get((NOT_BORN, "MEDS_BIRTH"), 0) == rows
 
 
 def test_the_clock_is_that_of_the_first_timed_table(tmp_path: Any) -> None:

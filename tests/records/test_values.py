@@ -12,8 +12,10 @@ from small_tables import reasons, table
 
 from sequela.errors import RecordsError
 from sequela.records import SeriesSettings, read_records
-from sequela.records.missing_codes import MAY_BE_MISSING
-from sequela.records.read import IN_CAPITALS
+from sequela.records.missing_codes import FAR_AWAY, MAY_BE_MISSING
+from sequela.records.read import ALIKE_CODE, IN_CAPITALS
+from sequela.records.series_names import NAMED_OTHERWISE
+from sequela.records.values import AMONG_CATEGORIES, LEADING_ZEROS
 
 
 def values(records: Any) -> list[tuple[Any, ...]]:
@@ -58,6 +60,8 @@ def test_three_decimals_are_no_thousands_where_other_cells_say_so(read: Any, cel
         ([-1, 0, 1, -1], 0),
         ([-99, -3, -99, 8], 0),
         ([999, 999, 334], 0),
+        ([-2147483648, 5, -2147483648], 2),
+        ([2147483648, 2147483648, 5], 2),
         ([-99, 3, 5], 0),
         ([999, 999], 0),
     ],
@@ -78,6 +82,42 @@ def test_a_column_that_counts_the_rows_is_read_where_it_is_listed_or_alone_or_do
 
 def test_times_that_may_mean_not_known_are_counted(read: Any) -> None:
     assert reasons(read("id,day,x\n1,-99,1\n1,0,2\n2,-99,3\n2,7,4\n")) == {(MAY_BE_MISSING, "day"): 2}
+
+
+@pytest.mark.parametrize(
+    ("days", "rows"),
+    [
+        ("1900-01-01 1900-01-01 2019-05-01", 2),
+        ("2019-05-01 2099-12-31T23:59 2099-12-31 1753-01-01 1753-01-01", 4),
+        ("1900-01-01 2019-05-01", 0),
+        ("2010-01-01 2010-01-01 2019-05-01", 0),
+        ("1900-05-01 1900-05-01 2019-05-01", 0),
+        ("2020-01-01 2020-01-01", 0),
+        (" ".join(["2019-05-01"] * 40 + ["2091-05-01", "2092-05-01"]), 2),
+        (" ".join(["2019-05-01"] * 30 + ["2091-05-01", "2092-05-01"]), 0),
+    ],
+)
+def test_times_far_from_all_others_are_counted(read: Any, days: str, rows: int) -> None:
+    visits = read("id,at,x\n" + "".join(f"{who},{day},1\n" for who, day in enumerate(days.split())), time="at")
+    born = "id,birth,x\n" + "".join(f"{who},{day[:10]},1\n" for who, day in enumerate(days.split()))
+    births = read(born, layout="static", rename={"birth": "MEDS_BIRTH"})
+    assert reasons(visits) == ({(FAR_AWAY, "at"): rows} if rows else {})
+    assert reasons(births) == ({(FAR_AWAY, "MEDS_BIRTH"): rows} if rows else {})
+
+
+def test_numbers_with_leading_zeros_are_counted(read: Any) -> None:
+    text = "id,day,dx,x\n1,0,0389,0.5\n1,1,389,0\n"
+    assert reasons(read(text)) == {(LEADING_ZEROS, "dx"): 1}
+    assert reasons(read(text, categorical=["dx"])) == {}
+
+
+def test_codes_that_differ_in_capitals_only_are_counted(tmp_path: Any) -> None:
+    frames = {
+        "t": pl.DataFrame({"id": [1, 1], "day": [0, 1], "code": ["K", "crp"], "numeric_value": [4.1, 3.0]}),
+        "u": pl.DataFrame({"id": [1, 1], "day": [0, 1], "k": [4.0, None]}),
+    }
+    records = read_records([table(layout="long"), table(name="u")], tmp_path, frames=frames)
+    assert reasons(records) == {(ALIKE_CODE, "K"): 1, (ALIKE_CODE, "k"): 1, ("empty cell", "k"): 1}
 
 
 def test_ids_that_differ_in_capitals_only_are_counted(read: Any) -> None:
@@ -136,7 +176,7 @@ def test_codes_of_more_digits_than_a_double_holds_stay_apart(read: Any, read_par
         (pl.Series([Decimal("1.5")]), 1.5, None),
         (pl.Series([7], dtype=pl.UInt64), 7.0, None),
         (pl.Series(["a"], dtype=pl.Categorical), None, "a"),
-        (pl.Series(["5"], dtype=pl.Enum(["5"])), 5.0, None),
+        (pl.Series(["5"], dtype=pl.Enum(["5"])), None, "5"),
         (pl.Series([0.5], dtype=pl.Float32), 0.5, None),
         (pl.Series([" 5 "]), 5.0, None),
     ],
@@ -144,6 +184,22 @@ def test_codes_of_more_digits_than_a_double_holds_stay_apart(read: Any, read_par
 )
 def test_types_of_a_frame(read_parquet: Any, column: pl.Series, number: float | None, text: str | None) -> None:
     assert values(read_parquet(pl.DataFrame({"id": [1], "day": [0], "x": column}))) == [("x", number, text)]
+
+
+def test_numbers_that_are_typed_as_categories_are_categories_of_an_input(tmp_path: Any) -> None:
+    stages = pl.Series("x", ["1", "3"], dtype=pl.Categorical)
+    frame = pl.DataFrame({"id": [1, 1], "day": [0, 1]}).with_columns(stages)
+    records = read_records([table()], tmp_path, frames={"t": frame})
+    assert values(records) == [("x", None, "1"), ("x", None, "3")]
+    assert reasons(records) == {(AMONG_CATEGORIES, "x"): 2}
+    settled = read_records([table()], tmp_path, frames={"t": frame}, kinds={"x": "number"})
+    assert values(settled) == [("x", 1.0, None), ("x", 3.0, None)]
+    apart = read_records([table()], tmp_path, frames={"t": frame}, apart=["x"])
+    assert apart.outcomes["numeric_value"].to_list() == [1.0, 3.0]
+    keys: dict[str, Any] = {"layout": "series", "series": SeriesSettings(code="x")}
+    readings = pl.DataFrame([pl.Series("id", [1, 2]), stages.alias("r1"), stages.alias("r2")])
+    series = read_records([table(**keys)], tmp_path, frames={"t": readings})
+    assert [row[2] for row in values(series)] == ["1", "1", "3", "3"]
 
 
 def test_a_number_that_means_missing_is_one_however_it_is_written(read: Any, read_parquet: Any) -> None:
@@ -305,6 +361,28 @@ def test_a_series_is_of_one_kind(read: Any) -> None:
         ("state", None, "down"),
         ("state", None, "up"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "every", "others"),
+    [
+        ("day0,day7,day14", "1w", []),
+        ("month1,month2,month3", "30d", []),
+        ("0min,15min,30min", "15min", []),
+        ("hr1,hr2,hr3", "1d", []),
+        ("2019-11,2019-12,2020-01", "1mo", []),
+        ("12/28/2019,01/04/2020,01/11/2020", "1w", []),
+        ("r2,r4,next,r8", "1d", ["next"]),
+        ("age,wk1,wk2,wk3", "7d", ["age"]),
+        ("first,second,third", "1d", []),
+    ],
+)
+def test_readings_named_otherwise_than_the_others_are_counted(
+    read: Any, names: str, every: str, others: list[str]
+) -> None:
+    readings = ",".join("1" for _ in names.split(","))
+    records = read(f"id,{names}\n1,{readings}\n", layout="series", series=SeriesSettings(code="sbp", every=every))
+    assert reasons(records) == {(NAMED_OTHERWISE, name): 1 for name in others}
 
 
 def test_ids_are_numbers_only_where_all_are(tmp_path: Any) -> None:

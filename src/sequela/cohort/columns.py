@@ -21,7 +21,7 @@ from sequela.errors import CohortError, InputError
 from sequela.records import Clock, TableSettings
 from sequela.records.durations import MICROSECONDS, TimeUnit
 from sequela.records.times import INSTANT, iso_instants
-from sequela.records.values import NOT_KNOWN
+from sequela.records.values import NOT_KNOWN, are_dates_in_one
 from sequela.records.written import WrittenColumn
 
 Flags = NDArray[np.bool_]
@@ -48,11 +48,11 @@ def set_apart(
     before = events.clear() if outcomes is None else outcomes.select(events.columns)
     if not question.columns_apart:
         return events, before
-    apart = [rows.with_columns(_as_written()) for rows in (before, events.filter(is_apart))]
+    apart = [rows.with_columns(as_written()) for rows in (before, events.filter(is_apart))]
     return events.filter(~is_apart), pl.concat(apart)
 
 
-def _as_written() -> pl.Expr:
+def as_written() -> pl.Expr:
     """The shortest decimal of a Float32 is the number as the table had it: 1.095, not 1.09500002."""
     return pl.col("numeric_value").cast(pl.String).cast(pl.Float64)
 
@@ -192,11 +192,25 @@ def _claims(rows: pl.DataFrame, outcome: OutcomeSettings, of: NamedColumn) -> ND
     return value
 
 
+def is_positive(rows: pl.DataFrame, outcome: OutcomeSettings) -> Flags:
+    """Return whether each record of a code has the value that is the event."""
+    return _has_level(rows["numeric_value"].to_numpy(), rows["text_value"].fill_null("").str.strip_chars(), outcome)
+
+
+def refuse_unclear_values(rows: pl.DataFrame, outcome: OutcomeSettings) -> None:
+    """Refuse records of a code of which none has the value that is the event, or that do not say clearly who has it."""
+    _claims(rows, outcome, NamedColumn(key="outcome", column=" or ".join(outcome.codes)))
+
+
+def _has_level(number: NDArray[np.float64], text: pl.Series, outcome: OutcomeSettings) -> Flags:
+    event = outcome.positive
+    return np.asarray((text == event.strip()).to_numpy() if isinstance(event, str) else number == event)
+
+
 def _named_level(
     number: NDArray[np.float64], text: pl.Series, outcome: OutcomeSettings, of: NamedColumn
 ) -> NDArray[np.float64]:
-    event = outcome.positive
-    found = (text == event.strip()).to_numpy() if isinstance(event, str) else number == event
+    event, found = outcome.positive, _has_level(number, text, outcome)
     if not found.any():
         problem = "nobody has the value of `positive` in IT"
         raise of.refusal(problem, "Check how it is written: text in quotation marks, a number without")
@@ -279,6 +293,8 @@ def _instants(rows: pl.DataFrame, of: NamedColumn, unit: TimeUnit | None, clock:
     if clock is not None and clock.calendar == numbers:
         here, there = ("numbers", "dates") if numbers else ("dates or texts", "numbers")
         raise of.refusal(f"IT holds {here}, and the times of the records are {there}", f"Write {there}")
+    if numbers and are_dates_in_one(number):
+        raise of.refusal("IT holds dates that are written as one number, such as 20240531", "Write them as 2024-05-31")
     if numbers and unit is None:
         raise of.refusal("IT holds numbers", "Say of what: write `time_unit`")
     if numbers and unit is not None:

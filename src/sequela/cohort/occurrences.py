@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from sequela.cohort.asof import NEVER, Rows, known_time, last_at_or_before, offsets_by_person
 from sequela.cohort.columns import (
     NamedColumn,
+    as_written,
     column_day_ends,
     column_times,
     column_values,
+    is_positive,
     of_other_level,
+    refuse_unclear_values,
     rows_of,
     with_outcomes,
 )
@@ -76,7 +79,9 @@ class Happened:
     not_dated: Flags  # [P] it happened, and nothing says when
     other_level: Flags  # [P] a value that is neither `positive` nor the most common other one
     day_end: Rows  # [P] the end of its day where the first one has a date only, else NEVER; of no meaning without one
-    measured: Occurrences | None = None  # of a threshold, and of a column that says yes or no at visits: all values
+    measured: Occurrences | None = (
+        None  # of a code whose values decide, and of a column that says yes or no at visits: all values
+    )
     values_differ: bool = False  # records of a code that are events hold different values
 
 
@@ -91,17 +96,19 @@ def what_happened(seen: Seen, outcome: OutcomeSettings) -> Happened:
     nobody = np.zeros(seen.people, dtype=bool)
     rows = _of_code(with_outcomes(seen.events, seen.outcomes), outcome)
     _refuse_no_record(rows, outcome)
-    if not outcome.has_threshold:
+    if not outcome.values_decide:
         _refuse_denials(rows, outcome)
+    if outcome.positive is not None:
+        refuse_unclear_values(rows, outcome)
     found = _events_among(rows, outcome, seen.people)
     return Happened(
         occurrences=found,
         not_known=nobody,
         not_dated=nobody,
-        other_level=nobody,
+        other_level=nobody if outcome.positive is None else of_other_level(rows, outcome, seen.people),
         day_end=_day_end_of_first(found, seen),
-        measured=_sorted(rows, seen.people) if outcome.has_threshold else None,
-        values_differ=not outcome.has_threshold and _values_differ(rows),
+        measured=_sorted(rows, seen.people) if outcome.values_decide else None,
+        values_differ=not outcome.values_decide and _values_differ(rows),
     )
 
 
@@ -117,22 +124,30 @@ def occurrences_of_code(events: pl.DataFrame, outcome: OutcomeSettings, people: 
 
 
 def _of_code(events: pl.DataFrame, outcome: OutcomeSettings) -> pl.DataFrame:
-    """Return the records of an outcome's code: of a threshold those with a number, the last version of each."""
+    """Return the records of an outcome's code: where values decide those with one, the last version of each."""
     dated = events.lazy().filter(pl.col("time").is_not_null())
+    columns = ["subject_id", "code", "time", "numeric_value", "text_value"]
+    if not outcome.values_decide:
+        return dated.filter(_begins(outcome.codes)).select(*columns, known=known_time()).collect()
+    has_value = pl.col("numeric_value").is_not_null()
     if not outcome.has_threshold:
-        wanted = dated.filter(_begins(outcome.codes))
-        return wanted.select("subject_id", "time", "code", "numeric_value", "text_value", known=known_time()).collect()
-    wanted = dated.filter(pl.col("code").is_in(outcome.codes) & pl.col("numeric_value").is_not_null())
+        has_value |= pl.col("text_value").is_not_null()
     return (
-        wanted.select("subject_id", "time", "code", "numeric_value", known=known_time())
-        .sort("subject_id", "code", "time", "known", "numeric_value")
+        dated.filter(pl.col("code").is_in(outcome.codes) & has_value)
+        .select(*columns, known=known_time())
+        .with_columns(*([] if outcome.has_threshold else [as_written()]))
+        .sort("subject_id", "code", "time", "known", "numeric_value", "text_value")
         .unique(["subject_id", "code", "time"], keep="last", maintain_order=True)
         .collect()
     )
 
 
 def _events_among(rows: pl.DataFrame, outcome: OutcomeSettings, people: int) -> Occurrences:
-    return _sorted(rows.filter(_beyond(outcome)) if outcome.has_threshold else rows, people)
+    if outcome.has_threshold:
+        rows = rows.filter(_beyond(outcome))
+    elif outcome.positive is not None:
+        rows = rows.filter(is_positive(rows, outcome))
+    return _sorted(rows, people)
 
 
 def _begins(prefixes: Sequence[str]) -> pl.Expr:
@@ -151,21 +166,22 @@ def _refuse_no_record(found: pl.DataFrame, outcome: OutcomeSettings) -> None:
     if found.is_empty():
         codes = ", ".join(f"'{code}'" for code in outcome.codes)
         which = (
-            f"has a number with a time of the code {codes}; with `above` or `below` it is the whole code"
-            if outcome.has_threshold
+            f"has a {'number' if outcome.has_threshold else 'value'} with a time of the code {codes}; with `above`, "
+            "`below` or `positive` it is the whole code"
+            if outcome.values_decide
             else f"with a time has a code that begins with {codes}"
         )
         raise CohortError(f"[question] outcome: no record {which}. Check `code`.")
 
 
 def _refuse_denials(found: pl.DataFrame, outcome: OutcomeSettings) -> None:
-    form = f'outcome = {{ column = "{outcome.codes[0]}", time = "...", positive = "yes" }}'
+    form = f'outcome = {{ code = "{outcome.codes[0]}", positive = "yes" }}'
     refuse_denials(
         found,
         "outcome",
         outcome.name,
         of_numbers="Write above = 0 beside `code`",
-        of_words=f"Name it as a column, with the table's own column of times and the event's word: {form}",
+        of_words=f"Say which value is the event, such as {form}",
     )
 
 

@@ -29,7 +29,7 @@ AFTER_FOLLOW_UP = "the event lies after the end of follow-up, and counts"
 AFTER_EPISODE = "the event lies after the end of its episode on the same day, and counts"
 ANY_VALUE = "the event is a record of a code that holds different values, and counts whatever its value"
 NOT_MEASURED = "the outcome has no value in the window, which counts as no event"
-OTHER_LEVEL = "the outcome's column has neither `positive` nor its most common other value, and counts as no event"
+OTHER_LEVEL = "the outcome has a third value, neither `positive` nor the most common other one: no event"
 _REASONS = (NOT_KNOWN, NOT_DATED, HAD_IT, HAD_IT_TODAY, INCOMPLETE)
 
 Flags = NDArray[np.bool_]

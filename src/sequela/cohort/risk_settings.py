@@ -27,8 +27,8 @@ class OutcomeSettings(Settings):
         column: its values are 0 and 1, true and false, or `positive` and others; one value a person.
         time: the column that says when it happened; without, the outcome is one of the episode as a whole.
         time_unit: of that column where it holds numbers; they count from the origin.
-        positive: the value of `column` that is an event.
-        code: the beginning of a code, each record of which is an event; with `above` or `below`, a whole code.
+        positive: the value of `column`, or of `code`, that is an event.
+        code: the beginning of a code, each record of which is an event; where values decide, a whole code.
         above, below: only values strictly beyond this are events.
         within: events count up to this long after the prediction time; without, to the end of the episode.
         recurrent: the event can happen again, so who had it is still asked.
@@ -55,12 +55,17 @@ class OutcomeSettings(Settings):
         names = " or ".join(self.codes) or str(self.column)
         for word, bound in (("above", self.above), ("below", self.below)):
             names += f" {word} {bound:g}" if bound is not None else ""
-        return names
+        return f"{names} is {self.positive}" if self.code is not None and self.positive is not None else names
 
     @property
     def has_threshold(self) -> bool:
         """True where only values beyond a bound are events."""
         return self.above is not None or self.below is not None
+
+    @property
+    def values_decide(self) -> bool:
+        """True where some values of a code are events: those beyond a bound, or `positive`."""
+        return self.has_threshold or (self.code is not None and self.positive is not None)
 
     @property
     def has_time(self) -> bool:
@@ -75,14 +80,17 @@ class OutcomeSettings(Settings):
         if wrong:
             form = "code" if self.column is not None else "column"
             raise ValueError(f"`{wrong}` goes with an outcome's `{form}`: remove `{wrong}`, or name a `{form}`")
-        if self.above is not None and self.below is not None:
-            raise ValueError("`above` and `below` are two outcomes: keep one, and ask the other in a study of its own")
+        if sum(bound is not None for bound in (self.above, self.below, self.positive)) > 1:
+            raise ValueError(
+                "`above`, `below` and `positive` are different outcomes: keep one, and ask the others in studies of "
+                "their own"
+            )
         if self.within is not None:
             is_duration(self.within, what="within", words=())
         return self._column_has_what_it_needs()
 
     def _keys_of_the_other_form(self) -> str | None:
-        keys = ("above", "below") if self.column is not None else ("time", "time_unit", "positive")
+        keys = ("above", "below") if self.column is not None else ("time", "time_unit")
         return next((key for key in keys if getattr(self, key) is not None), None)
 
     def _column_has_what_it_needs(self) -> Self:

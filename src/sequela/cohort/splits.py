@@ -170,6 +170,9 @@ def _by_file(request: SplitRequest, path: str | None, folder: Path) -> Split:
         part_of, strangers = _named_by_source(request), 0
     else:
         part_of, strangers = _named_by_file(request, _read_split_file(folder / path, path))
+        if (part_of == UNUSED).all():
+            problem, remedy = "none of its people stands in the records", "Write ids as the tables do"
+            raise RecordsError(path, problem, remedy, column="subject_id")
     part = part_of[request.person]
     missing = part == UNUSED
     people = len(np.unique(request.person[missing]))

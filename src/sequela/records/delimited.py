@@ -37,7 +37,7 @@ def delimited_cells(data: bytes, table: TableSettings, source: str) -> tuple[pl.
     Raises:
         RecordsError: no header, wrong encoding, a row of another length than the header, a quotation mark left open
             or inside of a field without any around it, column names that occur twice, one column only (the delimiter
-            is another).
+            is another), the header again among the rows.
     """
     data = _as_utf8(data, table, source)
     shape = _scan(data, ord(table.delimiter))
@@ -61,7 +61,9 @@ def delimited_cells(data: bytes, table: TableSettings, source: str) -> tuple[pl.
         raise RecordsError(source, problem, remedy, rows=rows, total=int(uneven.size))
     if len(shape.blank):
         data = _without(data, shape.blank)
-    return _parsed(data, table, source, header, shape.fields.size - 1), len(shape.blank)
+    frame = _parsed(data, table, source, header, shape.fields.size - 1)
+    _refuse_header_again(frame, source)
+    return frame, len(shape.blank)
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,15 @@ def _parsed(data: bytes, table: TableSettings, source: str, header: list[str], r
         raise _unreadable_quotes(source, 0) from None
     frame.columns = header
     return frame
+
+
+def _refuse_header_again(frame: pl.DataFrame, source: str) -> None:
+    first = frame.get_column(frame.columns[0]).str.strip_chars()
+    suspects = (first == frame.columns[0]).arg_true()
+    again = [row + 1 for row in suspects if [str(cell).strip() for cell in frame.row(row)] == frame.columns]
+    if again:
+        problem = "the names of the columns stand here again, as where files were joined"
+        raise RecordsError(source, problem, "Delete these rows", rows=again[:5], total=len(again))
 
 
 def _unreadable_quotes(source: str, rows: int) -> RecordsError:

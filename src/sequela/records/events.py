@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from sequela.records.parts import Count, Part
+from sequela.records.parts import BIRTH_PREFIX, Count, Part
 from sequela.records.times import INSTANT
 
 AVERAGED = "several values at one instant averaged"
@@ -16,6 +16,7 @@ SAME_EVENT = "several events without value at one instant, one kept"
 DUPLICATE = "duplicate row"
 CORRECTED = "superseded by a later correction, both kept"
 EARLY = "available before it happened, taken as known at its time"
+NOT_BORN = "birth more than a day after the person's first record, so that the age is below 0"
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "subject_id": pl.Int64,
     "time": INSTANT,
@@ -172,6 +173,18 @@ def _count_corrections(events: pl.DataFrame, counts: _Counts) -> None:
     for place, rows in found.iter_rows():
         code = counts.codes[place]
         counts.found.append(Count(counts.table_of[code], CORRECTED, code, rows))
+
+
+def births_after_records(events: pl.DataFrame, table_of: Mapping[str, str]) -> list[Count]:
+    """How many people were born after their first record: an age in the place of a birth, or a year of two digits."""
+    is_birth = pl.col("code").str.starts_with(BIRTH_PREFIX)
+    births = events.filter(is_birth & pl.col("time").is_not_null())
+    if births.is_empty():
+        return []
+    first = events.lazy().filter(~is_birth).group_by("subject_id").agg(first=pl.col("time").min()).collect()
+    late = births.join(first, on="subject_id").filter(pl.col("time") > pl.col("first") + pl.duration(days=1))
+    people = late.group_by("code").agg(pl.col("subject_id").n_unique()).sort("code")
+    return [Count(table_of[code], NOT_BORN, code, rows) for code, rows in people.iter_rows()]
 
 
 def _contract(

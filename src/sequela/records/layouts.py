@@ -13,9 +13,11 @@ import polars as pl
 from sequela.records.durations import duration
 from sequela.records.long_layout import long_part
 from sequela.records.meds import meds_part
+from sequela.records.missing_codes import FAR_AWAY, times_far_away
 from sequela.records.origin import remedy_for
 from sequela.records.parts import BIRTH_PREFIX, Part, Reading
 from sequela.records.physionet2012 import physionet2012_part
+from sequela.records.series_names import NAMED_OTHERWISE, named_otherwise
 from sequela.records.settings import Layout, Source, TableSettings
 from sequela.records.sources import RawTable
 from sequela.records.stamped import person_and_time
@@ -24,6 +26,7 @@ from sequela.records.values import (
     NAN,
     Kind,
     Values,
+    are_categories,
     are_numbers,
     as_number,
     cells,
@@ -63,17 +66,19 @@ def _wide_part(reading: Reading) -> Part:
         if table.layout == "static" and code.startswith(BIRTH_PREFIX):
             births[code] = read = _birth(raw, reading)
             part.calendar = _one_kind(part, read, reading, column)
+            if read.calendar and not reading.kinds:
+                reading.count(FAR_AWAY, times_far_away(read.time), code)
             values = Values(number=read.time)
         else:
             # A column that an earlier reading did not know is no input: its cells refuse nothing.
             kind = reading.kinds.get(code, "text" if reading.kinds else None)
             is_category = column in table.categorical
             is_outcome = code in reading.apart or table.role == "outcome"
-            if is_outcome:
-                raw = as_iso(raw, reading.origin)
+            if is_outcome:  # whose settings say what its values mean
+                raw = raw.cast(pl.String) if are_categories(raw) else as_iso(raw, reading.origin)
             values = column_values(raw, table, reading.origin, kind=kind, categorical=is_category)
-            if values.text is not None and kind is None and not (is_category or is_outcome):
-                refuse_dates(values.text, reading.origin)
+            if kind is None and not (is_category or is_outcome):
+                refuse_dates(values, reading.origin)
             if code in reading.apart:
                 note_column(part, code, column, {"numeric_value": values.number, "text_value": values.text})
         odd[code] = values.odd
@@ -90,12 +95,15 @@ def _series_part(reading: Reading) -> Part:
     assert table.series is not None
     settings = table.series
     columns, _ = _value_columns(reading)
+    strangers = named_otherwise(columns, settings, reading.origin)
     code = table.rename.get(settings.code, settings.code)
     every, unit = duration(settings.every)
     if (len(columns) - 1) * every > LATEST:
         problem = f"the last of {len(columns)} columns lies too far from the first for a time"
         raise reading.origin.refusal(problem, "Check `series.every`")
     rows = reading.raw.frame.height
+    for column in strangers:
+        reading.count(NAMED_OTHERWISE, rows, column)
     part = person_and_time(reading, rows=rows)
     part.calendar, part.all_days, part.unit, part.codes = False, False, table.time_unit or unit, [code]
     kind = reading.kinds.get(code) or _kind_together([reading.raw.frame.get_column(name) for name in columns], table)
@@ -265,10 +273,14 @@ def _joined(pieces: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _kind_together(columns: list[pl.Series], table: TableSettings) -> Kind | None:
-    """Successive readings of one code are of one kind: numbers where half of all cells are."""
+    """Successive readings of one code are of one kind: numbers where half of all cells are, and none is typed as a
+    category.
+    """
     numbers = 0
     unread = [pl.Series(dtype=pl.String)]
     for raw in columns:
+        if are_categories(raw):
+            return "text"
         read = cells(raw, table)
         if read.dtype == pl.String:
             number = as_number(read, table)

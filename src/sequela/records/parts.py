@@ -10,11 +10,13 @@ import polars as pl
 from sequela.records.origin import Origin
 from sequela.records.settings import TableSettings, TimeUnit
 from sequela.records.sources import RawTable
-from sequela.records.values import Kind, cells
+from sequela.records.values import Kind, are_categories, cells
 
 BIRTH_PREFIX = "MEDS_BIRTH"
 DEATH_PREFIX = "MEDS_DEATH"
 STRIPPED = "id with spaces around it, read without them"
+_ROUNDED = r"^[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+$"
+_UNSEEN = r"[\p{Cc}\p{Cf}]"
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,12 @@ class Reading:
         """The ids in order of first appearance, and for each row the place of its id among them.
 
         Raises:
-            RecordsError: a row without id, or ids that are neither text nor whole numbers.
+            RecordsError: a row without id; ids that are neither text nor whole numbers, that a spreadsheet rounded, or
+                that hold characters that cannot be seen.
         """
         table, name = self.table, self.table.subject
         raw = self.take(name)
-        if isinstance(raw.dtype, (pl.Categorical, pl.Enum)):
+        if are_categories(raw):
             raw = raw.cast(pl.String)
         if raw.dtype != pl.Null and raw.dtype != pl.String and not raw.dtype.is_integer():
             problem = f"ids are text or whole numbers, this column is of type {raw.dtype.base_type()}"
@@ -120,11 +123,22 @@ class Reading:
                 remedy = "These rows are empty, as spreadsheets leave them: delete them"
             raise self.origin.refusal("the id is missing", remedy, column=name, faulty=ids.is_null())
         if raw.dtype == pl.String:
+            self._refuse_changed(ids)
             self.count(STRIPPED, int((raw.str.len_bytes() != ids.str.len_bytes()).sum()))
         else:
             fits = ids.cast(pl.Int64, strict=False)
             ids = fits if fits.null_count() == 0 else ids.cast(pl.String)
         return factorized(ids)
+
+    def _refuse_changed(self, ids: pl.Series) -> None:
+        """Refuses ids by which several people would be one, or one person two."""
+        if (rounded := ids.str.contains(_ROUNDED)).any():
+            problem = "ids are rounded, as a spreadsheet shows long numbers (1.2E+11), so several people may be one"
+            remedy = "Export them with all their digits, as text"
+            raise self.origin.refusal(problem, remedy, column=ids.name, faulty=rounded)
+        if (unseen := ids.str.contains(_UNSEEN)).any():
+            problem = "ids hold characters that cannot be seen, such as a byte-order mark where two files were joined"
+            raise self.origin.refusal(problem, "Delete them", column=ids.name, faulty=unseen)
 
     def _are_empty(self, rows: pl.Series) -> bool:
         """Whether nothing stands in any of the other columns of these rows."""

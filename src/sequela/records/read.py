@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,7 +13,7 @@ import polars as pl
 
 from sequela.errors import RecordsError
 from sequela.records.clock import Clock
-from sequela.records.events import OUTCOME_SCHEMA, gathered, merged_events, split_off
+from sequela.records.events import OUTCOME_SCHEMA, births_after_records, gathered, merged_events, split_off
 from sequela.records.layouts import part_of
 from sequela.records.missing_codes import numbers_that_may_be_missing
 from sequela.records.parts import Count, Part, source_ids
@@ -24,6 +25,7 @@ from sequela.records.written import WrittenColumn, written_columns
 COUNTS = {"table": pl.String, "reason": pl.String, "code": pl.String, "rows": pl.Int64}
 NOT_A_PERSON = "person in an outcome table only, left out"
 IN_CAPITALS = "id that differs from another in capitals only, taken as another person's"
+ALIKE_CODE = "code that differs from another in capitals only, taken as another code"
 SPLIT_ONLY = "person in the source's splits only, left out"
 
 
@@ -115,6 +117,7 @@ def read_records(
     inputs = [part for part in parts if part.table.role == "input"]
     if kinds is None:
         _check_people(inputs)
+        _count_alike_codes(inputs)
     clock = _clock(inputs, day_resolution)
     subjects = _subjects(inputs)
     summaries = [_summary(part) for part in parts]
@@ -131,6 +134,7 @@ def read_records(
         outcomes, merged = pl.concat([told, outcomes]), merged + also
     if kinds is None:
         merged += numbers_that_may_be_missing(events, visible.table_of)
+        merged += births_after_records(events, visible.table_of)
     rows = [(count.table, count.reason, count.code, count.rows) for count in [*counts, *merged]]
     found = pl.DataFrame(rows, schema=COUNTS, orient="row")
     return Records(events, subjects, clock, found, summaries, outcomes, split, written)
@@ -173,6 +177,14 @@ def _check_codes(parts: list[Part]) -> None:
             problem = f"the code '{both[0]}' stands in table '{part.table.name}' too"
             remedy = f'Rename one, such as rename = {{ {both[0]} = "{both[0]}_{newest.table.name}" }}'
             raise newest.origin.refusal(problem, remedy)
+
+
+def _count_alike_codes(inputs: list[Part]) -> None:
+    alike = Counter(code.lower() for part in inputs for code in part.codes)
+    for part in inputs:
+        if twice := [place for place, code in enumerate(part.codes) if alike[code.lower()] > 1]:
+            rows = part.events["code"].filter(part.events["code"].is_in(twice)).value_counts().sort("code")
+            part.counts += [Count(part.table.name, ALIKE_CODE, part.codes[place], n) for place, n in rows.iter_rows()]
 
 
 def _check_clocks(parts: list[Part]) -> None:
@@ -218,6 +230,12 @@ def _check_people(inputs: list[Part]) -> None:
             raise part.origin.refusal(problem, remedy, column=part.table.subject)
 
 
+def _written_otherwise(here: pl.Series, there: pl.Series) -> bool:
+    """Whether an id here is one of those there, but for leading zeros or a decimal point, as 007 and 7.0 are 7."""
+    bare = _without_zeros(here.str.replace(r"\.0*$", ""))
+    return bool(bare.is_in(_without_zeros(there).implode()).any())
+
+
 def _without_zeros(ids: pl.Series) -> pl.Series:
     return ids.str.extract("^0*([0-9]+)$", 1).drop_nulls()
 
@@ -252,7 +270,7 @@ def _of_known_people(part: Part, subjects: pl.DataFrame) -> Part:
     """An outcome table without those whom no input table knows.
 
     Raises:
-        RecordsError: it knows none of the people.
+        RecordsError: it knows none of the people, or writes ids of some otherwise.
     """
     ids = source_ids(part.people, subjects.schema["source_id"])
     known = ids.is_in(subjects["source_id"].implode()).fill_null(value=False)
@@ -261,6 +279,12 @@ def _of_known_people(part: Part, subjects: pl.DataFrame) -> Part:
         remedy = "Check `subject`: ids must be written alike in all tables"
         raise part.origin.refusal(problem, remedy, column=part.table.subject)
     if strangers := int((~known).sum()):
+        own = subjects["source_id"].cast(pl.String)
+        if _written_otherwise(
+            part.people.cast(pl.String).filter(~known), own.filter(~own.is_in(ids.cast(pl.String).implode()))
+        ):
+            problem = "ids differ from those of the tables of role input by leading zeros or a decimal point only"
+            raise part.origin.refusal(problem, "Write ids alike in all tables", column=part.table.subject)
         part.counts.append(Count(part.table.name, NOT_A_PERSON, None, strangers))
     events = part.events.filter(known.gather(part.events["person"]))
     return replace(part, people=ids, events=events)

@@ -11,7 +11,7 @@ import polars as pl
 from sequela.errors import RecordsError
 from sequela.records.delimited import delimited_cells
 from sequela.records.meds_files import meds_files, meds_splits
-from sequela.records.origin import Origin
+from sequela.records.origin import FIRST_LINE, Origin, looks_like_a_cell
 from sequela.records.parquet import read_parquet
 from sequela.records.settings import TableSettings
 from sequela.records.stays import stays
@@ -102,8 +102,12 @@ def _stacked(frames: list[pl.DataFrame], names: list[str]) -> pl.DataFrame:
     first = frames[0]
     for frame, name in zip(frames[1:], names[1:], strict=True):
         if other := sorted(set(first.columns) ^ set(frame.columns)):
+            remedy = "Give all files of a table the same columns"
+            if len(other) == first.width + frame.width or any(looks_like_a_cell(column) for column in other):
+                problem = f"its columns are not those of '{names[0]}'"  # their names may be a patient's row
+                raise RecordsError(name, problem, f"{remedy}, and check that {FIRST_LINE}")
             problem = f"this column stands in '{names[0]}' or here, not in both"
-            raise RecordsError(name, problem, "Give all files of a table the same columns", column=other[0])
+            raise RecordsError(name, problem, remedy, column=other[0])
     for column in first.columns:
         kinds = {_kind(frame.schema[column]) for frame in frames} - {"nothing"}
         if len(kinds) > 1:

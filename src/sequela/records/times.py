@@ -16,7 +16,7 @@ from sequela.errors import RecordsError
 from sequela.records.durations import MICROSECONDS
 from sequela.records.origin import Origin
 from sequela.records.settings import TableSettings
-from sequela.records.values import as_number, cells
+from sequela.records.values import are_dates_in_one, as_number, cells
 
 INSTANT = pl.Datetime("us")
 EPOCH = datetime(1970, 1, 1)
@@ -29,6 +29,7 @@ _OFFSET = r"(Z|z|[+-][0-9]{2}(?::?[0-5][0-9])?)$"
 _INSTANT = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)? ?(Z|z|[+-][0-9]{2}(:?[0-5][0-9])?)?$"
 )
+_END_OF_DAY = r"[T ]24:00(:00)?"
 _CHUNK = 500_000
 _DAY_MICROSECONDS = MICROSECONDS["days"]
 
@@ -43,6 +44,7 @@ class Stamps:
         calendar: False = numbers counted from the origin; None = every cell is missing.
         all_days: every stamp is a date only.
         turned: how many local times a change of the clocks skips or repeats.
+        local: how many carry no offset, where others do.
     """
 
     time: pl.Series
@@ -50,6 +52,7 @@ class Stamps:
     calendar: bool | None
     all_days: bool
     turned: int = 0
+    local: int = 0
 
 
 def stamps(column: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
@@ -76,6 +79,7 @@ def stamps(column: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
 
 def _from_text(read: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
     number = as_number(read, table)
+    _refuse_both_ways(read, number, table, origin)
     if table.time_unit is not None:
         faulty = read.is_not_null() & number.is_null()
         if faulty.any():
@@ -91,8 +95,23 @@ def _from_text(read: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
     if faulty.any():
         problem = "expected times in ISO 8601 such as 2024-05-31 or 2024-05-31T14:30:00Z, here stands something else"
         remedy = "Write them so, or correct the cells"
+        if read.filter(faulty).str.contains(_END_OF_DAY).all():
+            problem, remedy = "here stands 24:00", "Write 00:00 of the next day"
         raise origin.refusal(problem, remedy, column=read.name, faulty=faulty)
     return _checked(found, read.name, origin)
+
+
+def _refuse_both_ways(read: pl.Series, number: pl.Series, table: TableSettings, origin: Origin) -> None:
+    """Refuses dates of which a spreadsheet kept some as the number of their day."""
+    others = read.is_not_null() & number.is_null()
+    if not number.count() or not others.any():
+        return
+    dates = iso_instants(read, table.time_zone)["time"].is_not_null() & others
+    if dates.any():
+        problem = "times are dates and numbers in one column, and these are the fewer"
+        remedy = "Write all of them in one way; a spreadsheet may have kept dates as numbers of days"
+        fewer = dates if dates.sum() < number.count() else number.is_not_null()
+        raise origin.refusal(problem, remedy, column=read.name, faulty=fewer)
 
 
 def _from_instants(column: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
@@ -156,11 +175,15 @@ def _checked(found: pl.DataFrame, name: str, origin: Origin) -> Stamps:
         problem = f"years outside {_FIRST_YEAR} to {_LAST_YEAR}"
         raise origin.refusal(problem, "Correct the cells", column=name, faulty=faulty)
     days = end.count()
-    turned = int(found["turned"].sum()) if "turned" in found.columns else 0
-    return Stamps(time, end if days else None, calendar=True, all_days=days == time.count(), turned=turned)
+    turned, local = (int(found[name].sum()) if name in found.columns else 0 for name in ("turned", "local"))
+    local = 0 if local + days == time.count() else local
+    return Stamps(time, end if days else None, calendar=True, all_days=days == time.count(), turned=turned, local=local)
 
 
 def _from_numbers(number: pl.Series, table: TableSettings, origin: Origin) -> Stamps:
+    if are_dates_in_one(number):
+        problem = "the times are dates that are written as one number, such as 20240531"
+        raise origin.refusal(problem, "Write them as 2024-05-31, without `time_unit`", column=number.name)
     if table.time_unit is None:
         problem = "the times are numbers, and the study does not say of what"
         raise origin.refusal(problem, 'Set `time_unit`, such as time_unit = "days"', column=number.name)
@@ -179,8 +202,8 @@ def _unit_out_of_place(origin: Origin, name: str) -> RecordsError:
 
 
 def iso_instants(text: pl.Series, time_zone: str) -> pl.DataFrame:
-    """ISO 8601 texts as UTC: columns `time` (null where a text is none), `day_end` (null where it has an hour) and
-    `turned` (true where a change of the clocks skips or repeats the local time).
+    """ISO 8601 texts as UTC: columns `time` (null where a text is none), `day_end` (null where it has an hour),
+    `turned` (true where a change of the clocks skips or repeats the local time) and `local` (an hour, and no offset).
     """
     starts = range(0, max(text.len(), 1), _CHUNK)
     chunks = (text.slice(start, _CHUNK).alias("text").to_frame() for start in starts)
@@ -197,6 +220,7 @@ def _iso_chunk(chunk: pl.DataFrame, time_zone: str) -> pl.DataFrame:
             time=_utc(pl.col("date"), time_zone),
             day_end=_day_end(pl.col("date"), time_zone),
             turned=pl.lit(value=False),
+            local=pl.lit(value=False),
         )
     chunk = chunk.with_columns(text=pl.when("is_instant").then(text))
     chunk = chunk.with_columns(
@@ -241,6 +265,7 @@ def _iso_chunk(chunk: pl.DataFrame, time_zone: str) -> pl.DataFrame:
         .otherwise(exact),
         day_end=pl.when("is_day").then(_day_end(pl.col("date"), time_zone)),
         turned=turned,
+        local=pl.col("local").is_not_null() & ~pl.col("is_day") & pl.col("offset").is_null(),
     )
 
 

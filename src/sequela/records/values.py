@@ -13,6 +13,10 @@ from sequela.records.settings import TableSettings
 
 Kind = Literal["number", "text"]
 _DATE = r"^(?:[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].*)?|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}(?: .*)?)$"
+_DATE_IN_ONE = (
+    "^(1[6-9]|2[0-2])[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])(([01][0-9]|2[0-3])[0-5][0-9]([0-5][0-9])?)?$"
+)
+_LOOKED_AT = 1000  # numbers, of which by chance not even three would all look like dates
 FLOAT32_MAX = 3.4028234663852886e38
 _PLAIN_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _THOUSANDS = r"^[+-]?[0-9]{1,3}([.,' ’\u{a0}\u{202f}][0-9]{3})+([.,][0-9]+)?$"
@@ -27,6 +31,7 @@ NOT_KNOWN = {
 }  # fmt: skip
 """Words for "not known", in small letters."""
 NAN = "not a number (NaN), read as missing"
+LEADING_ZEROS = "number with leading zeros, as names have, read as a number (see `categorical`)"
 AMONG_CATEGORIES = "number in a column of categories, read as one of them"
 
 
@@ -49,7 +54,7 @@ def cells(column: pl.Series, table: TableSettings) -> pl.Series:
 
     A word of `na` that is a number means that number, however a cell writes it: "-99" is "-99.0" too.
     """
-    if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
+    if are_categories(column):
         column = column.cast(pl.String)
     name = pl.col(column.name)
     frame = column.to_frame()
@@ -199,6 +204,11 @@ def _spelled(number: pl.Expr) -> pl.Expr:
     return pl.when(whole).then(number.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(number.cast(pl.String))
 
 
+def are_categories(column: pl.Series) -> bool:
+    """Whether a column of a Parquet file or frame is typed as categories."""
+    return isinstance(column.dtype, (pl.Categorical, pl.Enum))
+
+
 def typed(column: pl.Series, table: TableSettings, origin: Origin, *, name: str) -> pl.Series:
     """A column of a Parquet file or frame as text or numbers; true and false are texts.
 
@@ -208,7 +218,7 @@ def typed(column: pl.Series, table: TableSettings, origin: Origin, *, name: str)
     dtype = column.dtype
     if isinstance(dtype, pl.Decimal) or dtype == pl.Null:
         return column.cast(pl.Float64)
-    if isinstance(dtype, (pl.Categorical, pl.Enum)) or dtype == pl.Boolean:
+    if are_categories(column) or dtype == pl.Boolean:
         return column.cast(pl.String)
     if dtype == pl.String or dtype.is_integer() or dtype.is_float():
         return column
@@ -223,7 +233,7 @@ def column_values(
     """The values of one column of a wide table.
 
     A text column is numeric where at least half of its cells are numbers (`are_numbers`); then every cell must be a
-    number as the table has it. Else all its cells are categories.
+    number as the table has it. Else all its cells are categories, as are those of a column that is typed so.
 
     Args:
         raw: the column as the source holds it.
@@ -236,7 +246,7 @@ def column_values(
         RecordsError: text among numbers, numbers with another decimal sign than the table's or with parted thousands,
             infinite numbers, numbers beyond single precision.
     """
-    name = raw.name
+    name, is_typed = raw.name, are_categories(raw) and kind is None
     raw = typed(raw, table, origin, name=name)
     odd = {}
     if raw.dtype.is_float() and (nan := int(raw.is_nan().sum())):
@@ -256,13 +266,15 @@ def column_values(
             return Values(text=read, odd=odd)
         number = as_number(read, table)
         faulty = read.is_not_null() & number.is_null()
-        if kind is None and not are_numbers(number.count(), read.filter(faulty), table):
+        if is_typed or (kind is None and not are_numbers(number.count(), read.filter(faulty), table)):
             if numbers := number.count():
                 odd[AMONG_CATEGORIES] = numbers
             return Values(text=read, odd=odd)
         refuse_text(read, faulty, table, origin)
         if kind is None:
             refuse_parted(parts_thousands(read, table), origin, column=name)
+            if zeros := int(read.str.contains("^0[0-9]").sum()):
+                odd[LEADING_ZEROS] = zeros
     refuse_infinite(number, origin, column=name)
     return Values(number=number, odd=odd)
 
@@ -299,20 +311,39 @@ def refuse_parted(faulty: pl.Series, origin: Origin, *, column: str) -> None:
         raise origin.refusal(problem, remedy, column=column, faulty=faulty)
 
 
-def refuse_dates(text: pl.Series, origin: Origin) -> None:
-    """Refuses categories of which at least half are dates, in ISO 8601 or such as 31.5.2024.
+def refuse_dates(values: Values, origin: Origin) -> None:
+    """Refuses values of which at least half are dates, in ISO 8601 or such as 31.5.2024; or all, such as 20240531.
 
     Raises:
         RecordsError: names the rows.
     """
-    is_date = text.str.contains(_DATE).fill_null(value=False)
-    if 2 * is_date.sum() >= text.count():
+    if values.text is not None:
+        column = values.text
+        is_date = column.str.contains(_DATE).fill_null(value=False)
+    elif values.number is not None and are_dates_in_one(values.number):
+        column = values.number
+        is_date = column.is_not_null()
+    else:
+        return
+    if 2 * is_date.sum() >= column.count():
         problem = "values are numbers or categories, here stand dates"
         remedy = (
             "Leave the column out by listing `columns`; give what happened then a table with that `time`; name births "
             "\"MEDS_BIRTH\" through `rename`, in layout 'static'; or list it in `categorical`"
         )
-        raise origin.refusal(problem, remedy, column=text.name, faulty=is_date)
+        raise origin.refusal(problem, remedy, column=column.name, faulty=is_date)
+
+
+def are_dates_in_one(number: pl.Series) -> bool:
+    """Whether numbers are dates, or instants, without signs between: 20240531, 202405311430.
+
+    Example:
+        >>> are_dates_in_one(pl.Series([20240531.0, 20240601.0, 20240602.0])), are_dates_in_one(pl.Series([1.0, 2.0]))
+        (True, False)
+    """
+    seen = number.drop_nulls().head(_LOOKED_AT)
+    digits = seen.filter(seen == seen.round()).cast(pl.Int64, strict=False).cast(pl.String)
+    return seen.n_unique() >= 3 and digits.str.contains(_DATE_IN_ONE).sum() == seen.len()
 
 
 def text_among_numbers(
