@@ -8,6 +8,7 @@ import re
 import tomllib
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from audited import FORECAST, STATIC, TIMED_RISK, VISITS, WARD_RISK, Tables, audited, clinic, table, ward, with_table
@@ -30,6 +31,11 @@ def with_flag() -> Tables:
 
 def severities(audit: Audit, finding: str) -> list[str]:
     return [one.severity for one in audit.findings if one.finding == finding]
+
+
+def evidence(audit: Audit, finding: str) -> str:
+    [one] = [one for one in audit.findings if one.finding == finding]
+    return one.evidence
 
 
 def test_an_accepted_leak_does_not_stop_and_keeps_its_reason() -> None:
@@ -226,10 +232,12 @@ def test_results_without_availability_are_noted_and_with_it_not() -> None:
     assert severities(audited(lab_ward(), question), "availability_unknown") == ["note"]
     given = audited(lab_ward(resulted=pl.col("day") * 24 + 2), question)
     assert not severities(given, "availability_unknown")
-    assert next(one.evidence for one in given.findings if one.finding == "available_later").startswith("100 %")
-    half = audited(lab_ward(resulted=pl.col("day") * 24 + 2 * (pl.col("id") % 2)), question)
-    [share] = [one.evidence.split(" %")[0] for one in half.findings if one.finding == "available_later"]
-    assert 40 < int(share) < 60
+    assert evidence(given, "available_later").startswith("All of its ")
+    assert "half of them 2 hours or more after it" in evidence(given, "available_later")
+    some = audited(lab_ward(resulted=pl.col("day") * 24 + 2 * (pl.int_range(pl.len()) % 2)), question)
+    assert evidence(some, "available_later").startswith("50 % of its ")
+    most = audited(lab_ward(resulted=pl.col("day") * 24 + 2 * (pl.int_range(pl.len()) > 2)), question)
+    assert evidence(most, "available_later").startswith("All but fewer than 11 of its ")
     few = audited(lab_ward(resulted=pl.col("day") * 24 + 2 * (pl.col("id") < 10)), question)
     assert not severities(few, "available_later")
     early = audited(lab_ward(resulted=pl.col("day") * 24 - 2), question)
@@ -250,6 +258,7 @@ def test_codes_that_come_with_the_outcome_are_noted() -> None:
     question = {"kind": "risk", "outcome": {"code": "DEATH", "within": "2d"}, "incomplete": "no event"}
     audit = audited(tables, question)
     assert [one.column for one in audit.findings if one.finding == "only_after_outcome"] == ["MORGUE"]
+    assert "at the time of the outcome (all of the records) or after it" in evidence(audit, "only_after_outcome")
     assert severities(audit, "known_at_prediction_time") == ["note"]
     audit.stop_at_leaks()
     early = with_table(tables, "codes", pl.concat([rows.with_columns(pl.col("day") - 0.01), deaths]))
@@ -262,6 +271,25 @@ def test_a_threshold_or_a_grid_of_times_that_meets_no_record_has_nothing_to_note
     grid = audited(clinic(seed=3), {**FORECAST, "at": "every 1000003s"})
     assert not severities(grid, "known_at_prediction_time")
     assert not severities(audited(*a_threshold_of_a_slow_value()), "known_at_prediction_time")
+
+
+@pytest.mark.parametrize(
+    ("at_once", "words"),
+    [
+        (200, "At all of 200 predictions, of all of 200 people, something"),
+        (197, "At all but fewer than 11 of 200 predictions, of all but fewer than 11 of 200 people, something"),
+        (11, "At 6 % of 200 predictions, of 6 % of 200 people, something"),
+        (10, None),
+    ],
+)
+def test_who_is_asked_when_something_becomes_known_is_told_of_eleven_people(at_once: int, words: str | None) -> None:
+    day = np.column_stack([np.zeros(200), np.where(np.arange(200) < at_once, 10, 9), np.full(200, 20)]).reshape(-1)
+    visits = pl.DataFrame({"id": np.repeat(np.arange(200), 3), "day": day, "sbp": np.arange(600) % 37 + 100.0})
+    audit = audited({"visits": (VISITS, visits)}, {**FORECAST, "at": "10d"})
+    if words is None:
+        assert not severities(audit, "known_at_prediction_time")
+    else:
+        assert evidence(audit, "known_at_prediction_time").startswith(words)
 
 
 def test_a_static_weight_is_suspected_where_records_precede_it_and_noted_elsewhere() -> None:

@@ -168,6 +168,11 @@ def test_a_label_that_is_a_number_is_found_in_other_units_and_in_an_age() -> Non
     assert {("equals_outcome", "days"), ("outcome_time", "age_seen")} <= named(
         audit_table(leaky, subject="pid", label="years"), "certain"
     )
+    wrong = rows.with_columns(days=pl.when(pl.col("pid") < 3).then(0.0).otherwise(pl.col("years") * 365.25).round())
+    [told] = audit_table(wrong, subject="pid", label="years").findings
+    assert told.evidence == (
+        "It is the label times 365.25, but for rounding: in all but fewer than 11 of the rows of 300 people."
+    )
     alone = rows.with_columns(age=pl.col("age") + pl.col("years"))
     assert named(audit_table(alone, subject="pid", label="years"), "likely") == {("age_at_outcome", "age")}
 

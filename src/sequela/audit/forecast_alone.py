@@ -8,7 +8,7 @@ from sequela.audit.columns import Column
 from sequela.audit.finding import Finding, Severity
 from sequela.audit.relation import FEWEST, HOLDS, KINDS, same
 from sequela.audit.series import Flags, Floats
-from sequela.audit.words import people
+from sequela.audit.words import people, share
 from sequela.cohort.asof import Rows
 
 _REMEDY = "Remove the column from the inputs, or find out when it is known and give it that time."
@@ -46,7 +46,7 @@ def _is_the_label(column: Column, label: Floats, past: Floats, person: Rows, row
         severity="certain",
         table=column.table,
         column=column.name,
-        evidence=f"It is the value to come, in {100 * equal.mean():.1f} % of {int(news.sum()):,} predictions "
+        evidence=f"It is the value to come, in {share(int(equal.sum()), len(equal))} of {len(equal):,} predictions "
         f"({people(who)}) in which that differs from the last one.",
         remedy=_REMEDY,
     )

@@ -17,7 +17,7 @@ from sequela.audit.relation import FEWEST, KINDS, grain, relation
 from sequela.audit.series import Floats
 from sequela.audit.table_file import Examples, examples, read_table
 from sequela.audit.table_parts import differs_by_split, parts_overlap, same_histories, same_rows
-from sequela.audit.words import people
+from sequela.audit.words import people, share
 from sequela.records.durations import MICROSECONDS
 
 _DAY = MICROSECONDS["days"]
@@ -90,7 +90,7 @@ def _is_number(name: str, number: Floats, rows: Examples) -> Finding | None:
         table=rows.name,
         column=name,
         evidence=f"It is the label{_in_words(held.slope, held.constant)}, but for rounding: in "
-        f"{100 * held.holding / held.people:.0f} % of the rows of {people(who)}.",
+        f"{share(held.holding, held.people)} of the rows of {people(who)}.",
         remedy="Remove the column.",
     )
 
