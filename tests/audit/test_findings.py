@@ -18,6 +18,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from sequela.audit import Audit, AuditSettings, Finding, audit_tables
+from sequela.audit.finding import concluded
+from sequela.audit.settings import AcceptSettings
 from sequela.errors import LeakError
 
 KEYS = ["finding", "severity", "table", "column", "evidence", "remedy", "accepted"]
@@ -76,6 +78,35 @@ def test_the_document_is_plain_and_ordered() -> None:
     assert all(list(row) == KEYS for row in document["findings"])
     order = [("certain", "likely", "note").index(row["severity"]) for row in document["findings"]]
     assert order == sorted(order)
+
+
+def test_the_surest_come_first_and_only_leaks_stop() -> None:
+    found = [
+        Finding(finding=finding, severity=severity, evidence="x", remedy="y", column=column)
+        for finding, severity, column in [
+            ("counts_down", "likely", "a"),
+            ("several_spellings", "note", "a"),
+            ("outcome_time", "certain", "b"),
+            ("outcome_time", "certain", "a"),
+        ]
+    ]
+    other = AcceptSettings(finding="outcome_time", reason="of no column")
+    audit = concluded(found, [other])
+    assert [(one.finding, one.column) for one in audit.findings] == [
+        ("outcome_time", "a"),
+        ("outcome_time", "b"),
+        ("counts_down", "a"),
+        ("several_spellings", "a"),
+        ("accepted_for_nothing", None),
+    ]
+    with pytest.raises(
+        LeakError, match=r"^The audit found 2 leaks: outcome_time \('a'\): x; outcome_time \('b'\): x y "
+    ):
+        audit.stop_at_leaks()
+    with pytest.raises(LeakError, match=r"^The audit found a leak: outcome_time \('b'\): x y Where"):
+        concluded(found[:3], []).stop_at_leaks()
+    concluded(found[:2], []).stop_at_leaks()
+    assert concluded([], []).document() == {"format": 1, "done": True, "findings": []}
 
 
 def test_the_terminal_shows_every_finding() -> None:

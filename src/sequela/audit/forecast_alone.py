@@ -26,10 +26,9 @@ def told_ahead(column: Column, label: Floats, past: Floats, person: Rows) -> Fin
     """
     told = ~np.isnan(label) & ~np.isnan(column.number)
     for rows in (told & column.fresh, told):  # what is carried on from earlier hides what a fresh value tells
-        if len(np.unique(person[rows])) >= FEWEST:
-            found = _is_the_label(column, label, past, person, rows) or _explains(column, label, past, person, rows)
-            if found is not None:
-                return found
+        found = _is_the_label(column, label, past, person, rows) or _explains(column, label, past, person, rows)
+        if found is not None:
+            return found
     return None
 
 
