@@ -140,6 +140,7 @@ def test_what_the_targets_own_past_tells_is_no_leak_of_the_value_to_come() -> No
     assert ahead(50 + noise[3], 100 + noise[2], noise[0], noise[1]) is None
     label = past + 30 * noise[2]
     assert ahead(noise[2], label, past, before) == ("predicts_outcome_alone", "certain")
+    assert ahead(np.append(noise[2, :499], 1e6), label, past, before) == ("predicts_outcome_alone", "likely")
     assert ahead(noise[2] + 0.15 * noise[3], label, past, before) == ("predicts_outcome_alone", "likely")
     assert ahead(noise[2] + 0.25 * noise[3], label, past, before) is None  # of the rest it tells 1 / (1 + 0.25^2): 94 %
 

@@ -276,6 +276,29 @@ def test_results_without_availability_are_noted_and_with_it_not() -> None:
     assert severities(early, "available_before_it_happened") == ["likely"]
 
 
+@pytest.mark.parametrize(("unit", "severity"), [("seconds", ["note"]), ("hours", ["note"]), ("days", [])])
+def test_results_want_a_time_of_availability_where_times_are_finer_than_days(unit: str, severity: list[str]) -> None:
+    keys, labs = lab_ward()["labs"]
+    audit = audited({"labs": ({**keys, "time_unit": unit}, labs)}, {"kind": "forecast", "target": "creatinine"})
+    assert severities(audit, "availability_unknown") == severity
+
+
+@pytest.mark.parametrize(
+    ("codes", "rows", "words"),
+    [
+        (["creatinine"], 10, "Fewer than 11 rows say"),
+        (["creatinine"], 11, "11 rows say"),
+        (["creatinine", "urea"], 6, ""),
+    ],
+)
+def test_rows_that_were_known_early_are_told_with_their_one_code(codes: list[str], rows: int, words: str) -> None:
+    keys, labs = lab_ward(urea=pl.lit(1.0), resulted=pl.col("day") * 24 - 2 * (pl.int_range(pl.len()) < rows))["labs"]
+    audit = audited({"labs": ({**keys, "columns": codes}, labs)}, {"kind": "forecast", "target": "creatinine"})
+    [found] = [one for one in audit.findings if one.finding == "available_before_it_happened"]
+    assert found.column == (codes[0] if len(codes) == 1 else None)
+    assert found.evidence.startswith(words)
+
+
 def test_codes_that_come_with_the_outcome_are_noted() -> None:
     tables = ward(300, seed=7)
     dead = table(tables, "outcome").filter(pl.col("died") == 1)

@@ -13,8 +13,9 @@ from sequela.audit.quantities import outcome_columns
 from sequela.audit.series import Series, series_of
 from sequela.audit.static import later_values
 from sequela.audit.study import _own_past
+from sequela.audit.timing import _at, only_after
 from sequela.audit.words import people, share
-from sequela.cohort import Split, SplitSettings
+from sequela.cohort import ForecastQuestion, Split, SplitSettings
 from sequela.cohort.facts import Facts
 from sequela.records.events import SCHEMA
 
@@ -50,6 +51,29 @@ def test_the_last_record_of_a_code_is_the_last_that_was_known() -> None:
     assert LATE.last_known(np.array([0, 0, 1, 1, 1]), np.array([8, 9, 0, 4, 5]), 3).tolist() == [0, 1, -1, 2, 3]
 
 
+def test_what_becomes_known_at_a_prediction_is_told_from_what_happened_then() -> None:
+    person, time = np.array([0, 0, 1, 2]), np.array([9, 1, 5, 5])
+    assert _at(LATE, person, time, 3).tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("people", "early", "words"),
+    [(19, 0, None), (20, 0, "all"), (200, 2, "all but fewer than 11"), (200, 3, None)],
+)
+def test_a_code_of_the_outcome_comes_with_it_or_after_it_in_99_of_100_records(
+    people: int, early: int, words: str | None
+) -> None:
+    when = np.arange(people) * 1e6 + 1e9
+    time = (when - 2 * (np.arange(people) < early)).astype(np.int64)
+    time[-1] += 5 * (early > 0)  # one record comes after the outcome
+    person = np.arange(people)
+    nothing = np.full(people, -1)
+    one = Series(code="x", person=person, known=time, time=time, number=when, level=nothing, levels=())
+    found = only_after([one], when, ForecastQuestion.model_validate({"target": "y"}), {})
+    told = [f"at the time of the outcome ({words} of the records)"] if words else []
+    assert [one.evidence.partition(", ")[2].partition(" or after")[0] for one in found] == told
+
+
 def test_first_and_last_number_of_each_are_those_that_were_measured_then() -> None:
     for which, values, times in (("first", [10.0, 30.0, np.nan], [1, 1, 0]), ("last", [20.0, 50.0, np.nan], [2, 5, 0])):
         value, when = LATE.of_each(which, 3)
@@ -81,9 +105,16 @@ def test_a_fact_is_a_later_value_where_it_differs_from_the_first_and_came_after_
     same = replace(one, number=np.repeat(number[:, 0], 3))
     values = {"first": number[:, 0], "last": number[:, 1], "mean": number.mean(axis=1)}
     values |= {"low": number.min(axis=1), "high": number.max(axis=1)}
+    values |= {name: number[:, 1] + (np.arange(count) < wrong) for name, wrong in (("57 of 60", 3), ("56 of 60", 4))}
     facts = Facts(numbers=values, categories={}, birth=None)
     found = later_values([one, same], facts, np.full(count, 0.5), {})
-    words = {"last": "last value", "mean": "mean", "low": "lowest value", "high": "highest value"}
+    words = {
+        "last": "last value",
+        "57 of 60": "last value",
+        "mean": "mean",
+        "low": "lowest value",
+        "high": "highest value",
+    }
     assert {each.column: each.evidence.split(" of ")[0].removeprefix("It is the ") for each in found} == words
     assert later_values([one], facts, np.full(count, 2.0), {}) == []
 
@@ -120,10 +151,40 @@ def test_a_prediction_that_is_left_out_stands_in_no_part() -> None:
     ("part", "severity"), [((0, 0, 0), "note"), ((0, 2, 1), "certain"), ((0, -1, 1), "note"), ((-1, -1, 2), "note")]
 )
 def test_copies_are_a_leak_where_both_stand_in_a_part_and_in_two(part: tuple[int, ...], severity: str) -> None:
-    numbers = np.random.default_rng(0).normal(size=30)
-    one = pl.DataFrame({"code": "x", "numeric_value": numbers, "time": np.arange(30) * 7})
+    found = copies(with_a_copy(30), np.arange(3), [split(0, 0, 0), split(*part)], 3)
+    assert [one.severity for one in found] == [severity]
+    assert "of fewer than 11 people stand" in found[0].evidence
+
+
+@pytest.mark.parametrize(("rows", "count"), [(4, 3), (18, 10**6)])
+def test_few_values_agree_by_chance(rows: int, count: int) -> None:
+    """
+    A copy of 4 values weighs (4 log2(12 / 2) + 3 log2(12 / 6)) / 2 = 6.7 bits, and 23.2 are needed among 3 people; one
+    of 18 values 48.5 bits, and 59.9 are needed among a million.
+    """
+    assert copies(with_a_copy(rows), np.arange(3), [split(0, 2, 1)], count) == []
+
+
+def test_what_everybody_has_tells_no_copies() -> None:
+    codes = [f"c{k}" for k in range(120)]
+    one = pl.DataFrame({"code": codes, "numeric_value": 1.0, "text_value": None, "time": 0})
+    other = one.with_columns(time=pl.int_range(120, dtype=pl.Int32))
+    frames = [frame.with_columns(subject_id=pl.lit(person)) for person, frame in enumerate([one, one, other])]
+    assert copies(pl.concat(frames), np.arange(3), [split(0, 2, 1)], 3) == []
+
+
+@pytest.mark.parametrize("part", [(0, 2, 1), (0, 0, 0)])
+def test_of_copied_histories_the_people_are_counted(part: tuple[int, ...]) -> None:
+    events = pl.concat([with_a_copy(30, seed=k).with_columns(pl.col("subject_id") + 3 * k) for k in range(6)])
+    [found] = copies(events, np.arange(18), [split(*part * 6)], 18)
+    assert found.evidence.startswith("The histories of 12 people stand under")
+
+
+def with_a_copy(rows: int, seed: int = 0) -> pl.DataFrame:
+    """Return values of three people: the second person's are the first one's, some time later."""
+    numbers = np.random.default_rng(seed).normal(size=rows)
+    one = pl.DataFrame({"code": "x", "numeric_value": numbers, "time": np.arange(rows) * 7})
     other = one.with_columns(numeric_value=-pl.col("numeric_value"), time=pl.col("time") * 2)
     histories = [(0, one), (1, one.with_columns(pl.col("time") + 999)), (2, other)]
     events = pl.concat([frame.with_columns(subject_id=pl.lit(person)) for person, frame in histories])
-    events = events.with_columns(text_value=pl.lit(None, pl.String))
-    assert [found.severity for found in copies(events, np.arange(3), [split(*part)], 3)] == [severity]
+    return events.with_columns(text_value=pl.lit(None, pl.String))
