@@ -9,14 +9,14 @@ import polars as pl
 import pytest
 
 from sequela.audit.people import copies, overlap
-from sequela.audit.quantities import outcome_columns
+from sequela.audit.quantities import measured_of, outcome_columns
 from sequela.audit.series import Series, series_of
-from sequela.audit.static import later_values
+from sequela.audit.static import _before_origin, _undated, later_values
 from sequela.audit.study import _own_past
 from sequela.audit.timing import _at, only_after
 from sequela.audit.words import people, share
 from sequela.cohort import ForecastQuestion, Split, SplitSettings
-from sequela.cohort.facts import Facts
+from sequela.cohort.facts import AGE, Facts
 from sequela.records.events import SCHEMA
 
 
@@ -81,6 +81,33 @@ def test_first_and_last_number_of_each_are_those_that_were_measured_then() -> No
         assert when.tolist() == times
 
 
+def test_inputs_are_one_number_a_person_what_most_have_first() -> None:
+    year, nothing = 365.25 * 86_400_000_000, np.nan
+    numbers = {"few": np.array([1.0, 2.0, nothing]), "two": np.array([0.0, 1.0, 1.0]), "same": np.ones(3)}
+    facts = Facts(numbers=numbers, categories={}, birth=np.array([-40 * year, -50 * year, nothing]))
+    found = measured_of([LATE], facts, 3)
+    assert [(one.name, one.lasting) for one in found] == [("two", True), ("few", True), (AGE, False), ("x", False)]
+    np.testing.assert_allclose(found[2].value, [40.0, 50.0, nothing])
+    np.testing.assert_array_equal(found[3].value, [10.0, 30.0, nothing])
+    np.testing.assert_array_equal(found[3].days * 86_400_000_000, [1, 1, nothing])
+    assert all(np.isnan(one.days).all() for one in found[:3])
+
+
+@pytest.mark.parametrize(
+    ("repeated", "changed", "lasting"), [(50, 0, True), (49, 0, False), (50, 3, False), (60, 3, True)]
+)
+def test_a_number_lasts_where_it_is_the_same_in_19_of_20_of_many_people_who_have_it_twice(
+    repeated: int, changed: int, lasting: bool
+) -> None:
+    person = np.append(np.repeat(np.arange(repeated), 2), np.arange(repeated, 300))  # the others have it once
+    number = person.astype(float)
+    number[0 : 2 * changed : 2] += 1000
+    nothing, order = np.full(len(person), -1), np.arange(len(person))
+    one = Series(code="x", person=person, known=order, time=order, number=number, level=nothing, levels=())
+    [found] = measured_of([one], Facts(numbers={}, categories={}, birth=None), 300)
+    assert found.lasting is lasting
+
+
 def test_the_own_past_of_a_target_is_the_persons_own() -> None:
     past = _own_past(LATE, np.array([0, 0, 1, 1, 1]), np.array([2, 9, 0, 1, 5]), 2)
     nothing = np.nan
@@ -108,6 +135,8 @@ def test_a_fact_is_a_later_value_where_it_differs_from_the_first_and_came_after_
     values |= {name: number[:, 1] + (np.arange(count) < wrong) for name, wrong in (("57 of 60", 3), ("56 of 60", 4))}
     facts = Facts(numbers=values, categories={}, birth=None)
     found = later_values([one, same], facts, np.full(count, 0.5), {})
+    few = next(one.evidence for one in found if one.column == "57 of 60")
+    assert "for all but fewer than 11 of 60 people in whom" in few
     words = {
         "last": "last value",
         "57 of 60": "last value",
@@ -117,6 +146,41 @@ def test_a_fact_is_a_later_value_where_it_differs_from_the_first_and_came_after_
     }
     assert {each.column: each.evidence.split(" of ")[0].removeprefix("It is the ") for each in found} == words
     assert later_values([one], facts, np.full(count, 2.0), {}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "calendar", "early", "severity", "words"),
+    [
+        ("region", False, 0, None, ""),
+        (
+            "region",
+            False,
+            10,
+            "note",
+            "It may change, and the study takes it as known from the start. Records of fewer than",
+        ),
+        ("region", True, 10, None, ""),
+        ("bmi", False, 0, "note", "It can change, and the study takes it as known from the start. No record precedes"),
+        ("bmi", False, 50, "likely", "Records of 50 % of 100 people precede the origin"),
+        ("bmi", True, 0, "likely", "Nothing says when it was measured."),
+        ("height", False, 50, None, ""),
+        ("age", True, 0, None, ""),
+        ("discharge_weekday", False, 0, "likely", "By its name it is known at the end only"),
+        ("age at death", False, 0, "likely", "By its name"),
+    ],
+)
+def test_a_static_column_is_judged_by_its_name_and_by_what_precedes_it(
+    name: str, calendar: bool, early: int, severity: str | None, words: str
+) -> None:
+    found = _undated(name, calendar, early, 100, None)
+    assert (found and found.severity) == severity
+    assert found is None or words in found.evidence
+
+
+def test_people_are_counted_whose_records_precede_the_origin() -> None:
+    rows = [(0, -5, "x"), (0, -1, "x"), (1, 0, "x"), (2, -9, "MEDS_BIRTH"), (3, None, "sex")]
+    events = pl.DataFrame(rows, ["subject_id", "time", "code"], orient="row")
+    assert _before_origin(events.with_columns(pl.col("time").cast(pl.Datetime("us")))) == (1, 2)
 
 
 def rows_of(count: int, code: str = "x") -> pl.DataFrame:

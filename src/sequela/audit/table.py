@@ -126,7 +126,7 @@ def _times(rows: Examples, label: str) -> list[Finding]:
         ]
         ahead += [Ahead(finding=f, words=w, value=v, instant=at * _DAY) for f, w, v, at in spans]
     table_of = {one.name: rows.name for one in measured}
-    equal = {label} if rows.binary else {one.column for one in _alone(rows)}
+    equal = set() if rows.binary else {one.column for one in _alone(rows)}
     rest = [one for one in measured if one.name not in equal]
     found = holds_time_ahead(rest, ahead, [begin], table_of)
     named = {one.column for one in found}
