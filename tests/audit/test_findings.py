@@ -11,7 +11,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from audited import FORECAST, STATIC, TIMED_RISK, VISITS, WARD_RISK, Tables, audited, clinic, table, ward, with_table
+from audited import (
+    FORECAST,
+    LONG,
+    STATIC,
+    TIMED_RISK,
+    VISITS,
+    WARD_RISK,
+    Tables,
+    audited,
+    clinic,
+    table,
+    ward,
+    with_table,
+)
 from clean import ADMISSION_RISK, a_threshold_of_a_slow_value, admissions
 from leaks import LEAKS, end_of_follow_up_beside_every_visit
 from pydantic import ValidationError
@@ -319,6 +332,22 @@ def test_codes_that_come_with_the_outcome_are_noted() -> None:
     assert not {"only_after_outcome", "known_at_prediction_time"} & {
         one.finding for one in audited(early, question).findings
     }
+
+
+def test_the_time_of_an_event_is_a_time_ahead_also_where_some_are_never_asked() -> None:
+    tables = ward(300, seed=9)
+    outcome = table(tables, "outcome")
+    dead = outcome.filter(pl.col("died") == 1)
+    deaths = pl.DataFrame({"id": dead["id"], "day": dead["stay"], "code": "DEATH", "value": 1.0})
+    people = table(tables, "people").with_columns(t=(24 * outcome["stay"]).round(1) + 100)
+    tables = {"visits": tables["visits"], "people": (STATIC, people), "codes": ({**LONG, "text": "text_value"}, deaths)}
+    question = {"kind": "risk", "from": "origin", "at": "1d", "outcome": {"code": "DEATH", "within": "30d"}}
+    audit = audited(tables, {**question, "incomplete": "no event"})
+    [found] = [one for one in audit.findings if one.column == "t"]
+    assert (found.finding, found.severity) == ("outcome_time", "certain")
+    assert found.evidence.startswith(
+        "It is the time of the outcome times 24, plus a constant, but for rounding: for all"
+    )
 
 
 def test_a_threshold_or_a_grid_of_times_that_meets_no_record_has_nothing_to_note() -> None:

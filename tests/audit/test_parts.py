@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from sequela.audit.people import copies, overlap
-from sequela.audit.quantities import measured_of, outcome_columns
-from sequela.audit.series import Series, series_of
+from sequela.audit.quantities import measured_of, outcome_columns, span
+from sequela.audit.series import Series, numbered, series_of
 from sequela.audit.static import _before_origin, _undated, later_values
 from sequela.audit.study import _own_past
 from sequela.audit.timing import _at, only_after
@@ -91,6 +91,14 @@ def test_inputs_are_one_number_a_person_what_most_have_first() -> None:
     np.testing.assert_array_equal(found[3].value, [10.0, 30.0, nothing])
     np.testing.assert_array_equal(found[3].days * 86_400_000_000, [1, 1, nothing])
     assert all(np.isnan(one.days).all() for one in found[:3])
+
+
+def test_a_person_is_seen_from_the_first_to_the_last_instant_at_which_something_became_known() -> None:
+    rows = [(0, 1, 1, "x"), (0, 1, None, "y"), (0, 5, 9, "x"), (0, -9, None, "MEDS_BIRTH"), (2, None, None, "sex")]
+    events = pl.DataFrame(rows, ["subject_id", "time", "available_time", "code"], orient="row")
+    first, last, instants = span(events.with_columns(pl.col("time", "available_time").cast(pl.Datetime("us"))), 3)
+    np.testing.assert_array_equal(np.stack([first, last, instants])[:, 0], [1.0, 9.0, 2.0])
+    assert np.isnan(np.stack([first, last, instants])[:, 1:]).all()
 
 
 @pytest.mark.parametrize(
@@ -188,12 +196,28 @@ def rows_of(count: int, code: str = "x") -> pl.DataFrame:
     return pl.DataFrame(rows, schema_overrides=SCHEMA).with_columns(time=pl.lit(0).cast(pl.Datetime("us")))
 
 
-@pytest.mark.parametrize(("count", "codes"), [(10, []), (11, ["x"])])
-def test_a_code_of_ten_people_is_not_looked_at(count: int, codes: list[str]) -> None:
-    rows = rows_of(count).with_columns(
+@pytest.mark.parametrize(
+    ("count", "code", "codes"),
+    [(10, "x", []), (11, "x", ["x"]), (11, "MEDS_BIRTH", []), (11, "MEDS_DEATH", ["MEDS_DEATH"])],
+)
+def test_a_code_of_ten_people_is_not_looked_at_and_a_birth_is_none(count: int, code: str, codes: list[str]) -> None:
+    rows = rows_of(count, code).with_columns(
         text_value=pl.lit(None, pl.String), available_time=pl.lit(None, pl.Datetime("us"))
     )
-    assert [one.code for one in series_of(rows)] == codes
+    assert [one.code for one in series_of(pl.concat([rows, rows]))] == codes
+
+
+def test_words_are_numbered_in_their_order_and_none_is_none() -> None:
+    number, words = numbered(pl.Series(["b", None, "a", "b"]))
+    assert (number.tolist(), words) == ([1, -1, 0, 1], ("a", "b"))
+
+
+def test_records_of_a_code_stand_in_the_order_in_which_they_were_known() -> None:
+    stamps = pl.DataFrame({"time": [1, 5], "available_time": [9, None]}).select(pl.all().cast(pl.Datetime("us")))
+    rows = rows_of(11).drop("time").join(stamps, how="cross").with_columns(text_value=pl.lit(None, pl.String))
+    [one] = series_of(rows)
+    assert one.known[:2].tolist() == [5, 9]
+    assert one.time[:2].tolist() == [5, 1]
 
 
 def test_a_column_of_outcomes_is_of_those_with_one_value() -> None:

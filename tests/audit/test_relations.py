@@ -65,7 +65,8 @@ def test_constants_and_few_people_say_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "others", "severity"), [(3, 300, None), (8, 60, None), (15, 60, "likely"), (60, 300, "certain")]
+    ("events", "others", "severity"),
+    [(3, 300, None), (300, 3, None), (8, 60, None), (15, 60, "likely"), (60, 15, "likely"), (60, 300, "certain")],
 )
 def test_perfect_ranking_counts_by_how_many_people_bear_it(events: int, others: int, severity: str | None) -> None:
     label = np.repeat([1.0, 0.0], [events, others])
