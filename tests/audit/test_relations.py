@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sequela.audit.relation import pair_relations, relation
-from sequela.audit.separation import purity, rates_of_others, separation
+from sequela.audit.separation import Separation, purity, rates_of_others, separation
 
 
 def times(seed: int, people: int = 200) -> np.ndarray:
@@ -73,6 +73,13 @@ def test_perfect_ranking_counts_by_how_many_people_bear_it(events: int, others: 
     found = separation(label, label + np.linspace(0, 0.5, len(label)), np.arange(len(label)))
     assert found is not None
     assert found.severity == severity
+
+
+@pytest.mark.parametrize(
+    ("auroc", "severity"), [(0.96, None), (0.97, None), (0.98, "likely"), (0.9949, "likely"), (0.995, "certain")]
+)
+def test_no_honest_column_of_many_people_is_as_strong(auroc: float, severity: str | None) -> None:
+    assert Separation(auroc=auroc, with_outcome=200, without=200).severity == severity
 
 
 def test_an_honest_095_is_let_be_in_all_but_few_draws() -> None:

@@ -262,6 +262,15 @@ def test_beyond_the_cap_the_most_widespread_variables_are_looked_at_and_the_othe
     assert ImportanceSettings(most_in_time=12).passes(20, 1) == 3 * (20 + 1 + 12 * 3)
 
 
+def test_the_most_important_series_are_looked_at_in_time_and_the_others_as_a_whole() -> None:
+    settings = ImportanceSettings(most_in_time=1, resamples=50)
+    found = variable_importance(
+        held_out(0, 40), shares, codes=["absent", *CODES], static=STATIC, metric="brier", settings=settings
+    )
+    spans = {variable.name: len(variable.spans) for variable in found.variables}
+    assert spans == {"absent": 0, "driver": 3, "noise": 0, "rare noise": 0, "sex": 0, "weight": 0}
+
+
 def levels(labelled: int = 60) -> tuple[HeldOut, np.ndarray]:
     """Return a record and labels of two horizons of sixty people, of whom so many have a label, and their levels."""
     people = 60
