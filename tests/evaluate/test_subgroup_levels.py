@@ -8,6 +8,7 @@ import pytest
 from small_study import write_risk_study
 
 import sequela
+from sequela.study.subgroups import _levels
 
 STATIC = ["site", "creatinine", "marker"]
 
@@ -55,3 +56,23 @@ def test_a_level_holds_the_people_whom_its_words_name(told_apart, name, levels):
     assert people == {level: sum(holds(level, cell) for cell in held_out[name]) for level in people}
     assert sum(people.values()) == len(held_out)
     assert max(people.values()) < len(held_out) / 2
+
+
+@pytest.mark.parametrize(
+    ("everybody", "values", "levels"),
+    [
+        (np.arange(12.0), [0.0, 11.0, np.nan], ["0", "11", None]),
+        (np.append(np.arange(101.0), np.nan), [24.9, 25.0, 50.0, 75.0, np.nan],
+         ["below 25", "25 to 50", "50 to 75", "75 and above", None]),
+        (np.arange(13.0), [2.9, 3.0, 9.0], ["below 3", "3 to 6", "9 and above"]),
+        (np.append(np.zeros(80), np.arange(1.0, 21.0)), [-1.0, 0.0, 20.0], ["below 0", "0 and above", "0 and above"]),
+        (np.arange(1.0, 102.0) / 1e4, [0.0026, 0.0051, 0.0076], ["0.0026 to 0.0051", "0.0051 to 0.0076",
+                                                                 "0.0076 and above"]),
+        (np.append(np.zeros(40), np.arange(1.0, 61.0)), [-0.0, 10.0, 36.0],
+         ["0 to 10.5", "0 to 10.5", "35.2 and above"]),
+    ],
+    ids=["twelve values", "quartiles", "thirteen values", "most have one", "small", "a quarter has one"],
+)  # fmt: skip
+def test_a_number_of_more_than_twelve_values_is_cut_at_quartiles(everybody, values, levels):
+    values, everybody = (np.float32(numbers).astype(float) for numbers in (values, everybody))  # as facts are read
+    assert _levels(values, everybody) == levels
