@@ -8,7 +8,9 @@ import pytest
 from small_study import write_risk_study
 
 import sequela
-from sequela.study.subgroups import _levels
+from sequela.cohort.facts import AGE
+from sequela.study import gather
+from sequela.study.subgroups import _levels, levels_of
 
 STATIC = ["site", "creatinine", "marker"]
 
@@ -76,3 +78,29 @@ def test_a_level_holds_the_people_whom_its_words_name(told_apart, name, levels):
 def test_a_number_of_more_than_twelve_values_is_cut_at_quartiles(everybody, values, levels):
     values, everybody = (np.float32(numbers).astype(float) for numbers in (values, everybody))  # as facts are read
     assert _levels(values, everybody) == levels
+
+
+def test_each_prediction_has_the_level_of_its_person_and_of_the_age_at_the_start(tmp_path):
+    """Ages are 30, 30.25, ... years on the first day; the first five people have no outcome and are not asked."""
+    named = {"layout": "static", "subject": "id", "time_unit": "days", "rename": {"birth": "MEDS_BIRTH"}}
+    study = write_risk_study(
+        tmp_path,
+        {"evaluate.subgroups": ["sex", "height", AGE]} | {f"records.1.{key}": value for key, value in named.items()},
+        people=120,
+    )
+    rows = [f"{p},{'fm'[p % 2]},{150 + p % 3},{-(30 + p / 4) * 365.25}" for p in range(120)]
+    (tmp_path / "patients.csv").write_text("\n".join(["id,sex,height,birth", *rows]))
+    kept = [
+        line for line in (tmp_path / "outcomes.csv").read_text().splitlines() if line.split(",")[0] not in [*"01234"]
+    ]
+    (tmp_path / "outcomes.csv").write_text("\n".join(kept))
+    material = gather(sequela.read_study(study))
+    ids = material.records.subjects.sort("subject_id")["source_id"].cast(pl.Int64).to_numpy()
+    asked = ids[material.cohort.asked.person]
+    assert sorted(asked) == list(range(5, 120))
+    chosen = [119, 5, 60, 33, 34]
+    # quartiles of the ages of those who are asked, 31.25 to 59.75, are 38.375, 45.5 and 52.625
+    found = levels_of(material, np.array([int(np.flatnonzero(asked == p)[0]) for p in chosen]))
+    assert found["sex"] == ["fm"[p % 2] for p in chosen]
+    assert found["height"] == [str(150 + p % 3) for p in chosen]
+    assert found[AGE] == ["52.6 and above", "below 38.4", "38.4 to 45.5", "below 38.4", "38.4 to 45.5"]

@@ -151,7 +151,16 @@ def test_what_cannot_be_judged_says_why_and_comes_last() -> None:
     judged = held_out(0, 40)
     few = contract([(p, 5, "few", 1.0) for p in range(10)])
     judged = replace(judged, events=judged.events.vstack(few))
-    found = variable_importance(judged, shares, codes=["few", "never", "driver"], static=["sex", "x"], metric="brier")
+    seen: list[tuple[int, int]] = []
+    found = variable_importance(
+        judged,
+        shares,
+        codes=["few", "never", "driver"],
+        static=["sex", "x"],
+        metric="brier",
+        progress=lambda *done: seen.append(done),
+    )
+    assert seen[-1] == (3 * (3 * 4 + 2), 3 * (3 * 4 + 2))
     last = found.variables[-3:]
     assert {variable.name for variable in last} == {"few", "never", "x"}
     for variable in last:
