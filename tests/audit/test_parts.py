@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sequela.audit.levels import spellings
 from sequela.audit.people import copies, overlap
 from sequela.audit.quantities import measured_of, outcome_columns, span
 from sequela.audit.series import Series, numbered, series_of
@@ -154,6 +155,12 @@ def test_a_fact_is_a_later_value_where_it_differs_from_the_first_and_came_after_
     }
     assert {each.column: each.evidence.split(" of ")[0].removeprefix("It is the ") for each in found} == words
     assert later_values([one], facts, np.full(count, 2.0), {}) == []
+
+
+@pytest.mark.parametrize(("levels", "words"), [(100, ["Of its 100 levels 1 differ from"]), (101, [])])
+def test_of_a_hundred_levels_spellings_are_told(levels: int, words: list[str]) -> None:
+    facts = Facts(numbers={}, categories={"kind": [*map(str, range(levels - 2)), "a  b", "A b", None]}, birth=None)
+    assert [one.evidence[: len("Of its 100 levels 1 differ from")] for one in spellings([], facts, {})] == words
 
 
 @pytest.mark.parametrize(
