@@ -9,6 +9,7 @@ from small_study import write_risk_study
 
 import sequela
 from sequela.cohort.facts import AGE
+from sequela.errors import StudyError
 from sequela.study import gather
 from sequela.study.subgroups import _levels, levels_of
 
@@ -104,3 +105,9 @@ def test_each_prediction_has_the_level_of_its_person_and_of_the_age_at_the_start
     assert found["sex"] == ["fm"[p % 2] for p in chosen]
     assert found["height"] == [str(150 + p % 3) for p in chosen]
     assert found[AGE] == ["52.6 and above", "below 38.4", "38.4 to 45.5", "below 38.4", "38.4 to 45.5"]
+
+
+def test_an_age_tells_people_apart_only_where_births_are_known(tmp_path):
+    study = write_risk_study(tmp_path, {"evaluate.subgroups": [AGE]})
+    with pytest.raises(StudyError, match=f"no static fact '{AGE}'. .*: height, sex"):
+        gather(sequela.read_study(study))
