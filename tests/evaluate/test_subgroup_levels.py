@@ -64,7 +64,7 @@ def test_a_level_holds_the_people_whom_its_words_name(told_apart, name, levels):
 @pytest.mark.parametrize(
     ("everybody", "values", "levels"),
     [
-        (np.arange(12.0), [0.0, 11.0, np.nan], ["0", "11", None]),
+        (np.arange(12.0), [-0.0, 11.0, np.nan], ["0", "11", None]),
         (np.append(np.arange(101.0), np.nan), [24.9, 25.0, 50.0, 75.0, np.nan],
          ["below 25", "25 to 50", "50 to 75", "75 and above", None]),
         (np.arange(13.0), [2.9, 3.0, 9.0], ["below 3", "3 to 6", "9 and above"]),
