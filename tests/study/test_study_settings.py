@@ -306,7 +306,7 @@ def test_a_key_that_can_do_nothing_is_refused(changes: dict[str, Any], says: str
         {**RISK, "evaluate": {"baselines": ["logistic"], "trials": 8}, "model.interval": "none"},
         {**RISK, "evaluate": {"baselines": [], "reason": "a test"}, "prepare.clinical": {"amounts": ["sbp"]},
          "model.wide": True},
-        {**RISK, "train": {"refit": True, "patience": 0}},
+        {**RISK, "evaluate": {}, "train": {"refit": True, "patience": 0}},
     ],
     ids=str,
 )  # fmt: skip
