@@ -325,7 +325,9 @@ def test_codes_that_come_with_the_outcome_are_noted() -> None:
     question = {"kind": "risk", "outcome": {"code": "DEATH", "within": "2d"}, "incomplete": "no event"}
     audit = audited(tables, question)
     assert [one.column for one in audit.findings if one.finding == "only_after_outcome"] == ["MORGUE"]
-    assert "at the time of the outcome (all of the records) or after it" in evidence(audit, "only_after_outcome")
+    assert evidence(audit, "only_after_outcome").startswith(
+        "Of its 60 records, those of 60 people, all stand at the time of the outcome (all of these) or after it. "
+    )
     assert severities(audit, "known_at_prediction_time") == ["note"]
     audit.stop_at_leaks()
     early = with_table(tables, "codes", pl.concat([rows.with_columns(pl.col("day") - 0.01), deaths]))

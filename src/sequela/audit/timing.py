@@ -66,9 +66,9 @@ def only_after(
                     severity="note",
                     table=table_of.get(one.code),
                     column=one.code,
-                    evidence=f"It is recorded of {people(who)}, at the time of the outcome ({at_once} of the "
-                    "records) or after it, and of nobody else. No prediction before it sees it, if its stamps are "
-                    "right.",
+                    evidence=f"Of its {len(late):,} records, those of {people(who)}, "
+                    f"{share(int(late.sum()), len(late))} stand at the time of the outcome ({at_once} of these) or "
+                    "after it. No prediction before it sees them, if their stamps are right.",
                     remedy="Leave the code out: it cannot help, and one early stamp would leak.",
                 )
             )
