@@ -26,7 +26,7 @@ from audited import (
     with_table,
 )
 from clean import ADMISSION_RISK, a_threshold_of_a_slow_value, admissions
-from leaks import LEAKS, end_of_follow_up_beside_every_visit
+from leaks import LEAKS, end_of_follow_up_beside_every_visit, the_time_of_the_outcome
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -334,6 +334,12 @@ def test_codes_that_come_with_the_outcome_are_noted() -> None:
     assert not {"only_after_outcome", "known_at_prediction_time"} & {
         one.finding for one in audited(early, question).findings
     }
+
+
+def test_a_column_that_repeats_the_time_of_the_outcome_is_told_once() -> None:
+    tables, question, finding, column = the_time_of_the_outcome()
+    found = [one.finding for one in audited(tables, question).findings if one.severity == "certain"]
+    assert (found, column) == ([finding], "futime")
 
 
 def test_the_time_of_an_event_is_a_time_ahead_also_where_some_are_never_asked() -> None:
