@@ -8,15 +8,31 @@ import re
 import tomllib
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
-from audited import FORECAST, STATIC, TIMED_RISK, VISITS, WARD_RISK, Tables, audited, clinic, table, ward, with_table
+from audited import (
+    FORECAST,
+    LONG,
+    STATIC,
+    TIMED_RISK,
+    VISITS,
+    WARD_RISK,
+    Tables,
+    audited,
+    clinic,
+    table,
+    ward,
+    with_table,
+)
 from clean import ADMISSION_RISK, a_threshold_of_a_slow_value, admissions
-from leaks import LEAKS, end_of_follow_up_beside_every_visit
+from leaks import LEAKS, end_of_follow_up_beside_every_visit, the_time_of_the_outcome
 from pydantic import ValidationError
 from rich.console import Console
 
 from sequela.audit import Audit, AuditSettings, Finding, audit_tables
+from sequela.audit.finding import concluded
+from sequela.audit.settings import AcceptSettings
 from sequela.errors import LeakError
 
 KEYS = ["finding", "severity", "table", "column", "evidence", "remedy", "accepted"]
@@ -30,6 +46,11 @@ def with_flag() -> Tables:
 
 def severities(audit: Audit, finding: str) -> list[str]:
     return [one.severity for one in audit.findings if one.finding == finding]
+
+
+def evidence(audit: Audit, finding: str) -> str:
+    [one] = [one for one in audit.findings if one.finding == finding]
+    return one.evidence
 
 
 def test_an_accepted_leak_does_not_stop_and_keeps_its_reason() -> None:
@@ -70,6 +91,35 @@ def test_the_document_is_plain_and_ordered() -> None:
     assert all(list(row) == KEYS for row in document["findings"])
     order = [("certain", "likely", "note").index(row["severity"]) for row in document["findings"]]
     assert order == sorted(order)
+
+
+def test_the_surest_come_first_and_only_leaks_stop() -> None:
+    found = [
+        Finding(finding=finding, severity=severity, evidence="x", remedy="y", column=column)
+        for finding, severity, column in [
+            ("counts_down", "likely", "a"),
+            ("several_spellings", "note", "a"),
+            ("outcome_time", "certain", "b"),
+            ("outcome_time", "certain", "a"),
+        ]
+    ]
+    other = AcceptSettings(finding="outcome_time", reason="of no column")
+    audit = concluded(found, [other])
+    assert [(one.finding, one.column) for one in audit.findings] == [
+        ("outcome_time", "a"),
+        ("outcome_time", "b"),
+        ("counts_down", "a"),
+        ("several_spellings", "a"),
+        ("accepted_for_nothing", None),
+    ]
+    with pytest.raises(
+        LeakError, match=r"^The audit found 2 leaks: outcome_time \('a'\): x; outcome_time \('b'\): x y "
+    ):
+        audit.stop_at_leaks()
+    with pytest.raises(LeakError, match=r"^The audit found a leak: outcome_time \('b'\): x y Where"):
+        concluded(found[:3], []).stop_at_leaks()
+    concluded(found[:2], []).stop_at_leaks()
+    assert concluded([], []).document() == {"format": 1, "done": True, "findings": []}
 
 
 def test_the_terminal_shows_every_finding() -> None:
@@ -226,15 +276,40 @@ def test_results_without_availability_are_noted_and_with_it_not() -> None:
     assert severities(audited(lab_ward(), question), "availability_unknown") == ["note"]
     given = audited(lab_ward(resulted=pl.col("day") * 24 + 2), question)
     assert not severities(given, "availability_unknown")
-    assert next(one.evidence for one in given.findings if one.finding == "available_later").startswith("100 %")
-    half = audited(lab_ward(resulted=pl.col("day") * 24 + 2 * (pl.col("id") % 2)), question)
-    [share] = [one.evidence.split(" %")[0] for one in half.findings if one.finding == "available_later"]
-    assert 40 < int(share) < 60
+    assert evidence(given, "available_later").startswith("All of its ")
+    assert "half of them 2 hours or more after it" in evidence(given, "available_later")
+    some = audited(lab_ward(resulted=pl.col("day") * 24 + 2 * (pl.int_range(pl.len()) % 2)), question)
+    assert evidence(some, "available_later").startswith("50 % of its ")
+    most = audited(lab_ward(resulted=pl.col("day") * 24 + 2 * (pl.int_range(pl.len()) > 2)), question)
+    assert evidence(most, "available_later").startswith("All but fewer than 11 of its ")
     few = audited(lab_ward(resulted=pl.col("day") * 24 + 2 * (pl.col("id") < 10)), question)
     assert not severities(few, "available_later")
     early = audited(lab_ward(resulted=pl.col("day") * 24 - 2), question)
     assert not severities(early, "available_later")
     assert severities(early, "available_before_it_happened") == ["likely"]
+
+
+@pytest.mark.parametrize(("unit", "severity"), [("seconds", ["note"]), ("hours", ["note"]), ("days", [])])
+def test_results_want_a_time_of_availability_where_times_are_finer_than_days(unit: str, severity: list[str]) -> None:
+    keys, labs = lab_ward()["labs"]
+    audit = audited({"labs": ({**keys, "time_unit": unit}, labs)}, {"kind": "forecast", "target": "creatinine"})
+    assert severities(audit, "availability_unknown") == severity
+
+
+@pytest.mark.parametrize(
+    ("codes", "rows", "words"),
+    [
+        (["creatinine"], 10, "Fewer than 11 rows say"),
+        (["creatinine"], 11, "11 rows say"),
+        (["creatinine", "urea"], 6, ""),
+    ],
+)
+def test_rows_that_were_known_early_are_told_with_their_one_code(codes: list[str], rows: int, words: str) -> None:
+    keys, labs = lab_ward(urea=pl.lit(1.0), resulted=pl.col("day") * 24 - 2 * (pl.int_range(pl.len()) < rows))["labs"]
+    audit = audited({"labs": ({**keys, "columns": codes}, labs)}, {"kind": "forecast", "target": "creatinine"})
+    [found] = [one for one in audit.findings if one.finding == "available_before_it_happened"]
+    assert found.column == (codes[0] if len(codes) == 1 else None)
+    assert found.evidence.startswith(words)
 
 
 def test_codes_that_come_with_the_outcome_are_noted() -> None:
@@ -250,6 +325,9 @@ def test_codes_that_come_with_the_outcome_are_noted() -> None:
     question = {"kind": "risk", "outcome": {"code": "DEATH", "within": "2d"}, "incomplete": "no event"}
     audit = audited(tables, question)
     assert [one.column for one in audit.findings if one.finding == "only_after_outcome"] == ["MORGUE"]
+    assert evidence(audit, "only_after_outcome").startswith(
+        "Of its 60 records, those of 60 people, all stand at the time of the outcome (all of these) or after it. "
+    )
     assert severities(audit, "known_at_prediction_time") == ["note"]
     audit.stop_at_leaks()
     early = with_table(tables, "codes", pl.concat([rows.with_columns(pl.col("day") - 0.01), deaths]))
@@ -258,10 +336,51 @@ def test_codes_that_come_with_the_outcome_are_noted() -> None:
     }
 
 
+def test_a_column_that_repeats_the_time_of_the_outcome_is_told_once() -> None:
+    tables, question, finding, column = the_time_of_the_outcome()
+    found = [one.finding for one in audited(tables, question).findings if one.severity == "certain"]
+    assert (found, column) == ([finding], "futime")
+
+
+def test_the_time_of_an_event_is_a_time_ahead_also_where_some_are_never_asked() -> None:
+    tables = ward(300, seed=9)
+    outcome = table(tables, "outcome")
+    dead = outcome.filter(pl.col("died") == 1)
+    deaths = pl.DataFrame({"id": dead["id"], "day": dead["stay"], "code": "DEATH", "value": 1.0})
+    people = table(tables, "people").with_columns(t=(24 * outcome["stay"]).round(1) + 100)
+    tables = {"visits": tables["visits"], "people": (STATIC, people), "codes": ({**LONG, "text": "text_value"}, deaths)}
+    question = {"kind": "risk", "from": "origin", "at": "1d", "outcome": {"code": "DEATH", "within": "30d"}}
+    audit = audited(tables, {**question, "incomplete": "no event"})
+    [found] = [one for one in audit.findings if one.column == "t"]
+    assert (found.finding, found.severity) == ("outcome_time", "certain")
+    assert found.evidence.startswith(
+        "It is the time of the outcome times 24, plus a constant, but for rounding: for all"
+    )
+
+
 def test_a_threshold_or_a_grid_of_times_that_meets_no_record_has_nothing_to_note() -> None:
     grid = audited(clinic(seed=3), {**FORECAST, "at": "every 1000003s"})
     assert not severities(grid, "known_at_prediction_time")
     assert not severities(audited(*a_threshold_of_a_slow_value()), "known_at_prediction_time")
+
+
+@pytest.mark.parametrize(
+    ("at_once", "words"),
+    [
+        (200, "At all of 200 predictions, of all of 200 people, something"),
+        (197, "At all but fewer than 11 of 200 predictions, of all but fewer than 11 of 200 people, something"),
+        (11, "At 6 % of 200 predictions, of 6 % of 200 people, something"),
+        (10, None),
+    ],
+)
+def test_who_is_asked_when_something_becomes_known_is_told_of_eleven_people(at_once: int, words: str | None) -> None:
+    day = np.column_stack([np.zeros(200), np.where(np.arange(200) < at_once, 10, 9), np.full(200, 20)]).reshape(-1)
+    visits = pl.DataFrame({"id": np.repeat(np.arange(200), 3), "day": day, "sbp": np.arange(600) % 37 + 100.0})
+    audit = audited({"visits": (VISITS, visits)}, {**FORECAST, "at": "10d"})
+    if words is None:
+        assert not severities(audit, "known_at_prediction_time")
+    else:
+        assert evidence(audit, "known_at_prediction_time").startswith(words)
 
 
 def test_a_static_weight_is_suspected_where_records_precede_it_and_noted_elsewhere() -> None:

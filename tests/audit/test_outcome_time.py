@@ -21,6 +21,11 @@ def fact(value: Floats, *, name: str = "c", lasting: bool = True) -> Measured:
     return Measured(name=name, value=value, days=NOTHING, lasting=lasting)
 
 
+def known_of(people: int, value: Floats) -> Floats:
+    """Return the values of the first people alone."""
+    return np.where(np.arange(PEOPLE) < people, value, np.nan)
+
+
 def otherwise(value: Floats, wrong: int) -> Floats:
     """Return the values with those of the first few people changed."""
     return np.append(1 - value[:wrong], value[wrong:])
@@ -28,8 +33,11 @@ def otherwise(value: Floats, wrong: int) -> Floats:
 
 @pytest.mark.parametrize(
     ("value", "wrong", "is_found"),
-    [(DAYS, 5, True), (DAYS, 6, False), (BINARY, 0, True), (BINARY, 1, False), (RARE, 0, False)],
-    ids=["most", "too few", "two values", "two values but one", "a rare value"],
+    [
+        *[(DAYS, 5, True), (DAYS, 6, False), (BINARY, 0, True), (BINARY, 1, False), (RARE, 0, False)],
+        *[(known_of(20, DAYS), 1, True), (known_of(19, DAYS), 0, False)],
+    ],
+    ids=["most", "too few", "two values", "two values but one", "a rare value", "of 20 people", "of 19 people"],
 )
 def test_a_repeat_of_an_outcomes_column_is_one_for_most_people_and_of_few_values_for_all(
     value: Floats, wrong: int, is_found: bool
@@ -75,12 +83,15 @@ LAST = BEGIN + DAYS
     [
         (LAST + 5 * CHANCE, True, True),  # on the study's clock
         (DAYS + 5 * CHANCE, True, True),  # since the beginning
+        (DAYS + 60 * np.random.default_rng(2).exponential(1, PEOPLE), True, True),  # rank correlation 0.70
+        (known_of(50, LAST + 5 * CHANCE), True, True),
+        (known_of(49, LAST + 5 * CHANCE), True, False),
         (LAST + 5 * CHANCE, False, False),
         (LAST - 5 * CHANCE, True, False),  # below the last time
         (4000 - LAST, True, False),  # above it, and the other way round
         (DAYS * 5, True, False),  # far above it
     ],
-    ids=["clock", "since", "it changes", "below", "falls", "far"],
+    ids=["clock", "since", "loosely", "of 50 people", "of 49 people", "it changes", "below", "falls", "far"],
 )
 def test_what_is_never_below_the_last_time_and_goes_with_it_is_the_end_of_follow_up(
     value: Floats, lasting: bool, is_found: bool
@@ -123,8 +134,9 @@ def test_a_countdown_falls_by_the_time_that_passes_to_another_end_for_each(
         (50 + 10 * CHANCE + 20 * DAYS / 365.25, "wage", False),
         (50 + 10 * CHANCE - 20 * DAYS / 365.25, "age", False),
         (50 + 20 * DAYS, "age", False),  # 365 years a year are no age
+        (50 + 0.1 * CHANCE + 2 * DAYS / 365.25, "age", False),  # nor is a tenth of a year
     ],
-    ids=["added", "another name", "sooner", "too steep"],
+    ids=["added", "another name", "sooner", "too steep", "too flat"],
 )
 def test_an_age_that_is_higher_where_the_outcome_is_later_is_suspected(age: Floats, name: str, is_found: bool) -> None:
     years = Ahead(finding="outcome_time", words="the time", value=20 * DAYS, instant=NOTHING, years=1 / 365.25)

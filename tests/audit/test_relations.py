@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sequela.audit.relation import pair_relations, relation
-from sequela.audit.separation import purity, rates_of_others, separation
+from sequela.audit.separation import Purity, Separation, purity, rates_of_others, separation
 
 
 def times(seed: int, people: int = 200) -> np.ndarray:
@@ -65,13 +65,28 @@ def test_constants_and_few_people_say_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "others", "severity"), [(3, 300, None), (8, 60, None), (15, 60, "likely"), (60, 300, "certain")]
+    ("events", "others", "severity"),
+    [(3, 300, None), (300, 3, None), (8, 60, None), (15, 60, "likely"), (60, 15, "likely"), (60, 300, "certain")],
 )
 def test_perfect_ranking_counts_by_how_many_people_bear_it(events: int, others: int, severity: str | None) -> None:
     label = np.repeat([1.0, 0.0], [events, others])
     found = separation(label, label + np.linspace(0, 0.5, len(label)), np.arange(len(label)))
     assert found is not None
     assert found.severity == severity
+
+
+@pytest.mark.parametrize(
+    ("auroc", "severity"), [(0.96, None), (0.97, None), (0.98, "likely"), (0.9949, "likely"), (0.995, "certain")]
+)
+def test_no_honest_column_of_many_people_is_as_strong(auroc: float, severity: str | None) -> None:
+    assert Separation(auroc=auroc, with_outcome=200, without=200).severity == severity
+
+
+def test_a_separation_is_of_people_whichever_way_round_and_never_impossible_by_chance() -> None:
+    label, person = np.repeat([1.0, 0.0], [40, 60]), np.repeat(np.arange(20), 5)
+    for score in (label, -label):
+        assert separation(label, score, person) == Separation(auroc=1.0, with_outcome=8, without=12)
+    assert Separation(auroc=1.0, with_outcome=200, without=200).by_chance(0.95) == 1 / 2000
 
 
 def test_an_honest_095_is_let_be_in_all_but_few_draws() -> None:
@@ -87,6 +102,36 @@ def test_names_tell_nothing_of_others() -> None:
     label = (np.arange(100) % 4 == 0).astype(float)
     rates = rates_of_others(np.arange(100), label, np.arange(100))
     assert np.allclose(rates[:5], [label[np.arange(100) % 5 != fold].mean() for fold in range(5)])
+
+
+@pytest.mark.parametrize(
+    ("marked", "always", "reached", "base", "severity"),
+    [
+        (40, 40, 0.8, 0.5, "certain"),
+        (39, 39, 0.8, 0.5, "likely"),
+        (40, 40, 0.79, 0.5, "likely"),
+        (40, 40, 0.8, 0.51, "likely"),
+        (20, 20, 0.5, 0.1, None),  # 0.8^20 = 0.012: so often an honest mark does as well
+        (21, 21, 0.5, 0.1, "likely"),  # 0.8^21 = 0.009
+        (60, 60, 0.8, 0.9, None),  # 0.95^60 = 0.046
+        (100, 99, 0.5, 0.5, "likely"),
+        (100, 98, 0.5, 0.5, None),
+        (0, 0, 0.0, 0.1, None),
+    ],
+)
+def test_a_mark_comes_of_the_outcome_where_no_honest_one_is_borne_by_so_few_without(
+    marked: int, always: int, reached: float, base: float, severity: str | None
+) -> None:
+    assert Purity(marked=marked, always=always, reached=reached, base=base).severity == severity
+
+
+def test_people_bear_a_mark_always_where_the_outcome_follows_it_each_time() -> None:
+    person = np.array([0, 0, 0, 1, 1, 1, 2, 3])
+    label = np.array([1.0, 0, 0, 1, 1, 1, 0, 1])
+    mark = np.array([True, True, False, True, True, False, False, False])
+    found = purity(mark, label, person)
+    assert (found.marked, found.always) == (2, 1)
+    assert (found.reached, found.base) == pytest.approx((2 / 3, (1 / 3 + 1 + 0 + 1) / 4))
 
 
 def test_a_mark_must_be_borne_by_enough_people() -> None:

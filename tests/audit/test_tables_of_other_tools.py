@@ -15,6 +15,7 @@ from tables import export, survival
 
 from sequela.audit import Audit, audit_table, audit_table_file
 from sequela.audit.separation import Separation
+from sequela.audit.table_file import examples
 from sequela.errors import LeakError, RecordsError
 
 
@@ -68,22 +69,49 @@ def test_parts_that_follow_each_other_in_time_are_a_note() -> None:
     assert ("people_overlap", None) in named(found(rows), "note")
 
 
+@pytest.mark.parametrize(
+    ("first", "others", "severity"),
+    [
+        (["train", "train", "test", "test"], ["train", "train", "test", "test"], "note"),
+        (["train", "test", "train", "test"], ["train", "test", "train", "test"], "certain"),  # side by side in time
+        (["train", "train", "test", "test"], ["test", "test", "train", "train"], "certain"),
+        (["train", "train", "test", "test"], ["train", "train", "train", "train"], "note"),
+    ],
+)
+def test_parts_follow_each_other_where_all_that_stand_in_both_have_them_in_one_order(
+    first: list[str], others: list[str], severity: str
+) -> None:
+    rows = pl.DataFrame(
+        {"pid": np.repeat(np.arange(40), 4), "day": np.tile([1, 5, 9, 15], 40), "died": np.repeat(np.arange(40) % 2, 4)}
+    ).with_columns(part=pl.Series([*first * 20, *others * 20]))
+    assert ("people_overlap", None) in named(found(rows), severity)
+
+
 def test_copies_under_another_id_are_found() -> None:
     rows = export().with_columns(part=pl.when(pl.col("pid") < 1100).then(pl.lit("train")).otherwise(pl.lit("test")))
-    again = rows.filter(pl.col("pid") < 1030).with_columns(pl.col("pid") + 5000, part=pl.lit("test"))
-    assert ("copied_history", None) in named(found(pl.concat([rows, again])), "certain")
+    long = pl.len().over("pid") > 2  # two rows may agree by chance
+    again = rows.filter(long & (pl.col("pid") < 1030)).with_columns(pl.col("pid") + 5000, part=pl.lit("test"))
+    [copied] = [one for one in found(pl.concat([rows, again])).findings if one.finding == "copied_history"]
+    assert copied.severity == "certain"
+    assert copied.evidence.startswith(
+        f"The rows of {2 * again['pid'].n_unique()} people stand under other ids in another part"
+    )
 
 
-def test_single_rows_in_two_parts_are_found() -> None:
+@pytest.mark.parametrize(("copies", "words"), [(5, "Fewer than 11 rows are"), (6, "12 rows are")])
+def test_single_rows_in_two_parts_are_found(copies: int, words: str) -> None:
     random = np.random.default_rng(3)
     rows = export().with_columns(
-        *[pl.Series(f"x{k}", np.round(random.normal(0, 1, len(export())), 4)) for k in range(5)]
+        *[pl.Series(f"x{k}", np.round(random.normal(0, 1, len(export())), 4)) for k in range(9)]
     )
-    again = rows[::20].with_columns(
-        pid=pl.Series(np.arange(9000, 9000 + len(rows[::20]))),
+    again = rows[: 20 * copies : 20].with_columns(
+        pid=pl.Series(np.arange(9000, 9000 + copies)),
         part=pl.when(pl.col("part") == "train").then(pl.lit("held_out")).otherwise(pl.lit("train")),
     )
-    assert ("copied_rows", None) in named(found(pl.concat([rows, again.select(rows.columns)])), "certain")
+    audit = found(pl.concat([rows, again.select(rows.columns)]))
+    [copied] = [one for one in audit.findings if one.finding == "copied_rows"]
+    assert copied.severity == "certain"
+    assert copied.evidence.startswith(words)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +127,7 @@ def test_single_rows_in_two_parts_are_found() -> None:
         ("until", pl.col("day").max().over("pid") * 24 + 5, "length_of_record"),
         ("rows_in_all", pl.len().over("pid").cast(pl.Float64), "length_of_record"),
         ("seen", pl.col("age") + pl.col("day").max().over("pid") / 365.25, "length_of_record"),
+        ("remaining", pl.col("day").max().over("pid") - pl.col("day"), "length_of_record"),
     ],
 )
 def test_columns_that_tell_what_lies_ahead_are_found(column: str, expression: pl.Expr, finding: str) -> None:
@@ -168,8 +197,52 @@ def test_a_label_that_is_a_number_is_found_in_other_units_and_in_an_age() -> Non
     assert {("equals_outcome", "days"), ("outcome_time", "age_seen")} <= named(
         audit_table(leaky, subject="pid", label="years"), "certain"
     )
+    wrong = rows.with_columns(days=pl.when(pl.col("pid") < 3).then(0.0).otherwise(pl.col("years") * 365.25).round())
+    [told] = audit_table(wrong, subject="pid", label="years").findings
+    assert told.evidence == (
+        "It is the label times 365.25, but for rounding: in all but fewer than 11 of the rows of 300 people."
+    )
     alone = rows.with_columns(age=pl.col("age") + pl.col("years"))
     assert named(audit_table(alone, subject="pid", label="years"), "likely") == {("age_at_outcome", "age")}
+
+
+def test_an_end_to_which_a_label_counts_down_is_a_time_ahead() -> None:
+    rows = export(seed=7)
+    end = rows.with_columns(until=pl.col("day").max().over("pid") + pl.col("age").first().over("pid") / 10)
+    frame = end.with_columns(left=pl.col("until") - pl.col("day"), ends=pl.col("until").round(1) + 7)
+    audit = audit_table(frame.drop("until"), subject="pid", label="left", time="day")
+    [told] = [one for one in audit.findings if one.column == "ends"]
+    assert told.finding == "outcome_time"
+    assert told.evidence.startswith("It is the time plus the label 'left', plus a constant, but for rounding")
+
+
+def test_a_label_of_few_people_is_told_by_no_column() -> None:
+    rows = survival(19)
+    many = pl.concat([rows.with_columns(pl.col("years") + visit) for visit in range(3)])
+    leaky = many.with_columns(days=pl.col("years") * 365.25)
+    assert not named(audit_table(leaky, subject="pid", label="years"), "certain")
+
+
+@pytest.mark.parametrize(
+    ("label", "read"),
+    [
+        (["dead", None, "alive", " "], [1.0, 0.0]),
+        (["Yes", "no", "no"], [1.0, 0.0, 0.0]),
+        (["other", "control"], [1.0, 0.0]),
+        (["case", "other"], [1.0, 0.0]),
+        (["b", "a"], [1.0, 0.0]),
+        ([7, 3, None, 7], [1.0, 0.0, 1.0]),
+        ([True, False], [1.0, 0.0]),
+    ],
+)
+def test_of_two_labels_one_is_the_event_and_rows_without_one_are_left_out(label: list[Any], read: list[float]) -> None:
+    frame = pl.DataFrame({"pid": range(len(label)), "died": label, "x": [float("inf"), 1.0, 2.0, 3.0][: len(label)]})
+    rows = examples(frame, {"subject": "pid", "label": "died", "time": None, "split": None}, "t")
+    assert rows.binary
+    assert rows.label.tolist() == read
+    [x] = rows.columns
+    assert x.present.tolist() == [False, *[True] * (len(read) - 1)]
+    np.testing.assert_array_equal(np.isnan(x.number), ~x.present)
 
 
 def test_a_column_that_names_the_part_is_found() -> None:
@@ -177,6 +250,17 @@ def test_a_column_that_names_the_part_is_found() -> None:
         source=pl.when(pl.col("part") == "train").then(pl.lit("a.csv")).otherwise(pl.lit("b.csv"))
     )
     assert ("differs_by_split", "source") in named(found(rows), "likely")
+
+
+@pytest.mark.parametrize(
+    ("rows", "apart", "finding"),
+    [(11, 9.0, {("differs_by_split", "site")}), (10, 9.0, set()), (150, 2.33, set())],  # 2.33: AUROC 0.95
+)
+def test_numbers_tell_the_parts_where_they_part_eleven_rows_of_each(rows: int, apart: float, finding: set[Any]) -> None:
+    there = np.arange(300) < rows
+    site = np.random.default_rng(0).normal(size=300) + apart * there
+    frame = pl.DataFrame({"pid": np.arange(300), "died": np.arange(300) % 2, "site": site, "part": there.astype(int)})
+    assert named(found(frame, time=None)) == finding
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -195,6 +279,7 @@ def test_a_file_says_the_same_as_its_frame(tmp_path: Path, ending: str) -> None:
         ({}, {"label": "dead"}, "Did you mean 'died'"),
         ({}, {"subject": "died"}, "named for two things"),
         ({"pid": pl.lit(None, pl.Int64)}, {}, "the id is missing"),
+        ({"pid": pl.when(pl.int_range(pl.len()) != 2).then("pid")}, {}, "row 3"),
         ({"died": pl.lit(1)}, {}, "all rows have the same label"),
         ({"died": pl.col("sex") + pl.col("age").cast(pl.String)}, {}, "more than two words"),
         ({"died": pl.lit(None, pl.Int64)}, {}, "no row has a label"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -336,6 +337,10 @@ DO_NOT_GO_TOGETHER: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("prepare", lambda c: c.update(regression=REGRESSION | {"regressions": [STEP | {"column": 4}]}), "one of"),
     ("prepare", lambda c: c.update(regression=REGRESSION | {"regressions": [STEP | {"coefficients": []}]}), "for each"),
     ("prepare", lambda c: c.update(grid={"microseconds": 10**30, "aggregate": {}}), "grid.microseconds"),
+    ("after", lambda c: c.update(recalibration={"network": {"kind": "none", "reason": "x"}}), "what is no model"),
+    ("after", lambda c: c["interval"].update(half_width=[[1.0, 1.0]]), "not those of study.json"),
+    ("after", lambda c: c["interval"].update(half_width=[[-1.0]]), "at least 0"),
+    ("after", lambda c: c["interval"].update(level=1.0), "below 1"),
     ("study", lambda c: c["cleaning"].update(limits={"sbp": [1.0]}), "a lowest and a highest"),
     ("study", lambda c: c["cleaning"].update(limits={"sbp": [2.0, 1.0]}), "a lowest and a highest"),
     ("study", lambda c: c["cleaning"].update(derived={"x": "never"}), "formula"),
@@ -361,6 +366,30 @@ def test_numbers_of_a_bundle_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(BundleError, match=rf"bundle/{member}\.json: .*{says}.* damaged or was changed by hand"):
         read_bundle(changed(run, tmp_path, member, change))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: c.update(format=True), "manifest.json: it names no format"),
+        (lambda c: c.update(format=0), "manifest.json: it is not of a known form"),
+        (lambda c: c.update(members=[*c["members"]]), "manifest.json: it is not of a known form"),
+        (lambda c: c["members"].update({"code.py": c["members"]["card.json"]}), "code.py: it is no member of a bundle"),
+        (lambda c: c["members"]["card.json"].update(run="code.py"), "its entry for card.json is not of a known form"),
+        (lambda c: c["members"]["card.json"].pop("size"), "its entry for card.json is not of a known form"),
+    ],
+)
+def test_a_manifest_lists_the_members_of_a_bundle_and_nothing_else(
+    run: Run, tmp_path: Path, change: Callable[[dict[str, Any]], Any], says: str
+) -> None:
+    bundle = shutil.copytree(run.folder / "bundle", tmp_path / "bundle")
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    change(manifest)
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    if "code.py" in manifest["members"]:
+        shutil.copy(bundle / "card.json", bundle / "code.py")
+    with pytest.raises(BundleError, match=re.escape(says)):
+        read_bundle(bundle)
 
 
 def test_a_hybrid_without_its_trees_is_refused(run: Run, tmp_path: Path) -> None:

@@ -71,12 +71,15 @@ def test_between_two_points_of_a_roc_curve_lie_many_people_of_each_kind_or_none(
     assert area == pytest.approx(auroc(event, noisy), abs=0.01)
 
 
-def test_precision_at_full_recall_is_the_share_of_events():
+def test_precision_is_the_share_of_events_at_each_point_of_the_roc_curve():
     found, event, _, _ = drawn_curves()
-    curve = found["models"][0]["precision_recall"]
-    assert curve["recall"][-1] == 1
-    assert curve["precision"][-1] == pytest.approx(event.mean(), abs=1e-4)
-    assert (np.diff(curve["recall"]) >= 0).all()
+    for model in found["models"]:
+        roc, curve = model["roc"], model["precision_recall"]
+        assert curve["recall"] == roc["sensitivity"][1:]
+        hits = event.sum() * np.array(curve["recall"])
+        false = (1 - event).sum() * np.array(roc["false_positive_rate"][1:])
+        assert curve["precision"] == pytest.approx(hits / (hits + false), abs=2e-3)
+        assert curve["precision"][-1] == pytest.approx(event.mean(), abs=1e-4)
 
 
 def test_the_decision_curve_holds_exact_values_at_thresholds_that_many_people_lie_between():

@@ -380,15 +380,32 @@ def test_the_verdict_says_what_the_intervals_decide(outcomes, end):
     assert said(*outcomes).endswith(end)
 
 
-def test_another_baseline_that_the_network_does_not_beat_suffices():
+@pytest.mark.parametrize("outcome", ["no_difference", "worse"])
+def test_another_baseline_that_a_model_does_not_beat_suffices(outcome):
     own = {"auroc": {"value": 0.85, "low": 0.8, "high": 0.9, "reason": None}}
-    models = dict.fromkeys(("network", "logistic", "gradient_boosting", "score"), own)
-    rows = [comparison("auroc", outcome) | {"against": against} for against, outcome in
-            (("logistic", "better"), ("gradient_boosting", "no_difference"), ("score", "better"))]  # fmt: skip
-    assert risk_verdict(models, rows, best_baseline="logistic", people=500).endswith(
-        "by 0.020 (0.010 to 0.030), yet not clearly higher than that of gradient boosting (0.850): "
-        "the simpler baseline suffices."
-    )
+    models = dict.fromkeys(("network", "hybrid", "logistic", "gradient_boosting", "score"), own)
+    better = [comparison("auroc", "better", model=model) | {"against": against} for model in ("network", "hybrid")
+              for against in ("logistic", "gradient_boosting", "score")]  # fmt: skip
+    for model, place in (("network", 1), ("hybrid", 4)):
+        rows = [comparison("auroc", outcome, model=model) | {"against": "gradient_boosting"} if at == place else row
+                for at, row in enumerate(better)]  # fmt: skip
+        both = risk_verdict(models, rows, best_baseline="logistic", people=500)
+        network, hybrid = both.split(" The hybrid's ")
+        held, other = (network, hybrid) if model == "network" else (hybrid, network)
+        assert held.endswith(
+            "by 0.020 (0.010 to 0.030), yet not clearly higher than that of gradient boosting (0.850): "
+            "the simpler baseline suffices."
+        )
+        assert other.endswith("by 0.020 (0.010 to 0.030): it earns its place.")
+
+
+@pytest.mark.parametrize(("people", "words"), [(10, "On fewer than 11 held-out"), (11, "On 11 held-out")])
+def test_eleven_people_are_told_and_numbers_of_0_are_numbers(people, words):
+    none = {"auroc": {"value": 0.0, "low": 0.0, "high": 0.0}}
+    row = comparison("auroc", "no_difference") | {"difference": -1e-7, "low": 0.0, "high": 0.0}
+    sentence = risk_verdict({"network": none, "logistic": none}, [row], best_baseline="logistic", people=people)
+    assert sentence.startswith(f"{words} people the network's AUROC (0.000, 95 % interval 0.000 to 0.000)")
+    assert "difference 0.000000 (0.000 to 0.000): the simpler" in sentence
 
 
 def test_without_intervals_there_is_no_verdict():

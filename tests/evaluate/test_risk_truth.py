@@ -84,6 +84,15 @@ def test_where_everybody_alerts_rounding_makes_no_predictive_value():
     assert found["ppv"][0] == pytest.approx(2 / 7)
 
 
+def test_without_events_nothing_of_them_is_told():
+    found = at_threshold([0, 0, 0], [0.9, 0.1, 0.1], 0.2)
+    odds = 0.2 / 0.8
+    assert found == pytest.approx(
+        {"net_benefit": -odds / 3, "standardised_net_benefit": None, "sensitivity": None, "specificity": 2 / 3,
+         "ppv": 0.0, "npv": 1.0, "alerts_per_100": 100 / 3}
+    )  # fmt: skip
+
+
 def test_weights_count_as_repeated_predictions():
     event, risk, _ = cohort(6, people=60)
     times = np.random.default_rng(1).integers(0, 4, len(event))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from sequela.evaluate import Asked, Resamples, forecast_measures, verdict
+from sequela.evaluate.verdict import decimals
 
 
 def headline(value, low=None, high=None, reason=None):
@@ -64,10 +65,11 @@ def test_a_network_that_loses_is_said_to_lose():
 
 def test_a_network_that_another_baseline_beats_does_not_earn_its_place():
     said = verdict(
-        {"network": NETWORK, "linear": headline(15.0), "persistence": headline(13.0)},
+        {"network": NETWORK, "linear": headline(15.0), "persistence": headline(13.0), "mean": headline(14.1)},
         [
             compared(-0.8, -0.9, -0.7, "better"),
             compared(1.2, 1.0, 1.4, "worse", "persistence"),
+            compared(0.1, -0.2, 0.3, "no_difference", "mean"),
         ],
         best_baseline="linear",
         people=50,
@@ -97,7 +99,7 @@ def test_the_hybrid_gets_a_sentence_of_its_own():
         [
             compared(-0.04, -0.3, 0.24, "no_difference"),
             compared(-1.1, -1.3, -0.9, "better", model="hybrid"),
-            compared(-1.1, -1.4, -0.8, "better", "network", model="hybrid"),
+            compared(0.1, -0.4, 0.8, "no_difference", "network", model="hybrid"),
         ],
         best_baseline="linear",
         people=1123,
@@ -124,6 +126,12 @@ def test_too_few_people_give_no_verdict_and_no_count():
         "baseline, linear (15.0): fewer than 10 held-out people give no interval; no verdict."
     )
     assert "7" not in said
+
+
+@pytest.mark.parametrize(("people", "words"), [(10, "On fewer than 11 held-out"), (11, "On 11 held-out")])
+def test_eleven_people_are_told_and_a_forecast_without_error_is_one(people, words):
+    said = verdict({"network": headline(0.0, 0.0, 0.0)}, [], best_baseline=None, people=people)
+    assert said.startswith(f"{words} people the network's error (RMSE 0.00, 95 % interval 0.00 to 0.00)")
 
 
 def test_a_study_without_baselines_says_why():
@@ -165,6 +173,11 @@ def test_decimals_show_three_digits_and_no_difference_as_zero(value, difference,
     )
     assert f"RMSE {shown}" in said
     assert not any(f"({zero} to" in said or f"by {zero} " in said for zero in ("0", "0.0", "0.00", "0.000"))
+
+
+def test_decimals_are_six_digits_at_most_and_count_a_tenth_however_it_comes_about():
+    assert decimals(14.2, -1e-9) == 4
+    assert decimals(0.3 - 0.2) == 3  # 0.09999999999999998
 
 
 def test_a_baseline_without_numbers_is_refused():

@@ -82,6 +82,9 @@ def test_everybody_receives_from_one_other_person_and_gives_to_one(
     assert all(p != d for p, d in gives)
     assert len(gives) == len(people)
     assert {d for _, d in gives} == people
+    for person, giver in gives:  # each unit from the next one, over and over
+        mine, theirs = (np.flatnonzero(found.person == p) for p in (person, giver))
+        assert donor[mine].tolist() == np.resize(theirs, len(mine)).tolist()
 
 
 @given(rows=ROWS, asked=ASKED, seed=st.integers(0, 99))

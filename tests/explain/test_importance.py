@@ -151,7 +151,16 @@ def test_what_cannot_be_judged_says_why_and_comes_last() -> None:
     judged = held_out(0, 40)
     few = contract([(p, 5, "few", 1.0) for p in range(10)])
     judged = replace(judged, events=judged.events.vstack(few))
-    found = variable_importance(judged, shares, codes=["few", "never", "driver"], static=["sex", "x"], metric="brier")
+    seen: list[tuple[int, int]] = []
+    found = variable_importance(
+        judged,
+        shares,
+        codes=["few", "never", "driver"],
+        static=["sex", "x"],
+        metric="brier",
+        progress=lambda *done: seen.append(done),
+    )
+    assert seen[-1] == (3 * (3 * 4 + 2), 3 * (3 * 4 + 2))
     last = found.variables[-3:]
     assert {variable.name for variable in last} == {"few", "never", "x"}
     for variable in last:
@@ -260,6 +269,15 @@ def test_beyond_the_cap_the_most_widespread_variables_are_looked_at_and_the_othe
     found = variable_importance(judged, shares, codes=["dense", "noise"], static=[], metric="brier", settings=settings)
     assert [variable.name for variable in found.variables] == ["noise"]
     assert ImportanceSettings(most_in_time=12).passes(20, 1) == 3 * (20 + 1 + 12 * 3)
+
+
+def test_the_most_important_series_are_looked_at_in_time_and_the_others_as_a_whole() -> None:
+    settings = ImportanceSettings(most_in_time=1, resamples=50)
+    found = variable_importance(
+        held_out(0, 40), shares, codes=["absent", *CODES], static=STATIC, metric="brier", settings=settings
+    )
+    spans = {variable.name: len(variable.spans) for variable in found.variables}
+    assert spans == {"absent": 0, "driver": 3, "noise": 0, "rare noise": 0, "sex": 0, "weight": 0}
 
 
 def levels(labelled: int = 60) -> tuple[HeldOut, np.ndarray]:

@@ -41,6 +41,7 @@ def read(run: Run, name: str) -> Any:
 def test_a_run_folder_holds_the_files_of_the_design_and_no_others(plain: Run) -> None:
     assert {path.name for path in plain.folder.iterdir()} == FILES
     assert [path.name for path in plain.folder.parent.iterdir() if path.name.startswith(".")] == []
+    assert [folder.stat().st_mode & 0o777 for folder in (plain.folder, plain.folder / "bundle")] == [0o755, 0o755]
 
 
 def test_the_study_of_a_run_can_be_run_again(plain: Run) -> None:
@@ -190,6 +191,38 @@ def test_a_run_folder_that_exists_is_replaced_only_by_force(run_study: Any) -> N
     assert {path.name for path in second.folder.iterdir()} == FILES
     assert "seed = 1" in (second.folder / "study.toml").read_text()
     assert [path.name for path in second.folder.parent.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("out", "refused", "refused_by_force"),
+    [
+        ("new/and/deep", "", ""),
+        ("empty", "such a folder already", ""),
+        ("run", "such a folder already", ""),
+        ("other", "such a folder already", "no run folder"),
+        ("file", "a file of that name", "no run folder"),
+        ("link", "such a folder already", "no run folder"),
+        ("lost", "such a folder already", "no run folder"),
+        ("file/deep/run", "nothing can be written to .*file", "nothing can be written to .*file"),
+        ("lost/deep/run", "nothing can be written to .*lost", "nothing can be written to .*lost"),
+    ],
+)
+def test_a_folder_is_written_where_there_is_none_and_only_a_run_is_replaced_by_force(
+    tmp_path: Path, out: str, refused: str, refused_by_force: str
+) -> None:
+    for name in ("empty", "run", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "run" / "metrics.json").touch()
+    for name in ("other/note.txt", "file"):
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to("run")
+    (tmp_path / "lost").symlink_to("nowhere")
+    for force, words in ((False, refused), (True, refused_by_force)):
+        if words:
+            with pytest.raises(RunError, match=words):
+                folder_module.check_folder(tmp_path / out, force=force)
+        else:
+            folder_module.check_folder(tmp_path / out, force=force)
 
 
 @pytest.mark.parametrize("out", [".", "..", "../run", "bundle/.."])

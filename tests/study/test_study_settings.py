@@ -13,6 +13,7 @@ import tomli_w
 from small_study import study_document, write_study
 
 from sequela.errors import NotAvailableYet, StudyError
+from sequela.settings import wanted
 from sequela.study.settings import StudySettings, parse_study, read_study_file, resolved
 
 # Every key of a study file, those of later versions included, with the value that is its default or asks for nothing.
@@ -212,8 +213,11 @@ def test_an_unknown_key_of_a_forecast_is_told_from_the_keys_of_a_forecast() -> N
         (risk({"model.recalibrate": "platt", "train.patience": 0, **NOBODY}), "recalibrate"),
         (risk({"model.loss": "huber"}), '"cross_entropy"'),
         (risk({"evaluate.baselines": ["persistence"]}), "logistic"),
+        (risk({"evaluate.thresholds": [0.1, 0.2, 0.1]}), "twice"),
         ({"evaluate.baselines": ["logistic"]}, "persistence"),
         ({"model.recalibrate": "platt"}, "for a risk"),
+        ({"train.refit": True, "train.patience": 0}, "train.refit is for a risk"),
+        (risk({"train.refit": True, "train.patience": 1}), "patience = 0"),
         ({"model.loss": "cross_entropy"}, '"squared"'),
         ({"question.outcome": {"code": "A"}}, 'kind = "risk"'),
         (risk({"question.target": "sbp"}), 'kind = "forecast"'),
@@ -254,6 +258,22 @@ def test_a_study_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
 def test_a_number_is_refused_as_it_was_written() -> None:
     """2.0 where a whole number stands: not "cannot be 2, write a whole number"."""
     assert "'train.epochs' cannot be 2.0. Write a whole number." in str(refused({"train.epochs": 2.0}))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ({"type": "value_error", "msg": "Value error, ISO 8601 times are wanted."}, "ISO 8601 times are wanted"),
+        ({"type": "value_error", "msg": "Value error, Write a number."}, "write a number"),
+        ({"type": "literal_error", "ctx": {"expected": "'a' or 'b'"}, "msg": ""}, '"a" or "b"'),
+        ({"type": "too_long", "ctx": {"min_length": 1, "max_length": 3}, "msg": ""}, "a list of at most 3"),
+        ({"type": "less_than_equal", "ctx": {"le": 0.5}, "msg": ""}, "a number of at most 0.5"),
+        ({"type": "less_than", "ctx": {"lt": 1.0}, "msg": ""}, "a number below 1"),
+        ({"type": "greater_than", "ctx": {"gt": 0}, "msg": ""}, "a number above 0"),
+    ],
+)
+def test_what_is_wanted_is_said_as_a_noun_or_as_it_was_put(error: dict[str, Any], words: str) -> None:
+    assert wanted(error) == words
 
 
 IDLE: list[tuple[dict[str, Any], str]] = [
@@ -303,6 +323,7 @@ def test_a_key_that_can_do_nothing_is_refused(changes: dict[str, Any], says: str
         {**RISK, "evaluate": {"baselines": ["logistic"], "trials": 8}, "model.interval": "none"},
         {**RISK, "evaluate": {"baselines": [], "reason": "a test"}, "prepare.clinical": {"amounts": ["sbp"]},
          "model.wide": True},
+        {**RISK, "evaluate": {}, "train": {"refit": True, "patience": 0}},
     ],
     ids=str,
 )  # fmt: skip

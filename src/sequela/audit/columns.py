@@ -36,7 +36,7 @@ def column_at(series: Series, person: Rows, time: Rows, timeline: Timeline, tabl
     """Return the last record of a code known at each prediction."""
     row = series.last_known(person, time, timeline.people)
     last = timeline.known_until(person, time) - 1
-    newest = timeline.step_time[last] if len(timeline.step_time) else time
+    newest = timeline.step_time[last]
     there = row >= 0
     return Column(
         name=series.code,

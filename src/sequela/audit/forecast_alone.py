@@ -8,7 +8,7 @@ from sequela.audit.columns import Column
 from sequela.audit.finding import Finding, Severity
 from sequela.audit.relation import FEWEST, HOLDS, KINDS, same
 from sequela.audit.series import Flags, Floats
-from sequela.audit.words import people
+from sequela.audit.words import people, share
 from sequela.cohort.asof import Rows
 
 _REMEDY = "Remove the column from the inputs, or find out when it is known and give it that time."
@@ -26,10 +26,9 @@ def told_ahead(column: Column, label: Floats, past: Floats, person: Rows) -> Fin
     """
     told = ~np.isnan(label) & ~np.isnan(column.number)
     for rows in (told & column.fresh, told):  # what is carried on from earlier hides what a fresh value tells
-        if len(np.unique(person[rows])) >= FEWEST:
-            found = _is_the_label(column, label, past, person, rows) or _explains(column, label, past, person, rows)
-            if found is not None:
-                return found
+        found = _is_the_label(column, label, past, person, rows) or _explains(column, label, past, person, rows)
+        if found is not None:
+            return found
     return None
 
 
@@ -46,7 +45,7 @@ def _is_the_label(column: Column, label: Floats, past: Floats, person: Rows, row
         severity="certain",
         table=column.table,
         column=column.name,
-        evidence=f"It is the value to come, in {100 * equal.mean():.1f} % of {int(news.sum()):,} predictions "
+        evidence=f"It is the value to come, in {share(int(equal.sum()), len(equal))} of {len(equal):,} predictions "
         f"({people(who)}) in which that differs from the last one.",
         remedy=_REMEDY,
     )

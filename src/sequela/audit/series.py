@@ -81,4 +81,4 @@ def numbered(texts: pl.Series) -> tuple[Rows, tuple[str, ...]]:
         return np.full(len(texts), -1), ()
     levels = texts.drop_nulls().unique().sort()
     number = texts.replace_strict(levels, np.arange(len(levels)), default=-1, return_dtype=pl.Int64)
-    return number.fill_null(-1).to_numpy(), tuple(levels)
+    return number.to_numpy(), tuple(levels)

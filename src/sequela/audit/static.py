@@ -11,7 +11,7 @@ import polars as pl
 from sequela.audit.finding import Finding, Severity
 from sequela.audit.relation import FEWEST, HOLDS, KINDS, same
 from sequela.audit.series import Floats, Series
-from sequela.audit.words import FEW, people, share
+from sequela.audit.words import people, share
 from sequela.cohort.facts import Facts
 from sequela.prepare.quantities import quantity_of
 from sequela.records import Clock
@@ -136,5 +136,5 @@ def _when(calendar: bool, early: int, everybody: int) -> str:
         return "Nothing says when it was measured."
     if not early:
         return "No record precedes the origin, time 0; nothing says that it was not measured later."
-    whom = share(early, everybody) if early > FEW else "fewer than 11"
-    return f"Records of {whom} of {people(everybody)} precede the origin, time 0, and it was measured then or later."
+    whom = f"{share(early, everybody)} of {people(everybody)}"
+    return f"Records of {whom} precede the origin, time 0, and it was measured then or later."

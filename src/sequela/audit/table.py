@@ -17,7 +17,7 @@ from sequela.audit.relation import FEWEST, KINDS, grain, relation
 from sequela.audit.series import Floats
 from sequela.audit.table_file import Examples, examples, read_table
 from sequela.audit.table_parts import differs_by_split, parts_overlap, same_histories, same_rows
-from sequela.audit.words import people
+from sequela.audit.words import people, share
 from sequela.records.durations import MICROSECONDS
 
 _DAY = MICROSECONDS["days"]
@@ -90,7 +90,7 @@ def _is_number(name: str, number: Floats, rows: Examples) -> Finding | None:
         table=rows.name,
         column=name,
         evidence=f"It is the label{_in_words(held.slope, held.constant)}, but for rounding: in "
-        f"{100 * held.holding / held.people:.0f} % of the rows of {people(who)}.",
+        f"{share(held.holding, held.people)} of the rows of {people(who)}.",
         remedy="Remove the column.",
     )
 
@@ -126,7 +126,7 @@ def _times(rows: Examples, label: str) -> list[Finding]:
         ]
         ahead += [Ahead(finding=f, words=w, value=v, instant=at * _DAY) for f, w, v, at in spans]
     table_of = {one.name: rows.name for one in measured}
-    equal = {label} if rows.binary else {one.column for one in _alone(rows)}
+    equal = set() if rows.binary else {one.column for one in _alone(rows)}
     rest = [one for one in measured if one.name not in equal]
     found = holds_time_ahead(rest, ahead, [begin], table_of)
     named = {one.column for one in found}

@@ -11,7 +11,7 @@ from sequela.audit.columns import sampled
 from sequela.audit.finding import Finding
 from sequela.audit.relation import FEWEST
 from sequela.audit.series import Flags, Floats, Series
-from sequela.audit.words import FEW, people
+from sequela.audit.words import FEW, capital, people, share
 from sequela.cohort import Cohort, Question, RiskQuestion
 from sequela.cohort.asof import Rows
 from sequela.cohort.occurrences import Seen, what_happened
@@ -59,16 +59,16 @@ def only_after(
         late = one.time >= happened - 1.0
         who = len(np.unique(one.person))
         if who >= FEWEST and late.mean() >= 0.99:
-            at_once = (np.abs(one.time - happened) <= 1.0)[late].mean()
+            at_once = share(int((np.abs(one.time - happened) <= 1.0)[late].sum()), int(late.sum()))
             found.append(
                 Finding(
                     finding="only_after_outcome",
                     severity="note",
                     table=table_of.get(one.code),
                     column=one.code,
-                    evidence=f"It is recorded of {people(who)}, at the time of the outcome ({100 * at_once:.0f} % of "
-                    "the records) or after it, and of nobody else. No prediction before it sees it, if its stamps are "
-                    "right.",
+                    evidence=f"Of its {len(late):,} records, those of {people(who)}, "
+                    f"{share(int(late.sum()), len(late))} stand at the time of the outcome ({at_once} of these) or "
+                    "after it. No prediction before it sees them, if their stamps are right.",
                     remedy="Leave the code out: it cannot help, and one early stamp would leak.",
                 )
             )
@@ -97,14 +97,15 @@ def at_prediction(events: pl.DataFrame, series: Sequence[Series], cohort: Cohort
         same = np.zeros(len(rows), dtype=bool)
         for one in series:
             same |= _at(one, person, time, cohort.timeline.people)
-        who = len(np.unique(person[same]))
+        who, everybody = len(np.unique(person[same])), len(np.unique(person))
         if who > FEW:
             found.append(
                 Finding(
                     finding="known_at_prediction_time",
                     severity="note",
-                    evidence=f"At {100 * np.mean(same):.1f} % of {len(same):,} predictions, those of {people(who)}, "
-                    "something is known from exactly the prediction time on, and is seen.",
+                    evidence=f"At {share(int(same.sum()), len(same))} of {len(same):,} predictions, of "
+                    f"{share(who, everybody)} of {people(everybody)}, something is known from exactly the "
+                    "prediction time on, and is seen.",
                     remedy="Nothing, where these stamps are those at which it was known.",
                 )
             )
@@ -165,7 +166,7 @@ def _later(records: Records) -> list[Finding]:
             finding="available_later",
             severity="note",
             table=table,
-            evidence=f"{100 * late / rows:.0f} % of its {rows:,} values became available after their time, half of "
+            evidence=f"{capital(share(late, rows))} of its {rows:,} values became available after their time, half of "
             f"them {hours:.3g} hours or more after it. They are seen from then on only.",
             remedy="Nothing, where `available` is when the result could be read.",
         )

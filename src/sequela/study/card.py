@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from sequela.cohort import HELD_OUT
+from sequela.cohort import HELD_OUT, Split
 from sequela.report.formats import Metrics
 from sequela.report.performance import performance
 from sequela.study.kinds import kind_of
-from sequela.study.material import Fit, Material
+from sequela.study.material import Fit, Floats, Material
 from sequela.study.profile import split_counts
 
 
@@ -28,7 +28,7 @@ def card(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[s
         "performance": performance(
             Metrics.model_validate(metrics),
             people=counts["people"]["held_out"],
-            predictions=_judged(material, fits),
+            predictions=_judged(material.labels, [fit.split for fit in fits]),
             thresholds=material.settings.evaluate.thresholds,
         ),
         "best_baseline": metrics["best_baseline"],
@@ -37,11 +37,10 @@ def card(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[s
     }
 
 
-def _judged(material: Material, fits: list[Fit]) -> int:
+def _judged(labels: Floats, splits: list[Split]) -> int:
     """Return the held-out predictions; of a forecast the held-out values of its first target."""
-    chosen = np.any([fit.split.part == HELD_OUT for fit in fits], axis=0)
-    labels = material.labels[chosen]
-    return len(labels) if labels.ndim == 1 else int((~np.isnan(labels[:, :, 0])).sum())
+    held_out = labels[np.any([split.part == HELD_OUT for split in splits], axis=0)]
+    return len(held_out) if held_out.ndim == 1 else int((~np.isnan(held_out[:, :, 0])).sum())
 
 
 def _coarse(counts: dict[str, int]) -> dict[str, int | str]:
