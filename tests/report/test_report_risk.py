@@ -320,6 +320,12 @@ def test_few_events_are_not_told_by_other_numbers(risk_folder: Callable[..., Pat
     assert "Calibration in the large" not in section(page, "calibration")
     assert "is not shown: fewer than 11 predictions" in section(page, "benefit")
     assert f"{100 * row['value']:.1f} %" not in text_of(page)
+    # AUROC is a count of pairs, and a rare event's Brier score nearly its share.
+    results = section(page, "results").split("Paired")[0]
+    assert "Brier score" not in results + section(page, "calibration")
+    assert not re.search(r"0\.\d{3}", page.split("<nav")[0].split("calibration slope")[0])
+    assert not re.search(r"AUROC; larger is better: Network: 0\.\d{3}", page)
+    assert all("Not shown: fewer than 11" in section(page, name) for name in ("importance", "missing"))
 
 
 def test_few_without_the_event_are_not_left_to_subtraction(risk_folder: Callable[..., Path]) -> None:
@@ -363,8 +369,42 @@ def test_few_events_at_one_time_are_not_left_to_subtraction(risk_folder: Callabl
         row["events"] = events.get(row["at"], row["events"])
     write_json(run / "metrics.json", metrics)
     found = section(page_of(run), "when")
-    assert found.count("not shown") == 3
+    assert found.split("Where 1 to 10")[0].count("not shown") == 3
     assert not any(f" {count} " in found for count in events.values())
+
+
+def test_few_who_left_between_two_times_are_not_left_to_subtraction(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder(landmarks=(6.0, 12.0, 24.0))
+    metrics, profile = read_json(run / "metrics.json"), read_json(run / "profile.json")
+    people = {"6h": 900, "12h": 860, "24h": 856}
+    for row in metrics["measures"]:
+        row["people"] = people.get(row["at"], row["people"])
+    profile["split"]["predictions"]["held_out"] = sum(people.values())
+    write_json(run / "metrics.json", metrics)
+    write_json(run / "profile.json", profile)
+    found = section(page_of(run), "when")
+    assert "6h about 900" in found
+    assert not any(f" {count} " in found or f"of {count}" in found for count in (860, 856))
+
+
+@pytest.mark.parametrize("people", [40, 18])
+def test_pairs_of_a_small_group_do_not_tell_how_few_had_the_event(
+    risk_folder: Callable[..., Path], people: int
+) -> None:
+    run = risk_folder()
+    metrics = read_json(run / "metrics.json")
+    of_group = [row for row in metrics["measures"] if row["subgroup"] and row["subgroup"]["level"] == "female"]
+    pages = set()
+    for events, pairs in ((6, 0.8137), (7, 0.8114)):
+        for row in of_group:
+            row |= {"people": people, "events": events}
+            if row["metric"] in ("auroc", "auprc", "observed_risk"):
+                row["value"] = events / people if row["metric"] == "observed_risk" else pairs
+        write_json(run / "metrics.json", metrics)
+        page = page_of(run)
+        pages.add(re.search(r'<section id="subgroups">.*?</section>', page, re.DOTALL)[0])  # type: ignore[index]
+        assert ("0.81 [" in section(page, "subgroups")) == (people == 40)
+    assert len(pages) == 1, "drawn and written alike"
 
 
 def _with_groups(run: Path, model: str, threshold: float, *, missed: int, false_alerts: int) -> dict[str, Any]:
@@ -420,7 +460,7 @@ def test_what_was_not_measured_is_not_called_withheld(risk_folder: Callable[...,
         pair.update(difference=None, low=None, high=None, reason="too few to say: made up")
     write_json(run / "metrics.json", metrics)
     page = page_of(run)
-    assert "Network – – – – – –" in section(page, "results")
+    assert "Network – – – – –" in section(page, "results")
     assert "not shown" not in section(page, "results").replace("how many are not shown", "")
     assert "is coarse where" not in section(page, "results")
     assert "Observed:" not in section(page, "calibration")

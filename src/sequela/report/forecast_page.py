@@ -26,6 +26,7 @@ from sequela.report.words import (
     model_name,
     plain,
     signed,
+    unbroken,
 )
 
 TEMPLATE = "forecast.html"
@@ -65,6 +66,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
     units = {one.name: one.unit for one in targets}
     has_intervals = isinstance(nominal, int | float) and not isinstance(nominal, bool)
     return {
+        "verdict": unbroken(guarded(metrics.verdict)),
         "results_contents": _SECTIONS + [("courses", "Courses of single people")] * run.individuals,
         "targets": targets,
         "question": question.question_in_words(asked, metrics.target),

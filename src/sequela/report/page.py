@@ -16,9 +16,9 @@ from sequela.report.files import REMEDY, RunFiles
 from sequela.report.findings import audit_view
 from sequela.report.network import loss_in_words, network_view, searches
 from sequela.report.preparation import preparation_view
-from sequela.report.privacy import guarded, shown_count
+from sequela.report.privacy import shown_count
 from sequela.report.results import without_best
-from sequela.report.words import listed, model_name, span, unbroken
+from sequela.report.words import listed, model_name, span
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -55,7 +55,6 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "title": profile.name,
         "run": run,
         "environment": run.environment,
-        "verdict": unbroken(guarded(metrics.verdict)),
         "what": listed(metrics.target),
         "best": model_name(metrics.best_baseline) if metrics.best_baseline else None,
         "without_best": without_best(metrics),

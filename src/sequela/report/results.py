@@ -99,6 +99,11 @@ def block_of(
     return [row for row in metrics.measures if (row.at, row.subgroup, row.weighting) == (at, subgroup, weighting)]
 
 
+def events_of(metrics: Metrics) -> int | None:
+    """The held-out predictions that the event followed."""
+    return next((row.events for row in block_of(metrics) if row.events is not None), None)
+
+
 def found_in(
     rows: Sequence[Measure],
     model: str,

@@ -124,6 +124,20 @@ def fixed(value: float | None, decimals: int) -> str:
     return text.replace("-", MINUS)
 
 
+def coarse_decimals(text: str, decimals: int) -> str:
+    """A sentence in which no number has more decimals than that.
+
+    Example:
+        >>> coarse_decimals("(0.834), difference -0.0021 (-0.061 to 0.066); a 95 % interval", 2)
+        '(0.83), difference 0.00 (-0.06 to 0.07); a 95 % interval'
+    """
+    return re.sub(
+        rf"-?\b\d+\.\d{{{decimals + 1},}}\b",
+        lambda found: f"{round(float(found[0]), decimals) + 0.0:.{decimals}f}",
+        text,
+    )
+
+
 def signed(value: float | None, decimals: int) -> str:
     """A difference, always with its sign."""
     text = fixed(value, decimals)
