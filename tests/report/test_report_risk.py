@@ -407,6 +407,22 @@ def test_pairs_of_a_small_group_do_not_tell_how_few_had_the_event(
     assert len(pages) == 1, "drawn and written alike"
 
 
+@pytest.mark.parametrize("what", ["band", "line of the baseline"])
+def test_axes_of_calibration_hold_all_that_is_drawn(risk_folder: Callable[..., Path], what: str) -> None:
+    run = risk_folder()
+    curves = read_json(run / "curves.json")
+    for one in curves["risk"]["models"]:
+        for part in (one["before"], one["after"]):
+            part["groups"] = []
+            part["curve"] = {key: [share / 10 for share in part["curve"][key]] for key in part["curve"]}
+    drawn = curves["risk"]["models"][0 if what == "band" else -1]["after"]["curve"]
+    drawn["high" if what == "band" else "predicted"][-1] = 0.93
+    write_json(run / "curves.json", curves)
+    figure = next(one for one in figures_of(page_of(run)) if "calibration-network" in str(one.attrib))
+    ends = [float(one.text) for one in figure.iter() if (one.text or "").strip().isdigit()]
+    assert max(ends) >= 93, ends
+
+
 def _with_groups(run: Path, model: str, threshold: float, *, missed: int, false_alerts: int) -> dict[str, Any]:
     """Make a model miss so many at a threshold, and alert falsely so often; return its net benefit there."""
     metrics, price = read_json(run / "metrics.json"), threshold / (1 - threshold)
