@@ -138,7 +138,7 @@ def test_runs_stand_beside_each_other() -> None:
     assert "…" not in text
     for words in (
         "512 held-out predictions of 500 people, 81 with the event, common to all runs",
-        "Net benefit at 0.2",
+        "Net benefit at 20 %",
         "a",
         "[red]b[/red]",
         "Logistic regression *",

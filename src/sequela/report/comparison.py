@@ -11,7 +11,7 @@ from rich.text import Text
 from sequela.report.formats import Comparison, Estimate, Piece
 from sequela.report.privacy import guarded, shown_count
 from sequela.report.risk_terminal import DECIMALS, difference_above_interval, number_above_interval, plain_table
-from sequela.report.words import DASH, decimals_for, metric_name, model_name, unbroken
+from sequela.report.words import DASH, decimals_for, metric_name, model_name, threshold_in_words, unbroken
 
 _Column = tuple[str, float | None]  # metric, threshold
 _MOST_COLUMNS = 4
@@ -90,7 +90,7 @@ def _parts(rows: Sequence[ComparedRow] | Sequence[ComparedDifference]) -> list[S
 
 
 def _heading(metric: str, threshold: float | None) -> str:
-    return metric_name(metric) + (f" at {threshold:g}" if threshold is not None else "")
+    return metric_name(metric) + (f" at {threshold_in_words(threshold)}" if threshold is not None else "")
 
 
 def _decimals(compared: Compared, target: str | None) -> int:

@@ -16,7 +16,7 @@ from sequela.report.files import REMEDY, RunFiles
 from sequela.report.findings import audit_view
 from sequela.report.network import loss_in_words, network_view, searches
 from sequela.report.preparation import preparation_view
-from sequela.report.privacy import shown_count
+from sequela.report.privacy import as_count, shown_count
 from sequela.report.results import without_best
 from sequela.report.words import listed, model_name, span
 
@@ -28,6 +28,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+_TEMPLATES.filters["as_count"] = as_count
 
 _LIST = re.compile(r"\[\n((?: +[^\s\]][^\n]*,\n)+) *\]")  # of elements that are one line each
 _SHORT = 90

@@ -129,6 +129,11 @@ def shown_cases(cases: Sequence[int], whole: Sequence[int], *, of: int | None = 
     ]
 
 
+def as_count(text: str) -> str:
+    """A count as a narrow column may break it: before a masked one only."""
+    return f" {FEW}".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in text.split(f" {FEW}"))
+
+
 def is_exact(text: str) -> bool:
     """True where a count is shown as it is."""
     return text.replace(",", "").isdigit()

@@ -40,8 +40,6 @@ METRICS = {
     "net_benefit": "Net benefit",
 }
 
-OUTCOMES = {"better": "network better", "no_difference": "no clear difference", "worse": "network worse"}
-
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "simple recurrent"}
 
 LOSSES = {
@@ -81,6 +79,18 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 def model_name(model: str) -> str:
     """What a model is called on the page."""
     return MODELS.get(model, model.replace("_", " ").capitalize())
+
+
+def outcome_of(pair: Comparison) -> str:
+    """Which of two models errs less, in words; empty where no interval says it.
+
+    Example:
+        >>> outcome_of(Comparison(model="hybrid", against="mean", metric="rmse", low=0.1, high=0.2, outcome="worse"))
+        'hybrid worse'
+    """
+    if pair.low is None or pair.outcome is None:
+        return ""
+    return "no clear difference" if pair.outcome == "no_difference" else f"{pair.model} {pair.outcome}"
 
 
 def metric_name(metric: str) -> str:
