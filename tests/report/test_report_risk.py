@@ -387,6 +387,25 @@ def test_few_who_left_between_two_times_are_not_left_to_subtraction(risk_folder:
     assert not any(f" {count} " in found or f"of {count}" in found for count in (860, 856))
 
 
+def test_few_times_at_which_nobody_was_asked_are_not_left_to_division(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder(landmarks=(6.0, 12.0, 24.0))
+    profile = read_json(run / "profile.json")
+    exact = f"{profile['split']['predictions']['train']:,}"
+    assert f"{exact} " in section(page_of(run), "split")
+    profile["split"]["predictions"]["train"] -= 4
+    profile["asked"]["predictions"] = sum(profile["split"]["predictions"].values())
+    profile["network"] |= {
+        "predictions_train": 13_496,
+        "warning": "It has 9 parameters for 13,496 training predictions.",
+    }
+    write_json(run / "profile.json", profile)
+    text = text_of(page_of(run).split('id="results"')[0])
+    assert "13,496" not in text
+    assert "Training fit the preparation and the models 4,500 about 13,500" in text
+    assert "for about 13,500 training predictions" in text
+    assert f"{profile['asked']['predictions']:,}" not in text
+
+
 @pytest.mark.parametrize("people", [40, 18])
 def test_pairs_of_a_small_group_do_not_tell_how_few_had_the_event(
     risk_folder: Callable[..., Path], people: int

@@ -43,7 +43,8 @@ def rendered(run: RunFiles) -> str:
     """
     if not run.metrics.target:
         raise RunError(f"{run.folder / 'metrics.json'}: names no target. {REMEDY}.")
-    totals = data.totals_of(run.profile)
+    at = run.setting("question", "at")
+    totals = data.totals_of(run.profile, times=len(at) if isinstance(at, list) else 1)
     kind = _KINDS[run.metrics.question]
     return _TEMPLATES.get_template(kind.TEMPLATE).render(**_shared(run, totals), **kind.view(run, totals))
 
