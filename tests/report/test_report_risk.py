@@ -186,6 +186,17 @@ def test_numbers_before_and_after_recalibration_stand_beside_each_other(risk_fol
     assert "Recalibration before" not in text_of(page)
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "weighted_cross_entropy"])
+def test_the_page_says_how_often_people_were_drawn_and_whether_classes_count_alike(
+    risk_folder: Callable[..., Path], loss: str
+) -> None:
+    run = risk_folder(explained=False, audit=False, preparation=False)
+    write_json(run / "history.json", read_json(run / "history.json") | {"loss": loss})
+    page = page_of(run)
+    assert "over people (100 resamples) with the fitted model held fixed" in section(page, "results")
+    assert ("none was weighted or drawn more often" in section(page, "network")) == (loss == "cross_entropy")
+
+
 @pytest.mark.parametrize("refit", [True, False])
 def test_the_page_says_whether_tuning_people_helped_to_train(risk_folder: Callable[..., Path], refit: bool) -> None:
     folder = risk_folder(hybrid=True, members=3)

@@ -62,6 +62,8 @@ def _more(run: RunFiles) -> str:
             "The hybrid is gradient boosting on window statistics and the network's own output; of training people it "
             "saw only what members said that were not trained on them."
         )
+    if run.metrics.question == "risk" and not run.history.loss.startswith("weighted"):
+        said.append("Predictions with and without the event count alike: none was weighted or drawn more often.")
     if run.setting("train", "refit", False):
         said.append(
             "Once tuning people had judged, every model was trained again on training and tuning people, with the same "

@@ -57,6 +57,7 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "title": profile.name,
         "run": run,
         "environment": run.environment,
+        "resamples": f"{drawn:,}" if isinstance(drawn := run.setting("evaluate", "bootstrap"), int) else None,
         "what": listed(metrics.target),
         "best": model_name(metrics.best_baseline) if metrics.best_baseline else None,
         "without_best": without_best(metrics),
