@@ -230,11 +230,13 @@ def test_acting_at_each_threshold_is_spelt_out(risk_folder: Callable[..., Path])
 def test_prediction_times_and_subgroups_have_rows(risk_folder: Callable[..., Path]) -> None:
     page = page_of(risk_folder(**KINDS["everything"]))
     assert "6h 900" in section(page, "when")
+    assert "those of all times are taken together" in section(page, "results")
     found = section(page, "subgroups")
     assert "not known <11" in found
     assert "too few to say too few to say too few to say" in found
     page = page_of(risk_folder(subgroups=False))
     assert "The study names no subgroups" in section(page, "subgroups")
+    assert "taken together" not in section(page, "results")
     assert 'id="when"' not in page
 
 

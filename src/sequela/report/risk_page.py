@@ -66,6 +66,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "results_contents": [pair for pair in _SECTIONS if pair[0] != "when" or by_time is not None],
         "headline_rows": _headline_rows(metrics, crowd, first),
         "outcome": outcome,
+        "is_pooled": crowd.predictions > crowd.people,
         "benefit_hidden": first is not None and any(tells_few(metrics, one, first, crowd) for one in metrics.models),
         "question": _named_origin(run, risk_question.risk_in_words(asked, outcome)),
         "question_notes": [],
