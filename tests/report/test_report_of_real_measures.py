@@ -79,3 +79,18 @@ def test_the_difference_to_a_hybrid_is_told_from_the_networks_side(run_folder: C
     assert found is not None
     assert (found.difference, found.low, found.high, found.outcome) == (-0.4, -0.7, -0.1, "better")
     assert comparison_with(Metrics.model_validate(metrics | {"comparisons": [pair]}), "hybrid", "rmse", "sbp") is None
+
+
+def test_a_hybrid_stands_beside_the_baselines_with_its_own_differences(run_folder: Callable[..., Path]) -> None:
+    run = run_folder(targets=("sbp", "dbp"))
+    metrics = read_json(run / "metrics.json")
+    metrics["models"]["hybrid"] = metrics["models"]["network"]
+    for rows in (metrics["measures"], metrics["comparisons"]):
+        rows += [row | {"model": "hybrid"} for row in rows if row["model"] == "network"]
+    for pair in metrics["comparisons"]:
+        if pair["model"] == "hybrid" and pair["against"] == metrics["best_baseline"]:
+            pair |= {"difference": 0.31, "low": 0.12, "high": 0.55, "outcome": "worse"}
+    write_json(run / "metrics.json", metrics)
+    text = text_of(page_of(run))
+    assert text.split("What was asked")[0].count("Hybrid less baseline +0.31 mmHg [0.12, 0.55] hybrid worse") == 2
+    assert "Linear (ridge) ★ +0.31 [" in text.split("The hybrid's error of dbp")[1]

@@ -122,7 +122,7 @@ def test_all_sections_are_there(run_folder: Callable[..., Path]) -> None:
     for words in (
         "At every record of a person, from the first record to the last, forecast the next record's sbp from this and",
         "A recurrent network (LSTM), 1 layer of 64 hidden units, trained on squared error.",
-        "95 % bootstrap intervals over people with the fitted model held fixed",
+        "95 % bootstrap intervals over people (500 resamples) with the fitted model held fixed",
         "The forecast speaks of visits that happened",
         "Cells of fewer than 11 people are not drawn, which hides 799 predictions",
         "predictions equal 90.0 90.8 [89.4, 92.2]",

@@ -42,12 +42,18 @@ def test_nobody_and_eleven_are_shown() -> None:
     assert [shown_count(count) for count in (0, 11, 12345, None)] == ["0", "11", "12,345", "–"]
 
 
+@example([300, 40, 1, 1])
+@example([300, 10, 10])
+@example([300, 40, 3, 4])
 @given(st.lists(counts, min_size=2, max_size=5))
 def test_a_masked_part_cannot_be_found_from_the_total(parts: list[int]) -> None:
     shown = [exact(text) for text in shown_parts(parts, of=sum(parts))]
     assert all(count is None or count == 0 or count >= 11 for count in shown)
     hidden = [part for part, count in zip(parts, shown, strict=True) if count is None]
     assert len(hidden) != 1 or not any(part >= 11 for part in parts)
+    masked = [part for part in parts if 0 < part < 11]
+    if masked and hidden == masked and any(part >= 11 for part in parts):
+        assert 11 <= sum(masked) < 10 * len(masked), "several numbers can be behind each, and behind all of them"
 
 
 @example([(0, 11), (1, 0)])

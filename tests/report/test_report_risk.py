@@ -186,6 +186,17 @@ def test_numbers_before_and_after_recalibration_stand_beside_each_other(risk_fol
     assert "Recalibration before" not in text_of(page)
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "weighted_cross_entropy"])
+def test_the_page_says_how_often_people_were_drawn_and_whether_classes_count_alike(
+    risk_folder: Callable[..., Path], loss: str
+) -> None:
+    run = risk_folder(explained=False, audit=False, preparation=False)
+    write_json(run / "history.json", read_json(run / "history.json") | {"loss": loss})
+    page = page_of(run)
+    assert "over people (100 resamples) with the fitted model held fixed" in section(page, "results")
+    assert ("none was weighted or drawn more often" in section(page, "network")) == (loss == "cross_entropy")
+
+
 @pytest.mark.parametrize("refit", [True, False])
 def test_the_page_says_whether_tuning_people_helped_to_train(risk_folder: Callable[..., Path], refit: bool) -> None:
     folder = risk_folder(hybrid=True, members=3)
@@ -219,11 +230,13 @@ def test_acting_at_each_threshold_is_spelt_out(risk_folder: Callable[..., Path])
 def test_prediction_times_and_subgroups_have_rows(risk_folder: Callable[..., Path]) -> None:
     page = page_of(risk_folder(**KINDS["everything"]))
     assert "6h 900" in section(page, "when")
+    assert "those of all times are taken together" in section(page, "results")
     found = section(page, "subgroups")
     assert "not known <11" in found
     assert "too few to say too few to say too few to say" in found
     page = page_of(risk_folder(subgroups=False))
     assert "The study names no subgroups" in section(page, "subgroups")
+    assert "taken together" not in section(page, "results")
     assert 'id="when"' not in page
 
 
@@ -320,6 +333,12 @@ def test_few_events_are_not_told_by_other_numbers(risk_folder: Callable[..., Pat
     assert "Calibration in the large" not in section(page, "calibration")
     assert "is not shown: fewer than 11 predictions" in section(page, "benefit")
     assert f"{100 * row['value']:.1f} %" not in text_of(page)
+    # AUROC is a count of pairs, and a rare event's Brier score nearly its share.
+    results = section(page, "results").split("Paired")[0]
+    assert "Brier score" not in results + section(page, "calibration")
+    assert not re.search(r"0\.\d{3}", page.split("<nav")[0].split("calibration slope")[0])
+    assert not re.search(r"AUROC; larger is better: Network: 0\.\d{3}", page)
+    assert all("Not shown: fewer than 11" in section(page, name) for name in ("importance", "missing"))
 
 
 def test_few_without_the_event_are_not_left_to_subtraction(risk_folder: Callable[..., Path]) -> None:
@@ -363,8 +382,77 @@ def test_few_events_at_one_time_are_not_left_to_subtraction(risk_folder: Callabl
         row["events"] = events.get(row["at"], row["events"])
     write_json(run / "metrics.json", metrics)
     found = section(page_of(run), "when")
-    assert found.count("not shown") == 3
+    assert found.split("Where 1 to 10")[0].count("not shown") == 3
     assert not any(f" {count} " in found for count in events.values())
+
+
+def test_few_who_left_between_two_times_are_not_left_to_subtraction(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder(landmarks=(6.0, 12.0, 24.0))
+    metrics, profile = read_json(run / "metrics.json"), read_json(run / "profile.json")
+    people = {"6h": 900, "12h": 860, "24h": 856}
+    for row in metrics["measures"]:
+        row["people"] = people.get(row["at"], row["people"])
+    profile["split"]["predictions"]["held_out"] = sum(people.values())
+    write_json(run / "metrics.json", metrics)
+    write_json(run / "profile.json", profile)
+    found = section(page_of(run), "when")
+    assert "6h about 900" in found
+    assert not any(f" {count} " in found or f"of {count}" in found for count in (860, 856))
+
+
+def test_few_times_at_which_nobody_was_asked_are_not_left_to_division(risk_folder: Callable[..., Path]) -> None:
+    run = risk_folder(landmarks=(6.0, 12.0, 24.0))
+    profile = read_json(run / "profile.json")
+    exact = f"{profile['split']['predictions']['train']:,}"
+    assert f"{exact} " in section(page_of(run), "split")
+    profile["split"]["predictions"]["train"] -= 4
+    profile["asked"]["predictions"] = sum(profile["split"]["predictions"].values())
+    profile["network"] |= {
+        "predictions_train": 13_496,
+        "warning": "It has 9 parameters for 13,496 training predictions.",
+    }
+    write_json(run / "profile.json", profile)
+    text = text_of(page_of(run).split('id="results"')[0])
+    assert "13,496" not in text
+    assert "Training fit the preparation and the models 4,500 about 13,500" in text
+    assert "for about 13,500 training predictions" in text
+    assert f"{profile['asked']['predictions']:,}" not in text
+
+
+@pytest.mark.parametrize("people", [40, 18])
+def test_pairs_of_a_small_group_do_not_tell_how_few_had_the_event(
+    risk_folder: Callable[..., Path], people: int
+) -> None:
+    run = risk_folder()
+    metrics = read_json(run / "metrics.json")
+    of_group = [row for row in metrics["measures"] if row["subgroup"] and row["subgroup"]["level"] == "female"]
+    pages = set()
+    for events, pairs in ((6, 0.8137), (7, 0.8114)):
+        for row in of_group:
+            row |= {"people": people, "events": events}
+            if row["metric"] in ("auroc", "auprc", "observed_risk"):
+                row["value"] = events / people if row["metric"] == "observed_risk" else pairs
+        write_json(run / "metrics.json", metrics)
+        page = page_of(run)
+        pages.add(re.search(r'<section id="subgroups">.*?</section>', page, re.DOTALL)[0])  # type: ignore[index]
+        assert ("0.81 [" in section(page, "subgroups")) == (people == 40)
+    assert len(pages) == 1, "drawn and written alike"
+
+
+@pytest.mark.parametrize("what", ["band", "line of the baseline"])
+def test_axes_of_calibration_hold_all_that_is_drawn(risk_folder: Callable[..., Path], what: str) -> None:
+    run = risk_folder()
+    curves = read_json(run / "curves.json")
+    for one in curves["risk"]["models"]:
+        for part in (one["before"], one["after"]):
+            part["groups"] = []
+            part["curve"] = {key: [share / 10 for share in part["curve"][key]] for key in part["curve"]}
+    drawn = curves["risk"]["models"][0 if what == "band" else -1]["after"]["curve"]
+    drawn["high" if what == "band" else "predicted"][-1] = 0.93
+    write_json(run / "curves.json", curves)
+    figure = next(one for one in figures_of(page_of(run)) if "calibration-network" in str(one.attrib))
+    ends = [float(one.text) for one in figure.iter() if (one.text or "").strip().isdigit()]
+    assert max(ends) >= 93, ends
 
 
 def _with_groups(run: Path, model: str, threshold: float, *, missed: int, false_alerts: int) -> dict[str, Any]:
@@ -420,7 +508,7 @@ def test_what_was_not_measured_is_not_called_withheld(risk_folder: Callable[...,
         pair.update(difference=None, low=None, high=None, reason="too few to say: made up")
     write_json(run / "metrics.json", metrics)
     page = page_of(run)
-    assert "Network – – – – – –" in section(page, "results")
+    assert "Network – – – – –" in section(page, "results")
     assert "not shown" not in section(page, "results").replace("how many are not shown", "")
     assert "is coarse where" not in section(page, "results")
     assert "Observed:" not in section(page, "calibration")

@@ -137,8 +137,8 @@ def test_runs_stand_beside_each_other() -> None:
     text = shown(COMPARED)
     assert "…" not in text
     for words in (
-        "512 held-out predictions of 500 people, 81 with the event, common to all runs",
-        "Net benefit at 0.2",
+        "512 held-out predictions of 500 people, about 100 with the event, common to all runs",
+        "Net benefit at 20 %",
         "a",
         "[red]b[/red]",
         "Logistic regression *",
@@ -148,6 +148,15 @@ def test_runs_stand_beside_each_other() -> None:
         "less a: network",
     ):
         assert words in " ".join(text.replace("\N{NO-BREAK SPACE}", " ").split()), words
+
+
+def test_few_who_are_not_common_are_not_left_to_subtraction_from_a_report() -> None:
+    runs = [run | {"held_out": {"people": 504, "predictions": 520}} for run in COMPARED["runs"]]
+    text = " ".join(shown({**COMPARED, "runs": runs}).split())
+    assert "all but <11 of 520 held-out predictions of all but <11 of 504 people, about 100 with the event" in text
+    runs = [run | {"held_out": COMPARED["common"]} for run in COMPARED["runs"]]
+    text = " ".join(shown({**COMPARED, "runs": runs}).split())
+    assert "512 held-out predictions of 500 people, 81 with the event" in text
 
 
 def test_runs_of_several_targets_have_a_table_each() -> None:

@@ -260,8 +260,9 @@ def test_the_tables_show_every_difference(tmp_path):
     a = risk_folder(tmp_path / "first", seed=1, noise=2.0)
     b = risk_folder(tmp_path / "second", seed=2, noise=0.1)
     page = printed(compare_runs([a, b], resamples=100))
-    for words in ("death: 240 held-out predictions of 240 people", "AUROC", "Brier score", "Net benefit at 0.4",
-                  "Gradient boosting", "better", "Paired differences", "hold the fitted models fixed"):  # fmt: skip
+    for words in ("death: 240 held-out predictions of 240 people", "AUROC", "Brier score",
+                  "Net benefit at 40\N{NO-BREAK SPACE}%", "Gradient boosting", "better",
+                  "Paired differences", "hold the fitted models fixed"):  # fmt: skip
         assert words in page
 
 

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sequela.report.formats import Comparison, Estimate, Piece
-from sequela.report.privacy import guarded, shown_count
+from sequela.report.privacy import guarded, rounded, shown_count
 from sequela.report.risk_terminal import DECIMALS, difference_above_interval, number_above_interval, plain_table
-from sequela.report.words import DASH, decimals_for, metric_name, model_name, unbroken
+from sequela.report.words import DASH, decimals_for, metric_name, model_name, threshold_in_words, unbroken
 
 _Column = tuple[str, float | None]  # metric, threshold
 _MOST_COLUMNS = 4
@@ -90,7 +90,7 @@ def _parts(rows: Sequence[ComparedRow] | Sequence[ComparedDifference]) -> list[S
 
 
 def _heading(metric: str, threshold: float | None) -> str:
-    return metric_name(metric) + (f" at {threshold:g}" if threshold is not None else "")
+    return metric_name(metric) + (f" at {threshold_in_words(threshold)}" if threshold is not None else "")
 
 
 def _decimals(compared: Compared, target: str | None) -> int:
@@ -102,13 +102,20 @@ def _decimals(compared: Compared, target: str | None) -> int:
 
 def _title(compared: Compared, target: str | None) -> str:
     shared = compared.common
-    people, predictions = shown_count(shared.people), shown_count(shared.predictions)
-    events = "" if compared.events is None else f", {shown_count(compared.events)} with the event"
+    people = shown_count(shared.people, beside=[run.held_out.people for run in compared.runs])
+    predictions = shown_count(shared.predictions, beside=[run.held_out.predictions for run in compared.runs])
+    events = "" if compared.events is None else f", {_events(compared, compared.events)} with the event"
     whom = f"{predictions} held-out predictions of {people} people{events}, common to all runs"
     if target is None:
         return f"{', '.join(compared.target)}: {whom}"
     of_target = max((row.people or 0 for row in compared.rows if row.target == target), default=0)
-    return f"{target}: {shown_count(of_target)} people. Of all targets {whom}"
+    return f"{target}: {shown_count(of_target, beside=[shared.people])} people. Of all targets {whom}"
+
+
+def _events(compared: Compared, events: int) -> str:
+    """How many had the event; coarse beside those of a run's own report, which has more predictions."""
+    is_all = all(run.held_out.predictions == compared.common.predictions for run in compared.runs)
+    return shown_count(events) if is_all else rounded(events)
 
 
 def _numbers(compared: Compared, target: str | None, columns: Sequence[_Column]) -> Table:

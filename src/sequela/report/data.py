@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import sub
 
 from sequela.report.formats import Profile
 from sequela.report.privacy import (
@@ -47,8 +48,13 @@ class Totals:
     held_out: int
 
 
-def totals_of(profile: Profile) -> Totals:
-    """All totals of a profile, the split's first, for they matter most."""
+def totals_of(profile: Profile, *, times: int = 1) -> Totals:
+    """All totals of a profile, the split's first, for they matter most.
+
+    Args:
+        profile: of the run.
+        times: at how many fixed times of an episode the question was asked: so often each person at most, mostly.
+    """
     split = profile.split
     people = [getattr(split.people, key) for key, _ in SPLITS]
     predictions = [getattr(split.predictions, key) for key, _ in SPLITS]
@@ -61,9 +67,13 @@ def totals_of(profile: Profile) -> Totals:
         shown_exactly = counts if whole else counts[-1:]  # with folds, everybody is held out once
         if not any(map(is_few, shown_exactly)):
             known.append(sum(shown_exactly))
+    asked_predictions = shown_and_known(profile.asked.predictions, predictions_known)
+    most = [times * count for count in (*people, profile.people.asked)]
+    if times > 1 and any(map(is_few, map(sub, most, (*predictions, profile.asked.predictions)))):
+        split_predictions = [rounded(count) for count in predictions]
+        asked_predictions, predictions_known = rounded(profile.asked.predictions), []
     nested = [profile.people.predicted, profile.people.asked, profile.people.read]
     chain = [shown_and_known(count, people_known) for count in (*nested, *(table.people for table in profile.tables))]
-    asked_predictions = shown_and_known(profile.asked.predictions, predictions_known)
     return Totals(
         split_people=split_people,
         split_predictions=split_predictions,

@@ -25,11 +25,11 @@ _MARKERS = {"network": "o", "hybrid": "D"}
 
 @dataclass(frozen=True)
 class Dots:
-    """A panel of dots: its axis, and for each row the estimates by model."""
+    """A panel of dots: its axis, and for each row the estimates by model and the decimals to which they are drawn."""
 
     axis: str
     rows: Sequence[Mapping[str, Estimate]]
-    decimals: int = 3
+    decimals: Sequence[int]
 
 
 def dot_panels(
@@ -70,13 +70,22 @@ def _dots(axes: Axes, panel: Dots, models: Sequence[str], best: str | None) -> N
         for model, one in row.items():
             if one.value is None:
                 continue
+            digits = panel.decimals[place]
             shift = (models.index(model) - (len(models) - 1) / 2) * 0.22 if model in models else 0.0
             color = line_of(model)["color"] if models or model in _MARKERS or model == best else SOFT
             if one.low is not None and one.high is not None:
-                axes.plot([one.low, one.high], [place + shift] * 2, color=color, lw=2.0, solid_capstyle="butt")
+                axes.plot(
+                    [round(one.low, digits), round(one.high, digits)],
+                    [place + shift] * 2,
+                    color=color,
+                    lw=2.0,
+                    solid_capstyle="butt",
+                )
             words = model_name(model) if model in models and model not in named else ""
             named.add(model)
-            axes.plot([one.value], [place + shift], _MARKERS.get(model, "s"), color=color, ms=6.5, label=words)
+            axes.plot(
+                [round(one.value, digits)], [place + shift], _MARKERS.get(model, "s"), color=color, ms=6.5, label=words
+            )
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
@@ -86,8 +95,8 @@ def _dots(axes: Axes, panel: Dots, models: Sequence[str], best: str | None) -> N
 
 def _in_words(labels: Sequence[str], panel: Dots) -> str:
     said = [
-        f"{label}{f', {model_name(model).lower()}' if len(row) > 1 else ''}: {number_in_words(one, panel.decimals)}"
-        for label, row in zip(labels, panel.rows, strict=True)
+        f"{label}{f', {model_name(model).lower()}' if len(row) > 1 else ''}: {number_in_words(one, decimals)}"
+        for label, row, decimals in zip(labels, panel.rows, panel.decimals, strict=True)
         for model, one in row.items()
     ]
     return f"{panel.axis}: {'; '.join(said)}."

@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from sequela.evaluate.measures import OWN_MODELS
 from sequela.report import data, figures, question, tables, trajectories, tripod
 from sequela.report.curve_formats import TargetCurves
 from sequela.report.files import RunFiles
@@ -16,7 +17,6 @@ from sequela.report.privacy import guarded, shown_count
 from sequela.report.results import comparison_with, estimate_of, horizons_of, model_order
 from sequela.report.words import (
     HOURS,
-    OUTCOMES,
     after_number,
     decimals_for,
     decimals_that_tell,
@@ -24,8 +24,10 @@ from sequela.report.words import (
     interval,
     listed,
     model_name,
+    outcome_of,
     plain,
     signed,
+    unbroken,
 )
 
 TEMPLATE = "forecast.html"
@@ -41,6 +43,7 @@ class TargetView:
     unit: str | None
     headline: list[Number]
     results: tables.TableView
+    hybrid: tables.TableView | None
     further: tables.TableView
     by_horizon: tables.TableView | None
     models_figure: Markup | None
@@ -65,6 +68,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
     units = {one.name: one.unit for one in targets}
     has_intervals = isinstance(nominal, int | float) and not isinstance(nominal, bool)
     return {
+        "verdict": unbroken(guarded(metrics.verdict)),
         "results_contents": _SECTIONS + [("courses", "Courses of single people")] * run.individuals,
         "targets": targets,
         "question": question.question_in_words(asked, metrics.target),
@@ -102,6 +106,7 @@ def _target(run: RunFiles, place: int, held_out: int) -> TargetView:
         unit=unit,
         headline=_headline(run, target, unit),
         results=tables.results(metrics, target=target, unit=unit),
+        hybrid=tables.hybrid_differences(metrics, target=target),
         further=tables.further_results(metrics, target=target, unit=unit),
         by_horizon=tables.by_horizon(metrics, target=target, held_out=held_out),
         models_figure=figures.error_by_model(
@@ -131,37 +136,32 @@ def _target(run: RunFiles, place: int, held_out: int) -> TargetView:
 
 
 def _headline(run: RunFiles, target: str, unit: str | None) -> list[Number]:
-    """The network's number, the best baseline's, and the difference."""
+    """The numbers of the study's own models, the best baseline's, and the differences."""
     metrics, best = run.metrics, run.metrics.best_baseline
-    own = estimate_of(metrics, "network", "rmse", target)
-    other = estimate_of(metrics, best, "rmse", target) if best else None
-    pair = comparison_with(metrics, best, "rmse", target) if best else None
-    decimals = decimals_for([own.value, other.value if other else None])
-    decimals = decimals_that_tell([pair], min(2, decimals) if decimals < 4 else decimals)  # 4 and more: below 1
+    own = [model for model in OWN_MODELS if model in metrics.models]
+    shown = {model: estimate_of(metrics, model, "rmse", target) for model in [*own, *([best] if best else [])]}
+    pairs = {model: comparison_with(metrics, best, "rmse", target, model=model) for model in own} if best else {}
+    decimals = decimals_for(one.value for one in shown.values())
+    decimals = decimals_that_tell(pairs.values(), min(2, decimals) if decimals < 4 else decimals)  # 4 and more: below 1
     tail = after_number(unit)
-    numbers = [Number("Network", fixed(own.value, decimals), tail, interval(own.low, own.high, decimals), "")]
-    if best and other:
-        numbers.append(
-            Number(
-                f"Best baseline: {model_name(best).lower()}",
-                fixed(other.value, decimals),
-                tail,
-                interval(other.low, other.high, decimals),
-                "",
-            )
+    numbers = [
+        Number(
+            model_name(model) if model in own else f"Best baseline: {model_name(model).lower()}",
+            fixed(one.value, decimals), tail, interval(one.low, one.high, decimals), "",
         )
-        if pair is not None:
-            numbers.append(
-                Number(
-                    "Difference",
-                    signed(pair.difference, decimals),
-                    tail,
-                    interval(pair.low, pair.high, decimals),
-                    OUTCOMES[pair.outcome] if pair.outcome and pair.low is not None else guarded(pair.reason or ""),
-                )
-            )
-        if pair is not None and pair.outcome == "better":
-            numbers += _rival(metrics, target, best, tail=tail, decimals=decimals)
+        for model, one in shown.items()
+    ]  # fmt: skip
+    numbers += [
+        Number(
+            "Difference" if len(own) == 1 else f"{model_name(model)} less baseline",
+            signed(pair.difference, decimals), tail, interval(pair.low, pair.high, decimals),
+            outcome_of(pair) or guarded(pair.reason or ""),
+        )
+        for model, pair in pairs.items()
+        if pair is not None
+    ]  # fmt: skip
+    if best and (pair := pairs["network"]) is not None and pair.outcome == "better":
+        numbers += _rival(metrics, target, best, tail=tail, decimals=decimals)
     return numbers
 
 
@@ -176,7 +176,7 @@ def _rival(metrics: Metrics, target: str, best: str, *, tail: str, decimals: int
         return [
             Number(model_name(other), fixed(one.value, decimals), tail, bounds, ""),
             Number(f"Network less {model_name(other).lower()}", signed(pair.difference, decimals), tail, gap,
-                   OUTCOMES[pair.outcome]),
+                   outcome_of(pair)),
         ]  # fmt: skip
     return []
 

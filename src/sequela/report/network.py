@@ -6,7 +6,7 @@ from typing import Any
 
 from sequela.report import data
 from sequela.report.files import RunFiles
-from sequela.report.formats import Fit
+from sequela.report.formats import Fit, Network
 from sequela.report.privacy import guarded, shown_count
 from sequela.report.tables import Column, TableView
 from sequela.report.words import CELLS, DASH, LOSSES, counted, fixed, listed, model_name, plain
@@ -33,12 +33,18 @@ def network_view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "ratio": plain(float(f"{network.parameters / network.predictions_train:.2g}"))
         if predictions.replace(",", "").isdigit() and network.predictions_train
         else None,
-        "warning": guarded(network.warning).replace("`", "") if network.warning else None,
+        "warning": _warning(network, predictions) if network.warning else None,
         "loss": loss_in_words(run),
         "more": _more(run),
         "training": _training(run.history.fits),
         "interrupted": any(fit.stopped == "interrupted" for fit in run.history.fits),
     }
+
+
+def _warning(network: Network, predictions: str) -> str:
+    """What the run warned of, with its training predictions as the page tells them."""
+    said = guarded(network.warning or "").replace("`", "")
+    return said.replace(f"{network.predictions_train:,} training predictions", f"{predictions} training predictions")
 
 
 def _more(run: RunFiles) -> str:
@@ -56,6 +62,8 @@ def _more(run: RunFiles) -> str:
             "The hybrid is gradient boosting on window statistics and the network's own output; of training people it "
             "saw only what members said that were not trained on them."
         )
+    if run.metrics.question == "risk" and not run.history.loss.startswith("weighted"):
+        said.append("Predictions with and without the event count alike: none was weighted or drawn more often.")
     if run.setting("train", "refit", False):
         said.append(
             "Once tuning people had judged, every model was trained again on training and tuning people, with the same "

@@ -16,9 +16,9 @@ from sequela.report.files import REMEDY, RunFiles
 from sequela.report.findings import audit_view
 from sequela.report.network import loss_in_words, network_view, searches
 from sequela.report.preparation import preparation_view
-from sequela.report.privacy import guarded, shown_count
+from sequela.report.privacy import as_count, shown_count
 from sequela.report.results import without_best
-from sequela.report.words import listed, model_name, span, unbroken
+from sequela.report.words import listed, model_name, span
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -28,6 +28,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+_TEMPLATES.filters["as_count"] = as_count
 
 _LIST = re.compile(r"\[\n((?: +[^\s\]][^\n]*,\n)+) *\]")  # of elements that are one line each
 _SHORT = 90
@@ -42,7 +43,8 @@ def rendered(run: RunFiles) -> str:
     """
     if not run.metrics.target:
         raise RunError(f"{run.folder / 'metrics.json'}: names no target. {REMEDY}.")
-    totals = data.totals_of(run.profile)
+    at = run.setting("question", "at")
+    totals = data.totals_of(run.profile, times=len(at) if isinstance(at, list) else 1)
     kind = _KINDS[run.metrics.question]
     return _TEMPLATES.get_template(kind.TEMPLATE).render(**_shared(run, totals), **kind.view(run, totals))
 
@@ -55,7 +57,7 @@ def _shared(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "title": profile.name,
         "run": run,
         "environment": run.environment,
-        "verdict": unbroken(guarded(metrics.verdict)),
+        "resamples": f"{drawn:,}" if isinstance(drawn := run.setting("evaluate", "bootstrap"), int) else None,
         "what": listed(metrics.target),
         "best": model_name(metrics.best_baseline) if metrics.best_baseline else None,
         "without_best": without_best(metrics),

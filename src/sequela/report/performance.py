@@ -7,11 +7,14 @@ from typing import Any
 
 from sequela.report.formats import Estimate, Metrics
 from sequela.report.privacy import is_few
-from sequela.report.results import block_of
+from sequela.report.results import events_of
 from sequela.report.risk_groups import Crowd, tells_few
 
-TELL_THE_EVENTS = ("scaled_brier", "calibration_in_the_large")
+TELL_THE_EVENTS = ("brier", "scaled_brier", "calibration_in_the_large", "calibration_intercept")
+"""Beside the mean risk, or for a rare event alone, they say how many had it."""
+
 _DIGITS = {"forecast": 4, "risk": 3}
+_DIGITS_OF_FEW = 2  # an AUROC is a count of pairs: with three, of a hundred people, it tells how many had the event
 _WITHHELD = Estimate(reason="withheld: it would tell a count of 1 to 10")
 
 
@@ -26,7 +29,8 @@ def performance(
         predictions: of them; of a forecast the values of the first target that were forecast.
         thresholds: of the study.
     """
-    digits = _DIGITS[metrics.question]
+    few_events = metrics.question == "risk" and Crowd(people, predictions, events_of(metrics)).has_few
+    digits = _DIGITS_OF_FEW if few_events else _DIGITS[metrics.question]
     hidden = _hidden(metrics, people, predictions, thresholds)
     return {
         name: (_WITHHELD if name in hidden else _rounded(one, digits)).model_dump()
@@ -41,11 +45,6 @@ def _hidden(metrics: Metrics, people: int, predictions: int, thresholds: Sequenc
     crowd = Crowd(people, predictions, events_of(metrics))
     benefit = bool(thresholds) and tells_few(metrics, "network", thresholds[0], crowd)
     return {*(TELL_THE_EVENTS if crowd.has_few else ()), *["net_benefit"] * benefit}
-
-
-def events_of(metrics: Metrics) -> int | None:
-    """The held-out predictions that the event followed."""
-    return next((row.events for row in block_of(metrics) if row.events is not None), None)
 
 
 def tells_who_is_outside(coverage: Estimate, of: int) -> bool:

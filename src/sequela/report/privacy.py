@@ -80,7 +80,10 @@ def rounded(count: int) -> str:
 
 
 def shown_parts(counts: Sequence[int], *, of: int | None = None, beside: Iterable[int] = ()) -> list[str]:
-    """Counts of groups that may add up to a known total; a single masked one makes the smallest other a range.
+    """Counts of groups that may add up to a known total.
+
+    A single masked one makes the smallest other a range; so do several that are few together, or as few or many as
+    they can be, for the total less the others would tell them.
 
     Args:
         counts: one a group.
@@ -90,18 +93,23 @@ def shown_parts(counts: Sequence[int], *, of: int | None = None, beside: Iterabl
     Example:
         >>> shown_parts([300, 40, 5], of=345)
         ['300', '35 to 44', '<11']
+        >>> shown_parts([300, 40, 1, 1], of=342)
+        ['300', '22 to 40', '<11', '<11']
     """
     totals = tuple(beside)
     shown = [shown_count(count, beside=totals) for count in counts]
     masked = [place for place, count in enumerate(counts) if is_few(count)]
     others = [place for place, count in enumerate(counts) if count >= SMALLEST]
-    if len(masked) == 1 and others and of is not None and sum(counts) == of:
-        least = min(others, key=lambda place: counts[place])
-        both = counts[least] + counts[masked[0]]
-        if both < 2 * SMALLEST:  # the smaller of the two would be nearly told
-            shown[least] = shown[masked[0]] = WITHHELD
-        else:
-            shown[least] = f"{both - SMALLEST + 1:,} to {both - 1:,}"
+    together, fewest, most = sum(counts[place] for place in masked), len(masked), (SMALLEST - 1) * len(masked)
+    telling = fewest == 1 or is_few(together) or together in (fewest, most)
+    if masked and telling and of is not None and sum(counts) == of:
+        least = min(others, key=lambda place: counts[place], default=masked[0])
+        together += counts[least] if others else 0
+        if others and together >= most + SMALLEST + 1:
+            shown[least] = f"{together - most:,} to {together - fewest:,}"
+        elif others or together == most:  # the smallest of them would be nearly told
+            for place in {least, *masked}:
+                shown[place] = WITHHELD
     return shown
 
 
@@ -127,6 +135,11 @@ def shown_cases(cases: Sequence[int], whole: Sequence[int], *, of: int | None = 
         WITHHELD if is_exact(text) and not is_exact(other) else text
         for text, other in zip(shown, shown_others, strict=True)
     ]
+
+
+def as_count(text: str) -> str:
+    """A count as a narrow column may break it: before a masked one only."""
+    return f" {FEW}".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in text.split(f" {FEW}"))
 
 
 def is_exact(text: str) -> bool:

@@ -99,6 +99,11 @@ def block_of(
     return [row for row in metrics.measures if (row.at, row.subgroup, row.weighting) == (at, subgroup, weighting)]
 
 
+def events_of(metrics: Metrics) -> int | None:
+    """The held-out predictions that the event followed."""
+    return next((row.events for row in block_of(metrics) if row.events is not None), None)
+
+
 def found_in(
     rows: Sequence[Measure],
     model: str,
@@ -147,13 +152,15 @@ def _turned(row: Comparison) -> Comparison:
     )
 
 
-def comparison_with(metrics: Metrics, against: str, metric: str, target: str | None) -> Comparison | None:
-    """The paired difference of the network to another model, for this target where it is told apart."""
+def comparison_with(
+    metrics: Metrics, against: str, metric: str, target: str | None, *, model: str = "network"
+) -> Comparison | None:
+    """The paired difference of an own model to another one, for this target where it is told apart."""
     told = [
         row for row in metrics.comparisons
         if row.target == target or (row.target is None and len(metrics.target) <= 1)
     ]  # fmt: skip
-    return difference_between(metrics.model_copy(update={"comparisons": told}), "network", against, metric)
+    return difference_between(metrics.model_copy(update={"comparisons": told}), model, against, metric)
 
 
 def horizons_of(metrics: Metrics) -> Sequence[float]:

@@ -105,7 +105,8 @@ def calibration(
     with figure_style():
         figure = Figure(figsize=(7.4 if len(drawn) == 2 else 4.6, 5.0))
         grid = figure.subplots(2, len(drawn), squeeze=False, height_ratios=[3.4, 1])
-        top = _end_of([part for _, part in drawn])
+        other = None if beside is None else beside.after or beside.before
+        top = _end_of([part for _, part in drawn], other)
         for place, (axes, (title, part)) in enumerate(zip(grid[0], drawn, strict=True)):
             _calibrated(axes, part, one.model, first=place == 0)
             axes.set(xlim=(0, top), ylim=(0, top), title=title)
@@ -115,9 +116,9 @@ def calibration(
         for upper, lower in grid.T[:-1]:  # a histogram before and one after would tell whom recalibration moved
             upper.set_xlabel("Predicted risk (%)")
             lower.set_axis_off()
-        if beside is not None and (curve := (beside.after or beside.before).curve) is not None:
+        if beside is not None and other is not None and other.curve is not None:
             grid[0][-1].plot(
-                curve.predicted, _or_gap(curve.observed), **{**line_of(beside.model), "lw": 1.1},
+                other.curve.predicted, _or_gap(other.curve.observed), **{**line_of(beside.model), "lw": 1.1},
                 label=f"{model_name(beside.model)}, smoothed",
             )  # fmt: skip
         grid[0][-1].tick_params(labelbottom=False)
@@ -126,7 +127,7 @@ def calibration(
         _in_per_cent(grid[1][-1])
         handles = [pair for axes in grid[0] for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
         unique = {label: handle for handle, label in handles}
-        figure.legend(list(unique.values()), list(unique), loc="outside upper left", ncols=2)
+        figure.legend(list(unique.values()), list(unique), loc="outside upper left", ncols=len(drawn))
         return as_svg(
             figure, name=name, title=f'Calibration of the risk of "{outcome}": {model_name(one.model)}',
             description=" ".join(f"{title}: {_groups_in_words(part)}" for title, part in drawn),
@@ -158,13 +159,15 @@ def _or_gap(values: Sequence[float | None]) -> list[float]:
     return [math.nan if value is None else value for value in values]
 
 
-def _end_of(parts: Sequence[Calibration]) -> float:
-    """The end of both axes: a round risk beyond everything drawn."""
+def _end_of(parts: Sequence[Calibration], beside: Calibration | None) -> float:
+    """The end of both axes: a round risk beyond everything drawn, bands and the line of `beside` among it."""
     ends = [0.1]
     for part in parts:
         ends += [end for one in part.groups for end in (one.predicted, one.high or one.observed or 0.0)]
         if part.curve is not None:
-            ends += [*part.curve.predicted, *(high for high in part.curve.observed if high is not None)]
+            ends += [*part.curve.predicted, *filter(None, [*part.curve.observed, *part.curve.high])]
+    if beside is not None and beside.curve is not None:
+        ends += [*beside.curve.predicted, *filter(None, beside.curve.observed)]
     return min(1.0, math.ceil(10 * max(ends) + 0.05) / 10)
 
 

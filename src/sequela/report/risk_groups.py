@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sequela.evaluate.benefit import odds
+from sequela.report.files import RunFiles
 from sequela.report.formats import Estimate, Measure, Metrics
 from sequela.report.privacy import SMALLEST, WITHHELD, is_few
-from sequela.report.results import block_of, found_in
+from sequela.report.results import block_of, events_of, found_in
 from sequela.report.words import DASH, fixed, interval
 
 _DECIMALS = 3  # of a range
@@ -36,6 +37,12 @@ class Crowd:
     def has_few(self) -> bool:
         """True where those with the event, or those without, are so few that nothing may tell how many."""
         return self.events is None or is_few(self.events) or is_few(self.predictions - self.events)
+
+
+def crowd_of(run: RunFiles) -> Crowd:
+    """How many the held-out numbers rest on."""
+    split = run.profile.split
+    return Crowd(split.people.held_out, split.predictions.held_out, events_of(run.metrics))
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,14 @@ from sequela.report import data, risk_blocks, risk_figures, risk_question, risk_
 from sequela.report.curve_formats import ModelCurves, RiskCurves
 from sequela.report.estimate_figures import Dots, dot_panels
 from sequela.report.files import RunFiles
-from sequela.report.formats import Comparison, Estimate, Measure, Metrics, Subgroup
+from sequela.report.formats import Comparison, Estimate, Measure, Metrics
 from sequela.report.headline import Number
-from sequela.report.performance import events_of
 from sequela.report.privacy import guarded, is_few, shown_count, shown_share
 from sequela.report.results import block_of, difference_between, found_in, headline_of, model_order
 from sequela.report.risk_bars import SafeBars, safe_bars
-from sequela.report.risk_groups import Crowd, shown_benefit, tells_few, told_at
+from sequela.report.risk_groups import Crowd, crowd_of, shown_benefit, tells_few, told_at
 from sequela.report.words import (
-    decimals_that_tell,
+    coarse_decimals,
     fixed,
     hours_in_words,
     interval,
@@ -63,9 +62,11 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
     bars = _safe_bars(metrics, curves, crowd, at)
     by_time = risk_blocks.by_time(metrics, crowd)
     return {
+        "verdict": unbroken(_verdict(metrics, crowd)),
         "results_contents": [pair for pair in _SECTIONS if pair[0] != "when" or by_time is not None],
         "headline_rows": _headline_rows(metrics, crowd, first),
         "outcome": outcome,
+        "is_pooled": crowd.predictions > crowd.people,
         "benefit_hidden": first is not None and any(tells_few(metrics, one, first, crowd) for one in metrics.models),
         "question": _named_origin(run, risk_question.risk_in_words(asked, outcome)),
         "question_notes": [],
@@ -75,7 +76,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "after_exclusions": _after_exclusions(run, totals),
         "event_facts": _event_facts(run, totals),
         "results": risk_tables.results(metrics, crowd, threshold=first),
-        "models_figure": _models_figure(metrics),
+        "models_figure": _models_figure(metrics, crowd),
         "comparisons": risk_tables.comparisons(metrics, crowd, threshold=first),
         "discrimination": risk_figures.discrimination(curves, name="discrimination-curves"),
         "prevalence": None if curves.prevalence is None else percent(curves.prevalence),
@@ -90,24 +91,24 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
         "at_thresholds": threshold_table.thresholds(metrics, crowd, at=at),
         "distributions": _distributions(curves, at, bars),
         "by_time": by_time,
-        "time_figure": _time_figure(metrics),
+        "time_figure": _time_figure(metrics, crowd),
         "by_subgroup": risk_blocks.by_subgroup(metrics, crowd),
-        "subgroup_figure": _subgroup_figure(metrics),
+        "subgroup_figure": _subgroup_figure(metrics, crowd),
         "few_events": crowd.has_few,
         **tripod.checklist_view(_known(run), dict(_SECTIONS)),
     }
+
+
+def _verdict(metrics: Metrics, crowd: Crowd) -> str:
+    """The verdict; where few had the event, with no more decimals than the numbers beside it."""
+    said = guarded(metrics.verdict)
+    return coarse_decimals(said, risk_tables.COARSE_DECIMALS) if crowd.has_few else said
 
 
 def _named_origin(run: RunFiles, text: str) -> str:
     """A sentence in which time 0 bears its name, where the kind of source fixes what it is."""
     sources = {table.get("source") for table in run.study.get("records", []) if table.get("role", "input") == "input"}
     return text.replace("time 0", "admission") if sources == {"physionet2012"} else text
-
-
-def crowd_of(run: RunFiles) -> Crowd:
-    """How many the held-out numbers rest on."""
-    split = run.profile.split
-    return Crowd(split.people.held_out, split.predictions.held_out, events_of(run.metrics))
 
 
 def _known(run: RunFiles) -> tripod.Known:
@@ -122,25 +123,26 @@ def _headline_rows(metrics: Metrics, crowd: Crowd, threshold: float | None) -> l
     """AUROC of the own models and the best baseline; the differences; and what else decides."""
     best = metrics.best_baseline
     own = [model for model in OWN_MODELS if model in metrics.models]
-    rows = [[_number(f"{model_name(model)}, AUROC", headline_of(metrics, model, "auroc")) for model in own]]
+    decimals = risk_tables.decimals_of("auroc", crowd)
+    rows = [[_number(f"{model_name(model)}, AUROC", headline_of(metrics, model, "auroc"), decimals) for model in own]]
     if best:
         heading = f"Best baseline: {model_name(best).lower()}, AUROC"
-        rows[0].append(_number(heading, headline_of(metrics, best, "auroc")))
+        rows[0].append(_number(heading, headline_of(metrics, best, "auroc"), decimals))
     differences = [
         (model, pair)
         for model in own
         if best and (pair := difference_between(metrics, model, best, "auroc")) is not None
     ]
     if len(own) == 1:
-        rows[0] += [_difference("Difference", pair) for _, pair in differences]
+        rows[0] += [_difference("Difference", pair, crowd) for _, pair in differences]
     else:
-        rows.append([_difference(f"{model_name(model)} less baseline", pair) for model, pair in differences])
-    rows += [[*_rival(metrics, model, best)] for model in own if best]
+        rows.append([_difference(f"{model_name(model)} less baseline", pair, crowd) for model, pair in differences])
+    rows += [[*_rival(metrics, model, best, crowd)] for model in own if best]
     rows.append(_second_row(metrics, crowd, "hybrid" if len(own) > 1 else "network", threshold))
     return [row for row in rows if row]
 
 
-def _rival(metrics: Metrics, model: str, best: str) -> list[Number]:
+def _rival(metrics: Metrics, model: str, best: str, crowd: Crowd) -> list[Number]:
     """The strongest other baseline that a model does not beat though it beats the best by tuning people; or nothing."""
     won = difference_between(metrics, model, best, "auroc")
     for other in model_order(metrics):
@@ -149,16 +151,17 @@ def _rival(metrics: Metrics, model: str, best: str) -> list[Number]:
             continue
         if pair.outcome != "better":
             name = model_name(other)
-            return [_number(f"{name}, AUROC", headline_of(metrics, other, "auroc")),
-                    _difference(f"{model_name(model)} less {name.lower()}", pair)]  # fmt: skip
+            decimals = risk_tables.decimals_of("auroc", crowd)
+            return [_number(f"{name}, AUROC", headline_of(metrics, other, "auroc"), decimals),
+                    _difference(f"{model_name(model)} less {name.lower()}", pair, crowd)]  # fmt: skip
     return []
 
 
 def _second_row(metrics: Metrics, crowd: Crowd, model: str, threshold: float | None) -> list[Number]:
     name = model_name(model)
     numbers = [
-        _number(f"{name}, AUPRC", headline_of(metrics, model, "auprc")),
-        _number(f"{name}, calibration slope", headline_of(metrics, model, "calibration_slope")),
+        _number(f"{name}, {words}", headline_of(metrics, model, metric), risk_tables.decimals_of(metric, crowd))
+        for metric, words in (("auprc", "AUPRC"), ("calibration_slope", "calibration slope"))
     ]
     if threshold is not None:
         benefit = headline_of(metrics, model, "net_benefit")
@@ -168,14 +171,14 @@ def _second_row(metrics: Metrics, crowd: Crowd, model: str, threshold: float | N
     return numbers
 
 
-def _number(heading: str, estimate: Estimate) -> Number:
-    bounds = interval(estimate.low, estimate.high, risk_tables.DECIMALS)
+def _number(heading: str, estimate: Estimate, decimals: int) -> Number:
+    bounds = interval(estimate.low, estimate.high, decimals)
     word = _brief(estimate.reason) if estimate.low is None else ""
-    return Number(heading, fixed(estimate.value, risk_tables.DECIMALS), "", bounds, word)
+    return Number(heading, fixed(estimate.value, decimals), "", bounds, word)
 
 
-def _difference(heading: str, pair: Comparison) -> Number:
-    decimals = decimals_that_tell([pair], risk_tables.DECIMALS)
+def _difference(heading: str, pair: Comparison, crowd: Crowd) -> Number:
+    decimals = risk_tables.decimals_of_difference(pair, "auroc", crowd)
     bounds = interval(pair.low, pair.high, decimals)
     word = risk_tables.OUTCOMES.get(pair.outcome or "", "") if bounds else _brief(pair.reason)
     return Number(heading, signed(pair.difference, decimals), "", bounds, word)
@@ -221,11 +224,15 @@ def _after_exclusions(run: RunFiles, totals: data.Totals) -> list[str]:
     return said
 
 
-def _models_figure(metrics: Metrics) -> Markup | None:
+def _models_figure(metrics: Metrics, crowd: Crowd) -> Markup | None:
     models = model_order(metrics)
     labels = [model_name(model) + (" (best baseline)" if model == metrics.best_baseline else "") for model in models]
     panels = [
-        Dots(axis, [{model: headline_of(metrics, model, metric)} for model in models])
+        Dots(
+            axis,
+            [{model: headline_of(metrics, model, metric)} for model in models],
+            [risk_tables.decimals_of(metric, crowd)] * len(models),
+        )
         for metric, axis in (("auroc", "AUROC; larger is better"), ("auprc", "AUPRC; larger is better"))
     ]
     return dot_panels(labels, panels, name="models", title="AUROC and AUPRC by model", legend=False,
@@ -268,29 +275,29 @@ def _distributions(curves: RiskCurves, at: Sequence[float], bars: Mapping[str, S
     ]  # fmt: skip
 
 
-def _time_figure(metrics: Metrics) -> Markup | None:
-    times = list(dict.fromkeys(row.at for row in metrics.measures if isinstance(row.at, str)))
-    if len(times) < 2:
+def _time_figure(metrics: Metrics, crowd: Crowd) -> Markup | None:
+    found = risk_blocks.times(metrics, crowd)
+    if len(found) < 2:
         return None
-    blocks = [block_of(metrics, at=at) for at in times]
-    return _by_block(metrics, times, blocks, name="times", title="AUROC and AUPRC by prediction time")
+    return _by_block(metrics, [one.name[0] for one in found], found, name="times",
+                     title="AUROC and AUPRC by prediction time")  # fmt: skip
 
 
-def _subgroup_figure(metrics: Metrics) -> Markup | None:
-    found: list[Subgroup] = risk_blocks.subgroups(metrics)
-    blocks = [block_of(metrics, subgroup=one) for one in found]
-    labels = [f"{one.name}: {one.level}" for one in found]
-    return _by_block(metrics, labels, blocks, name="by-subgroup", title="AUROC and AUPRC by subgroup")
+def _subgroup_figure(metrics: Metrics, crowd: Crowd) -> Markup | None:
+    found = risk_blocks.subgroups(metrics, crowd)
+    return _by_block(metrics, [": ".join(one.name) for one in found], found, name="by-subgroup",
+                     title="AUROC and AUPRC by subgroup")  # fmt: skip
 
 
 def _by_block(
-    metrics: Metrics, labels: Sequence[str], blocks: Sequence[Sequence[Measure]], *, name: str, title: str
+    metrics: Metrics, labels: Sequence[str], blocks: Sequence[risk_blocks.Block], *, name: str, title: str
 ) -> Markup | None:
     models = [model for model in (*OWN_MODELS, metrics.best_baseline or "") if model in metrics.models]
     panels = [
-        Dots(axis, [_found(rows, models, metric) for rows in blocks])
+        Dots(axis, [{} if one.is_withheld else _found(one.rows, models, metric) for one in blocks],
+             [one.decimals for one in blocks])
         for metric, axis in (("auroc", "AUROC"), ("auprc", "AUPRC"))
-    ]
+    ]  # fmt: skip
     return dot_panels(labels, panels, name=name, title=title, legend=True)
 
 

@@ -34,6 +34,8 @@ from sequela.report.words import (
 )
 
 DECIMALS = 3
+COARSE_DECIMALS = 2  # an AUROC is a count of pairs: with three, few who had the event could be worked out of it
+_OF_RANKS = ("auroc", "auprc")
 BASELINES = {
     "logistic": "logistic regression is fitted on window statistics of the same records",
     "gradient_boosting": "gradient boosting (LightGBM) sees the same window statistics",
@@ -41,7 +43,7 @@ BASELINES = {
 }
 OUTCOMES = {"better": "better", "no_difference": "no clear difference", "worse": "worse"}
 _FOUR_DECIMALS = ("brier", "net_benefit")
-_TOO_FEW = f"{FEW} predictions with the event, or without it: numbers that would tell how many are not shown"
+_TOO_FEW = f"{FEW} predictions with the event, or without it: numbers that would tell how many are not shown, or coarse"
 _RANGE = (
     f"A net benefit is a range where one of the four groups behind it has {FEW} predictions: over all that the group "
     "may have."
@@ -97,7 +99,7 @@ def results(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> Table
             *(
                 _benefit(metrics, model, one, threshold, crowd)
                 if metric == "net_benefit" and threshold is not None
-                else stacked(one, _decimals(metric))
+                else stacked(one, decimals_of(metric, crowd))
                 for metric, one in zip(columns, row, strict=True)
             ),
         ]
@@ -128,11 +130,14 @@ def _hidden(crowd: Crowd) -> str:
 
 
 def _benefit(metrics: Metrics, model: str, one: Estimate, threshold: float, crowd: Crowd) -> str:
-    value, bounds = shown_benefit(metrics, model, one, threshold, crowd, decimals=_decimals("net_benefit"))
+    value, bounds = shown_benefit(metrics, model, one, threshold, crowd, decimals=decimals_of("net_benefit", crowd))
     return f"{value}\n{bounds}" if bounds else value
 
 
-def _decimals(metric: str) -> int:
+def decimals_of(metric: str, crowd: Crowd) -> int:
+    """Decimals of a number over all held-out people."""
+    if crowd.has_few and metric in _OF_RANKS:
+        return COARSE_DECIMALS
     return 4 if metric in _FOUR_DECIMALS else DECIMALS
 
 
@@ -157,7 +162,7 @@ def calibration(metrics: Metrics, crowd: Crowd) -> TableView:
             model_name(model) if not recalibrated else "",
             *(["after" if recalibrated else "before"] * both),
             mean_risk(found_in(rows, model, "predicted_risk", recalibrated=recalibrated)),
-            *(stacked(one, _decimals(metric)) for metric, one in zip(columns, row, strict=True)),
+            *(stacked(one, decimals_of(metric, crowd)) for metric, one in zip(columns, row, strict=True)),
         ]
         for (model, recalibrated), row in zip(lines, found, strict=True)
     ]
@@ -203,7 +208,7 @@ def comparisons(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> T
                 *(
                     _gap(metrics, one, threshold, crowd)
                     if metric == "net_benefit" and threshold is not None and coarse & {model, against}
-                    else _difference(one, _decimals(metric))
+                    else _difference(one, metric, crowd)
                     for metric, one in zip(columns, row, strict=True)
                 ),
             ]
@@ -217,13 +222,19 @@ def comparisons(metrics: Metrics, crowd: Crowd, *, threshold: float | None) -> T
     )
 
 
-def _difference(pair: Comparison | None, decimals: int) -> str:
+def _difference(pair: Comparison | None, metric: str, crowd: Crowd) -> str:
     if pair is None or pair.difference is None:
         return DASH
-    decimals = decimals_that_tell([pair], decimals)
+    decimals = decimals_of_difference(pair, metric, crowd)
     bounds = interval(pair.low, pair.high, decimals)
     lines = [signed(pair.difference, decimals), bounds, OUTCOMES.get(pair.outcome or "", "") if bounds else ""]
     return "\n".join(line for line in lines if line)
+
+
+def decimals_of_difference(pair: Comparison, metric: str, crowd: Crowd) -> int:
+    """Decimals of a difference; more where it is decided and would read as 0, unless they would tell few."""
+    decimals = decimals_of(metric, crowd)
+    return decimals if decimals == COARSE_DECIMALS else decimals_that_tell([pair], decimals)
 
 
 def _gap(metrics: Metrics, pair: Comparison | None, threshold: float, crowd: Crowd) -> str:

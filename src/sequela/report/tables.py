@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from sequela.evaluate.measures import OWN_MODELS
 from sequela.report.formats import Estimate, Metrics
 from sequela.report.performance import tells_who_is_outside
 from sequela.report.privacy import FEW, WITHHELD, guarded, shown_count, shown_share
@@ -20,7 +21,6 @@ from sequela.report.results import (
 from sequela.report.words import (
     DASH,
     MINUS,
-    OUTCOMES,
     aligned,
     decimals_for,
     decimals_that_tell,
@@ -28,6 +28,7 @@ from sequela.report.words import (
     hours_in_words,
     interval,
     model_name,
+    outcome_of,
     signed,
 )
 
@@ -35,6 +36,7 @@ LEVEL = "95 % interval"
 _MOST_OPEN = 40
 
 BASELINES = {
+    "hybrid": "the hybrid is gradient boosting that sees the network's output beside the window statistics",
     "persistence": "persistence repeats the last known value",
     "mean": "mean so far is the mean of the person's own values until then",
     "linear": "linear (ridge) is a ridge regression on window statistics of the same records",
@@ -129,7 +131,7 @@ def results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
             *mae_cells,
             signed(pair.difference, finer) if pair else "",
             bracket,
-            (OUTCOMES[pair.outcome] if pair.outcome and pair.low is not None else DASH) if pair else "",
+            (outcome_of(pair) or DASH) if pair else "",
         ]
         for name, number_cells, mae_cells, pair, bracket in zip(
             starred(metrics, models), with_intervals(rmse), with_intervals(mae), pairs, brackets, strict=True
@@ -169,7 +171,11 @@ def _who_is_who(metrics: Metrics, models: Sequence[str]) -> list[str]:
 def further_results(metrics: Metrics, *, target: str, unit: str | None) -> TableView:
     """MSE, and RMSE and MAE with every person weighted once."""
     models = model_order(metrics, target)
-    columns = [Column("Model"), Column(f"MSE ({unit}²)" if unit else "MSE", "number"), Column(LEVEL, "interval")]
+    columns = [
+        Column("Model"),
+        Column(f"MSE ({_squared(unit)})" if unit else "MSE", "number"),
+        Column(LEVEL, "interval"),
+    ]
     cells = [with_intervals([estimate_of(metrics, model, "mse", target) for model in models])]
     for metric in ("rmse", "mae"):
         if measures_of(metrics, metric=metric, target=target, weighting="people"):
@@ -193,12 +199,50 @@ def further_results(metrics: Metrics, *, target: str, unit: str | None) -> Table
     )
 
 
+def _squared(unit: str) -> str:
+    """A unit's square.
+
+    Example:
+        >>> _squared("mmHg"), _squared("mmol/L")
+        ('mmHg²', '(mmol/L)²')
+    """
+    return f"{unit}²" if unit.isalpha() else f"({unit})²"
+
+
+def hybrid_differences(metrics: Metrics, *, target: str) -> TableView | None:
+    """The paired difference of the hybrid's RMSE to every baseline; None without a hybrid."""
+    if "hybrid" not in metrics.models:
+        return None
+    models = [model for model in model_order(metrics, target) if model not in OWN_MODELS]
+    found = [(model, comparison_with(metrics, model, "rmse", target, model="hybrid")) for model in models]
+    pairs = [(model, pair) for model, pair in found if pair is not None]
+    decimals = decimals_for(estimate_of(metrics, model, "rmse", target).value for model in models)
+    decimals = decimals_that_tell([pair for _, pair in pairs], decimals)
+    brackets = aligned([interval(pair.low, pair.high, decimals) or DASH for _, pair in pairs])
+    return TableView(
+        caption=f"The hybrid's error of {target} beside the baselines'",
+        columns=[Column("Model"), Column(f"Hybrid {MINUS} model", "number"), Column(LEVEL, "interval"),
+                 Column("Outcome")],
+        rows=[
+            [name, signed(pair.difference, decimals), bracket,
+             outcome_of(pair) or DASH]
+            for name, (_, pair), bracket in zip(
+                starred(metrics, [model for model, _ in pairs]), pairs, brackets, strict=True
+            )
+        ],
+        notes=[
+            f"Hybrid {MINUS} model: the difference in RMSE, on the same people; below zero the hybrid errs less.",
+            *reasons(Estimate(reason=pair.reason) for _, pair in pairs if pair.low is None),
+        ],
+    )  # fmt: skip
+
+
 def by_horizon(metrics: Metrics, *, target: str, held_out: int) -> TableView | None:
-    """The network and the best baseline at each horizon; None where there are not several."""
+    """The own models and the best baseline at each horizon; None where there are not several."""
     horizons = horizons_of(metrics)
     if len(horizons) < 2:
         return None
-    models = ["network", *([metrics.best_baseline] if metrics.best_baseline else [])]
+    models = [model for model in (*OWN_MODELS, metrics.best_baseline) if model in metrics.models]
     lines = [(hours, model) for hours in horizons for model in models]
     rmse = [estimate_of(metrics, model, "rmse", target, horizon_hours=hours) for hours, model in lines]
     mae = [estimate_of(metrics, model, "mae", target, horizon_hours=hours) for hours, model in lines]

@@ -40,8 +40,6 @@ METRICS = {
     "net_benefit": "Net benefit",
 }
 
-OUTCOMES = {"better": "network better", "no_difference": "no clear difference", "worse": "network worse"}
-
 CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "simple recurrent"}
 
 LOSSES = {
@@ -83,6 +81,18 @@ def model_name(model: str) -> str:
     return MODELS.get(model, model.replace("_", " ").capitalize())
 
 
+def outcome_of(pair: Comparison) -> str:
+    """Which of two models errs less, in words; empty where no interval says it.
+
+    Example:
+        >>> outcome_of(Comparison(model="hybrid", against="mean", metric="rmse", low=0.1, high=0.2, outcome="worse"))
+        'hybrid worse'
+    """
+    if pair.low is None or pair.outcome is None:
+        return ""
+    return "no clear difference" if pair.outcome == "no_difference" else f"{pair.model} {pair.outcome}"
+
+
 def metric_name(metric: str) -> str:
     """What a metric is called on the page."""
     return METRICS.get(metric, metric.replace("_", " "))
@@ -122,6 +132,20 @@ def fixed(value: float | None, decimals: int) -> str:
     if not text.strip("-0.,"):
         text = text.lstrip("-")
     return text.replace("-", MINUS)
+
+
+def coarse_decimals(text: str, decimals: int) -> str:
+    """A sentence in which no number has more decimals than that.
+
+    Example:
+        >>> coarse_decimals("(0.834), difference -0.0021 (-0.061 to 0.066); a 95 % interval", 2)
+        '(0.83), difference 0.00 (-0.06 to 0.07); a 95 % interval'
+    """
+    return re.sub(
+        rf"-?\b\d+\.\d{{{decimals + 1},}}\b",
+        lambda found: f"{round(float(found[0]), decimals) + 0.0:.{decimals}f}",
+        text,
+    )
 
 
 def signed(value: float | None, decimals: int) -> str:
