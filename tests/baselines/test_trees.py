@@ -76,6 +76,8 @@ DAMAGE = {
     "two": lambda text: text + text,
     "size": lambda text: text.replace("max_feature_idx=2", "max_feature_idx=3"),
     "start": lambda text: text.replace("start=0 0", "start=0 1e999"),
+    "key twice": lambda text: text.replace("start=0 0", "start=1 1\nstart=0 0"),
+    "number of leaves": lambda text: re.sub(r"num_leaves=\d+", "num_leaves=99", text, count=1),
     "nothing": lambda text: "",
     "words": lambda text: text.replace("threshold=", "threshold=exec "),
 }

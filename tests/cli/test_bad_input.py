@@ -660,6 +660,20 @@ CASES |= {
         "no model",
         by=damage.content("after.json", lambda c: c["recalibration"].update(oracle=c["recalibration"]["network"])),
     ),
+    "a recalibration that turns risks round": damaged_risk(
+        "after.json",
+        "slope",
+        "above 0",
+        by=damage.content("after.json", lambda c: c["recalibration"]["network"].update(slope=-1.0)),
+    ),
+    "a recalibration of another kind": damaged_risk(
+        "after.json",
+        "not that of study.json",
+        by=damage.content("study.json", lambda c: c["model"].update(recalibrate="isotonic")),
+    ),
+    "trees that say something twice": damaged_risk(
+        "trees.txt", "no trees", by=damage.text("trees.txt", "start=", "start=9 9\nstart=")
+    ),
     "intervals of a risk": damaged_risk(
         "after.json",
         "intervals",
