@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import shlex
+import signal
 import sys
 import tomllib
 import traceback
@@ -292,6 +293,7 @@ def main() -> None:
     # Idle threads of OpenMP, torch's and LightGBM's, leave their cores to others: where these are busy, spinning costs
     # far more than waking up (docs/lab/scale.md). Read when the libraries are loaded, which is later.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is half-written is taken away on the way out
     debug = _DEBUG in sys.argv
     sys.argv = [word for word in sys.argv if word != _DEBUG]
     if isinstance(sys.stdout, io.TextIOWrapper):
