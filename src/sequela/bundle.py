@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from sequela.baselines import HybridModel, statistics_width
+from sequela.baselines.trees import LONGEST as LONGEST_TREES
 from sequela.cohort import ForecastQuestion, Question, RiskQuestion
 from sequela.errors import BundleError
 from sequela.evaluate import RecalibrationState
@@ -40,10 +42,11 @@ Model = TypeVar("Model", bound=BaseModel)
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-MEMBERS = ("study.json", "prepare.json", "weights.safetensors", "card.json")
-AFTER, TREES = "after.json", "trees.txt"
+WEIGHTS, AFTER, TREES = "weights.safetensors", "after.json", "trees.txt"
+MEMBERS = ("study.json", "prepare.json", WEIGHTS, "card.json")
 OPTIONAL_MEMBERS = (AFTER, TREES)
 _LARGEST_JSON = 64 << 20
+_LARGEST_HEADER = 64 << 20  # of weights, beside their numbers
 
 
 class BundledClock(Settings):
@@ -60,7 +63,7 @@ class BundledStudy(Settings):
 
     name: str
     clock: BundledClock
-    records: list[TableSettings]
+    records: Annotated[list[TableSettings], Field(min_length=1)]
     kinds: dict[str, Kind]  # of the codes' values, as the study's records settled them
     question: Question
     cleaning: Cleaning
@@ -162,7 +165,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
             )
         ),
         "prepare.json": _json(bundle.prepared.model_dump(mode="json")),
-        "weights.safetensors": save_tensors({name: t.contiguous() for name, t in bundle.network.state_dict().items()}),
+        WEIGHTS: save_tensors({name: t.contiguous() for name, t in bundle.network.state_dict().items()}),
         "card.json": _json(bundle.card),
     }
     if bundle.after is not None:
@@ -207,17 +210,23 @@ def read_bundle(folder: Path) -> Bundle:
         BundleError: for a folder that is none, a member that is unknown, missing or changed, a newer format, weights
             that do not fit or are not finite; the message names the member.
     """
-    members = _checked_members(folder)
+    listed = _listed_members(folder)
+    plain = [name for name in listed if name not in (WEIGHTS, TREES)]  # what study.json says bounds these two
+    members = {name: _checked(folder, name, listed[name], _LARGEST_JSON) for name in plain}
     study = _parsed(folder, "study.json", members, BundledStudy, _with_paths)
     prepared = _parsed(folder, "prepare.json", members, PreparedState)
     after = _parsed(folder, AFTER, members, AfterState) if AFTER in members else None
     card = _read_json(folder, "card.json", members["card.json"])
     _check_parts(folder, study, prepared, after)
-    trees = _trees(folder, study, prepared, members)
+    trees = _trees(folder, study, prepared, listed)
     with torch.device("meta"):  # shapes alone: nothing of the size that a changed study.json may ask for is made
         expected = network_for(study, prepared).state_dict()
-    weights = _checked_weights(folder, expected, members["weights.safetensors"])
+    numbers = sum(tensor.nbytes for tensor in expected.values())
+    weights = _checked_weights(folder, expected, _checked(folder, WEIGHTS, listed[WEIGHTS], numbers + _LARGEST_HEADER))
     network = network_for(study, prepared)
+    for name, settled in network.named_buffers():
+        if ".inputs." in name and name in weights and not torch.equal(weights[name], settled):
+            _refuse(folder, WEIGHTS, f"'{name}' is not that of prepare.json")
     network.load_state_dict(weights)
     network.eval()
     return Bundle(study=study, prepared=prepared, network=network, trees=trees, after=after, card=card)
@@ -235,30 +244,42 @@ def _check_parts(folder: Path, study: BundledStudy, prepared: PreparedState, aft
     for rule, joint in (("regression", prepared.regression), ("knn", prepared.knn)):
         if rule in rules and joint is None:
             _refuse(folder, "prepare.json", f"'{rule}' is missing, by which it fills gaps")
+    looks_ahead = study.model.bidirectional or any(feature.missing == "linear" for feature in prepared.features)
+    if looks_ahead and not study.own_sequences:
+        _refuse(folder, "study.json", "its histories would not end at the prediction times")
+    if len({table.name for table in study.records}) < len(study.records):
+        _refuse(folder, "study.json", "two tables have one name")
+    for target in prepared.targets:
+        if (target.smearing is None) != (target.transform.kind in ("none", "difference")):
+            _refuse(folder, "prepare.json", f"'{target.code}' does not come back from its transform as it was fitted")
     after = after or AfterState()
     if after.interval is not None:
+        if after.interval.level != study.model.interval:
+            _refuse(folder, AFTER, "its intervals are of another level than those of study.json")
         horizons = len(question.horizons) if isinstance(question, ForecastQuestion) else 0
         if [len(row) for row in after.interval.half_width] != [len(targets)] * horizons:
             _refuse(folder, AFTER, "its intervals are not those of study.json")
     elif isinstance(question, ForecastQuestion) and study.model.interval != "none":
         _refuse(folder, AFTER, "the intervals that study.json asks for are missing")
-    for model in after.recalibration:
+    for model, state in after.recalibration.items():
         if isinstance(question, ForecastQuestion) or model not in OWN_MODELS:
             _refuse(folder, AFTER, "it recalibrates what is no model of study.json")
+        if state.kind not in ("none", study.model.recalibrate) or study.model.recalibrate == "none":
+            _refuse(folder, AFTER, f"its recalibration of '{model}' is not that of study.json")
     own = {"network", "hybrid"} if study.model.hybrid else {"network"}
     if study.model.recalibrate != "none" and not own <= after.recalibration.keys():
         _refuse(folder, AFTER, "a recalibration that study.json asks for is missing")
 
 
-def _trees(folder: Path, study: BundledStudy, prepared: PreparedState, members: dict[str, bytes]) -> HybridModel | None:
-    if study.model.hybrid != (TREES in members):
+def _trees(folder: Path, study: BundledStudy, prepared: PreparedState, listed: dict[str, Any]) -> HybridModel | None:
+    if study.model.hybrid != (TREES in listed):
         _refuse(folder, TREES, "study.json and the members disagree about a hybrid")
-    if TREES not in members:
+    if TREES not in listed:
         return None
-    kind = study.question.kind
-    width = statistics_width(kind, prepared)
+    kind, shape = study.question.kind, output_shape(study)
+    text = _checked(folder, TREES, listed[TREES], math.prod(shape) * LONGEST_TREES)
     try:
-        return HybridModel.from_text(members[TREES].decode(), kind=kind, statistics=width, shape=output_shape(study))
+        return HybridModel.from_text(text.decode(), kind=kind, statistics=statistics_width(kind, prepared), shape=shape)
     except (BundleError, UnicodeDecodeError):
         _refuse(folder, TREES, "it holds no trees that can be read")
 
@@ -270,8 +291,8 @@ def _refuse(folder: Path, member: str, problem: str) -> NoReturn:
     )
 
 
-def _checked_members(folder: Path) -> dict[str, bytes]:
-    """Return the content of each member, after its size and digest were compared with the manifest."""
+def _listed_members(folder: Path) -> dict[str, Any]:
+    """Return what the manifest says of each member, after these were compared with what is there."""
     if not folder.is_dir():
         raise BundleError(f"{folder}: there is no such folder. Name the folder `bundle` of a run.")
     try:
@@ -283,9 +304,7 @@ def _checked_members(folder: Path) -> dict[str, bytes]:
     for name, path in present.items():
         if path.is_symlink() or not path.is_file():
             _refuse(folder, name, "it is no plain file")
-    if present[MANIFEST].stat().st_size > _LARGEST_JSON:
-        _refuse(folder, MANIFEST, "it is larger than a manifest can be")
-    manifest = _read_json(folder, MANIFEST, present[MANIFEST].read_bytes())
+    manifest = _read_json(folder, MANIFEST, _read(folder, MANIFEST, _LARGEST_JSON))
     if type(manifest.get("format")) is not int:
         _refuse(folder, MANIFEST, "it names no format")
     if manifest["format"] > FORMAT:
@@ -302,31 +321,49 @@ def _checked_members(folder: Path) -> dict[str, bytes]:
     for name in sorted({*MEMBERS, *listed}):
         if name not in present or name not in listed:
             _refuse(folder, name, "it is missing")
-    return {name: _checked(folder, name, present[name], entry) for name, entry in listed.items()}
+    return listed
 
 
-def _checked(folder: Path, name: str, path: Path, entry: object) -> bytes:
-    if not isinstance(entry, dict) or set(entry) != {"size", "sha256"}:
-        _refuse(folder, MANIFEST, f"its entry for {name} is not of a known form")
-    if path.stat().st_size != entry["size"]:
-        _refuse(folder, name, "its size is not that of the manifest")
+def _read(folder: Path, name: str, largest: int) -> bytes:
     try:
-        data = path.read_bytes()
+        with (folder / name).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > largest:
+                _refuse(folder, name, "it is larger than it can be")
+            return file.read(size)
     except OSError as error:
         _refuse(folder, name, f"it cannot be read ({error.strerror})")
+
+
+def _checked(folder: Path, name: str, entry: object, largest: int) -> bytes:
+    """Return the content of a member, after its size and digest were compared with the manifest."""
+    if not isinstance(entry, dict) or set(entry) != {"size", "sha256"}:
+        _refuse(folder, MANIFEST, f"its entry for {name} is not of a known form")
+    data = _read(folder, name, largest)
+    if len(data) != entry["size"]:
+        _refuse(folder, name, "its size is not that of the manifest")
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         _refuse(folder, name, "its SHA-256 is not that of the manifest")
     return data
 
 
-def _read_json(folder: Path, name: str, data: bytes) -> dict[str, Any]:
-    def no_constant(word: str) -> NoReturn:
+def _finite(word: str) -> float:
+    if not math.isfinite(number := float(word)):
         raise ValueError(word)
+    return number
 
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError
+    return found
+
+
+def _read_json(folder: Path, name: str, data: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(data.decode(), parse_constant=no_constant)
+        content = json.loads(data.decode(), parse_constant=_finite, parse_float=_finite, object_pairs_hook=_each_once)
     except (ValueError, RecursionError):
-        _refuse(folder, name, "it is no JSON")
+        _refuse(folder, name, "it is no JSON, or a key stands there twice, or a number is not finite")
     if not isinstance(content, dict):
         _refuse(folder, name, "it is no JSON object")
     return content
@@ -351,18 +388,19 @@ def _with_paths(content: dict[str, Any]) -> dict[str, Any]:
 def _parsed(folder: Path, name: str, members: dict[str, bytes], model: type[Model], mend: Any = _as_is) -> Model:
     content = mend(_read_json(folder, name, members[name]))
     try:
-        return model.model_validate_json(json.dumps(content))
+        return model.model_validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         odd = {"missing": "is missing", "extra_forbidden": "is no key of a bundle"}
         problem = odd.get(first["type"], f"should be {wanted(first)}")
-        _refuse(folder, name, f"'{key}' {problem}" if key else wanted(first))
+        whole = first["type"] == "value_error"  # its words are a sentence of their own
+        _refuse(folder, name, f"'{key}' {problem}" if key and not whole else f"{key}: {wanted(first)}".lstrip(": "))
 
 
 def _checked_weights(folder: Path, expected: dict[str, Tensor], data: bytes) -> dict[str, Tensor]:
     """Return the weights, each of the expected shape and finite."""
-    name = "weights.safetensors"
+    name = WEIGHTS
     try:
         weights = load_tensors(data)
     except (SafetensorError, ValueError, KeyError):

@@ -6,17 +6,20 @@ import errno
 import io
 import os
 import shlex
+import signal
 import sys
 import tomllib
 import traceback
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.segment import Segment
 
-from sequela.errors import InputError, SequelaError
+from sequela.errors import InputError, SequelaError, printable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -172,7 +175,7 @@ def predict(
     _check_now(predictor, now)
     found = predictor.predict_files(_paths(records, predictor.tables), now=now, at=at)
     if found.note is not None:
-        typer.echo(f"Warning: {found.note}", err=True)
+        typer.echo(f"Warning: {printable(found.note)}", err=True)
     if out is None:
         typer.echo(found.table.write_csv().encode(), nl=False)  # UTF-8 as in a file, whatever the terminal shows
     else:
@@ -203,7 +206,12 @@ def compare(
 
 
 class _Page(Console):
-    """Standard output; a reader who has seen enough is no fault."""
+    """Standard output, where names out of tables steer no terminal; a reader who has seen enough is no fault."""
+
+    def render(self, *args: Any, **options: Any) -> Iterable[Segment]:
+        """Yield what is printed, with signs that do not print written out."""
+        for part in super().render(*args, **options):
+            yield part if part.control or part.text == "\n" else part._replace(text=printable(part.text))
 
     def on_broken_pipe(self) -> None:
         """Leave it to `main`, which ends with the exit code 0."""
@@ -224,9 +232,10 @@ def _changes(given: list[str] | None) -> dict[str, Any]:
         if not equals or not key.strip():
             raise InputError(f"--set {key}: write key=value, such as --set train.epochs=20.")
         try:
-            changes[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            changes[key.strip()] = value
+            read = tomllib.loads(f"value = {value}")
+        except (tomllib.TOMLDecodeError, RecursionError):
+            read = {}
+        changes[key.strip()] = read["value"] if len(read) == 1 else value  # more lines are no value of TOML
     return changes
 
 
@@ -284,6 +293,7 @@ def main() -> None:
     # Idle threads of OpenMP, torch's and LightGBM's, leave their cores to others: where these are busy, spinning costs
     # far more than waking up (docs/lab/scale.md). Read when the libraries are loaded, which is later.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is half-written is taken away on the way out
     debug = _DEBUG in sys.argv
     sys.argv = [word for word in sys.argv if word != _DEBUG]
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -297,7 +307,7 @@ def main() -> None:
         if debug:
             traceback.print_exc()
         words = str(error) if isinstance(error, SequelaError) else _usage(error)
-        typer.echo(f"Error: {' '.join(words.splitlines())}", err=True)
+        typer.echo(f"Error: {printable(' '.join(words.splitlines()))}", err=True)
         sys.exit(error.exit_code if isinstance(error, SequelaError) else 2)
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("Interrupted; nothing half-written is left.", err=True)
@@ -310,8 +320,11 @@ def main() -> None:
     except BaseException as error:  # a fault of ours, or a panic: its message may hold data, so only its kind is shown
         if debug:
             traceback.print_exc()
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            typer.echo(f"Error: the output cannot be written ({error.strerror}). Make room on the disk.", err=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            what, remedy = "a file or folder cannot be used", "Check the paths of the call, and their permissions"
+            if error.errno in _NO_ROOM:
+                what, remedy = "the output cannot be written", "Make room on the disk"
+            typer.echo(f"Error: {what} ({error.strerror}). {remedy}.", err=True)
             try:
                 sys.stdout.flush()
             except OSError:

@@ -16,6 +16,7 @@ Messages are one paragraph, say what was expected, what came and what to do, and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from unicodedata import category
 
 
 class SequelaError(Exception):
@@ -88,3 +89,13 @@ class LeakError(SequelaError):
     """The audit found that the study would see the future."""
 
     exit_code = 3
+
+
+def printable(text: str) -> str:
+    r"""Return text for a terminal: signs that would steer it, or that cannot be seen, are written out.
+
+    Example:
+        >>> print(printable("sbp\x1b[31m"))
+        sbp\x1b[31m
+    """
+    return "".join(ascii(sign)[1:-1] if category(sign).startswith("C") else sign for sign in text)

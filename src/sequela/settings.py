@@ -18,6 +18,7 @@ class Settings(BaseModel):
 _WANTED = {
     "string_type": "text in quotation marks",
     "string_sub_type": "text in quotation marks",
+    "string_unicode": "text in UTF-8",
     "string_too_short": "text that is not empty",
     "string_too_long": "text of at most {max_length} characters",
     "int_type": "a whole number",
@@ -43,6 +44,9 @@ _WANTED = {
 }
 
 
+_NAMED = {"literal_error": "expected", "union_tag_invalid": "expected_tags"}  # the words that there are, by context
+
+
 def wanted(error: Mapping[str, Any]) -> str:
     """Return what a wrong value should be, as a noun phrase for people who do not know pydantic.
 
@@ -54,8 +58,9 @@ def wanted(error: Mapping[str, Any]) -> str:
         'a number of at least 1'
     """
     kind, context = error["type"], error.get("ctx", {})
-    if kind == "literal_error":
-        return re.sub(r"'([^']*)'", r'"\1"', str(context["expected"]))
+    if kind in _NAMED:
+        words = re.sub(r"'([^']*)'", r'"\1"', str(context[_NAMED[kind]]))
+        return words if " or " in words else " or ".join(words.rsplit(", ", 1))
     if kind in _WANTED:
         return _WANTED[kind].format(**context)
     message = str(error["msg"]).removeprefix("Value error, ").rstrip(".")

@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 from sequela.cohort import SPLIT_NAMES, Split
+from sequela.errors import printable
 from sequela.prepare.units import SEVERAL_UNITS
 from sequela.study import Watch
 from sequela.study.material import Material
@@ -118,14 +119,14 @@ class TerminalWatch(Watch):
 
     def _say(self, words: str, *, markup: bool = False) -> None:
         """Print a sentence; in a file or a pipe it is one line, whatever its length."""
-        self.console.print(words, highlight=False, markup=markup, soft_wrap=not self.console.is_terminal)
+        self.console.print(printable(words), highlight=False, markup=markup, soft_wrap=not self.console.is_terminal)
 
     def _wait(self, words: str = "") -> None:
         if self.console.is_terminal:
             columns = SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
             self._waiting = Progress(*columns, console=self.console, transient=True)
             self._waiting.start()
-            self._waiting.add_task(escape(words), total=None)
+            self._waiting.add_task(escape(printable(words)), total=None)
 
     def _end(self) -> None:
         if self._waiting is not None:

@@ -95,9 +95,9 @@ def test_what_is_written_is_read_again_to_the_same_text() -> None:
 
 def test_a_text_may_be_as_long_as_its_models_together(monkeypatch: pytest.MonkeyPatch) -> None:
     text = written(0) + written(0)
-    monkeypatch.setattr(trees, "_LONGEST", len(text) // 2)
+    monkeypatch.setattr(trees, "LONGEST", len(text) // 2)
     assert len(read_trees(text, models=2, features=3, objective=BINARY)) == 2
-    monkeypatch.setattr(trees, "_LONGEST", len(text) // 2 - 1)
+    monkeypatch.setattr(trees, "LONGEST", len(text) // 2 - 1)
     with pytest.raises(BundleError, match="too large"):
         read_trees(text, models=2, features=3, objective=BINARY)
 
@@ -121,6 +121,8 @@ DAMAGE = {
     "two": lambda text: text + text,
     "size": lambda text: text.replace("max_feature_idx=2", "max_feature_idx=3"),
     "start": lambda text: text.replace("start=0 0", "start=0 1e999"),
+    "key twice": lambda text: text.replace("start=0 0", "start=1 1\nstart=0 0"),
+    "number of leaves": lambda text: re.sub(r"num_leaves=\d+", "num_leaves=99", text, count=1),
     "nothing": lambda text: "",
     "words": lambda text: text.replace("threshold=", "threshold=exec "),
 }

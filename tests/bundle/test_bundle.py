@@ -326,6 +326,16 @@ DO_NOT_GO_TOGETHER: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("prepare", lambda c: c["features"][0].update(quantiles=KNOTS | {"shares": [0.5, 1.0]}), "between 0 and 1"),
     ("prepare", lambda c: c["features"][0].update(carry_limit_hours=1e308), "carry_limit_hours"),
     ("prepare", lambda c: c["features"][0].update(missing="knn"), "'knn' is missing"),
+    ("prepare", lambda c: c["features"][0].update(center="80"), "features.0.number.center' should be a number"),
+    ("prepare", lambda c: c["features"][0].update(outliers={"rule": "iqr", "low": 2.0, "high": 1.0}), "above the"),
+    ("prepare", lambda c: c["features"][2].update(levels=["A", "A", "B"]), "a level stands there twice"),
+    (
+        "prepare",
+        lambda c: c["features"][2]["shares"].__setitem__(0, -0.5),
+        "shares.0' should be a number of at least 0",
+    ),
+    ("prepare", lambda c: c["static"][1].update(levels=["f", "f"]), "a level stands there twice"),
+    ("prepare", lambda c: c["targets"][0].update(transform={"kind": "log"}), "'sbp' does not come back"),
     ("prepare", lambda c: c["features"].append(c["features"][0]), "twice"),
     ("prepare", lambda c: c["targets"][0].update(transform={"kind": "yeo_johnson", "shape": -2.0}), "shape"),
     ("prepare", lambda c: c["targets"][0].update(smearing={"residuals": [0.0], "shares": []}), "its share"),
@@ -345,6 +355,13 @@ DO_NOT_GO_TOGETHER: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("study", lambda c: c["cleaning"].update(limits={"sbp": [2.0, 1.0]}), "a lowest and a highest"),
     ("study", lambda c: c["cleaning"].update(derived={"x": "never"}), "formula"),
     ("study", lambda c: c["cleaning"].update(conversions={"sbp": "a -> b"}), "conversion"),
+    ("study", lambda c: c.update(records=[]), "'records' should be a list of at least 1"),
+    ("study", lambda c: c["records"].append(c["records"][0]), "two tables have one name"),
+    ("study", lambda c: c["records"][0].update(delimiter="\n"), "records.0.delimiter: expected a sign"),
+    ("study", lambda c: c["model"].update(bidirectional=True), "histories would not end at the prediction times"),
+    ("study", lambda c: c["model"].update(hidden=[4] * 100_000), "model.hidden"),
+    ("after", lambda c: c["interval"].update(level=0.5), "of another level than those of study.json"),
+    ("card", lambda c: c.update(name=float("inf")), "a number is not finite"),
 ]
 
 
@@ -389,6 +406,28 @@ def test_a_manifest_lists_the_members_of_a_bundle_and_nothing_else(
     if "code.py" in manifest["members"]:
         shutil.copy(bundle / "card.json", bundle / "code.py")
     with pytest.raises(BundleError, match=re.escape(says)):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize("text", ['{"format": 1, "format": 1}', '{"format": 1e999}'])
+def test_a_number_without_end_and_a_key_that_stands_twice_are_no_json(run: Run, tmp_path: Path, text: str) -> None:
+    bundle = shutil.copytree(run.folder / "bundle", tmp_path / "bundle")
+    (bundle / "manifest.json").write_text(text)
+    with pytest.raises(BundleError, match=r"manifest\.json: it is no JSON, or a key stands there twice, or a number"):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize("member", ["card.json", "weights.safetensors"])
+def test_a_member_that_is_larger_than_it_can_be_is_not_read(run: Run, tmp_path: Path, member: str) -> None:
+    bundle = shutil.copytree(run.folder / "bundle", tmp_path / "bundle")
+    os.truncate(bundle / member, 20 << 30)  # nothing of it stands on the disk
+    with pytest.raises(BundleError, match=rf"{member}: it is larger than it can be"):
+        read_bundle(bundle)
+
+
+def test_typical_gaps_that_are_not_those_of_the_weights_are_refused(run: Run, tmp_path: Path) -> None:
+    bundle = changed(run, tmp_path, "prepare", lambda c: c["features"][0].update(typical_gap_hours=1.0))
+    with pytest.raises(BundleError, match=r"gap_unit_hours' is not that of prepare\.json"):
         read_bundle(bundle)
 
 

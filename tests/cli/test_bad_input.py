@@ -102,6 +102,8 @@ CASES: dict[str, Case] = {
     "a study that is no TOML": Case(["study.toml", "no TOML", "line 1", "Mend"], files={"study.toml": "name: x\n"}),
     "a table given as the study": Case(["visits.csv", "no TOML", "line 1"], call=["run", "visits.csv"]),
     "a study that is no text": Case(["study.toml", "UTF-8"], files={"study.toml": b"PAR1\xff\xfe"}),
+    "a study that never ends": Case(["/dev/zero", "larger than a study file"], call=["run", "/dev/zero"]),
+    "a study that is too deep": Case(["study.toml", "too deep"], files={"study.toml": f"a{'.a' * 5000} = 1\n"}),
     "an empty study": Case(["study.toml", "'name' is missing", 'name = "'], files={"study.toml": ""}),
     "a study without records": Case(["'records' is missing", "[[records]]"], {"records": None}),
     "records in single brackets": Case(["'records'", "two pairs of brackets"], {"records": {"path": "visits.csv"}}),
@@ -117,6 +119,9 @@ CASES: dict[str, Case] = {
     "an unknown key in an episode": Case(["'question.from.cod'", "'code'"], {"question.from": {"cod": "A"}}),
     "a key named as in Python": Case(["'question.from_'", "Did you mean 'from'"], {"question.from_": "origin"}),
     "an unknown key of the audit": Case(["'audit.acept'", "'accept'"], {"audit.acept": []}),
+    "a kind that there is not": Case(
+        ["'question.kind' cannot be \"risks\"", 'Write "forecast" or "risk"'], {"question.kind": "risks"}
+    ),
     "a kind of a later version": Case(
         ["'question.kind'", "not available yet", '"forecast"'], {"question.kind": "survival"}
     ),
@@ -314,6 +319,7 @@ CASES: dict[str, Case] = {
     ),
     # The tables
     "a table that is missing": Case(["nowhere.csv", "no such file", "`path`"], {"records.0.path": "nowhere.csv"}),
+    "a table that never ends": Case(["/dev/zero", "a device", "`path`"], {"records.0.path": "/dev/zero"}),
     "a table that is a folder": Case(["visits", "a folder"], {"records.0.path": "visits"}, before=a_folder("visits")),
     "two tables with one name": Case(["'visits'", "`name`"], {"records.1.name": "visits"}),
     "one code in two tables": Case(
@@ -335,6 +341,10 @@ CASES: dict[str, Case] = {
     "a wrong encoding": Case(
         ["visits.csv", "encoding", "latin-1"], files={"visits.csv": visits_csv().encode() + b"1,400,,,\xc4\n"}
     ),
+    "an encoding that cannot be": Case([r"no encoding 'utf\x00'"], {"records.0.encoding": "utf\0"}),
+    "a column whose name steers the terminal": Case(
+        [r"'\x1b[31mred'"], {"records.0.columns": ["nothing"]}, visits("ward", "\x1b[31mred")
+    ),
     "mixed calendars": Case(
         ["patients.csv", "dates", "numbers", "one way"],
         {"records.1.layout": "visits", "records.1.time": "on"},
@@ -352,6 +362,7 @@ CASES: dict[str, Case] = {
     "--set without =": Case(["--set epochs", "key=value"], call=[*RUN, "--set", "epochs"]),
     "--set of an unknown key": Case(["'train.epoch'", "'epochs'"], call=[*RUN, "--set", "train.epoch=3"]),
     "--set of an unknown table": Case(["records.x", "'x'", "[[records]]"], call=[*RUN, "--set", "records.x.decimal=,"]),
+    "--set of two lines": Case(["'train.epochs'", "whole number"], call=[*RUN, "--set", "train.epochs=2\nname='x'"]),
     "--set below a value": Case(["name.first", "no table"], call=[*RUN, "--set", "name.first=x"]),
     "an unknown option": Case(["--fource", "--force", "--help"], call=[*RUN, "--fource"]),
     "an unknown command": Case(["'rum'", "--help"], call=["rum"]),
@@ -543,6 +554,7 @@ FILES = ["run/bundle", "visits.csv", "patients.csv"]
 CASES |= {
     # A prediction
     "a bundle that is missing": predicting("nowhere", "no such folder", "`bundle`", words=["nowhere", *FILES[1:]]),
+    "a bundle whose name is too long": predicting("File name too long", "Check", words=["b" * 300, *FILES[1:]]),
     "a folder that is no bundle": predicting("run", "manifest.json", "no bundle", words=["run", *FILES[1:]]),
     "too few files": predicting("1", "2 (visits, patients)", "NAME=PATH", words=FILES[:2]),
     "a file of an unknown table": predicting("'visit'", "Did you mean 'visits'", words=[FILES[0], "visit=visits.csv"]),
@@ -659,6 +671,20 @@ CASES |= {
         "after.json",
         "no model",
         by=damage.content("after.json", lambda c: c["recalibration"].update(oracle=c["recalibration"]["network"])),
+    ),
+    "a recalibration that turns risks round": damaged_risk(
+        "after.json",
+        "slope",
+        "above 0",
+        by=damage.content("after.json", lambda c: c["recalibration"]["network"].update(slope=-1.0)),
+    ),
+    "a recalibration of another kind": damaged_risk(
+        "after.json",
+        "not that of study.json",
+        by=damage.content("study.json", lambda c: c["model"].update(recalibrate="isotonic")),
+    ),
+    "trees that say something twice": damaged_risk(
+        "trees.txt", "no trees", by=damage.text("trees.txt", "start=", "start=9 9\nstart=")
     ),
     "intervals of a risk": damaged_risk(
         "after.json",

@@ -154,6 +154,14 @@ def test_letters_that_the_terminal_cannot_show_stop_nothing(finished: Path, tmp_
     assert pl.read_csv(io.StringIO(told.out))["subject_id"].str.starts_with("µ").all()
 
 
+def test_names_out_of_tables_do_not_steer_the_terminal(tmp_path: Path, capfd: Capture) -> None:
+    study = write_study(tmp_path, {"records.0.rename": {"dbp": "\x1b[1m\u202e"}})
+    checked = in_process(["check", study.name], tmp_path, capfd)
+    assert checked.code == 0, checked.err
+    assert r"\x1b[1m\u202e" in checked.out
+    assert not {"\x1b", "\u202e"} & set(checked.out + checked.err)
+
+
 def test_a_reader_who_has_seen_enough_is_no_fault(finished: Path) -> None:
     for words in (["check", "study.toml"], ["predict", "run/bundle", "visits.csv", "patients.csv"]):
         read, write = os.pipe()

@@ -140,7 +140,8 @@ def test_nanoseconds_are_rounded_as_those_of_records_are() -> None:
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_the_table_is_read_from_a_file(tmp_path: Path, suffix: str) -> None:
-    path, rows = tmp_path / f"labels{suffix}", table([(7, 5.0, True), (9, 5.0, False)])
+    path, rows = tmp_path / f"labels[1]{suffix}", table([(7, 5.0, True), (9, 5.0, False)])
+    (tmp_path / f"labels1{suffix}").write_text("what the name would stand for, were it a pattern")
     if suffix == ".csv":
         rows.write_csv(path)
     else:

@@ -221,6 +221,13 @@ def test_a_wrong_split_file_is_refused_with_its_rows(tmp_path: Path, content: st
         from_file(tmp_path, content)
 
 
+def test_a_split_file_whose_name_looks_like_a_pattern_is_itself(tmp_path: Path) -> None:
+    (tmp_path / "split[1].csv").write_text("subject_id,split\np0,train\np1,held_out\n")
+    (tmp_path / "split1.csv").write_text("subject_id,split\np0,held_out\np1,train\n")
+    found = split(request(2), tmp_path, by="file", path="split[1].csv")
+    assert found.part.tolist() == [TRAIN] * 3 + [HELD_OUT] * 3
+
+
 def test_a_missing_split_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordsError, match="no such file"):
         split(request(4), tmp_path, by="file", path="split.csv")

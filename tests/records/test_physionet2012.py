@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -252,6 +253,7 @@ def test_sources_that_are_none_are_refused(tmp_path: Path) -> None:
             "nothing.tar": b"",
             "none.tar": tar_of({}),
             "large.tar": large.tobuf(),
+            "zeros.tar.gz": gzip.compress(bytes(1 << 20)) * 100,
             "other/a.csv": b"SECRET",
         },
     )
@@ -271,6 +273,7 @@ def test_sources_that_are_none_are_refused(tmp_path: Path) -> None:
         ("nothing.tar", "neither a folder nor an archive"),
         ("none.tar", "no file of a stay"),
         ("large.tar", "larger than 64 MiB"),
+        ("zeros.tar.gz", "unpacks to more than 200 times its size"),
         ("other", "no file of a stay"),
         ("empty", "no file of a stay"),
     ):

@@ -35,7 +35,9 @@ def test_a_missing_file_is_named(run_folder: Callable[..., Path], name: str) -> 
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00", b"]["], ids=["cut", "binary", "wrong"])
+@pytest.mark.parametrize(
+    "content", [b"{", b"\xff\xfe\x00", b"][", b"[" * 100_000], ids=["cut", "binary", "wrong", "deep"]
+)
 def test_a_damaged_file_is_named(run_folder: Callable[..., Path], name: str, content: bytes) -> None:
     run = run_folder()
     (run / name).write_bytes(content)
@@ -61,6 +63,13 @@ def test_the_place_of_the_damage_is_named_but_not_its_content(run_folder: Callab
     with pytest.raises(RunError) as caught:
         write_report(run)
     assert "Smith" not in str(caught.value)
+
+
+def test_a_sign_that_no_text_can_have_is_refused(run_folder: Callable[..., Path]) -> None:
+    run = run_folder()
+    text = (run / "profile.json").read_text()
+    (run / "profile.json").write_text(text.replace('"name": "', '"name": "\\ud800', 1))
+    refused(run, "report.html", "no text can have")
 
 
 def test_a_damaged_audit_is_refused_though_none_is_needed(run_folder: Callable[..., Path]) -> None:

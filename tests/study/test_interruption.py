@@ -77,3 +77,18 @@ def test_a_signal_to_the_real_command_ends_training_and_the_run_is_written(tmp_p
     (fit,) = json.loads((tmp_path / "run" / "history.json").read_text())["fits"]
     assert fit["stopped"] == "interrupted"
     assert len(fit["epochs"]) < 1_000_000
+
+
+def test_a_command_that_is_told_to_end_takes_away_what_is_half_written(tmp_path: Path) -> None:
+    study = write_study(tmp_path, {"train.epochs": 1_000_000, "train.patience": 0})
+    before = sorted(tmp_path.iterdir())
+    words = [sys.executable, "-m", "sequela", "run", study.name, "--out", "run"]
+    with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as command:
+        assert command.stderr is not None
+        for line in command.stderr:
+            if "Epoch 1 of" in line:
+                break
+        command.terminate()
+        command.communicate(timeout=60)
+    assert command.returncode == 143  # and no longer -15: what is on its way out is cleared
+    assert sorted(tmp_path.iterdir()) == before

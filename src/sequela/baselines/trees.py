@@ -8,7 +8,6 @@ file that somebody gave.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from sequela.errors import BundleError
 
 MOST_TREES = 15_000  # the boosters of a hybrid together
 _MOST_LEAVES = 1 << 12
-_LONGEST = 1 << 28  # text of a model
+LONGEST = 1 << 28  # text of a model
 _MISSING_IS_NAN, _MISSING_IS_NONE, _DEFAULT_LEFT = 8, 0, 2
 _DECISIONS = tuple(missing | left for missing in (_MISSING_IS_NONE, _MISSING_IS_NAN) for left in (0, _DEFAULT_LEFT))
 BEYOND_ALL = 1e300  # as LightGBM itself keeps an infinite threshold finite
@@ -107,7 +106,7 @@ def read_trees(text: str, *, models: int, features: int, objective: str) -> list
     Raises:
         BundleError: where the text is of another model, or is damaged.
     """
-    _hold(len(text) <= models * _LONGEST, "it is too large")
+    _hold(len(text) <= models * LONGEST, "it is too large")
     *found, after = text.split("end of trees\n")
     _hold(len(found) == models and "Tree=" not in after, f"it does not hold {models} models from beginning to end")
     return [_read_model(model, features, objective) for model in found]
@@ -126,7 +125,7 @@ def read_grown(booster: Booster, *, trees: int, objective: str) -> list[Tree]:
     """
     text = booster.model_to_string(num_iteration=trees)
     ((grown, _),) = read_trees(text, models=1, features=booster.num_feature(), objective=objective)
-    blocks = (dict(_pairs(f"number={block}")) for block in text.partition("end of trees\n")[0].split("\nTree=")[1:])
+    blocks = (_keys(f"number={block}") for block in text.partition("end of trees\n")[0].split("\nTree=")[1:])
     rows = (np.concatenate([_whole(keys, name) for name in ("internal_count", "leaf_count")]) for keys in blocks)
     return [tree.with_missing_to_most(each) for tree, each in zip(grown, rows, strict=True)]
 
@@ -134,7 +133,7 @@ def read_grown(booster: Booster, *, trees: int, objective: str) -> list[Tree]:
 def _read_model(text: str, features: int, objective: str) -> tuple[list[Tree], Start]:
     head, *rest = text.split("\nTree=")
     _hold(head.startswith("tree\n"), "it does not begin as LightGBM's text")
-    keys = dict(_pairs(head.partition("\n")[2]))
+    keys = _keys(head.partition("\n")[2])
     expected = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1", "objective": objective}
     for key, value in expected.items():
         _hold(keys.get(key) == value, f"`{key}` is not {value}")
@@ -169,7 +168,8 @@ def write_trees(trees: list[Tree], *, features: int, objective: str, start: Star
 
 
 def _read_tree(block: str) -> Tree:
-    keys = dict(_pairs(block))
+    keys = _keys(block)
+    _hold(_whole(keys, "num_leaves").tolist() == [len(keys.get("leaf_value", "").split())], "leaves are missing")
     _hold(keys.get("num_cat") == "0" and keys.get("is_linear", "0") == "0", "a tree is of a kind that is not used here")
     return Tree(
         feature=_whole(keys, "split_feature"),
@@ -181,12 +181,15 @@ def _read_tree(block: str) -> Tree:
     )
 
 
-def _pairs(block: str) -> Iterator[tuple[str, str]]:
+def _keys(block: str) -> dict[str, str]:
+    keys: dict[str, str] = {}
     for line in block.splitlines():
         if line:
             key, equals, value = line.partition("=")
             _hold(equals == "=", "a line is no `key=value`")
-            yield key, value
+            _hold(key not in keys, "a key stands there twice")
+            keys[key] = value
+    return keys
 
 
 def _whole(keys: dict[str, str], key: str) -> NDArray[np.int64]:

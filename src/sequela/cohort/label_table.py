@@ -85,7 +85,9 @@ _TWICE = ("the same person is asked twice at one time", "Keep one of these rows"
 
 def _read(path: Path, name: str) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path, glob=False) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path, glob=False)
+        return pl.read_csv(path, infer_schema=False, glob=False)
     except FileNotFoundError:
         raise RecordsError(name, "there is no such file", "Set `labels` in [question]") from None
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):

@@ -209,7 +209,7 @@ def _named_by_file(request: SplitRequest, table: pl.DataFrame) -> tuple[Parts, i
 
 def _read_split_file(path: Path, name: str) -> pl.DataFrame:
     try:
-        table = pl.read_csv(path, infer_schema=False)
+        table = pl.read_csv(path, infer_schema=False, glob=False)
     except FileNotFoundError:
         raise RecordsError(name, "there is no such file", "Set `path` in [split]") from None
     except (OSError, pl.exceptions.PolarsError):

@@ -47,7 +47,7 @@ class PlattState(_State):
 
     kind: Literal["platt"] = "platt"
     intercept: float
-    slope: float
+    slope: Annotated[float, Field(gt=0)]
 
     def apply(self, predicted: ArrayLike) -> Floats:
         """Return the calibrated risks, one a risk.

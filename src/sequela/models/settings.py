@@ -25,7 +25,7 @@ class ModelSettings(Settings):
     inputs: Annotated[list[Input], Field(min_length=1)] = ["values", "observed", "gaps"]
     hidden: (
         Annotated[int, Field(ge=1, le=8192)]
-        | Annotated[list[Annotated[int, Field(ge=1, le=8192)]], Field(min_length=1)]
+        | Annotated[list[Annotated[int, Field(ge=1, le=8192)]], Field(min_length=1, max_length=64)]
     ) = 64
     layers: Annotated[int, Field(ge=1, le=64)] = 1
     bidirectional: bool = False

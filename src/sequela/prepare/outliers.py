@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, model_validator
 
 from sequela.prepare.rules import Column, Floats, Lookback, Mask, Rows, RuleState, measurements
 
@@ -57,6 +57,12 @@ class FixedLimits(RuleState):
     rule: Literal["iqr", "mad"]
     low: FiniteFloat | None
     high: FiniteFloat | None
+
+    @model_validator(mode="after")
+    def _rises(self) -> FixedLimits:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError("the lowest value that does not stand out lies above the highest")
+        return self
 
     def limits(self, column: Column) -> Limits:
         """Return the same limits for each row [N]."""

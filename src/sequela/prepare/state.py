@@ -70,7 +70,7 @@ class CategoryState(_State):
     kind: Literal["category"] = "category"
     code: str
     levels: list[str]
-    shares: list[FiniteFloat]  # of training values, one a level and the last for all others
+    shares: list[Annotated[FiniteFloat, Field(ge=0)]]  # of training values, one a level and the last for all others
     missing: Missing
     carry_limit_hours: CarryLimit | None = None
     typical_gap_hours: Positive
@@ -142,6 +142,9 @@ class PreparedState(_State):
         for feature in self.features:
             if isinstance(feature, CategoryState) and len(feature.shares) != len(feature.levels) + 1:
                 raise ValueError("a category needs one share for each level and one for all others")
+        for part in [*self.features, *self.static]:
+            if not isinstance(part, NumberState | StaticNumberState) and len(set(part.levels)) < len(part.levels):
+                raise ValueError("a level stands there twice")
         return self
 
     @model_validator(mode="after")

@@ -11,15 +11,17 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from sequela.errors import RecordsError
 
 _ZIP = b"PK"
-_COMPRESSED: dict[bytes, Callable[[bytes], bytes]] = {
-    b"\x1f\x8b": gzip.decompress,
-    b"BZh": bz2.decompress,
-    b"\xfd7zXZ\x00": lzma.decompress,
+_COMPRESSED: dict[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
 }
+_MOST_PACKED = 200  # times smaller; text becomes some ten times so, and what fills the memory a thousand times
 _LARGEST = 64 << 20  # a file of one person's text; what claims to be larger is damaged, or made to fill the memory
 _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, NotImplementedError, RuntimeError,
@@ -76,7 +78,7 @@ def _of_folder(path: Path, source: str, wanted: Callable[[str], bool]) -> Iterat
 
 
 def _of_tar(path: Path, source: str, wanted: Callable[[str], bool]) -> Iterator[Member]:
-    data = _unpacked(path.read_bytes())
+    data = _unpacked(path.read_bytes(), source)
     with _tar(data, source) as archive:
         for member in archive:
             if not member.isfile():
@@ -100,15 +102,23 @@ def _tar(data: bytes, source: str) -> tarfile.TarFile:
         raise RecordsError(source, "this is neither a folder nor an archive", remedy) from None
 
 
-def _unpacked(data: bytes) -> bytes:
+def _unpacked(data: bytes, source: str) -> bytes:
     """The whole archive without its compression, so that its check sums and its end are looked at."""
-    for magic, decompress in _COMPRESSED.items():
-        if data.startswith(magic):
-            try:
-                return decompress(data)
-            except OSError as error:  # what gzip and bz2 say of damage; not a matter of the file system
-                raise EOFError from error
-    return data
+    opened = next((opened for magic, opened in _COMPRESSED.items() if data.startswith(magic)), None)
+    if opened is None:
+        return data
+    parts, left = [], _LARGEST + _MOST_PACKED * len(data)
+    try:
+        with opened(io.BytesIO(data)) as file:
+            while left >= 0 and (part := file.read(1 << 20)):
+                parts.append(part)
+                left -= len(part)
+    except OSError as error:  # what gzip and bz2 say of damage; not a matter of the file system
+        raise EOFError from error
+    if left < 0:
+        problem = f"it unpacks to more than {_MOST_PACKED} times its size, as what is made to fill the memory does"
+        raise RecordsError(source, problem, "Unpack it into a folder, and name that")
+    return b"".join(parts)
 
 
 def _of_zip(path: Path, source: str, wanted: Callable[[str], bool]) -> Iterator[Member]:

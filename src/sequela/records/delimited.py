@@ -85,7 +85,7 @@ def _as_utf8(data: bytes, table: TableSettings, source: str) -> bytes:
     try:
         codec = codecs.lookup(table.encoding)
         known = codec._is_text_encoding
-    except LookupError:
+    except (LookupError, ValueError):
         known = False
     if not known:
         problem = f"there is no encoding '{table.encoding}'"

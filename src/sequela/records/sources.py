@@ -84,6 +84,8 @@ def _read(table: TableSettings, name: str, folder: Path) -> tuple[pl.DataFrame, 
             raise RecordsError(name, "expected a file, this is a folder", "Name the file itself")
         if not path.exists():
             raise RecordsError(name, "there is no such file", f"Check `path` of table '{table.name}'")
+        if path.is_char_device() or path.is_block_device():
+            raise RecordsError(name, "expected a file, this is a device, which may never end", "Name a file in `path`")
         if table.source != "csv":
             return read_parquet(path, name), 0
         return delimited_cells(path.read_bytes(), table, name)

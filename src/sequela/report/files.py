@@ -80,12 +80,15 @@ def replace_text(path: Path, text: str) -> None:
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)
         Path(temporary).replace(path)
+    except UnicodeError:
+        raise RunError(f"{path}: the files of the run hold a sign that no text can have. {REMEDY}.") from None
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise RunError(
             f"{path}: cannot be written ({error.strerror}). Make the run folder writable and its disk not full."
         ) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
 
 
 def _text(path: Path) -> str:
@@ -102,7 +105,7 @@ def _text(path: Path) -> str:
 def _study(path: Path, text: str) -> dict[str, Any]:
     try:
         study = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RunError(f"{path}: expected a resolved study in TOML; {error}. {REMEDY}.") from None
     for group in ("question", "model", "split", "evaluate", "report", "prepare", "train"):
         if not isinstance(study.get(group, {}), dict):
@@ -115,7 +118,7 @@ def _json(path: Path, kind: type[Kind]) -> Kind:
     try:
         # NaN and infinities are no JSON; where a writer let one pass it reads as "cannot be computed".
         content = json.loads(text, parse_constant=lambda _: None)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: damaged, expected JSON; {error}. {REMEDY}.") from None
     if isinstance(content, dict) and content.get("format") != 1:
         raise RunError(

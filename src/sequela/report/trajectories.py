@@ -84,7 +84,7 @@ def _forecasts(path: Path, target: str) -> pl.DataFrame:
             .select(_NEEDED)
             .collect()
         )
-    except (pl.exceptions.PolarsError, OSError):
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         raise RunError(f"{path}: damaged, expected predictions in Parquet. {remedy}.") from None
 
 

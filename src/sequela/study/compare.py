@@ -157,7 +157,7 @@ def _document(path: Path) -> Content:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path}: there is no such file. {_AGAIN}.") from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise RunError(f"{path}: the file cannot be read as JSON. {_AGAIN}.") from None
     if not isinstance(content, dict) or content.get("format") != 1:
         raise RunError(f"{path}: expected a file of a run in format 1, got something else. {_AGAIN}.")
@@ -166,7 +166,7 @@ def _document(path: Path) -> Content:
 
 def _predictions(path: Path, question: str) -> pl.DataFrame:
     try:
-        table = pl.scan_parquet(path).filter(pl.col("split") == "held_out").collect()
+        table = pl.scan_parquet(path, glob=False).filter(pl.col("split") == "held_out").collect()
         if "horizon_hours" not in table.columns:  # of a risk, which has one horizon
             table = table.with_columns(horizon_hours=0.0)
         missing = sorted({*KEYS, "model", "target", "predicted"} - set(table.columns))
@@ -180,7 +180,7 @@ def _predictions(path: Path, question: str) -> pl.DataFrame:
         ).filter(pl.col("target").is_not_null() & pl.col("predicted").is_not_null())
     except FileNotFoundError:
         raise RunError(f"{path}: there is no such file. {_AGAIN}.") from None
-    except (OSError, pl.exceptions.PolarsError):
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         raise RunError(f"{path}: the file cannot be read as predictions of a run. {_AGAIN}.") from None
     can_be = pl.col("target", "predicted").is_finite()
     if question == "risk":

@@ -26,6 +26,7 @@ from sequela.train import TrainSettings
 
 _BASELINES = {"forecast": FORECAST_BASELINES, "risk": RISK_BASELINES}
 _HIDEABLE = ("last", "decay")  # what stands for a missing value where measurements may be hidden
+_LARGEST = 16 << 20
 _LOSSES = {"forecast": tuple(FORECAST_LOSSES), "risk": RISK_LOSSES}
 
 
@@ -206,7 +207,11 @@ def read_study_file(path: Path, changes: Mapping[str, Any] | None = None) -> Stu
         StudyError: where the file is missing, is no TOML, or holds a key or a value that cannot be.
     """
     try:
-        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise StudyError(f"{path}: this is larger than a study file can be. Name the study file.")
+        document = tomllib.loads(data.decode("utf-8-sig"))
     except FileNotFoundError:
         raise StudyError(f"{path}: there is no such file. `sequela example` writes a study to start from.") from None
     except IsADirectoryError:
@@ -219,7 +224,10 @@ def read_study_file(path: Path, changes: Mapping[str, Any] | None = None) -> Stu
         raise StudyError(f"{path}: this is no TOML: {_fault(error)}. {_TOML_REMEDY}.") from None
     for key, value in (changes or {}).items():
         _change(document, key, value)
-    return parse_study(document, path.name)
+    try:
+        return parse_study(document, path.name)
+    except RecursionError:
+        raise StudyError(f"{path}: a key stands too deep inside of others. {_SET_REMEDY}.") from None
 
 
 _SET_REMEDY = "Write the block and its key, such as train.epochs"

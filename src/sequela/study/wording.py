@@ -30,7 +30,7 @@ def worded(error: ValidationError, document: dict[str, Any], file: str, study: t
         file: the name of the study file.
         study: the settings of a whole study, to name the keys that there are.
     """
-    found = [(_place(each, document), each) for each in error.errors(include_url=False)]
+    found = [_of_kind(_place(each, document), each) for each in error.errors(include_url=False)]
     for place, each in found:
         if each["type"] == "extra_forbidden":
             return _unknown(place, document, file, study)
@@ -48,6 +48,14 @@ def worded(error: ValidationError, document: dict[str, Any], file: str, study: t
         example = _EXAMPLES.get(str(deepest[-1]), f"`{deepest[-1]}`")
         return f"{file}: {key} is missing. Write {example}."
     return f"{file}: {key} cannot be {_shown(same[0]['input'])}. Write {_choice(deepest, same)}.{_near(same)}"
+
+
+def _of_kind(place: list[Any], error: Any) -> tuple[list[Any], Any]:
+    """Return a fault and its place; a `kind` that there is not stands at its own key, not at the table's."""
+    if error["type"] != "union_tag_invalid":
+        return place, error
+    key = error["ctx"]["discriminator"].strip("'")
+    return [*place, key], {**error, "input": error["input"][key]}
 
 
 def _unknown(place: list[Any], document: dict[str, Any], file: str, study: type[BaseModel]) -> str:
