@@ -20,7 +20,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from sequela.baselines.boosting import FEWEST_ROWS, FORECAST, RISK, always
+from sequela.baselines.boosting import FEWEST_ROWS, FORECAST, RISK, always, binned, complete_columns
 from sequela.baselines.cuts import between_people
 from sequela.baselines.examples import Examples
 from sequela.baselines.side_by_side import Stop, side_by_side
@@ -225,13 +225,13 @@ class _Boosting:
         start = _start(fit, self.kind)
 
         def stopped(settings: dict[str, object], stop: Stop) -> lightgbm.Booster:
-            data = _data(fit, start)
+            data = _data(fit, start, settings)
             patience = lightgbm.early_stopping(_GOALS[self.kind].trees_without_gain, verbose=False)
             return lightgbm.train(
                 settings,
                 data,
                 num_boost_round=_MOST_TREES,
-                valid_sets=[_data(judge, start, data)],
+                valid_sets=[data.create_valid(judge.table, judge.label, init_score=start[0] + start[1] * judge.said)],
                 callbacks=[patience, stop],
             )
 
@@ -243,7 +243,7 @@ class _Boosting:
 
         def grown(task: tuple[dict[str, object], int], stop: Stop) -> lightgbm.Booster:
             settings, number = task
-            return lightgbm.train(settings, _data(everyone, start), num_boost_round=number, callbacks=[stop])
+            return lightgbm.train(settings, _data(everyone, start, settings), num_boost_round=number, callbacks=[stop])
 
         return side_by_side(grown, list(zip(self.settings, trees, strict=True)), self.threads)
 
@@ -252,7 +252,12 @@ class _Boosting:
         features = taught.table.shape[1]
         trees = []
         for booster in boosters:
-            grown = read_grown(booster, trees=booster.best_iteration, objective=_GOALS[self.kind].written)
+            grown = read_grown(
+                booster,
+                trees=booster.best_iteration,
+                objective=_GOALS[self.kind].written,
+                complete=complete_columns(taught.table),
+            )
             trees += [replace(tree, leaf=tree.leaf / len(boosters)) for tree in grown]
         trees = between_people(trees, taught.table, taught.person, self.min_people)
         return _part(trees, _start(taught, self.kind), features, self.kind)
@@ -264,9 +269,9 @@ def _settings(kind: Kind, seed: int) -> dict[str, object]:
     return always(seed, 1) | goal.usual | apart
 
 
-def _data(rows: _Column, start: tuple[float, float], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+def _data(rows: _Column, start: tuple[float, float], settings: dict[str, object]) -> lightgbm.Dataset:
     intercept, slope = start
-    return lightgbm.Dataset(rows.table, rows.label, init_score=intercept + slope * rows.said, reference=reference)
+    return binned(rows.table, rows.label, settings, init_score=intercept + slope * rows.said)
 
 
 def _too_little(fit: _Column) -> bool:
