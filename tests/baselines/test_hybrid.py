@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from sequela.baselines import Examples, HybridModel, Stacked, WindowStatistics, fit_hybrid, people_folds
 from sequela.baselines.boosting import FORECAST, RISK, Goal, always
-from sequela.baselines.growing import MOST_TREES
+from sequela.baselines.growing import MOST_TREES, binned
 from sequela.baselines.hybrid import _BOOSTERS, Kind
 from sequela.baselines.trees import MOST_TREES as MOST_TREES_READ
 from sequela.errors import BundleError
@@ -189,15 +189,15 @@ def boosted_by_hand(taught: Stacked, goal: Goal, seed: int, trees: int | Stacked
     apart = {"min_data_in_bin": 11, "objective": goal.objective, "boost_from_average": False}
     settings = always(seed, 1) | goal.usual | apart
 
-    def data(part: Stacked, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
-        labels, start = part.examples.labels.ravel(), start_of(part, taught)
-        return lightgbm.Dataset(table_of(part), labels, init_score=start, reference=reference)
+    def data(part: Stacked) -> tuple[Floats, Floats]:
+        return table_of(part), part.examples.labels.ravel()
 
-    learnt = data(taught)
+    learnt = binned(*data(taught), settings, start_of(taught, taught))
     if isinstance(trees, int):
         return lightgbm.train(settings, learnt, num_boost_round=trees)
     stop = lightgbm.early_stopping(goal.trees_without_gain, verbose=False)
-    return lightgbm.train(settings, learnt, 3000, valid_sets=[data(trees, learnt)], callbacks=[stop])
+    judges = learnt.create_valid(*data(trees), init_score=start_of(trees, taught))
+    return lightgbm.train(settings, learnt, 3000, valid_sets=[judges], callbacks=[stop])
 
 
 def table_of(part: Stacked) -> Floats:

@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss
 
 from sequela.baselines import RISK_BASELINES, Examples, FittedRiskBaselines, WindowStatistics, fit_risk_baselines
 from sequela.baselines.boosting import FORECAST, RISK, Goal, always
+from sequela.baselines.growing import binned
 
 Floats = NDArray[np.float64]
 
@@ -80,12 +81,14 @@ def test_boosting_is_fitted_again_on_training_and_tuning_people_with_what_these_
     fitted = fit("gradient_boosting", training, tuning, trials=3, again=True)
     search = fitted.searches["gradient_boosting"]
     trial = search.trials[search.chosen]
-    both = lightgbm.Dataset(
+    settings = always(0, 1) | trial.settings | {"objective": "binary"}
+    both = binned(
         np.concatenate([training.statistics.matrix, tuning.statistics.matrix]),
         np.concatenate([training.labels, tuning.labels]),
+        settings,
     )
     assert trial.trees is not None
-    booster = lightgbm.train(always(0, 1) | trial.settings | {"objective": "binary"}, both, trial.trees)
+    booster = lightgbm.train(settings, both, trial.trees)
     predicted = fitted.predict["gradient_boosting"](new.statistics)
     assert predicted == pytest.approx(np.asarray(booster.predict(new.statistics.matrix)), rel=1e-9)
     assert search.to_dict()["fitted_on"] == "training and tuning people"
@@ -118,6 +121,16 @@ def test_what_is_missing_counts_when_it_tells_something() -> None:
         part.statistics.matrix[part.labels > 0, 3] = np.nan
     predicted = fit("logistic", training, tuning).predict["logistic"](new.statistics)
     assert predicted[new.labels > 0].min() > predicted[new.labels == 0].max()
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_trees_with_random_thresholds_part_the_highest_level_from_the_others(levels: int) -> None:
+    training, tuning, new = (examples(seed, gaps=False) for seed in range(3))
+    for part in (training, tuning, new):
+        others = np.arange(len(part.labels)) % levels
+        part.statistics.matrix[:] = np.where(part.labels > 0, levels, others)[:, None] + 1  # no value is 0
+    predicted = fit("gradient_boosting", training, tuning, trials=1).predict["gradient_boosting"](new.statistics)
+    assert predicted[new.labels > 0].min() > predicted[new.labels == 0].max() + 0.5
 
 
 @pytest.mark.parametrize("name", RISK_BASELINES)

@@ -53,9 +53,9 @@ def test_what_never_missed_in_training_goes_with_most_rows_where_it_misses() -> 
     label = np.nan_to_num(table, nan=70).sum(axis=1) + random.normal(size=400)
     fixed = {"objective": "regression", "verbosity": -1, "num_threads": 1, "num_leaves": 7}
     booster = lightgbm.train(fixed, lightgbm.Dataset(table, label), 12)
-    text = write_trees(
-        read_grown(booster, trees=10, objective="regression"), features=3, objective="regression", start=(0, 0)
-    )
+    complete = np.array([True, True, False])
+    grown = read_grown(booster, trees=10, objective="regression", complete=complete)
+    text = write_trees(grown, features=3, objective="regression", start=(0, 0))
     answering = lightgbm.Booster(model_str=text)
     assert answering.predict(table).tobytes() == booster.predict(table, num_iteration=10).tobytes()
     table[:, 0] = np.nan

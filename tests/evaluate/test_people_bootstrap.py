@@ -184,6 +184,8 @@ def test_people_may_weigh_the_same():
     person, error = cohort(4)
     found = bootstrap_interval(error**2, person, resamples=Resamples(person, 99), weight=person_weights(person))
     assert found.value == pytest.approx(np.mean([(error[person == each] ** 2).mean() for each in range(60)]))
+    small = bootstrap_interval(error**2, person, resamples=Resamples(person, 99), weight=person_weights(person) / 2**10)
+    assert small == found
 
 
 def test_a_hundred_thousand_people_fit_in_100_mb():

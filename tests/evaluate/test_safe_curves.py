@@ -129,6 +129,7 @@ def test_a_range_hides_the_extremes_of_ten_people():
     low, high = supported_range(np.arange(1.0, 12.0), range(11))  # eleven people, one value each: the middle only
     assert (low, high) == (6.0, 6.0)
     assert supported_range(-values, np.arange(220)) == (-190.0, -81.0)
+    assert supported_range([0.0, 5.0], range(2), min_people=1) == (0.0, 5.0)
     with pytest.raises(ValueError, match="at least 11 people"):
         supported_range([1.0] * 10, range(10))
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sequela.baselines.examples import Examples, Told, nobody_told
-from sequela.baselines.growing import binned, grow, grow_while_it_gains, read_booster
+from sequela.baselines.growing import binned, complete_columns, grow, grow_while_it_gains, read_booster
 from sequela.baselines.search import NOBODY, Chosen, Judged, Predict, Search, Setting, Trial, log_loss, rmse
 from sequela.baselines.side_by_side import Stop, side_by_side
 from sequela.baselines.trees import read_grown, write_trees
@@ -188,16 +188,16 @@ def boosted(
     settings, trees = search.kept.settings, search.kept.trees or _TREES_UNJUDGED
 
     def fit(everyone: Examples) -> Predict:
-        data = binned(everyone.statistics.matrix, everyone.labels)
-        booster = grow(fixed | goal.in_force(settings, everyone.labels), data, trees)
-        return _predicting(_answering(booster, goal), shared)
+        matrix, in_force = everyone.statistics.matrix, fixed | goal.in_force(settings, everyone.labels)
+        booster = grow(in_force, binned(matrix, everyone.labels, in_force), trees)
+        return _predicting(_answering(booster, goal, complete_columns(matrix)), shared)
 
     return judged.settled(search, _predicting(boosters[0], shared) if boosters else None, fit)
 
 
-def _answering(booster: Booster, goal: Goal) -> Booster:
+def _answering(booster: Booster, goal: Goal, complete: NDArray[np.bool_]) -> Booster:
     """Return the trees up to the best one, in a booster that knows what to do with values that never missed before."""
-    trees = read_grown(booster, trees=booster.best_iteration, objective=goal.written)
+    trees = read_grown(booster, trees=booster.best_iteration, objective=goal.written, complete=complete)
     return read_booster(write_trees(trees, features=booster.num_feature(), objective=goal.written, start=(0.0, 0.0)))
 
 
@@ -226,14 +226,15 @@ class _Race:
 
     def __init__(self, fit: Examples, judge: Examples, goal: Goal, fixed: dict[str, object]) -> None:
         self.judge, self._labels, self._goal, self._fixed = judge, fit.labels, goal, fixed
-        self._fit = binned(fit.statistics.matrix, fit.labels, params=fixed).construct()
+        self._complete = complete_columns(fit.statistics.matrix)
+        self._fit = binned(fit.statistics.matrix, fit.labels, fixed).construct()
         self._stop = self._fit.create_valid(judge.statistics.matrix, judge.labels, params=fixed).construct()
 
     def run(self, settings: Settings, *stops: Stop) -> Booster:
         """Return the booster, stopped where the judges see no gain."""
         in_force, patience = self._goal.in_force(settings, self._labels), self._goal.trees_without_gain
         booster = grow_while_it_gains(self._fixed | in_force, self._fit, self._stop, *stops, patience=patience)
-        return _answering(booster, self._goal)
+        return _answering(booster, self._goal, self._complete)
 
     def said(self, booster: Booster) -> Floats:
         """Return what a booster says of the judges."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sequela.baselines.boosting import FEWEST_ROWS, FORECAST, RISK, always
 from sequela.baselines.cuts import between_people
 from sequela.baselines.examples import Examples
-from sequela.baselines.growing import binned, grow, grow_while_it_gains, read_booster
+from sequela.baselines.growing import binned, complete_columns, grow, grow_while_it_gains, read_booster
 from sequela.baselines.side_by_side import Stop, side_by_side
 from sequela.baselines.trees import Tree, read_grown, read_trees, write_trees
 from sequela.baselines.windows import WindowStatistics
@@ -227,10 +227,9 @@ class _Boosting:
         start = _start(fit, self.kind)
 
         def stopped(settings: dict[str, object], stop: Stop) -> Booster:
-            data = _data(fit, start)
-            patience = _GOALS[self.kind].trees_without_gain
-            judged = _data(judge, start, data)
-            return grow_while_it_gains(settings, data, judged, stop, patience=patience)
+            data = _data(fit, start, settings)
+            judged = data.create_valid(judge.table, judge.label, init_score=_begun(judge, start))
+            return grow_while_it_gains(settings, data, judged, stop, patience=_GOALS[self.kind].trees_without_gain)
 
         return side_by_side(stopped, self.settings, self.threads)
 
@@ -240,7 +239,7 @@ class _Boosting:
 
         def grown(task: tuple[dict[str, object], int], stop: Stop) -> Booster:
             settings, number = task
-            return grow(settings, _data(everyone, start), number, stop)
+            return grow(settings, _data(everyone, start, settings), number, stop)
 
         return side_by_side(grown, list(zip(self.settings, trees, strict=True)), self.threads)
 
@@ -249,7 +248,12 @@ class _Boosting:
         features = taught.table.shape[1]
         trees = []
         for booster in boosters:
-            grown = read_grown(booster, trees=booster.best_iteration, objective=_GOALS[self.kind].written)
+            grown = read_grown(
+                booster,
+                trees=booster.best_iteration,
+                objective=_GOALS[self.kind].written,
+                complete=complete_columns(taught.table),
+            )
             trees += [replace(tree, leaf=tree.leaf / len(boosters)) for tree in grown]
         trees = between_people(trees, taught.table, taught.person, self.min_people)
         return _part(trees, _start(taught, self.kind), features, self.kind)
@@ -261,9 +265,14 @@ def _settings(kind: Kind, seed: int) -> dict[str, object]:
     return always(seed, 1) | goal.usual | apart
 
 
-def _data(rows: _Column, start: tuple[float, float], reference: Dataset | None = None) -> Dataset:
+def _data(rows: _Column, start: tuple[float, float], settings: dict[str, object]) -> Dataset:
+    return binned(rows.table, rows.label, settings, init_score=_begun(rows, start))
+
+
+def _begun(rows: _Column, start: tuple[float, float]) -> Floats:
+    """Return what boosting starts from [n]."""
     intercept, slope = start
-    return binned(rows.table, rows.label, init_score=intercept + slope * rows.said, reference=reference)
+    return intercept + slope * rows.said
 
 
 def _too_little(fit: _Column) -> bool:

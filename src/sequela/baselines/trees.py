@@ -57,15 +57,16 @@ class Tree:
         expected = np.arange(1, 2 * nodes + 1) if nodes else reached
         _hold(bool(np.array_equal(reached, expected)), "a node or a leaf is reached twice or never")
 
-    def with_missing_to_most(self, rows: NDArray[np.int64]) -> Tree:
+    def with_missing_to_most(self, rows: NDArray[np.int64], complete: NDArray[np.bool_]) -> Tree:
         """Return the tree in which a value goes with most rows where it is missing and none was in training.
 
         Args:
             rows: [2 L - 1] training rows of each node, then of each leaf.
+            complete: [columns] whether no training row missed its value.
         """
         of_left, of_right = (rows[self._place(children)] for children in (self.left, self.right))
         with_most = _MISSING_IS_NAN | np.where(of_left >= of_right, _DEFAULT_LEFT, 0)
-        return replace(self, decision=np.where(self.decision & _MISSING_IS_NAN, self.decision, with_most))
+        return replace(self, decision=np.where(complete[self.feature], with_most, self.decision))
 
     def _place(self, children: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number of each child among all nodes, then all leaves."""
@@ -112,22 +113,24 @@ def read_trees(text: str, *, models: int, features: int, objective: str) -> list
     return [_read_model(model, features, objective) for model in found]
 
 
-def read_grown(booster: Booster, *, trees: int, objective: str) -> list[Tree]:
+def read_grown(booster: Booster, *, trees: int, objective: str, complete: NDArray[np.bool_]) -> list[Tree]:
     """Return the first trees that LightGBM has grown.
 
-    Of a column in which no training row missed its value LightGBM would take a missing one for 0: a pressure of 0 where
-    nobody took the pressure. Here it goes with most rows, as in scikit-learn's `HistGradientBoostingClassifier`.
+    Of a column in which no training row missed its value LightGBM cannot know where a missing one belongs, or takes it
+    for 0: a pressure of 0 where nobody took the pressure. Here it goes with most rows, as in scikit-learn's
+    `HistGradientBoostingClassifier`.
 
     Args:
         booster: whose trees.
         trees: how many; 0 for all.
         objective: as `read_trees` has it.
+        complete: [columns] whether no training row missed its value.
     """
     text = booster.model_to_string(num_iteration=trees)
     ((grown, _),) = read_trees(text, models=1, features=booster.num_feature(), objective=objective)
     blocks = (_keys(f"number={block}") for block in text.partition("end of trees\n")[0].split("\nTree=")[1:])
     rows = (np.concatenate([_whole(keys, name) for name in ("internal_count", "leaf_count")]) for keys in blocks)
-    return [tree.with_missing_to_most(each) for tree, each in zip(grown, rows, strict=True)]
+    return [tree.with_missing_to_most(each, complete) for tree, each in zip(grown, rows, strict=True)]
 
 
 def _read_model(text: str, features: int, objective: str) -> tuple[list[Tree], Start]:
