@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ from sequela.records.written import WrittenColumn
 _ROWS_AT_ONCE = 1 << 15
 _FEW = 10  # smaller numbers of people are not told
 _NO_COINCIDENCE = 11  # people who all lack every input, where one may have nothing but codes that are rare
+_NAMES_A_KEY = re.compile(r"`| = |\[prepare\]")
 _NO_KEYS = "Keys are those of the bundle's study and stay as they are: write the records as its tables are written."
 Floats = NDArray[np.float64]
 
@@ -472,7 +474,7 @@ def _keys_are_the_study_s() -> Iterator[None]:
     try:
         yield
     except (RecordsError, StudyError) as error:
-        if any(sign in str(error) for sign in ("`", "[prepare]")):
+        if _NAMES_A_KEY.search(str(error)):
             error.args = (f"{error} {_NO_KEYS}",)
         raise
 

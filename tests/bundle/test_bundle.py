@@ -168,18 +168,23 @@ def test_what_is_no_frame_of_polars_is_refused_by_its_kind(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "problem"),
+    ("changed", "separator", "problem"),
     [
-        ({"sbp": pl.lit("120 mmHg")}, r"a unit goes into \[prepare\] `units`"),
-        ({"day": pl.lit("2024-05-31")}, r"Remove `time_unit` from this table"),
+        ({"sbp": pl.lit("120 mmHg")}, ",", r"a unit goes into \[prepare\] `units`"),
+        ({"day": pl.lit("2024-05-31")}, ",", "Remove `time_unit` from this table"),
+        ({}, ";", 'Set delimiter = ";"'),
     ],
 )
-def test_a_remedy_that_is_a_key_is_said_to_be_the_study_s(changed: dict[str, pl.Expr], problem: str, run: Run) -> None:
-    frames = {name: pl.read_csv(run.folder.parent / f"{name}.csv") for name in ("visits", "patients")}
-    frames["visits"] = frames["visits"].with_columns(**changed)
+def test_a_remedy_that_is_a_key_is_said_to_be_the_study_s(
+    changed: dict[str, pl.Expr], separator: str, problem: str, run: Run, tmp_path: Path
+) -> None:
+    visits, patients = (run.folder.parent / f"{name}.csv" for name in ("visits", "patients"))
+    pl.read_csv(visits).with_columns(**changed).write_csv(tmp_path / "visits.csv", separator=separator)
     with pytest.raises(RecordsError, match=f"{problem}.* Keys are those of the bundle's study") as refused:
-        sequela.load_bundle(run.folder / "bundle").predict(frames)
-    assert refused.value.source == "frame 'visits'"
+        sequela.load_bundle(run.folder / "bundle").predict_files(
+            {"visits": tmp_path / "visits.csv", "patients": patients}
+        )
+    assert refused.value.source.endswith("visits.csv")
 
 
 def test_a_table_without_rows_is_read_for_a_new_person(run: Run) -> None:
