@@ -79,9 +79,7 @@ class Happened:
     not_dated: Flags  # [P] it happened, and nothing says when
     other_level: Flags  # [P] a value that is neither `positive` nor the most common other one
     day_end: Rows  # [P] the end of its day where the first one has a date only, else NEVER; of no meaning without one
-    measured: Occurrences | None = (
-        None  # of a code whose values decide, and of a column that says yes or no at visits: all values
-    )
+    measured: Occurrences | None = None  # all values, where values of a code or of visits decide
     values_differ: bool = False  # records of a code that are events hold different values
 
 

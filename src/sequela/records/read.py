@@ -279,10 +279,8 @@ def _of_known_people(part: Part, subjects: pl.DataFrame) -> Part:
         remedy = "Check `subject`: ids must be written alike in all tables"
         raise part.origin.refusal(problem, remedy, column=part.table.subject)
     if strangers := int((~known).sum()):
-        own = subjects["source_id"].cast(pl.String)
-        if _written_otherwise(
-            part.people.cast(pl.String).filter(~known), own.filter(~own.is_in(ids.cast(pl.String).implode()))
-        ):
+        left = subjects["source_id"].filter(~subjects["source_id"].is_in(ids.implode())).cast(pl.String)
+        if _written_otherwise(part.people.cast(pl.String).filter(~known), left):
             problem = "ids differ from those of the tables of role input by leading zeros or a decimal point only"
             raise part.origin.refusal(problem, "Write ids alike in all tables", column=part.table.subject)
         part.counts.append(Count(part.table.name, NOT_A_PERSON, None, strangers))

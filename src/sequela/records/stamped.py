@@ -5,11 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from sequela.records.durations import MICROSECONDS
-from sequela.records.missing_codes import (
-    FAR_AWAY,
-    numbers_that_may_be_missing,
-    times_far_away,
-)
+from sequela.records.missing_codes import FAR_AWAY, numbers_that_may_be_missing, times_far_away
 from sequela.records.parts import Part, Reading
 from sequela.records.times import INSTANT, Stamps, stamps
 from sequela.records.values import cells, parts_thousands, refuse_parted
