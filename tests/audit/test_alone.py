@@ -101,6 +101,12 @@ def test_evidence_gives_the_figures_of_the_best_way(number: Any, affected: int, 
     assert found.evidence == evidence
 
 
+@pytest.mark.parametrize(("kinds", "expected"), [(30, ("equals_outcome", "certain")), (31, None)])
+def test_up_to_thirty_numbers_may_be_codes_of_the_outcome(kinds: int, expected: Any) -> None:
+    number = np.arange(20 * kinds) % kinds
+    assert told(number, (number % 2).astype(float)) == expected
+
+
 def test_one_of_forty_words_that_stands_with_the_outcome_only_is_found() -> None:
     level = np.arange(1600) % 40
     column = replace(of_numbers(np.full(1600, np.nan)), level=level, levels=tuple(map(str, range(40))))
