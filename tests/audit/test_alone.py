@@ -101,7 +101,7 @@ def test_evidence_gives_the_figures_of_the_best_way(number: Any, affected: int, 
     assert found.evidence == evidence
 
 
-@pytest.mark.parametrize(("missed", "expected"), [(3, ("equals_outcome", "certain")), (5, None)])
+@pytest.mark.parametrize(("missed", "expected"), [(4, ("equals_outcome", "certain")), (5, None)])
 def test_a_column_is_a_rare_outcome_where_it_is_right_of_four_in_five_with_it(missed: int, expected: Any) -> None:
     label = (np.arange(5000) < 20).astype(float)
     assert told(np.append(np.zeros(missed), label[missed:]), label) == expected
