@@ -173,7 +173,7 @@ def test_what_is_explained_needs_forty_predictions_and_something_to_explain() ->
     never = np.full(40, np.nan)
     assert ahead(2 * label, label, past, never) == ("predicts_outcome_alone", "certain")
     assert ahead(2 * label[:39], label[:39], past[:39], never[:39]) is None
-    assert ahead(noise, 0 * label, past, noise) is None
+    assert ahead(label, 0 * label, past, noise) is None
     assert ahead(0 * label, label, past, noise) is None
 
 
