@@ -261,6 +261,8 @@ def test_numbers_tell_the_parts_where_they_part_eleven_rows_of_each(rows: int, a
     site = np.random.default_rng(0).normal(size=300) + apart * there
     frame = pl.DataFrame({"pid": np.arange(300), "died": np.arange(300) % 2, "site": site, "part": there.astype(int)})
     assert named(found(frame, time=None)) == finding
+    words = frame.with_columns(site=pl.when(pl.Series(there)).then(pl.lit("a")).otherwise(pl.lit("b")))
+    assert bool(named(found(words, time=None))) == (rows > 10)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
