@@ -330,6 +330,8 @@ def test_a_key_that_can_do_nothing_is_refused(changes: dict[str, Any], says: str
         {**RISK, "evaluate": {"baselines": [], "reason": "a test"}, "prepare.clinical": {"amounts": ["sbp"]},
          "model.wide": True},
         {**RISK, "evaluate": {}, "train": {"refit": True, "patience": 0}},
+        {**RISK, "evaluate": {"baselines": ["logistic"]}, "prepare.clinical": {"amounts": ["sbp"]}},
+        {"split": {"by": "file", "path": "split.csv"}},
     ],
     ids=str,
 )  # fmt: skip
