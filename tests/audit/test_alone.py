@@ -101,6 +101,29 @@ def test_evidence_gives_the_figures_of_the_best_way(number: Any, affected: int, 
     assert found.evidence == evidence
 
 
+@pytest.mark.parametrize(("missed", "expected"), [(4, ("equals_outcome", "certain")), (5, None)])
+def test_a_column_is_a_rare_outcome_where_it_is_right_of_four_in_five_with_it(missed: int, expected: Any) -> None:
+    label = (np.arange(5000) < 20).astype(float)
+    assert told(np.append(np.zeros(missed), label[missed:]), label) == expected
+
+
+def test_a_record_without_a_value_may_be_the_outcome() -> None:
+    found = told_alone(replace(of_numbers(np.full(300, np.nan)), present=LABEL == 1), LABEL, np.arange(300))
+    assert found is not None
+    assert (found.finding, found.severity) == ("equals_outcome", "certain")
+
+
+@pytest.mark.parametrize(("kinds", "expected"), [(30, ("equals_outcome", "certain")), (31, None)])
+def test_up_to_thirty_numbers_or_words_may_be_codes_of_the_outcome(kinds: int, expected: Any) -> None:
+    number = np.arange(20 * kinds) // 20
+    label = (number % 2).astype(float)
+    assert told(number, label) == expected
+    words = replace(of_numbers(0 * number + np.nan), level=number, levels=tuple(map(str, range(kinds))))
+    found = told_alone(replace(words, present=number >= 0), label, np.arange(20 * kinds))
+    assert found is not None
+    assert (found.finding == "equals_outcome") is (expected is not None)
+
+
 def test_one_of_forty_words_that_stands_with_the_outcome_only_is_found() -> None:
     level = np.arange(1600) % 40
     column = replace(of_numbers(np.full(1600, np.nan)), level=level, levels=tuple(map(str, range(40))))
@@ -150,7 +173,7 @@ def test_what_is_explained_needs_forty_predictions_and_something_to_explain() ->
     never = np.full(40, np.nan)
     assert ahead(2 * label, label, past, never) == ("predicts_outcome_alone", "certain")
     assert ahead(2 * label[:39], label[:39], past[:39], never[:39]) is None
-    assert ahead(noise, 0 * label, past, noise) is None
+    assert ahead(label, 0 * label, past, noise) is None
     assert ahead(0 * label, label, past, noise) is None
 
 

@@ -32,6 +32,10 @@ def test_a_share_tells_of_no_ten_people_and_leaves_none_to_be_worked_out(part: i
     assert share(part, 100) == words
 
 
+def test_a_share_of_many_that_rounds_to_none_or_all_is_not_called_so() -> None:
+    assert [share(part, 5000) for part in (11, 4989)] == ["under 1 %", "over 99 %"]
+
+
 def test_ten_people_are_few_and_eleven_are_not() -> None:
     assert [people(count) for count in (0, 1, 10, 11)] == ["0 people", *["fewer than 11 people"] * 2, "11 people"]
 

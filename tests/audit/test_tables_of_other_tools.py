@@ -15,6 +15,7 @@ from tables import export, survival
 
 from sequela.audit import Audit, audit_table, audit_table_file
 from sequela.audit.separation import Separation
+from sequela.audit.table import _first_event, _of_each, _one_each
 from sequela.audit.table_file import examples
 from sequela.errors import LeakError, RecordsError
 
@@ -216,6 +217,19 @@ def test_an_end_to_which_a_label_counts_down_is_a_time_ahead() -> None:
     assert told.evidence.startswith("It is the time plus the label 'left', plus a constant, but for rounding")
 
 
+def test_of_each_person_are_told_the_one_number_the_span_and_when_the_label_turns() -> None:
+    rows = examples(
+        pl.DataFrame(
+            {"pid": [0, 0, 1, 1, 2], "day": [3, 1, 1, 3, 2], "died": [1, 0, 1, 1, 0], "x": [1, 1, 1, 2, None]}
+        ),
+        {"subject": "pid", "label": "died", "time": "day", "split": None},
+        "t",
+    )
+    np.testing.assert_array_equal(_one_each(rows.columns[0].number, rows), [1, np.nan, np.nan])
+    np.testing.assert_array_equal(_first_event(rows), [3, np.nan, np.nan])
+    np.testing.assert_array_equal(np.stack(_of_each(rows)[1:]), [[1, 1, 2], [3, 3, 2], [2, 2, 1]])
+
+
 def test_a_label_of_few_people_is_told_by_no_column() -> None:
     rows = survival(19)
     many = pl.concat([rows.with_columns(pl.col("years") + visit) for visit in range(3)])
@@ -261,6 +275,8 @@ def test_numbers_tell_the_parts_where_they_part_eleven_rows_of_each(rows: int, a
     site = np.random.default_rng(0).normal(size=300) + apart * there
     frame = pl.DataFrame({"pid": np.arange(300), "died": np.arange(300) % 2, "site": site, "part": there.astype(int)})
     assert named(found(frame, time=None)) == finding
+    words = frame.with_columns(site=pl.when(pl.Series(there)).then(pl.lit("a")).otherwise(pl.lit("b")))
+    assert bool(named(found(words, time=None))) == (rows > 10)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

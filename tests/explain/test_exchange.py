@@ -164,6 +164,11 @@ def test_static_facts_are_exchanged_and_an_age_is_the_donors_at_the_donors_start
     assert found.people_with_fact("sex") == found.people_with_fact(AGE) == 3
     assert found.people_with_fact("weight") == 2
     assert found.people_with_fact("height") == 0
+    episodes = asked_of(np.repeat(np.arange(3), 2), start=np.tile([0, 5], 3) * HOUR)
+    assert (
+        Exchange(pl.concat([events, births, records]), facts, episodes, each_prediction=False).people_with_fact("sex")
+        == 3
+    )
 
 
 def test_records_after_a_prediction_are_nobodys() -> None:

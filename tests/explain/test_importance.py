@@ -130,7 +130,7 @@ def test_metrics_are_those_of_scikit_learn_with_weights(metric: str) -> None:
 
     random = np.random.default_rng(5)
     label = (random.random(80) < 0.3).astype(float)
-    predicted = np.round(random.uniform(0.05, 0.95, 80), 1)
+    predicted = np.round(random.uniform(0.05, 0.95, 80), 1) + 1e-6 * random.integers(0, 2, 80)  # ties, and nearly
     weights = random.integers(0, 4, size=(6, 80)).astype(float)
     reference = {
         "auroc": metrics.roc_auc_score,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
-from small_study import SECRET, write_risk_study
 
-import sequela
 from sequela.cohort import HELD_OUT, TRAIN, Split
 from sequela.report.formats import Metrics
 from sequela.report.performance import performance
@@ -48,11 +46,12 @@ def test_a_card_tells_the_counts_and_the_performance_of_its_run(plain: Run, risk
         assert card["performance_is_of"] == "this network"
 
 
-def test_a_card_withholds_a_net_benefit_that_tells_of_few_alerts(risky: Run, tmp_path: Path) -> None:
-    said = pl.read_parquet(risky.folder / "predictions.parquet").filter(split="held_out", model="network")
+def test_a_card_withholds_a_net_benefit_that_tells_of_few_alerts(run_risk: Any) -> None:
+    alone = {"baselines": [], "reason": "a test", "bootstrap": 100, "importance": False}
+    changes: dict[str, Any] = {"model": {"hidden": 3}, "evaluate": alone}
+    said = pl.read_parquet(run_risk(changes, name="first").folder / "predictions.parquet").filter(split="held_out")
     fourth, third = said["predicted"].sort()[-4:-2]
-    study = write_risk_study(tmp_path, {"evaluate.thresholds": [(third + fourth) / 2]}, id_prefix=SECRET)
-    run = sequela.run(sequela.read_study(study), tmp_path / "run")
+    run = run_risk(changes | {"evaluate.thresholds": [(third + fourth) / 2]})
     told = json.loads((run.folder / "bundle" / "card.json").read_text())["performance"]["net_benefit"]
     assert told["value"] is None
     assert told["reason"].startswith("withheld")

@@ -107,6 +107,11 @@ def test_history_names_each_epoch_and_why_training_ended(plain: Run) -> None:
     assert [epoch["epoch"] for epoch in fit["epochs"]] == [1, 2]
     assert fit["stopped"] == "all epochs"
     assert fit["best_epoch"] in (1, 2)
+    tuning = pl.read_parquet(plain.folder / "predictions.parquet").filter(split="tuning")
+    for model, loss in fit["selection_rmse"].items():
+        of_model = tuning.filter(model=model)
+        assert loss == pytest.approx(np.sqrt(((of_model["predicted"] - of_model["target"]) ** 2).mean()))
+    assert set(fit["selection_rmse"]) == {"persistence", "mean"}
 
 
 def test_a_profile_counts_what_was_asked_and_how_far_ahead(plain: Run) -> None:

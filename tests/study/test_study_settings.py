@@ -144,6 +144,12 @@ def test_values_laid_over_the_file_win(tmp_path: Path) -> None:
     assert not isinstance(settings.question.from_, str)
 
 
+@pytest.mark.parametrize("table", ["2", "-1", "visit"])
+def test_a_table_that_is_not_there_has_no_value_laid_over_it(table: str, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=rf"--set records\.{table}\.path: there is no table '{table}'"):
+        read_study_file(write_study(tmp_path), {f"records.{table}.path": "new.csv"})
+
+
 def test_a_table_is_named_by_its_file_where_it_has_no_name() -> None:
     assert parsed({"records.0.name": None}).records[0].name == "visits"
 
@@ -324,6 +330,8 @@ def test_a_key_that_can_do_nothing_is_refused(changes: dict[str, Any], says: str
         {**RISK, "evaluate": {"baselines": [], "reason": "a test"}, "prepare.clinical": {"amounts": ["sbp"]},
          "model.wide": True},
         {**RISK, "evaluate": {}, "train": {"refit": True, "patience": 0}},
+        {**RISK, "evaluate": {"baselines": ["logistic"]}, "prepare.clinical": {"amounts": ["sbp"]}},
+        {"split": {"by": "file", "path": "split.csv"}},
     ],
     ids=str,
 )  # fmt: skip

@@ -60,7 +60,7 @@ def _is_the_outcome(column: Column, levels: Rows | None, label: Floats, person: 
     wrong = len(np.unique(person[~right]))
     everybody, affected, others = (len(np.unique(person[rows])) for rows in (label >= 0, label == 1, label == 0))
     fewer = min(affected, others)
-    if wrong > min((1 - _SAME) * everybody, (1 - _RARER) * fewer) or fewer < FEWEST:
+    if everybody - wrong < _SAME * everybody or fewer - wrong < _RARER * fewer or fewer < FEWEST:
         return None
     severity: Severity = "certain" if fewer > FEW else "likely"
     told = share(everybody - wrong, everybody)

@@ -178,7 +178,7 @@ class StudySettings(Settings):
 
     @model_validator(mode="after")
     def _tuning_people_where_needed(self) -> StudySettings:
-        if self.split.by != "file" and self.split.fractions[1] == 0:
+        if self.split.fractions[1] == 0:
             for asks, what, remedy in self.needs_of_tuning:
                 if asks:
                     raise ValueError(f"split.fractions leave no tuning people {what}: set {remedy}")
