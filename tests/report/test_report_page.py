@@ -252,7 +252,11 @@ def test_individuals_are_drawn_only_where_asked_and_the_page_says_so(run_folder:
     assert "Person F" in page
     assert "Person G" not in page
     assert "secret" not in page
-    study = (run / "study.toml").read_text(encoding="utf-8").replace("individuals = true", "individuals = false")
+    assert "Each pair stands at its horizon" not in text_of(page)
+    study = (run / "study.toml").read_text(encoding="utf-8")
+    (run / "study.toml").write_text(study.replace('horizon = "next record"', 'horizon = ["90d"]'), encoding="utf-8")
+    assert "Each pair stands at its horizon" in text_of(page_of(run))
+    study = study.replace("individuals = true", "individuals = false")
     (run / "study.toml").write_text(study, encoding="utf-8")
     (run / "predictions.parquet").write_bytes(b"not read")
     page = page_of(run)

@@ -507,10 +507,16 @@ def test_what_was_not_measured_is_not_called_withheld(risk_folder: Callable[...,
     for pair in metrics["comparisons"]:
         pair.update(difference=None, low=None, high=None, reason="too few to say: made up")
     write_json(run / "metrics.json", metrics)
+    curves = read_json(run / "curves.json")
+    curves["missing_sensitivity"] |= {"verdict": "There is no verdict: made up."}
+    for point in curves["missing_sensitivity"]["points"]:
+        point.update(nothing)
+    write_json(run / "curves.json", curves)
     page = page_of(run)
     assert "Network – – – – –" in section(page, "results")
     assert "not shown" not in section(page, "results").replace("how many are not shown", "")
     assert "is coarse where" not in section(page, "results")
+    assert "There is no verdict: made up." in section(page, "missing")
     assert "Observed:" not in section(page, "calibration")
 
 

@@ -138,7 +138,12 @@ def shown_cases(cases: Sequence[int], whole: Sequence[int], *, of: int | None = 
 
 
 def as_count(text: str) -> str:
-    """A count as a narrow column may break it: before a masked one only."""
+    """A count as a narrow column may break it: before a masked one only.
+
+    Example:
+        >>> as_count("259 and <11 more")
+        '259\\xa0and <11\\xa0more'
+    """
     return f" {FEW}".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in text.split(f" {FEW}"))
 
 
