@@ -327,6 +327,7 @@ DO_NOT_GO_TOGETHER: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("study", lambda c: c["cleaning"].update(limits={"sbp": [2.0, 1.0]}), "a lowest and a highest"),
     ("study", lambda c: c["cleaning"].update(derived={"x": "never"}), "formula"),
     ("study", lambda c: c["cleaning"].update(conversions={"sbp": "a -> b"}), "conversion"),
+    ("study", lambda c: c["clock"].update(time_zone="../UTC"), "clock.time_zone: expected a time zone"),
     ("study", lambda c: c.update(records=[]), "'records' should be a list of at least 1"),
     ("study", lambda c: c["records"].append(c["records"][0]), "two tables have one name"),
     ("study", lambda c: c["records"][0].update(delimiter="\n"), "records.0.delimiter: expected a sign"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from small_study import SECRET, study_document, write_study
 
 import sequela
 from sequela.errors import RunError
-from sequela.study import Run, gather
+from sequela.study import Run, Watch, gather
 from sequela.study import folder as folder_module
 from sequela.study import story as story_module
 from sequela.study.profile import reading
@@ -190,6 +191,22 @@ def test_a_run_folder_that_exists_is_replaced_only_by_force(run_study: Any) -> N
     assert {path.name for path in second.folder.iterdir()} == FILES
     assert "seed = 1" in (second.folder / "study.toml").read_text()
     assert [path.name for path in second.folder.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_run_that_began_in_the_same_second_as_another_gets_a_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other(Watch):
+        """A run that is quicker: its folder is there before this one is written."""
+
+        def stage(self, words: str) -> None:
+            for second in range(-60, 1) if words == "Auditing" else ():
+                name = f"next-pressure-{datetime.now(UTC) + timedelta(seconds=second):%Y%m%d-%H%M%S}"
+                (tmp_path / "runs" / name).mkdir(parents=True)
+
+    study = sequela.read_study(write_study(tmp_path, {"evaluate.importance": False}))
+    monkeypatch.chdir(tmp_path)
+    assert sequela.run(study, watch=Other()).folder.name.endswith("-2")
 
 
 @pytest.mark.parametrize("out", [".", "..", "../run", "bundle/.."])
