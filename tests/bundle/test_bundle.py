@@ -300,6 +300,7 @@ DO_NOT_GO_TOGETHER: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("prepare", lambda c: c["features"][0].update(quantiles=KNOTS | {"shares": [0.5]}), "one share for each knot"),
     ("prepare", lambda c: c["features"][0].update(quantiles=KNOTS | {"knots": [2.0, 1.0]}), "must not fall"),
     ("prepare", lambda c: c["features"][0].update(quantiles=KNOTS | {"shares": [0.5, 1.0]}), "between 0 and 1"),
+    ("prepare", lambda c: c["features"][0].update(quantiles=KNOTS), "center 0 and the spread 1"),
     ("prepare", lambda c: c["features"][0].update(carry_limit_hours=1e308), "carry_limit_hours"),
     ("prepare", lambda c: c["features"][0].update(missing="knn"), "'knn' is missing"),
     ("prepare", lambda c: c["features"][0].update(center="80"), "features.0.number.center' should be a number"),
