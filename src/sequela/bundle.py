@@ -35,6 +35,7 @@ from sequela.models import Ensemble, InputShape, ModelSettings, Network, build_f
 from sequela.prepare import Cleaning, PreparedState
 from sequela.prepare.state import NumberState
 from sequela.records import TableSettings, TimeUnit
+from sequela.records.settings import TimeZone
 from sequela.records.values import Kind
 from sequela.settings import Settings, wanted
 
@@ -54,7 +55,7 @@ class BundledClock(Settings):
 
     calendar: bool
     unit: TimeUnit
-    time_zone: str
+    time_zone: TimeZone
     day_resolution: bool
 
 
@@ -293,16 +294,16 @@ def _refuse(folder: Path, member: str, problem: str) -> NoReturn:
 
 def _listed_members(folder: Path) -> dict[str, Any]:
     """Return what the manifest says of each member, after these were compared with what is there."""
-    if not folder.is_dir():
-        raise BundleError(f"{folder}: there is no such folder. Name the folder `bundle` of a run.")
     try:
-        present = {path.name: path for path in folder.iterdir()}
+        if not folder.is_dir():
+            raise BundleError(f"{folder}: there is no such folder. Name the folder `bundle` of a run.")
+        present = {path.name: not path.is_symlink() and path.is_file() for path in folder.iterdir()}
     except OSError as error:
         raise BundleError(f"{folder}: it cannot be read ({error.strerror}). Check its permissions.") from None
     if MANIFEST not in present:
         raise BundleError(f"{folder}: there is no {MANIFEST}, so this is no bundle. Name the folder `bundle` of a run.")
-    for name, path in present.items():
-        if path.is_symlink() or not path.is_file():
+    for name, is_plain in present.items():
+        if not is_plain:
             _refuse(folder, name, "it is no plain file")
     manifest = _read_json(folder, MANIFEST, _read(folder, MANIFEST, _LARGEST_JSON))
     if type(manifest.get("format")) is not int:

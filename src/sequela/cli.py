@@ -293,6 +293,10 @@ def main() -> None:
     # Idle threads of OpenMP, torch's and LightGBM's, leave their cores to others: where these are busy, spinning costs
     # far more than waking up (docs/lab/scale.md). Read when the libraries are loaded, which is later.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if sys.flags.optimize > 1:
+        remedy = "Leave -OO or PYTHONOPTIMIZE=2 out"
+        typer.echo(f"Error: Python runs without docstrings, and LightGBM does not load so. {remedy}.", err=True)
+        sys.exit(2)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is half-written is taken away on the way out
     debug = _DEBUG in sys.argv
     sys.argv = [word for word in sys.argv if word != _DEBUG]

@@ -368,6 +368,7 @@ CASES: dict[str, Case] = {
     "an unknown command": Case(["'rum'", "--help"], call=["rum"]),
     "a call without a study": Case(["Missing argument", "`sequela run --help`"], call=["run"]),
     "an unknown example": Case(["'bloodpressure'", "'blood-pressure'"], call=["example", "bloodpressure"]),
+    "a report of a run whose name is too long": Case(["File name too long", "Check"], call=["report", "b" * 300]),
     "a report of no run": Case(
         ["study.toml", "`sequela run STUDY`"], call=["report", "empty"], before=a_folder("empty")
     ),
@@ -554,7 +555,9 @@ FILES = ["run/bundle", "visits.csv", "patients.csv"]
 CASES |= {
     # A prediction
     "a bundle that is missing": predicting("nowhere", "no such folder", "`bundle`", words=["nowhere", *FILES[1:]]),
-    "a bundle whose name is too long": predicting("File name too long", "Check", words=["b" * 300, *FILES[1:]]),
+    "a bundle whose name is too long": predicting(
+        "cannot be read (File name too long)", "Check", words=["b" * 300, *FILES[1:]]
+    ),
     "a folder that is no bundle": predicting("run", "manifest.json", "no bundle", words=["run", *FILES[1:]]),
     "too few files": predicting("1", "2 (visits, patients)", "NAME=PATH", words=FILES[:2]),
     "a file of an unknown table": predicting("'visit'", "Did you mean 'visits'", words=[FILES[0], "visit=visits.csv"]),

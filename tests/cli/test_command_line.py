@@ -154,6 +154,12 @@ def test_letters_that_the_terminal_cannot_show_stop_nothing(finished: Path, tmp_
     assert pl.read_csv(io.StringIO(told.out))["subject_id"].str.starts_with("µ").all()
 
 
+def test_python_without_docstrings_is_refused(tmp_path: Path) -> None:
+    answer = in_a_process(["check", "study.toml"], tmp_path, PYTHONOPTIMIZE="2")
+    assert answer.code == 2
+    assert answer.error.endswith("Leave -OO or PYTHONOPTIMIZE=2 out.")
+
+
 def test_names_out_of_tables_do_not_steer_the_terminal(tmp_path: Path, capfd: Capture) -> None:
     study = write_study(tmp_path, {"records.0.rename": {"dbp": "\x1b[1m\u202e"}})
     checked = in_process(["check", study.name], tmp_path, capfd)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from small_study import SECRET, study_document, write_study
 
 import sequela
 from sequela.errors import RunError
-from sequela.study import Run, gather
+from sequela.study import Run, Watch, gather
 from sequela.study import folder as folder_module
 from sequela.study import story as story_module
 from sequela.study.profile import reading
@@ -228,6 +229,22 @@ def test_a_folder_is_written_where_there_is_none_and_only_a_run_is_replaced_by_f
                 folder_module.check_folder(tmp_path / out, force=force)
         else:
             folder_module.check_folder(tmp_path / out, force=force)
+
+
+def test_a_run_that_began_in_the_same_second_as_another_gets_a_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other(Watch):
+        """A run that is quicker: its folder is there before this one is written."""
+
+        def stage(self, words: str) -> None:
+            for second in range(-60, 1) if words == "Auditing" else ():
+                name = f"next-pressure-{datetime.now(UTC) + timedelta(seconds=second):%Y%m%d-%H%M%S}"
+                (tmp_path / "runs" / name).mkdir(parents=True)
+
+    study = sequela.read_study(write_study(tmp_path, {"evaluate.importance": False}))
+    monkeypatch.chdir(tmp_path)
+    assert sequela.run(study, watch=Other()).folder.name.endswith("-2")
 
 
 @pytest.mark.parametrize("out", [".", "..", "../run", "bundle/.."])

@@ -43,6 +43,12 @@ class NumberState(_State):
     typical_gap_hours: Positive  # the median training gap between two measurements, a day where too few people have two
     usual: tuple[FiniteFloat, FiniteFloat] | None  # means of the min_people most extreme personal minima, maxima
 
+    @model_validator(mode="after")
+    def _is_scaled_once(self) -> NumberState:
+        if self.quantiles is not None and (self.center, self.spread) != (0, 1):
+            raise ValueError("what is ranked by quantiles has the center 0 and the spread 1")
+        return self
+
     @property
     def lookback(self) -> Lookback | None:
         """Return how far back its own rule for gaps looks; None where it looks ahead."""

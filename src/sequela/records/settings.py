@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from sequela.records.durations import TimeUnit, duration
 from sequela.settings import Settings
@@ -39,6 +39,17 @@ _WITHOUT_USE: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+def _is_a_time_zone(zone: str) -> str:
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("expected a time zone of the IANA list, such as 'Europe/Berlin' or 'UTC'") from None
+    return zone
+
+
+TimeZone = Annotated[str, AfterValidator(_is_a_time_zone)]
+
+
 class SeriesSettings(Settings):
     """Layout `series`: the successive columns are readings of one code, one every so often."""
 
@@ -63,7 +74,7 @@ class TableSettings(Settings):
     subject: str = "subject_id"
     time: str | None = None
     time_unit: TimeUnit | None = None
-    time_zone: str = "UTC"
+    time_zone: TimeZone = "UTC"
     available: str | None = None
     columns: list[str] | None = None
     categorical: list[str] = []
@@ -93,15 +104,6 @@ class TableSettings(Settings):
             if given.get(key) not in (None, default):
                 raise ValueError(f"source '{source}' has no use for `{key}`: remove it")
         return _PRESET.get(source, {}) | {key: value for key, value in given.items() if value is not None} | settled
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_a_time_zone(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (KeyError, ValueError, OSError):
-            raise ValueError("expected a time zone of the IANA list, such as 'Europe/Berlin' or 'UTC'") from None
-        return zone
 
     @field_validator("delimiter")
     @classmethod

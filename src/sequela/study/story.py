@@ -278,7 +278,7 @@ def run(
     """
     watch = watch or Watch()
     began, started = time.monotonic(), datetime.now(UTC)
-    folder = Path(out) if out is not None else Path("runs") / _folder_name(study.settings.name, started)
+    folder = Path(out) if out is not None else _free_folder(study.settings.name, started)
     check_folder(folder, force=force)
     material = gather(study, watch)
     *splits, everyone = divide(study, material)
@@ -316,13 +316,20 @@ def run(
         predictions=predictions_table(material, fits),
         bundle=replace(final.bundle, card=card(material, fits, metrics)),
     )
+    if out is None:
+        folder = _free_folder(study.settings.name, started)  # another run may have begun in the same second
     write_run(folder, content, force=force)
     return Run(folder=folder, metrics=metrics)
 
 
-def _folder_name(name: str, started: datetime) -> str:
+def _free_folder(name: str, started: datetime) -> Path:
     words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "study"
-    return f"{words[:60]}-{started:%Y%m%d-%H%M%S}"
+    folder = first = Path("runs") / f"{words[:60]}-{started:%Y%m%d-%H%M%S}"
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = first.with_name(f"{first.name}-{number}")
+    return folder
 
 
 def check_tuning(splits: list[Split], settings: StudySettings) -> None:
