@@ -62,7 +62,7 @@ def _levels(values: Floats, everybody: Floats) -> list[str | None]:
     quartiles = np.quantile(known, _QUARTERS)
     spread = quartiles[-1] - quartiles[0] or np.ptp(known)
     decimals = max(1, 1 - math.floor(math.log10(spread)))
-    cuts = np.unique(quartiles.round(decimals).astype(np.float32))  # values have single precision: 0.9 is not below 0.9
+    cuts = quartiles.round(decimals).astype(np.float32)  # values have single precision: 0.9 is not below 0.9
     ends = [_worded(cut) for cut in cuts]
     names = [f"below {ends[0]}", *(f"{a} to {b}" for a, b in itertools.pairwise(ends)), f"{ends[-1]} and above"]
     place = np.searchsorted(cuts, values, side="right")
