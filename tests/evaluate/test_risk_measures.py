@@ -372,6 +372,7 @@ def said(auroc, auprc="no_difference", brier="no_difference", **more):
         (("better", "no_difference", "worse"), "yet its Brier score is worse, so its place is not clear."),
         (("worse",), "by 0.020 (0.010 to 0.030): it does not earn its place; use the baseline."),
         (("no_difference",), "difference 0.020 (-0.010 to 0.030): the simpler baseline suffices."),
+        (("no_difference", "no_difference", "worse"), "its Brier score is worse and the simpler baseline suffices."),
         (("no_difference", "better", "worse"), ("its AUPRC is better and its Brier score is worse, but by AUROC "
                                                "the simpler baseline suffices.")),
     ],
@@ -380,8 +381,8 @@ def test_the_verdict_says_what_the_intervals_decide(outcomes, end):
     assert said(*outcomes).endswith(end)
 
 
-@pytest.mark.parametrize("outcome", ["no_difference", "worse"])
-def test_another_baseline_that_a_model_does_not_beat_suffices(outcome):
+@pytest.mark.parametrize(("outcome", "how"), [("no_difference", "not clearly higher"), ("worse", "lower")])
+def test_another_baseline_that_a_model_does_not_beat_suffices(outcome, how):
     own = {"auroc": {"value": 0.85, "low": 0.8, "high": 0.9, "reason": None}}
     models = dict.fromkeys(("network", "hybrid", "logistic", "gradient_boosting", "score"), own)
     better = [comparison("auroc", "better", model=model) | {"against": against} for model in ("network", "hybrid")
@@ -393,7 +394,7 @@ def test_another_baseline_that_a_model_does_not_beat_suffices(outcome):
         network, hybrid = both.split(" The hybrid's ")
         held, other = (network, hybrid) if model == "network" else (hybrid, network)
         assert held.endswith(
-            "by 0.020 (0.010 to 0.030), yet not clearly higher than that of gradient boosting (0.850): "
+            f"by 0.020 (0.010 to 0.030), yet {how} than that of gradient boosting (0.850): "
             "the simpler baseline suffices."
         )
         assert other.endswith("by 0.020 (0.010 to 0.030): it earns its place.")

@@ -10,7 +10,7 @@ import polars as pl
 
 from sequela.cohort import HELD_OUT, TRAIN, Split
 from sequela.report.formats import Metrics
-from sequela.report.performance import performance
+from sequela.report.performance import performance, verdict_outside
 from sequela.study import Run
 from sequela.study.card import _coarse, _judged
 
@@ -55,3 +55,12 @@ def test_a_card_withholds_a_net_benefit_that_tells_of_few_alerts(run_risk: Any) 
     told = json.loads((run.folder / "bundle" / "card.json").read_text())["performance"]["net_benefit"]
     assert told["value"] is None
     assert told["reason"].startswith("withheld")
+
+
+def test_a_card_has_a_coarse_verdict_where_few_had_the_event(risky: Run) -> None:
+    told = Metrics.model_validate(risky.metrics | {"verdict": "AUROC 0.834 against 0.8"})
+    people = risky.metrics["data"]["people"]["held_out"]
+    assert verdict_outside(told, people=people, predictions=people) == told.verdict
+    few = [row.model_copy(update={"events": 7}) for row in told.measures]
+    told = told.model_copy(update={"measures": few})
+    assert verdict_outside(told, people=people, predictions=people) == "AUROC 0.83 against 0.8"

@@ -152,9 +152,10 @@ def test_risks_of_0_and_1_can_be(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("left", "gone", "people"), [(10, "fewer than 11 of its", "fewer than 11"), (11, "11 of its 240", "11")]
+    ("left", "gone", "people"),
+    [(10, "under 75 of its", "under 75"), (11, "11 of its 240", "11"), (PEOPLE - 7, "about 250 of its", "about 250")],
 )
-def test_a_few_people_who_are_left_out_are_not_counted(tmp_path, left, gone, people):
+def test_few_people_who_are_left_out_or_common_are_not_counted(tmp_path, left, gone, people):
     runs = [risk_folder(tmp_path / "a"), risk_folder(tmp_path / "b", seed=1, people=range(PEOPLE - left))]
     assert compare_runs(runs, resamples=5)["notes"][0] == (
         f"a: {gone} held-out predictions are not common to all runs and are left out, among them all predictions of "

@@ -120,7 +120,7 @@ def _at(one: Series, person: Rows, time: Rows, count: int) -> Flags:
 def _outcome_with_others(events: pl.DataFrame, question: RiskQuestion) -> int:
     """Return of how many people another code is stamped at an instant of the outcome's code."""
     assert question.outcome is not None
-    if question.outcome.has_threshold:
+    if question.outcome.values_decide:
         return 0
     own = pl.any_horizontal([pl.col("code").str.starts_with(code) for code in question.outcome.codes])
     timed = events.filter(pl.col("time").is_not_null()).select("subject_id", "time", own=own)

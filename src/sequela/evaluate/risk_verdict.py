@@ -97,26 +97,33 @@ def _as_good(
     comparisons: Sequence[Mapping[str, Any]],
     best: str,
 ) -> list[str]:
-    """Return other baselines than the best one by tuning people that the model does not beat on held-out people."""
+    """Return in words how the model stands to baselines, beside the best by tuning people, that it does not beat."""
     own = (*OWN_MODELS, best)
     rows = {name: _against(comparisons, model, name).get("auroc") for name in models if name not in own}
-    return [
-        f"{spoken(name)} ({_three(models[name]['auroc']['value'])})"
-        for name, row in rows.items()
-        if row is not None and row["outcome"] != "better" and models[name]["auroc"]["value"] is not None
-    ]
+    unbeaten = {
+        outcome: [
+            f"{spoken(name)} ({_three(models[name]['auroc']['value'])})"
+            for name, row in rows.items()
+            if row is not None and row["outcome"] == outcome and models[name]["auroc"]["value"] is not None
+        ]
+        for outcome in ("worse", "no_difference")
+    }
+    how = {"worse": "lower than that of", "no_difference": "not clearly higher than that of"}
+    return [f"{how[outcome]} {' and '.join(names)}" for outcome, names in unbeaten.items() if names]
 
 
 def _if_better(rows: Mapping[str, Mapping[str, Any]], as_good: list[str]) -> str:
     if as_good:
-        return f", yet not clearly higher than that of {' and '.join(as_good)}: the simpler baseline suffices"
+        return f", yet {' and '.join(as_good)}: the simpler baseline suffices"
     worse = _decided(rows, "worse")
     return f": yet {worse}, so its place is not clear" if worse else ": it earns its place"
 
 
 def _if_unclear(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    said = " and ".join(filter(None, (_decided(rows, "better"), _decided(rows, "worse"))))
-    return f"{said}, but by AUROC the simpler baseline suffices" if said else "the simpler baseline suffices"
+    better, worse = _decided(rows, "better"), _decided(rows, "worse")
+    said = " and ".join(filter(None, (better, worse)))
+    link = ", but by AUROC" if better else " and"
+    return f"{said}{link} the simpler baseline suffices" if said else "the simpler baseline suffices"
 
 
 def _decided(rows: Mapping[str, Mapping[str, Any]], outcome: str) -> str:

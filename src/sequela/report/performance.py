@@ -9,6 +9,7 @@ from sequela.report.formats import Estimate, Metrics
 from sequela.report.privacy import is_few
 from sequela.report.results import events_of
 from sequela.report.risk_groups import Crowd, tells_few
+from sequela.report.words import COARSE_DECIMALS, coarse_decimals
 
 TELL_THE_EVENTS = ("brier", "scaled_brier", "calibration_in_the_large", "calibration_intercept")
 """Beside the mean risk, or for a rare event alone, they say how many had it."""
@@ -29,13 +30,28 @@ def performance(
         predictions: of them; of a forecast the values of the first target that were forecast.
         thresholds: of the study.
     """
-    few_events = metrics.question == "risk" and Crowd(people, predictions, events_of(metrics)).has_few
-    digits = _DIGITS_OF_FEW if few_events else _DIGITS[metrics.question]
+    digits = _DIGITS_OF_FEW if _few_had_it(metrics, people, predictions) else _DIGITS[metrics.question]
     hidden = _hidden(metrics, people, predictions, thresholds)
     return {
         name: (_WITHHELD if name in hidden else _rounded(one, digits)).model_dump()
         for name, one in metrics.models["network"].items()
     }
+
+
+def verdict_outside(metrics: Metrics, *, people: int, predictions: int) -> str:
+    """The verdict; with few decimals where few had the event.
+
+    Args:
+        metrics: of the run.
+        people: held out.
+        predictions: as in `performance`.
+    """
+    few = _few_had_it(metrics, people, predictions)
+    return coarse_decimals(metrics.verdict, COARSE_DECIMALS) if few else metrics.verdict
+
+
+def _few_had_it(metrics: Metrics, people: int, predictions: int) -> bool:
+    return metrics.question == "risk" and Crowd(people, predictions, events_of(metrics)).has_few
 
 
 def _hidden(metrics: Metrics, people: int, predictions: int, thresholds: Sequence[float]) -> set[str]:

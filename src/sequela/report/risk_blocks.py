@@ -17,9 +17,9 @@ from sequela.report.privacy import (
 )
 from sequela.report.results import block_of, found_in
 from sequela.report.risk_groups import Crowd
-from sequela.report.risk_tables import COARSE_DECIMALS, DECIMALS, coarse_share, mean_risk, stacked
+from sequela.report.risk_tables import DECIMALS, coarse_share, mean_risk, stacked
 from sequela.report.tables import Column, TableView, reasons
-from sequela.report.words import DASH, per_cent
+from sequela.report.words import COARSE_DECIMALS, DASH, per_cent
 
 _BLOCK = [Column("AUROC", "stacked"), Column("AUPRC", "stacked"), Column("Calibration slope", "stacked"),
           Column("Predicted risk (%)", "number"), Column("Observed (%)", "number")]  # fmt: skip

@@ -20,6 +20,7 @@ from sequela.report.results import block_of, difference_between, found_in, headl
 from sequela.report.risk_bars import SafeBars, safe_bars
 from sequela.report.risk_groups import Crowd, crowd_of, shown_benefit, tells_few, told_at
 from sequela.report.words import (
+    COARSE_DECIMALS,
     coarse_decimals,
     fixed,
     hours_in_words,
@@ -102,7 +103,7 @@ def view(run: RunFiles, totals: data.Totals) -> dict[str, Any]:
 def _verdict(metrics: Metrics, crowd: Crowd) -> str:
     """The verdict; where few had the event, with no more decimals than the numbers beside it."""
     said = guarded(metrics.verdict)
-    return coarse_decimals(said, risk_tables.COARSE_DECIMALS) if crowd.has_few else said
+    return coarse_decimals(said, COARSE_DECIMALS) if crowd.has_few else said
 
 
 def _named_origin(run: RunFiles, text: str) -> str:

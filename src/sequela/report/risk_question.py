@@ -57,6 +57,8 @@ def _outcome(outcome: Mapping[str, Any], name: str) -> str:
             "its past values are inputs, later ones are not"
         )
     codes = codes_in_words(outcome)
+    if "positive" in outcome:
+        return f"a record of {codes} with the value {outcome['positive']}; past ones are inputs, later ones are not"
     return f"a record of {codes}" + f" ({name})" * (name != codes)
 
 

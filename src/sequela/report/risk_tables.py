@@ -20,6 +20,7 @@ from sequela.report.risk_groups import (
 )
 from sequela.report.tables import Column, TableView, of_network, reasons, starred
 from sequela.report.words import (
+    COARSE_DECIMALS,
     DASH,
     MINUS,
     decimals_that_tell,
@@ -34,7 +35,6 @@ from sequela.report.words import (
 )
 
 DECIMALS = 3
-COARSE_DECIMALS = 2  # an AUROC is a count of pairs: with three, few who had the event could be worked out of it
 _OF_RANKS = ("auroc", "auprc")
 BASELINES = {
     "logistic": "logistic regression is fitted on window statistics of the same records",

@@ -134,6 +134,9 @@ def fixed(value: float | None, decimals: int) -> str:
     return text.replace("-", MINUS)
 
 
+COARSE_DECIMALS = 2  # an AUROC is a count of pairs: with three, few who had the event could be worked out of it
+
+
 def coarse_decimals(text: str, decimals: int) -> str:
     """A sentence in which no number has more decimals than that.
 

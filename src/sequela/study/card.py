@@ -8,7 +8,7 @@ import numpy as np
 
 from sequela.cohort import HELD_OUT, Split
 from sequela.report.formats import Metrics
-from sequela.report.performance import performance
+from sequela.report.performance import performance, verdict_outside
 from sequela.study.kinds import kind_of
 from sequela.study.material import Fit, Floats, Material
 from sequela.study.profile import split_counts
@@ -16,7 +16,8 @@ from sequela.study.profile import split_counts
 
 def card(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[str, Any]:
     """Return the card; nothing in it tells a count of 1 to 10."""
-    counts = split_counts(material, fits)
+    counts, told = split_counts(material, fits), Metrics.model_validate(metrics)
+    people, predictions = counts["people"]["held_out"], _judged(material.labels, [fit.split for fit in fits])
     return {
         "format": 1,
         "name": material.settings.name,
@@ -26,13 +27,13 @@ def card(material: Material, fits: list[Fit], metrics: dict[str, Any]) -> dict[s
         ),
         "data": {what: _coarse(by_split) for what, by_split in counts.items()},
         "performance": performance(
-            Metrics.model_validate(metrics),
-            people=counts["people"]["held_out"],
-            predictions=_judged(material.labels, [fit.split for fit in fits]),
+            told,
+            people=people,
+            predictions=predictions,
             thresholds=material.settings.evaluate.thresholds,
         ),
         "best_baseline": metrics["best_baseline"],
-        "verdict": metrics["verdict"],
+        "verdict": verdict_outside(told, people=people, predictions=predictions),
         "performance_is_of": "this network" if len(fits) == 1 else "networks of the folds; this one was fitted on all",
     }
 

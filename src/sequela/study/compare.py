@@ -16,6 +16,7 @@ from sequela.errors import RunError
 from sequela.evaluate import Resamples, RiskAsked, bootstrap_interval, paired_difference
 from sequela.evaluate.measures import OWN_MODELS
 from sequela.evaluate.risk import RiskBlock, RiskScores
+from sequela.report.privacy import rounded
 
 Floats = NDArray[np.float64]
 Content = dict[str, Any]
@@ -260,17 +261,18 @@ def _in_common(runs: Sequence[_Run]) -> tuple[pl.DataFrame, list[str]]:
 
 def _notes(runs: Sequence[_Run], common: pl.DataFrame) -> list[str]:
     notes = []
-    people = common["subject_id"].n_unique()
-    for run in runs:
-        held = run.summary()["held_out"]
-        if held["predictions"] > len(common):
-            left = held["people"] - people
-            who = f", among them all predictions of {_count(left)} people" if left > 0 else ""
-            gone = held["predictions"] - len(common)
-            whole = "" if _is_few(gone) else f"{_count(held['predictions'])} "  # less the common ones, it would tell
+    shared = {"people": common["subject_id"].n_unique(), "predictions": len(common)}
+    held = [run.summary()["held_out"] for run in runs]
+    tell_few = any(_is_few(n) or _is_few(each[what] - n) for each in held for what, n in shared.items())
+    count = rounded if tell_few else _count  # exact ones could be taken from each other, or from a run's own report
+    for run, each in zip(runs, held, strict=True):
+        gone = {what: each[what] - n for what, n in shared.items()}
+        if gone["predictions"]:
+            who = f", among them all predictions of {count(gone['people'])} people" if gone["people"] else ""
+            whole = "" if tell_few else f"{count(each['predictions'])} "
             notes.append(
-                f"{run.name}: {_count(gone)} of its {whole}held-out predictions are not common to all runs and are "
-                f"left out{who}."
+                f"{run.name}: {count(gone['predictions'])} of its {whole}held-out predictions are not common to all "
+                f"runs and are left out{who}."
             )
     notes.append("Intervals hold the fitted models fixed: they speak of other people, not of another training.")
     return notes

@@ -37,7 +37,8 @@ def check_subgroups(material: Material) -> None:
 def levels_of(material: Material, predictions: Numbers) -> dict[str, list[str | None]]:
     """Return for each subgroup of the study the level of each prediction; None where it is not known.
 
-    A number of more than a dozen values is cut at the quartiles of all people, an age at those of all predictions.
+    A number of more than a dozen values is cut at the quartiles of all people who are asked, an age at those of all
+    predictions.
     """
     facts, asked = material.evidence.facts, material.cohort.asked
     person = asked.person[predictions]
@@ -47,7 +48,7 @@ def levels_of(material: Material, predictions: Numbers) -> dict[str, list[str | 
             texts = facts.categories[name]
             found[name] = [texts[p] for p in person]
         elif name in facts.numbers:
-            found[name] = _levels(facts.numbers[name][person], facts.numbers[name])
+            found[name] = _levels(facts.numbers[name][person], facts.numbers[name][np.unique(asked.person)])
         else:
             ages = facts.age_years(asked.person, asked.episode_start)
             found[name] = _levels(ages[predictions], ages)
