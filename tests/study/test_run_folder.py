@@ -14,7 +14,7 @@ import pytest
 from small_study import SECRET, study_document, write_study
 
 import sequela
-from sequela.errors import RunError
+from sequela.errors import RunError, StudyError
 from sequela.study import Run, Watch, gather
 from sequela.study import folder as folder_module
 from sequela.study import story as story_module
@@ -165,6 +165,16 @@ def test_people_are_counted_who_were_read_asked_and_predicted(tmp_path: Path) ->
     visits.filter(~(never_seen | seen_once)).write_csv(tmp_path / "visits.csv")
     found = reading(gather(sequela.read_study(path)))
     assert found["people"] == {"read": 60, "asked": 59, "predicted": 58}
+
+
+def test_an_origin_is_time_0_of_numeric_times_and_none_of_dates(tmp_path: Path) -> None:
+    study = write_study(tmp_path, {"question.from": "origin"})
+    assert (gather(sequela.read_study(study)).cohort.asked.episode_start == 0).all()
+    study = write_study(tmp_path, {"question.from": "origin", "records.0.time_unit": None})
+    visits = pl.read_csv(tmp_path / "visits.csv").with_columns(day=pl.date(2024, 1, 1) + pl.duration(days="day"))
+    visits.write_csv(tmp_path / "visits.csv")
+    with pytest.raises(StudyError, match='from = "origin" is time 0 of numeric times'):
+        gather(sequela.read_study(study))
 
 
 def test_a_derived_value_that_is_no_finite_number_is_counted(tmp_path: Path) -> None:
