@@ -30,7 +30,7 @@ from sequela.cohort.ask import histories
 from sequela.cohort.episodes import Asked, find_episodes, prediction_times
 from sequela.evaluate import fit_recalibration
 from sequela.predict import Evidence, evidence, mean_of_members, member_outputs, outputs, say
-from sequela.prepare import PreparedState, fit_preparation, flag_words, on_grid
+from sequela.prepare import PreparedState, fit_preparation, fit_smearing, flag_words, on_grid
 from sequela.prepare.rows import RowPreparation, prepare_static
 from sequela.records import Records, read_records
 from sequela.study.kinds import kind_of
@@ -131,11 +131,19 @@ def ready(case: Case, frames: Frames | None = None, *, boosting: bool = True) ->
         settings.question.kind, cohort.timeline, material.evidence.facts, state, cohort.sequences
     )
     examples = Examples(statistics=statistics, labels=material.labels, person=cohort.asked.person)
+    bundle = _with_smearing(material, bundle, examples, training)
     judges = tuning if len(tuning) else training
     if settings.model.hybrid:
         bundle = replace(bundle, trees=_trees(material, bundle, examples, training, judges))
     bundle = replace(bundle, after=_after(material, bundle, judges))
     return Ready(case, material, bundle, _baselines(settings, examples, training, tuning, boosting=boosting))
+
+
+def _with_smearing(material: Material, bundle: Bundle, examples: Examples, training: Rows) -> Bundle:
+    """Return the bundle with what brings bent targets back as means; a risk has none."""
+    cohort, labels, person = material.cohort, material.labels[training], examples.person[training]
+    each = member_outputs(bundle, cohort.timeline, material.evidence.facts, cohort.sequences, examples.statistics)
+    return replace(bundle, prepared=fit_smearing(each.mean(axis=0)[training], labels, bundle.prepared, person=person))
 
 
 def _trees(material: Material, bundle: Bundle, examples: Examples, training: Rows, judges: Rows) -> HybridModel:
